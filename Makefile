@@ -1,0 +1,41 @@
+# Two commands do all the set-up: `make demo` and `make test`.
+# Another Python: make PYTHON=python3.12 demo
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
+
+.PHONY: demo test lint check-python clean
+.DEFAULT_GOAL := demo
+
+demo: $(VENV)/.ok
+	$(BIN)/faultlens demo
+
+test: $(VENV)/.ok-test lint
+	$(BIN)/python -m pytest
+
+lint: $(VENV)/.ok-test
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+check-python:
+	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; sys.exit(0 if (3, 11) <= v <= (3, 13) else f"Python {v[0]}.{v[1]} is not supported: FaultLens needs 3.11, 3.12 or 3.13; name one with make PYTHON=python3.12 demo")'
+
+$(BIN)/python: | check-python
+	$(PYTHON) -m venv $(VENV)
+
+# The stamps make a second call free; a changed dependency installs again.
+$(VENV)/.ok: pyproject.toml constraints.txt | $(BIN)/python
+	@echo "Installing FaultLens and what it needs into $(VENV): a minute or two, about 2 GB."
+	$(PIP) -e .
+	@touch $@
+
+$(VENV)/.ok-test: pyproject.toml constraints.txt | $(BIN)/python
+	@echo "Installing FaultLens with its test tools into $(VENV): a minute or two, about 2 GB."
+	$(PIP) -e '.[test]'
+	@touch $(VENV)/.ok $@
+
+clean:
+	rm -rf $(VENV) build dist
