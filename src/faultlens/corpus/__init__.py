@@ -1,0 +1,1 @@
+"""What we feed: texts with labels, and task prompts with targets, foils and factors."""
