@@ -1,0 +1,245 @@
+"""Model: a Hugging Face causal language model that can be read, edited, cut short and restarted.
+
+Everything is done with hooks placed inside one context manager and always removed; a hook that was
+placed and never ran is an error, for silence would pass for a measurement.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from faultlens.errors import UserError
+from faultlens.models.adapter import Adapter, Tap
+from faultlens.models.sites import Site
+
+Edit = Callable[[Tensor], Tensor]
+"""Replaces the value at a site: `[batch, positions, d]` in, the same shape out."""
+
+
+class _EnoughRead(Exception):  # noqa: N818  (no error: the pass has done its work)
+    """Raised from a hook to leave the forward pass once the last site has been read."""
+
+
+class _Skip(nn.Module):
+    """Stands in for a block: passes its input on, or puts a cached residual in its place."""
+
+    def __init__(self, residual: Tensor | None = None) -> None:
+        super().__init__()
+        self.residual = residual
+
+    def forward(self, hidden: Tensor, *args: Any, **kwargs: Any) -> Tensor:
+        return hidden if self.residual is None else self.residual
+
+
+@dataclass(frozen=True)
+class Restart:
+    """Take the forward pass up at block `layer` from the cached `residual` that enters it.
+
+    The residual is `blocks.{layer}.hook_resid_pre`, `[batch, positions, d_model]`, read from the
+    same token ids.
+    """
+
+    layer: int
+    residual: Tensor
+
+
+@dataclass(frozen=True, eq=False)
+class Model:
+    """A causal language model and its tokenizer behind the names of `faultlens.models.sites`.
+
+    Token ids are passed as right-padded `[batch, positions]` tensors: a causal model never looks
+    right, so padding on the right needs no mask and changes no number before it.
+    """
+
+    name: str
+    network: Any  # transformers.PreTrainedModel; its attributes are not typed
+    tokenizer: Any
+    adapter: Adapter
+    digest: str  # of the weight files, or the hub's commit
+
+    @property
+    def n_layers(self) -> int:
+        return len(self.adapter.blocks(self.network))
+
+    @property
+    def d_model(self) -> int:
+        return int(self.network.config.hidden_size)
+
+    @property
+    def context(self) -> int:
+        """The longest input, in tokens, BOS included."""
+        return int(self.network.config.max_position_embeddings)
+
+    @property
+    def bos_id(self) -> int:
+        bos = self.tokenizer.bos_token_id
+        return int(self.tokenizer.eos_token_id if bos is None else bos)
+
+    @property
+    def device(self) -> torch.device:
+        device: torch.device = next(iter(self.network.parameters())).device
+        return device
+
+    def ids(self, text: str) -> list[int]:
+        """Token ids of `text` alone: no BOS, no other special token added."""
+        return list(self.tokenizer(text, add_special_tokens=False)["input_ids"])
+
+    def pieces(self, ids: Sequence[int]) -> list[str]:
+        """What each token stands for, with U+FFFD for the bytes of a split character."""
+        return [self.tokenizer.decode([i]) for i in ids]
+
+    def pad(self, rows: Sequence[Sequence[int]]) -> Tensor:
+        """`[batch, longest]` int64, padded on the right."""
+        longest = max(len(row) for row in rows)
+        padded = torch.full((len(rows), longest), self.bos_id, dtype=torch.long)
+        for i, row in enumerate(rows):
+            padded[i, : len(row)] = torch.tensor(row, dtype=torch.long)
+        return padded.to(self.device)
+
+    def check(self, site: Site) -> None:
+        """Raises UserError unless the model has `site`."""
+        if not 0 <= site.layer < self.n_layers:
+            raise UserError(
+                f"model {self.name} has no site {site.name}: its layers are 0 to "
+                f"{self.n_layers - 1}"
+            )
+
+    @torch.no_grad()
+    def read(self, ids: Tensor, sites: Sequence[Site]) -> dict[Site, Tensor]:
+        """The values at `sites`, `[batch, positions, d]` each, from one forward pass.
+
+        The pass stops after the last site; the unembedding is never computed.
+        """
+        values: dict[Site, Tensor] = {}
+        last = max(sites, key=lambda site: site.depth)
+
+        def keep(site: Site) -> Edit:
+            def hook(value: Tensor) -> Tensor:
+                values[site] = value.detach()
+                if site == last:
+                    raise _EnoughRead
+                return value
+
+            return hook
+
+        try:
+            with self.edited({site: keep(site) for site in sites}):
+                self.network.base_model(input_ids=ids, use_cache=False)
+        except _EnoughRead:
+            pass
+        return values
+
+    def logits(
+        self,
+        ids: Tensor,
+        *,
+        at: Tensor | None = None,
+        edits: Mapping[Site, Edit] | None = None,
+        restart: Restart | None = None,
+    ) -> Tensor:
+        """Logits `[batch, positions, vocabulary]`, or `[batch, vocabulary]` at one position a row.
+
+        Args:
+            ids: right-padded token ids, `[batch, positions]`.
+            at: for each row the position whose next-token logits are wanted, `[batch]`.
+            edits: changes to the values at sites, applied during the pass.
+            restart: skip the blocks before a layer, using its cached residual.
+        """
+        with self.edited(edits or {}), self._restarted(restart):
+            hidden = self.network.base_model(input_ids=ids, use_cache=False).last_hidden_state
+        if at is not None:
+            hidden = hidden[torch.arange(len(ids), device=hidden.device), at]
+        logits: Tensor = self.network.get_output_embeddings()(hidden)
+        return logits
+
+    @torch.no_grad()
+    def generate(
+        self,
+        rows: Sequence[Sequence[int]],
+        new_tokens: int,
+        edits: Mapping[Site, Edit] | None = None,
+    ) -> list[list[int]]:
+        """Greedy continuations of `rows` (token ids, BOS included): up to `new_tokens` ids each.
+
+        Rows are padded on the left here, as Hugging Face's `generate` wants them. Edits act on the
+        prompt (`[batch, longest, d]`) and on every decoding step (`[batch, 1, d]`).
+        """
+        longest = max(len(row) for row in rows)
+        ids = torch.full((len(rows), longest), self.bos_id, dtype=torch.long)
+        mask = torch.zeros_like(ids)
+        for i, row in enumerate(rows):
+            ids[i, longest - len(row) :] = torch.tensor(row, dtype=torch.long)
+            mask[i, longest - len(row) :] = 1
+        with self.edited(edits or {}):
+            out = self.network.generate(
+                ids.to(self.device),
+                attention_mask=mask.to(self.device),
+                max_new_tokens=new_tokens,
+                do_sample=False,
+                pad_token_id=self.bos_id,
+            )
+        return [self._until_end(row[longest:].tolist()) for row in out]
+
+    def _until_end(self, ids: list[int]) -> list[int]:
+        end = self.network.generation_config.eos_token_id
+        ends = set(end) if isinstance(end, list) else {end}
+        return next((ids[:i] for i, token in enumerate(ids) if token in ends), ids)
+
+    @contextmanager
+    def edited(self, edits: Mapping[Site, Edit]) -> Iterator[None]:
+        """Within this context the value at each site is what its edit returns.
+
+        Raises RuntimeError on leaving normally if a hook never ran.
+        """
+        ran: set[Site] = set()
+        handles = []
+        try:
+            for site, edit in edits.items():
+                self.check(site)
+                handles.append(_place(self.adapter.tap(self.network, site), site, edit, ran))
+            yield
+        finally:
+            for handle in handles:
+                handle.remove()
+        silent = [site.name for site in edits if site not in ran]
+        if silent:
+            raise RuntimeError(f"hooks that never ran: {', '.join(silent)}")
+
+    @contextmanager
+    def _restarted(self, restart: Restart | None) -> Iterator[None]:
+        """Put stand-ins in the place of the first blocks, keeping every block at its own index."""
+        if restart is None or restart.layer == 0:
+            yield
+            return
+        full = self.adapter.blocks(self.network)
+        skips = [_Skip(restart.residual)] + [_Skip() for _ in range(restart.layer - 1)]
+        try:
+            self.adapter.put_blocks(self.network, nn.ModuleList([*skips, *full[restart.layer :]]))
+            yield
+        finally:
+            self.adapter.put_blocks(self.network, full)
+
+
+def _place(tap: Tap, site: Site, edit: Edit, ran: set[Site]) -> Any:
+    """Hook one tap; transformers' modules return a tensor or a tuple that starts with it."""
+    if tap.side == "input":
+
+        def before(module: nn.Module, args: tuple[Any, ...]) -> tuple[Any, ...]:
+            ran.add(site)
+            return (edit(args[0]), *args[1:])
+
+        return tap.module.register_forward_pre_hook(before)
+
+    def after(module: nn.Module, args: tuple[Any, ...], output: Any) -> Any:
+        ran.add(site)
+        if isinstance(output, tuple):
+            return (edit(output[0]), *output[1:])
+        return edit(output)
+
+    return tap.module.register_forward_hook(after)

@@ -1,0 +1,145 @@
+"""Read a dictionary from a local folder in SAELens's format, without importing SAELens.
+
+A folder holds `cfg.json` and `sae_weights.safetensors`; a set of dictionaries is a folder of such
+folders. Conventions that change the numbers are folded here or refused; none is ignored.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+from torch import Tensor
+
+from faultlens.errors import UserError
+from faultlens.models.dictionary import Activation, Convention, Dictionary, JumpRelu, Relu, TopK
+from faultlens.models.sites import Site
+
+CONFIG, WEIGHTS = "cfg.json", "sae_weights.safetensors"
+ARCHITECTURES = ("standard", "jumprelu", "topk")
+TENSORS = ("W_enc", "b_enc", "W_dec", "b_dec")
+
+
+def sae_folders(folder: Path) -> list[Path]:
+    """The SAE folders in `folder`, or `folder` itself if it is one. UserError if there are none."""
+    if (folder / CONFIG).is_file():
+        return [folder]
+    found = sorted(path.parent for path in folder.glob(f"*/{CONFIG}"))
+    if not found:
+        raise UserError(
+            f"no dictionaries in {folder}: expected {CONFIG} and {WEIGHTS} there or one folder down"
+        )
+    return found
+
+
+def read_config(folder: Path) -> dict[str, Any]:
+    """`cfg.json` as a dictionary, checked to be one."""
+    path = folder / CONFIG
+    try:
+        config = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise UserError(f"{path} cannot be read as JSON: {error}") from error
+    if not isinstance(config, dict):
+        raise UserError(f"{path} holds {type(config).__name__}, expected an object")
+    return config
+
+
+def site_of(folder: Path) -> Site:
+    """The site a dictionary was trained at, from its configuration alone."""
+    config = read_config(folder)
+    hook = config.get("metadata", {}).get("hook_name") or config.get("hook_name")
+    if not isinstance(hook, str):
+        raise UserError(f"{folder / CONFIG} names no site: expected metadata.hook_name")
+    return Site.parse(hook)
+
+
+def load_sae_folder(folder: Path, set_name: str, device: torch.device) -> Dictionary:
+    """One dictionary, in float32 on `device`; its name is `{site.short}-{set_name}`."""
+    config = read_config(folder)
+    site = site_of(folder)
+    tensors = _tensors(folder, device)
+    refused = {
+        "normalize_activations": ("none", None),
+        "reshape_activations": ("none", None),
+    }
+    for field, accepted in refused.items():
+        if config.get(field) not in accepted:
+            raise UserError(
+                f"{folder / CONFIG}: {field} = {config[field]!r} is not supported yet, expected "
+                f"{accepted[0]!r}"
+            )
+    W_enc, b_enc, W_dec, b_dec = (tensors[name] for name in TENSORS)
+    activation = _activation(folder, config, tensors)
+    if config.get("rescale_acts_by_decoder_norm"):
+        # Activations carry the decoder's norm, and decoding divides by it: fold it both ways.
+        norm = W_dec.norm(dim=1)
+        W_enc, b_enc, W_dec = W_enc * norm, b_enc * norm, W_dec / norm[:, None]
+    if config.get("apply_b_dec_to_input"):
+        b_enc = b_enc - b_dec @ W_enc
+    metadata = config.get("metadata", {})
+    return Dictionary(
+        name=f"{site.short}-{set_name}",
+        site=site,
+        activation=activation,
+        W_enc=W_enc.contiguous(),
+        b_enc=b_enc.contiguous(),
+        W_dec=W_dec.contiguous(),
+        b_dec=b_dec.contiguous(),
+        convention=Convention(
+            prepend_bos=bool(metadata.get("prepend_bos", config.get("prepend_bos", True))),
+            centred=bool(
+                (metadata.get("model_from_pretrained_kwargs") or {}).get("center_writing_weights")
+            ),
+        ),
+        source=str(folder),
+        digest=hashlib.sha256((folder / WEIGHTS).read_bytes()).hexdigest(),
+    )
+
+
+def _tensors(folder: Path, device: torch.device) -> dict[str, Tensor]:
+    path = folder / WEIGHTS
+    try:
+        raw = load_file(path)
+    except (OSError, SafetensorError) as error:
+        raise UserError(f"{path} cannot be read as safetensors: {error}") from error
+    missing = [name for name in TENSORS if name not in raw]
+    if missing:
+        raise UserError(f"{path} has no tensor {missing[0]!r}: expected {', '.join(TENSORS)}")
+    tensors = {name: tensor.to(device, torch.float32) for name, tensor in raw.items()}
+    d_in, d_sae = tensors["W_enc"].shape
+    shapes = {"b_enc": (d_sae,), "W_dec": (d_sae, d_in), "b_dec": (d_in,)}
+    for name, shape in shapes.items():
+        if tuple(tensors[name].shape) != shape:
+            raise UserError(
+                f"{path}: {name} has shape {tuple(tensors[name].shape)}, expected {shape} to go "
+                f"with W_enc {d_in, d_sae}"
+            )
+    for name, tensor in tensors.items():
+        if not torch.isfinite(tensor).all():
+            raise UserError(f"{path}: tensor {name!r} has values that are NaN or infinite")
+    return tensors
+
+
+def _activation(folder: Path, config: dict[str, Any], tensors: dict[str, Tensor]) -> Activation:
+    path = folder / CONFIG
+    architecture = config.get("architecture")
+    if architecture == "standard":
+        return Relu()
+    if architecture == "jumprelu":
+        if "threshold" not in tensors:
+            raise UserError(f"{folder / WEIGHTS} has no tensor 'threshold', which jumprelu needs")
+        return JumpRelu(tensors["threshold"])
+    if architecture == "topk":
+        k, d_sae = config.get("k"), tensors["W_enc"].shape[1]
+        if not isinstance(k, int) or not 0 < k <= d_sae:
+            raise UserError(f"{path}: k = {k!r}, expected a whole number from 1 to {d_sae}")
+        return TopK(k)
+    raise UserError(
+        f"{path}: architecture {architecture!r} is not supported yet, expected one of "
+        f"{', '.join(ARCHITECTURES)}"
+    )
