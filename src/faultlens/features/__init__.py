@@ -1,0 +1,1 @@
+"""What we observe: texts read through a lens as sparse feature tables."""

@@ -1,0 +1,132 @@
+"""Lens: a model and the dictionaries it is read through."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from scipy.sparse import csr_matrix, vstack
+
+from faultlens.errors import UserError
+from faultlens.features.pooling import Pooling, pool
+from faultlens.features.reading import Long, TokenActivations, read_tokens
+from faultlens.features.store import ActivationStore
+from faultlens.features.table import FeatureTable
+from faultlens.models.dictionary import Dictionary
+from faultlens.models.model import Model
+from faultlens.progress import Tick
+
+
+@dataclass(frozen=True, eq=False)
+class TokenView:
+    """One text's tokens and what each dictionary saw in them.
+
+    Attributes:
+        pieces: the text of each token, `[tokens]`.
+        activations: by dictionary name, CSR `[tokens, d_sae]`.
+    """
+
+    pieces: list[str]
+    activations: dict[str, csr_matrix]
+
+
+@dataclass(frozen=True, eq=False)
+class Lens:
+    """Reads texts as sparse features: `lens.read(texts)["3-res-mini"].matrix`."""
+
+    model: Model
+    dictionaries: tuple[Dictionary, ...]
+
+    def __post_init__(self) -> None:
+        names = [dictionary.name for dictionary in self.dictionaries]
+        if not names or len(set(names)) < len(names):
+            raise UserError(f"a lens needs dictionaries with distinct names, got {names}")
+
+    def __getitem__(self, name: str) -> Dictionary:
+        """The dictionary called `name`. Raises UserError, naming those there are."""
+        for dictionary in self.dictionaries:
+            if dictionary.name == name:
+                return dictionary
+        known = ", ".join(dictionary.name for dictionary in self.dictionaries)
+        raise UserError(f"no dictionary {name!r} in this lens: expected one of {known}")
+
+    def read(
+        self,
+        texts: Sequence[str],
+        pooling: str = "max",
+        long: Long = "error",
+        progress: Tick | None = None,
+        store: ActivationStore | None = None,
+    ) -> dict[str, FeatureTable]:
+        """Read texts into one table a dictionary, rows in the order of `texts`.
+
+        Each token is encoded by itself, then pooled; BOS is left out.
+
+        Args:
+            texts: at least one, each with at least one token.
+            pooling: `max`, `mean`, `sum`, `last` or `last-K`.
+            long: what to do with a text longer than the context: `error`, `split` it into pieces
+                that are pooled together, or `truncate` it.
+            progress: told how many texts were finished.
+            store: takes in the token-level activations on the way.
+
+        Raises:
+            UserError: no texts, a text without tokens, one too long under `error`.
+        """
+        if isinstance(texts, str) or not len(texts):
+            raise UserError("nothing to read: expected a list of at least one text")
+        how = Pooling.parse(pooling)
+        order: list[int] = []
+        pooled: dict[str, list[csr_matrix]] = {d.name: [] for d in self.dictionaries}
+        norms: dict[str, list[float]] = {d.name: [] for d in self.dictionaries}
+        counts: list[int] = []
+        for batch in read_tokens(self.model, self.dictionaries, texts, long):
+            order.extend(batch.texts)
+            for name, seen in batch.activations.items():
+                pooled[name].append(pool(seen.matrix, seen.offsets, how))
+                norms[name].extend(_means(seen))
+            counts.extend(np.diff(next(iter(batch.activations.values())).offsets).tolist())
+            if store is not None:
+                store.add(batch)
+            if progress is not None:
+                progress(len(batch.texts))
+        back = np.argsort(order)
+        tables = {}
+        for dictionary in self.dictionaries:
+            rows = pd.DataFrame(
+                {
+                    "text": list(texts),
+                    "tokens": np.array(counts)[back],
+                    "residual_norm": np.array(norms[dictionary.name])[back],
+                }
+            )
+            convention = {
+                **dictionary.convention.to_dict(),
+                "pooling": str(how),
+                "bos_pooled": False,
+                "long": long,
+                "site": dictionary.site.name,
+                "dictionary": dictionary.digest,
+                "model": self.model.digest,
+            }
+            matrix = csr_matrix(vstack(pooled[dictionary.name], format="csr")[back])
+            tables[dictionary.name] = FeatureTable(
+                dictionary.name, matrix, rows, convention, dictionary.site.layer
+            )
+        return tables
+
+    def tokens(self, text: str) -> TokenView:
+        """The activations of each token of one text, which must fit into the context."""
+        (batch,) = read_tokens(self.model, self.dictionaries, [text])
+        return TokenView(
+            self.model.pieces(self.model.ids(text)),
+            {name: seen.matrix for name, seen in batch.activations.items()},
+        )
+
+
+def _means(seen: TokenActivations) -> list[float]:
+    """Mean norm of each text's tokens."""
+    sums = np.add.reduceat(seen.norms.astype(np.float64), seen.offsets[:-1])
+    return list(sums / np.diff(seen.offsets))

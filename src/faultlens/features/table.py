@@ -1,0 +1,108 @@
+"""FeatureTable: rows are texts, columns are features; the hinge between reading and concluding."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from scipy.sparse import csr_matrix
+
+from faultlens.errors import UserError
+
+
+@dataclass(frozen=True, eq=False)
+class FeatureTable:
+    """Pooled activations of one dictionary over some texts.
+
+    Attributes:
+        name: the dictionary's name; feature `j` is written `{name}/{j}`.
+        matrix: float32 CSR `[texts, d_sae]`, non-negative.
+        rows: one line a text: `text`, `tokens` (pooled tokens, BOS not counted) and
+            `residual_norm` (mean norm of the site's values over them). For tables that were
+            brought, only what is known.
+        convention: what was done to get here: pooling, BOS, centring, the dictionary's digest.
+        layer: the site's layer, where it is known.
+    """
+
+    name: str
+    matrix: csr_matrix
+    rows: pd.DataFrame
+    convention: dict[str, Any]
+    layer: int | None = None
+
+    def __post_init__(self) -> None:
+        if len(self.rows) != self.matrix.shape[0]:
+            raise ValueError(f"{self.matrix.shape[0]} rows of features, {len(self.rows)} texts")
+
+    @property
+    def n_texts(self) -> int:
+        return int(self.matrix.shape[0])
+
+    @property
+    def d_sae(self) -> int:
+        return int(self.matrix.shape[1])
+
+    def feature(self, index: int) -> str:
+        return f"{self.name}/{index}"
+
+    def take(self, rows: np.ndarray) -> FeatureTable:
+        """The same features for some of the texts, by index or boolean mask."""
+        return FeatureTable(
+            self.name,
+            csr_matrix(self.matrix[rows]),
+            self.rows.iloc[rows].reset_index(drop=True),
+            self.convention,
+            self.layer,
+        )
+
+
+def table_from_matrix(name: str, path: Path, texts: Sequence[str], pooling: str) -> FeatureTable:
+    """A table somebody else computed: `.npy`, or `.npz` (dense under `features`, or SciPy CSR).
+
+    `name` is the dictionary's name, e.g. `6-res-jb`; its leading number is taken as the layer.
+    Raises UserError if the file cannot be read, does not fit the texts, or holds bad values.
+    """
+    matrix = _read_matrix(path)
+    if matrix.shape[0] != len(texts):
+        raise UserError(f"{path} has {matrix.shape[0]} rows, but there are {len(texts)} texts")
+    if not np.isfinite(matrix.data).all():
+        raise UserError(f"{path} holds NaN or infinite values: expected activations")
+    if (matrix.data < 0).any():
+        raise UserError(f"{path} holds negative values: expected activations, which are >= 0")
+    head = name.split("-", 1)[0]
+    return FeatureTable(
+        name,
+        matrix,
+        pd.DataFrame({"text": list(texts)}),
+        {"source": str(path), "pooling": pooling},
+        int(head) if head.isdigit() else None,
+    )
+
+
+def _read_matrix(path: Path) -> csr_matrix:
+    try:
+        loaded = np.load(path)
+        if isinstance(loaded, np.ndarray):
+            return _sparse(path, loaded)
+        with loaded:
+            if {"data", "indices", "indptr", "shape"} <= set(loaded.files):
+                parts = (loaded["data"].astype(np.float32), loaded["indices"], loaded["indptr"])
+                return csr_matrix(parts, shape=tuple(loaded["shape"]))
+            if "features" not in loaded.files:
+                raise UserError(
+                    f"{path} holds {', '.join(loaded.files)}: expected an array `features`, or a "
+                    "matrix saved by scipy.sparse.save_npz"
+                )
+            return _sparse(path, loaded["features"])
+    except (OSError, ValueError, EOFError) as error:
+        raise UserError(f"{path} cannot be read as .npy or .npz: {error}") from error
+
+
+def _sparse(path: Path, dense: np.ndarray) -> csr_matrix:
+    if dense.ndim != 2:
+        raise UserError(f"{path} has shape {dense.shape}: expected [texts, features]")
+    return csr_matrix(dense.astype(np.float32))
