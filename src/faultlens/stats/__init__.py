@@ -1,0 +1,1 @@
+"""What we conclude: arrays in, numbers out. Imports NumPy, SciPy and scikit-learn only."""
