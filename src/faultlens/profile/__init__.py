@@ -1,0 +1,1 @@
+"""Study 1: which features go with which kind of text."""
