@@ -1,0 +1,142 @@
+"""Step 3: which features go with failure, over all sites as one family, and their classes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.sparse import csr_matrix, hstack
+
+from faultlens.audit.factors import pooled_levels
+from faultlens.audit.result import Proxy
+from faultlens.features.table import FeatureTable
+from faultlens.stats.effects import auroc, cohens_d, midranks
+from faultlens.stats.equivalence import equivalence_classes
+from faultlens.stats.fisher import fisher_exact
+from faultlens.stats.label_null import random_groups
+from faultlens.stats.multiplicity import benjamini_hochberg, holm
+from faultlens.stats.stepdown import max_t, min_p
+
+PROXY_JACCARD = 0.95
+
+
+@dataclass(frozen=True, eq=False)
+class Correlates:
+    """The family: every feature that fires on enough prompts, of all sites, and its tests.
+
+    All arrays are `[features]`, in the order of `site` and `column`.
+    """
+
+    sites: tuple[str, ...]
+    site: np.ndarray  # index into `sites`
+    column: np.ndarray  # the feature's index in its dictionary
+    values: csr_matrix  # pooled activations, [prompts, features]
+    fail_active: np.ndarray
+    success_active: np.ndarray
+    cohens_d: np.ndarray
+    auroc: np.ndarray
+    p_fisher: np.ndarray
+    p_holm: np.ndarray
+    p_bh: np.ndarray
+    p_min_p: np.ndarray
+    p_max_t: np.ndarray
+
+    @property
+    def decisive(self) -> np.ndarray:
+        """The smaller of the two deciding tests' adjusted p-values."""
+        result: np.ndarray = np.minimum(self.p_min_p, self.p_max_t)
+        return result
+
+    def rank(self, members: np.ndarray) -> np.ndarray:
+        """`members`, the strongest first: by the deciding tests, Fisher's p, then |d|."""
+        d = np.nan_to_num(np.abs(self.cohens_d[members]), posinf=1e9)
+        keys = (-d, self.p_fisher[members], self.decisive[members])
+        result: np.ndarray = members[np.lexsort(keys)]
+        return result
+
+
+def correlate(
+    tables: Mapping[str, FeatureTable],
+    failed: np.ndarray,
+    *,
+    min_support: int,
+    permutations: int,
+    seed: int,
+) -> Correlates:
+    """Test every feature of every table against the outcome.
+
+    Args:
+        tables: one a dictionary, rows = prompts.
+        failed: boolean `[prompts]`, with both outcomes present at least twice.
+        min_support: least number of prompts a feature must fire on (blind to the outcome).
+        permutations: of the outcome, behind min-P and max-T.
+        seed: of the permutations.
+    """
+    n, failures = len(failed), int(failed.sum())
+    blocks, site, column = [], [], []
+    for index, table in enumerate(tables.values()):
+        support = np.asarray((table.matrix > 0).sum(axis=0)).ravel()
+        kept = np.flatnonzero(support >= min_support)
+        blocks.append(table.matrix[:, kept])
+        site.append(np.full(len(kept), index))
+        column.append(kept)
+    values = csr_matrix(hstack(blocks, format="csr"))
+    firing = csr_matrix((values > 0).astype(np.float32))
+    active = np.asarray(firing.sum(axis=0)).ravel().astype(int)
+    fail_active = np.asarray(firing[np.flatnonzero(failed)].sum(axis=0)).ravel().astype(int)
+    groups = random_groups(n, failures, permutations, np.random.default_rng(seed))
+    p_fisher = fisher_exact(fail_active, active, failures, n)
+    return Correlates(
+        sites=tuple(tables),
+        site=np.concatenate(site),
+        column=np.concatenate(column),
+        values=values,
+        fail_active=fail_active,
+        success_active=active - fail_active,
+        cohens_d=cohens_d(values, failed),
+        auroc=auroc(midranks(values.toarray()), failed),
+        p_fisher=p_fisher,
+        p_holm=holm(p_fisher),
+        p_bh=benjamini_hochberg(p_fisher),
+        p_min_p=min_p(firing, groups, failed),
+        p_max_t=max_t(values, groups, failed),
+    )
+
+
+def significant_classes(found: Correlates, alpha: float) -> list[np.ndarray]:
+    """Equivalence classes of the features that a deciding test finds, within each site.
+
+    Each class is ranked by its strongest member; classes likewise. Index arrays into the family.
+    """
+    classes = []
+    for index in range(len(found.sites)):
+        members = np.flatnonzero((found.site == index) & (found.decisive <= alpha))
+        effects = found.auroc[members] - 0.5
+        for group in equivalence_classes(csr_matrix(found.values[:, members]), effects):
+            classes.append(found.rank(members[group]))
+    leaders = np.array([group[0] for group in classes], dtype=int)
+    place = {int(leader): i for i, leader in enumerate(found.rank(leaders))} if classes else {}
+    return sorted(classes, key=lambda group: place[int(group[0])])
+
+
+def nearest_level(firing: np.ndarray, factors: Mapping[str, Sequence[str]]) -> Proxy | None:
+    """The level of a factor whose prompts are most nearly those the feature fires on.
+
+    Args:
+        firing: boolean `[prompts]`.
+        factors: for each factor the level of every prompt.
+
+    Returns:
+        the level with the largest Jaccard index, if that is at least 0.95.
+    """
+    best: Proxy | None = None
+    for factor, raw in factors.items():
+        levels = np.array(pooled_levels(raw), dtype=object)
+        for level in dict.fromkeys(levels):
+            here = levels == level
+            either = (firing | here).sum()
+            jaccard = float((firing & here).sum() / either) if either else 0.0
+            if jaccard >= PROXY_JACCARD and (best is None or jaccard > best.jaccard):
+                best = Proxy(factor, str(level), jaccard)
+    return best

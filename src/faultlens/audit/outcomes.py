@@ -1,0 +1,79 @@
+"""Step 1: what the model did. Every failure is classified before any feature is looked at."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+
+PUNCTUATION = ".,!?;:"
+PRONOUNS = frozenset(
+    (
+        "i me my mine you your yours he him his she her hers it its we us our ours they them "
+        "their theirs himself herself itself themselves myself yourself"
+    ).split()
+)
+DETERMINERS = frozenset(["the", "a", "an", "this", "that", "these", "those"])
+QUOTES = " \"'“”‘’"
+
+KINDS = (
+    "success",
+    "names the foil",
+    "first token right, word wrong",
+    "another phrase of the prompt",
+    "pronoun",
+    "another noun phrase",
+    "other word",
+    "empty or degenerate",
+)
+
+Rule = Callable[[str, str], bool]
+"""Whether a generated continuation answers with the target: `(generated, target) -> bool`."""
+
+
+def first_word(generated: str) -> str:
+    """The first word, stripped of `.,!?;:` on both sides; empty if there is none."""
+    words = generated.split()
+    return words[0].strip(PUNCTUATION) if words else ""
+
+
+def exact_word(generated: str, target: str) -> bool:
+    """The published rule: the first word, stripped of punctuation, equals the target."""
+    return first_word(generated) == target
+
+
+def first_token(generated: str, target: str) -> bool:
+    """The continuation starts with the target, whatever follows ("Susan's" counts)."""
+    return generated.lstrip().startswith(target)
+
+
+def named_later(generated: str, target: str) -> bool:
+    """The target stands somewhere in the continuation as a word of its own."""
+    return re.search(rf"(?<!\w){re.escape(target)}(?!\w)", generated) is not None
+
+
+RULES: dict[str, Rule] = {
+    "exact-word": exact_word,
+    "first-token": first_token,
+    "named-later": named_later,
+}
+
+
+def kind_of(prompt: str, generated: str, target: str, foil: str | None, success: bool) -> str:
+    """The kind of an outcome, one of `KINDS`; of the failures the first that matches wins."""
+    if success:
+        return "success"
+    answer = generated.lstrip(QUOTES)
+    if not first_word(answer) or not any(c.isalnum() for c in first_word(answer)):
+        return "empty or degenerate"
+    if foil is not None and first_token(answer, foil):
+        return "names the foil"
+    if first_token(answer, target):
+        return "first token right, word wrong"
+    words = [re.sub(r"['’]s$", "", w.strip(PUNCTUATION + QUOTES)).lower() for w in answer.split()]
+    if words[0] in PRONOUNS:
+        return "pronoun"
+    noun_phrase = words[0] in DETERMINERS
+    phrase = " ".join(words[:2] if noun_phrase else words[:1])
+    if re.search(rf"(?<!\w){re.escape(phrase)}(?!\w)", prompt.lower()):
+        return "another phrase of the prompt"
+    return "another noun phrase" if noun_phrase else "other word"
