@@ -1,0 +1,75 @@
+"""FaultLens reads a language model's failures off its sparse features, and says what they mean.
+
+    import faultlens as fl
+
+    lens = fl.load("mini")                              # a model and its dictionaries
+    profile = fl.profile(lens, fl.seven_categories())   # features that go with kinds of text
+    audit = fl.audit(lens, fl.tasks.mini_ioi(n=300))    # features that go with failure
+
+Importing this package loads neither torch nor transformers; the first use of a name does.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+# The rooms `profile` and `audit` share their names with the verbs: importing them first lets the
+# verbs, bound below, keep the names.
+import faultlens.audit
+import faultlens.profile  # noqa: F401
+from faultlens.api import audit, load, profile
+from faultlens.errors import UserError
+
+if TYPE_CHECKING:
+    from faultlens.audit.result import Audit
+    from faultlens.corpus import tasks
+    from faultlens.corpus.task import Prompt, Task, read_task
+    from faultlens.corpus.texts import Corpus, read_corpus, seven_categories
+    from faultlens.features.lens import Lens
+    from faultlens.features.table import FeatureTable
+    from faultlens.profile.result import Profile
+
+__version__ = "0.1.0"
+__all__ = [
+    "Audit",
+    "Corpus",
+    "FeatureTable",
+    "Lens",
+    "Profile",
+    "Prompt",
+    "Task",
+    "UserError",
+    "audit",
+    "load",
+    "profile",
+    "read_corpus",
+    "read_task",
+    "seven_categories",
+    "tasks",
+]
+
+_HOMES = {
+    "Audit": "faultlens.audit.result",
+    "Corpus": "faultlens.corpus.texts",
+    "FeatureTable": "faultlens.features.table",
+    "Lens": "faultlens.features.lens",
+    "Profile": "faultlens.profile.result",
+    "Prompt": "faultlens.corpus.task",
+    "Task": "faultlens.corpus.task",
+    "read_corpus": "faultlens.corpus.texts",
+    "read_task": "faultlens.corpus.task",
+    "seven_categories": "faultlens.corpus.texts",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name == "tasks":
+        return import_module("faultlens.corpus.tasks")
+    if name not in _HOMES:
+        raise AttributeError(f"module 'faultlens' has no attribute {name!r}")
+    return getattr(import_module(_HOMES[name]), name)
+
+
+def __dir__() -> list[str]:
+    return [*__all__, "__version__"]

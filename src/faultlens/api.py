@@ -1,0 +1,141 @@
+"""The verbs a user starts from: `load`, `profile`, `audit`. Imports nothing heavy until called."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Literal
+
+from faultlens.errors import UserError
+from faultlens.progress import SILENT, Progress
+
+if TYPE_CHECKING:
+    from faultlens.audit.result import Audit
+    from faultlens.corpus.task import Task
+    from faultlens.corpus.texts import Corpus
+    from faultlens.features.lens import Lens
+    from faultlens.features.table import FeatureTable
+    from faultlens.profile.result import Profile
+
+
+def load(
+    model: str,
+    sae: str | None = None,
+    layers: Sequence[int] | None = None,
+    sites: Sequence[str] | None = None,
+    device: str = "cpu",
+) -> Lens:
+    """Load a model and the dictionaries it is read through.
+
+    Args:
+        model: `"mini"` (bundled), a Hugging Face folder, or a hub name in the local cache.
+        sae: `"mini"`, or a folder in SAELens's format; may be left out for `"mini"`.
+        layers: keep the dictionaries at these layers; None keeps all.
+        sites: keep those at these points, e.g. `["resid_pre"]`; None keeps `resid_pre` where the
+            set has any, otherwise all.
+        device: where torch runs, e.g. `"cpu"` or `"cuda"`.
+
+    Raises:
+        UserError: no such model or dictionaries, or they do not fit together.
+
+    >>> import faultlens as fl
+    >>> lens = fl.load("mini", layers=[3])
+    >>> lens.read(["Mary gave the keys to Tom."])["3-res-mini"].matrix.shape
+    (1, 1536)
+    """
+    from faultlens.features.lens import Lens
+    from faultlens.models.load import BUNDLED, load_dictionaries, load_model
+
+    if sae is None:
+        if model != BUNDLED:
+            raise UserError(f"model {model!r} needs dictionaries: name them with sae (--sae)")
+        sae = BUNDLED
+    loaded = load_model(model, device)
+    return Lens(loaded, tuple(load_dictionaries(sae, loaded, layers, sites)))
+
+
+def profile(
+    source: Lens | Mapping[str, FeatureTable],
+    corpus: Corpus,
+    *,
+    pooling: str = "max",
+    threshold: float | None = None,
+    top_k: int = 5,
+    permutations: int = 10_000,
+    seed: int = 0,
+    long: Literal["error", "split", "truncate"] = "error",
+    progress: Progress = SILENT,
+) -> Profile:
+    """Which features go with which kind of text, and which of them beat chance.
+
+    Args:
+        source: a lens to read the corpus through, or tables of it that you brought.
+        corpus: texts with a category each.
+        pooling: `max`, `mean`, `sum`, `last` or `last-K`; without effect on tables.
+        threshold: τ of the specialist score, in activation units; None takes each site's 99.5th
+            percentile of the positive pooled values.
+        top_k: how many per-category maxima make the top-k sum, share and Gini, and the shortlist.
+        permutations: random labellings behind each p-value.
+        seed: of the random labellings.
+        long: what to do with a text longer than the context.
+        progress: told of the stages.
+
+    Raises:
+        UserError: a text that cannot be read, tables that do not fit the corpus.
+    """
+    from faultlens.features.lens import Lens
+    from faultlens.profile.study import profile_tables
+
+    tables = (
+        source.read(corpus.texts, pooling, long, progress.start("Reading texts", len(corpus)))
+        if isinstance(source, Lens)
+        else source
+    )
+    return profile_tables(
+        tables,
+        corpus,
+        threshold=threshold,
+        top_k=top_k,
+        permutations=permutations,
+        seed=seed,
+        progress=progress,
+    )
+
+
+def audit(
+    lens: Lens,
+    task: Task,
+    *,
+    rule: str = "exact-word",
+    pooling: str = "max",
+    min_support: int = 5,
+    permutations: int = 10_000,
+    seed: int = 0,
+    progress: Progress = SILENT,
+) -> Audit:
+    """Which features go with failure on a task, and whether they matter.
+
+    Args:
+        lens: a model and the dictionaries it is read through.
+        task: prompts with targets, foils and factors, e.g. `fl.tasks.ioi(n=300, seed=42)`.
+        rule: what counts as success: `exact-word`, `first-token` or `named-later`.
+        pooling: how a prompt's token activations become one number.
+        min_support: least number of prompts on which a feature must fire to be tested.
+        permutations: of the outcome, behind the deciding tests.
+        seed: of the permutations and of the random controls.
+        progress: told of the stages.
+
+    Raises:
+        UserError: an unknown rule or pooling, or a prompt that does not fit the context.
+    """
+    from faultlens.audit.study import audit_task
+
+    return audit_task(
+        lens,
+        task,
+        rule=rule,
+        pooling=pooling,
+        min_support=min_support,
+        permutations=permutations,
+        seed=seed,
+        progress=progress,
+    )

@@ -1,0 +1,1 @@
+"""How it is started: one small file a command."""

@@ -1,0 +1,43 @@
+"""`faultlens demo`: both studies on the bundled model, and the report."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from faultlens.cli.screen import progress_bars, say
+
+
+def demo(
+    out: Annotated[Path, typer.Option(help="Run folder to write")] = Path("runs/demo"),
+) -> None:
+    """Both studies on the bundled model, offline, and the report: under a minute on two cores."""
+    from faultlens.runs.folder import Manifest, check_target
+
+    check_target(out, overwrite=True)
+    manifest = Manifest.begin({"out": str(out)})
+    with progress_bars() as bars:
+        ready = bars.start("Loading mini", 1)
+        import faultlens as fl
+        from faultlens.audit.study import audit_task
+        from faultlens.cli.run import Findings, record_lens, write_run
+        from faultlens.features.store import ActivationStore
+        from faultlens.report.terminal import summary
+
+        lens = fl.load("mini")
+        ready(1)
+        record_lens(manifest, lens)
+        corpus, task = fl.seven_categories(), fl.tasks.mini_ioi(n=300, seed=0)
+        manifest.inputs["corpus"] = {"name": corpus.name, "digest": corpus.digest}
+        manifest.inputs["task"] = {"name": task.name, "digest": task.digest}
+
+        corpus_read, task_read = ActivationStore(), ActivationStore()
+        tick = bars.start("Reading texts", len(corpus))
+        tables = lens.read(corpus.texts, progress=tick, store=corpus_read)
+        profile = fl.profile(tables, corpus, progress=bars)
+        audit = audit_task(lens, task, progress=bars, store=task_read)
+        found = Findings(profile, tables, corpus_read, audit, task_read)
+        write_run(out, manifest, found, overwrite=True)
+    say([*summary(profile, audit), "", f"The report: {out / 'report.html'}"])

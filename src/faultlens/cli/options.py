@@ -1,0 +1,57 @@
+"""Options that several commands share, each said once."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from faultlens.errors import UserError
+
+ModelName = Annotated[
+    str, typer.Option("--model", help="mini (bundled), a Hugging Face folder, or a cached hub name")
+]
+SaeName = Annotated[
+    str | None,
+    typer.Option("--sae", help="Dictionaries: a folder in SAELens's format; with mini: its own"),
+]
+Layers = Annotated[
+    str | None, typer.Option("--layers", help="A list (2,3), a range (2-5) or all [default: all]")
+]
+Sites = Annotated[
+    str | None,
+    typer.Option("--sites", help="resid_pre, attn_out, mlp_out … [default: resid_pre]"),
+]
+Pooling = Annotated[str, typer.Option("--pooling", help="max, mean, sum, last or last-K")]
+Out = Annotated[Path | None, typer.Option("--out", help="Run folder to write")]
+Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace a run that is there")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print the result as JSON")]
+Permutations = Annotated[
+    int, typer.Option("--permutations", min=99, help="Random labellings behind each p-value")
+]
+Seed = Annotated[int, typer.Option("--seed", help="Of all random draws")]
+Long = Annotated[
+    Literal["error", "split", "truncate"],
+    typer.Option("--long", help="What to do with texts longer than the context"),
+]
+
+
+def parse_layers(text: str | None) -> list[int] | None:
+    """`2,3,5` or `2-5` or `all`; None means all. Raises UserError for anything else."""
+    if text is None or text.strip() == "all":
+        return None
+    layers: list[int] = []
+    for part in text.split(","):
+        first, dash, last = part.strip().partition("-")
+        if not first.isdigit() or (dash and not last.isdigit()):
+            raise UserError(f"--layers {text!r}: expected a list (2,3), a range (2-5) or all")
+        layers.extend(range(int(first), int(last or first) + 1))
+    if not layers:
+        raise UserError(f"--layers {text!r} names no layer: a range runs from low to high")
+    return list(dict.fromkeys(layers))
+
+
+def parse_sites(text: str | None) -> list[str] | None:
+    """`resid_pre,attn_out` as a list; None stays None."""
+    return None if text is None else [part.strip() for part in text.split(",")]

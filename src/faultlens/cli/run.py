@@ -1,0 +1,108 @@
+"""What a command writes: results, tables, activations and the page, into one run folder."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from faultlens.audit.result import Audit
+    from faultlens.features.lens import Lens
+    from faultlens.features.store import ActivationStore
+    from faultlens.features.table import FeatureTable
+    from faultlens.profile.result import Profile
+    from faultlens.runs.folder import Manifest
+
+
+def record_lens(manifest: Manifest, lens: Lens) -> None:
+    """Note which model and dictionaries were used, and under which conventions."""
+    manifest.inputs["model"] = {"name": lens.model.name, "digest": lens.model.digest}
+    manifest.inputs["dictionaries"] = {
+        dictionary.name: {"digest": dictionary.digest, "site": dictionary.site.name}
+        for dictionary in lens.dictionaries
+    }
+    manifest.conventions.update(
+        {dictionary.name: dictionary.convention.to_dict() for dictionary in lens.dictionaries}
+    )
+
+
+@dataclass(frozen=True)
+class Findings:
+    """What a command has to write: one study or both, and what was read for them."""
+
+    profile: Profile | None = None
+    tables: Mapping[str, FeatureTable] = field(default_factory=dict)
+    corpus_read: ActivationStore | None = None
+    audit: Audit | None = None
+    task_read: ActivationStore | None = None
+
+
+def write_run(target: Path, manifest: Manifest, found: Findings, overwrite: bool) -> None:
+    """Write a whole run folder: results, tables, activations, manifest, page."""
+    from faultlens.report.html import write_page
+    from faultlens.runs.folder import run_folder
+
+    with run_folder(target, overwrite) as folder:
+        (folder / "tables").mkdir()
+        if found.profile is not None:
+            _write_profile(folder, found.profile, found.tables)
+        if found.audit is not None:
+            _write_audit(folder, found.audit)
+        if found.corpus_read is not None:
+            found.corpus_read.write(folder / "activations" / "corpus")
+        if found.task_read is not None:
+            found.task_read.write(folder / "activations" / "task")
+        manifest.write(folder)
+        write_page(folder)
+
+
+def _write_profile(folder: Path, profile: Profile, tables: Mapping[str, FeatureTable]) -> None:
+    import pandas as pd
+
+    profile.save(folder)
+    rows = [
+        {
+            "site": name,
+            "category": category,
+            "texts": reading.texts,
+            "peak_feature": reading.peak.feature,
+            "peak": reading.peak.activation,
+            "relative_peak": reading.peak.relative,
+            "top_sum": reading.top_sum,
+            "top_share": reading.top_share,
+            "gini": reading.gini,
+            "selective_feature": reading.selectivity.feature,
+            "auroc": reading.selectivity.auroc,
+            "auroc_p_value": reading.selectivity.p_value,
+            "auroc_p_holm": reading.selectivity.p_holm,
+            "specialist_feature": reading.specialist.feature,
+            "score": reading.specialist.score,
+            "score_p_value": reading.specialist.p_value,
+            "score_p_holm": reading.specialist.p_holm,
+        }
+        for name, site in profile.sites.items()
+        for category, reading in site.categories.items()
+    ]
+    pd.DataFrame(rows).to_parquet(folder / "tables" / "categories.parquet", index=False)
+    for name, table in tables.items():
+        pooled = table.matrix.tocoo()
+        pd.DataFrame(
+            {"text_id": pooled.row, "feature": pooled.col, "activation": pooled.data}
+        ).to_parquet(folder / "tables" / f"pooled-{name}.parquet", index=False)
+
+
+def _write_audit(folder: Path, audit: Audit) -> None:
+    import pandas as pd
+
+    audit.save(folder)
+    pd.DataFrame([asdict(outcome) for outcome in audit.outcomes]).to_parquet(
+        folder / "tables" / "prompts.parquet", index=False
+    )
+    levels = [
+        {"factor": factor, "level": level, **asdict(reading)}
+        for factor, of_factor in audit.factors.items()
+        for level, reading in of_factor.items()
+    ]
+    pd.DataFrame(levels).to_parquet(folder / "tables" / "levels.parquet", index=False)

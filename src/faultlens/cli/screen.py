@@ -1,0 +1,58 @@
+"""The terminal: progress and warnings go to standard error, results to standard output."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+from faultlens.progress import Progress, Tick
+
+
+@contextmanager
+def progress_bars() -> Iterator[Progress]:
+    """A bar for each stage of the work, on standard error, with rate and time left."""
+    from rich.console import Console
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        TextColumn,
+        TimeElapsedColumn,
+        TimeRemainingColumn,
+    )
+    from rich.progress import Progress as Bars
+
+    class Shown:
+        def start(self, stage: str, total: int) -> Tick:
+            bar = bars.add_task(stage, total=total)
+            return lambda done: bars.advance(bar, done)
+
+    with Bars(
+        TextColumn("{task.description:<24}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TimeRemainingColumn(),
+        console=Console(stderr=True),
+    ) as bars:
+        yield Shown()
+
+
+def quiet_libraries() -> None:
+    """Keep other libraries' advice off the terminal; call before they are imported."""
+    os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
+    os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
+    os.environ.setdefault("TQDM_DISABLE", "1")
+
+
+def say(lines: Sequence[str]) -> None:
+    """Print lines of text as they are."""
+    sys.stdout.write("\n".join(lines) + "\n")
+
+
+def say_json(result: dict[str, Any]) -> None:
+    """Print a result as JSON."""
+    sys.stdout.write(json.dumps(result, indent=1, ensure_ascii=False) + "\n")

@@ -1,0 +1,1 @@
+"""Run folders: manifest, hashes, atomic writes. Standard library only."""
