@@ -1,0 +1,1 @@
+"""Text generators for the training corpus, one module per kind of text."""
