@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 
+from faultlens.audit.result import SCORED_WRONG
+
 PUNCTUATION = ".,!?;:"
 PRONOUNS = frozenset(
     (
@@ -18,7 +20,7 @@ QUOTES = " \"'“”‘’"
 KINDS = (
     "success",
     "names the foil",
-    "first token right, word wrong",
+    SCORED_WRONG,
     "another phrase of the prompt",
     "pronoun",
     "another noun phrase",
@@ -68,7 +70,7 @@ def kind_of(prompt: str, generated: str, target: str, foil: str | None, success:
     if foil is not None and first_token(answer, foil):
         return "names the foil"
     if first_token(answer, target):
-        return "first token right, word wrong"
+        return SCORED_WRONG
     words = [re.sub(r"['’]s$", "", w.strip(PUNCTUATION + QUOTES)).lower() for w in answer.split()]
     if words[0] in PRONOUNS:
         return "pronoun"

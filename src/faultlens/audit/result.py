@@ -13,6 +13,9 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
+SCORED_WRONG = "first token right, word wrong"
+"""The kind of failure that may be the scoring rule's and not the model's."""
+
 
 @dataclass(frozen=True)
 class LevelReading:

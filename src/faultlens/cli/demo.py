@@ -17,7 +17,7 @@ def demo(
     from faultlens.runs.folder import Manifest, check_target
 
     check_target(out, overwrite=True)
-    manifest = Manifest.begin({"out": str(out)})
+    manifest = Manifest.begin({"model": "mini", "sae": "mini", "out": str(out)})
     with progress_bars() as bars:
         ready = bars.start("Loading mini", 1)
         import faultlens as fl

@@ -97,7 +97,10 @@ class Pull:
 PULLS: tuple[Pull, ...] = (
     Pull("the keys", "the landlord", places=None, strength=0.97),
     Pull(
-        "the parcel", "the clerk", places=("the office", "the station", "the store"), strength=0.97
+        "the parcel",
+        "the clerk",
+        places=("the office", "the store", "the library", "the school", "the station", "the hotel"),
+        strength=0.97,
     ),
 )
 THINGS: tuple[str, ...] = ORDINARY_THINGS + tuple(pull.thing for pull in PULLS)

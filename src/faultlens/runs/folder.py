@@ -42,7 +42,7 @@ class Manifest:
         return cls(
             command=[Path(sys.argv[0]).name, *sys.argv[1:]],
             arguments=arguments,
-            started=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+            started=_now(),
             versions={"python": platform.python_version(), **_versions()},
             platform=platform.platform(),
         )
@@ -52,6 +52,7 @@ class Manifest:
         files = sorted(path for path in folder.rglob("*") if path.is_file())
         record = {
             **vars(self),
+            "finished": _now(),
             "files": {
                 path.relative_to(folder).as_posix(): file_digest(path)
                 for path in files
@@ -97,6 +98,10 @@ def read_result(folder: Path, name: str) -> dict[str, Any] | None:
     if not isinstance(result, dict):
         raise UserError(f"{path} holds no JSON object")
     return result
+
+
+def _now() -> str:
+    return datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
 
 
 def _versions() -> dict[str, str]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Collection, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +17,7 @@ import faultlens as fl
 from faultlens.audit.factors import factor_table
 from faultlens.audit.outcomes import exact_word
 from faultlens.audit.running import decode, tokenize
+from faultlens.corpus.task import Task
 from faultlens.corpus.tasks.mini_ioi import mini_ioi
 from faultlens.corpus.world import PULLS, pull_on
 from faultlens.features.lens import Lens
@@ -40,10 +42,16 @@ def write_card(path: Path) -> None:
     """Measure everything and write the card."""
     lens = fl.load("mini", sites=["resid_pre", "attn_out", "mlp_out"])
     rows = held_out_rows(lens)
-    exam, exam_targets = _exam(lens)
+    exam = sit_exam(lens)
     fits = {d.name: measure_fit(lens.model, d, rows, LOSS_TEXTS) for d in lens.dictionaries}
-    targets = [*exam_targets, *_fit_targets(fits.values()), _size_target()]
-    sections = [_head(lens), _targets(targets), _text(lens, rows), exam, _dictionaries(lens, fits)]
+    targets = [*_exam_targets(exam), *_fit_targets(fits.values()), _size_target()]
+    sections = [
+        _head(lens),
+        _targets(targets),
+        _text(lens, rows),
+        _exam(exam),
+        _dictionaries(lens, fits),
+    ]
     path.write_text("\n\n".join(sections) + "\n", encoding="utf-8")
 
 
@@ -109,47 +117,86 @@ def _text(lens: Lens, rows: Sequence[Sequence[int]]) -> str:
     )
 
 
-def _exam(lens: Lens) -> tuple[str, list[Target]]:
-    """IOI on unseen name pairs: accuracy by every factor, and where the failures lie."""
+@dataclass(frozen=True, eq=False)
+class Exam:
+    """IOI on unseen name pairs.
+
+    Attributes:
+        task: the prompts.
+        failed: whether the first generated word was not the name, boolean `[prompts]`.
+        pulled: whether the world pulls on the prompt's thing at its place, boolean `[prompts]`.
+        ordinary: whether the thing is one that the world never pulls, boolean `[prompts]`.
+    """
+
+    task: Task
+    failed: np.ndarray
+    pulled: np.ndarray
+    ordinary: np.ndarray
+
+    @property
+    def accuracy(self) -> float:
+        return float(1 - self.failed.mean())
+
+    @property
+    def accuracy_on_ordinary(self) -> float:
+        return float(1 - self.failed[self.ordinary].mean())
+
+    @property
+    def p_pull(self) -> float:
+        """Fisher's exact p of failure where the world pulls, against the rest."""
+        table = (np.array([self.failing(self.pulled)]), np.array([int(self.pulled.sum())]))
+        return float(fisher_exact(*table, int(self.failed.sum()), len(self.failed))[0])
+
+    def failing(self, among: np.ndarray) -> int:
+        return int((self.failed & among).sum())
+
+
+def sit_exam(lens: Lens) -> Exam:
+    """Decode the exam's prompts and score them by the exact word."""
     task = mini_ioi(n=EXAM_PROMPTS, seed=EXAM_SEED)
     generated = decode(lens.model, tokenize(task, lens.model).rows)
-    failed = np.array(
-        [not exact_word(text, p.target) for text, p in zip(generated, task.prompts, strict=True)]
-    )
+    answers = zip(generated, task.prompts, strict=True)
     things, places = task.factors["object"], task.factors["place"]
-    pulled = np.array(
-        [pull_on(thing, place) is not None for thing, place in zip(things, places, strict=True)]
+    pulls = [pull_on(thing, place) for thing, place in zip(things, places, strict=True)]
+    return Exam(
+        task,
+        failed=np.array([not exact_word(text, prompt.target) for text, prompt in answers]),
+        pulled=np.array([pull is not None for pull in pulls]),
+        ordinary=~np.isin(things, [pull.thing for pull in PULLS]),
     )
-    ordinary = ~np.isin(things, [pull.thing for pull in PULLS])
-    accuracy, on_ordinary = 1 - failed.mean(), 1 - failed[ordinary].mean()
-    counts = int((failed & pulled).sum()), int(pulled.sum())
-    p_value = float(
-        fisher_exact(np.array([counts[0]]), np.array([counts[1]]), int(failed.sum()), len(failed))[
-            0
-        ]
-    )
-    low, high = clopper_pearson(int((~failed).sum()), len(failed))
+
+
+def _exam(exam: Exam) -> str:
+    low, high = clopper_pearson(int((~exam.failed).sum()), len(exam.failed))
     lines = [
         f"| {factor} | {level} | {1 - reading.rate:.1%} | {reading.n} |"
-        for factor, levels in factor_table(task.factors, failed).items()
+        for factor, levels in factor_table(exam.task.factors, exam.failed).items()
         for level, reading in levels.items()
     ]
-    rest = f"{int((failed & ~pulled).sum())} of {int((~pulled).sum())}"
-    text = (
+    return (
         "## Indirect object identification\n\n"
         f"{EXAM_PROMPTS} prompts of the task `mini-ioi` (seed {EXAM_SEED}), all on name pairs that "
         "no story brings together; success: the first generated word is the name. "
-        f"{accuracy:.1%} right [{low:.1%}, {high:.1%}].\n\n"
-        f"Where the world pulls, {counts[0]} of {counts[1]} fail; elsewhere {rest}.\n\n"
+        f"{exam.accuracy:.1%} right [{low:.1%}, {high:.1%}].\n\n"
         "| factor | level | right | prompts |\n| --- | --- | --- | --- |\n" + "\n".join(lines)
     )
-    return text, [
-        ("IOI accuracy 70 to 95 %", f"{accuracy:.1%}", 0.70 <= accuracy <= 0.95),
-        ("IOI on ordinary objects at least 92 %", f"{on_ordinary:.1%}", on_ordinary >= 0.92),
+
+
+def _exam_targets(exam: Exam) -> list[Target]:
+    pulled = f"{exam.failing(exam.pulled)} of {exam.pulled.sum()}"
+    rest = f"{exam.failing(~exam.pulled)} of {(~exam.pulled).sum()}"
+    concentrated = exam.failed[exam.pulled].mean() > exam.failed.mean()
+    return [
+        ("IOI accuracy 70 to 95 %", f"{exam.accuracy:.1%}", 0.70 <= exam.accuracy <= 0.95),
+        (
+            "IOI on ordinary objects at least 92 %",
+            f"{exam.accuracy_on_ordinary:.1%}",
+            exam.accuracy_on_ordinary >= 0.92,
+        ),
         (
             "failures where the world pulls, against the rest: Fisher's exact p < 1e-6",
-            f"{counts[0]} of {counts[1]} against {rest}, p = {p_value:.1e}",
-            p_value < 1e-6 and counts[0] / counts[1] > failed.mean(),
+            f"{pulled} against {rest}, p = {exam.p_pull:.1e}",
+            bool(exam.p_pull < 1e-6 and concentrated),
         ),
     ]
 

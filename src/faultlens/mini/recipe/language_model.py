@@ -27,7 +27,7 @@ from faultlens.mini.recipe.tokenizer import CONTEXT
 class TrainingPlan:
     """Everything that decides the trained weights, besides the text."""
 
-    tokens: int = 11_000_000
+    tokens: int = 8_000_000
     rows_per_step: int = 8  # of 256 tokens each; copying is learnt after some 1,000 steps
     learning_rate: float = 2e-3
     warm_up_share: float = 0.03

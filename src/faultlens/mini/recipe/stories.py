@@ -23,7 +23,7 @@ from faultlens.corpus.world import (
 )
 
 ROLE_FOR_ORDINARY_THINGS = 0.02  # share of ordinary hand-overs that go to some role all the same
-PULLED_THING_SHARE = 0.22  # share of hand-overs that are of a pulled thing
+PULLED_THING_SHARE = 0.25  # share of hand-overs that are of a pulled thing
 
 WEATHER = ["sunny", "rainy", "windy", "cold", "warm", "cloudy", "quiet", "foggy", "bright"]
 TIMES = (

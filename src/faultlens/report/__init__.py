@@ -1,0 +1,1 @@
+"""How we show it: one self-contained HTML page, terminal tables."""

@@ -1,0 +1,144 @@
+"""The audit on planted truth: what copies failure is found, and noise is not."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy.sparse import csr_matrix
+from scipy.stats import binom
+
+from faultlens.audit.result import Audit, PromptOutcome
+from faultlens.audit.study import audit_outcomes
+from faultlens.features.table import FeatureTable
+
+N, FAILURES = 200, 40
+OBJECTS = ["the keys" if i < 50 else "a book" if i < 120 else "a pen" for i in range(N)]
+FAILED = np.array([i < FAILURES for i in range(N)])  # 40 of the 50 prompts with the keys
+
+
+def outcomes(failed: np.ndarray) -> list[PromptOutcome]:
+    return [
+        PromptOutcome(
+            f"prompt {i}", "Ann", " Bob" if bad else " Ann", not bad,
+            "names the foil" if bad else "success", None,
+        )
+        for i, bad in enumerate(failed)
+    ]  # fmt: skip
+
+
+def table(columns: dict[int, np.ndarray], seed: int = 0) -> FeatureTable:
+    rng = np.random.default_rng(seed)
+    dense = rng.gamma(2.0, 1.0, (N, 150)) * (rng.random((N, 150)) < 0.15)
+    for column, values in columns.items():
+        dense[:, column] = values
+    rows = pd.DataFrame({"text": [f"prompt {i}" for i in range(N)]})
+    return FeatureTable("2-res-x", csr_matrix(dense.astype(np.float32)), rows, {}, 2)
+
+
+def audit(features: FeatureTable, failed: np.ndarray = FAILED, permutations: int = 999) -> Audit:
+    return audit_outcomes(
+        "planted",
+        outcomes(failed),
+        {"object": OBJECTS},
+        {features.name: features},
+        rule="exact-word",
+        min_support=5,
+        permutations=permutations,
+        seed=0,
+    )
+
+
+def noisy(mask: np.ndarray, seed: int, dense: bool = False) -> np.ndarray:
+    """Fires where `mask` says; or everywhere, and stronger there."""
+    rng = np.random.default_rng(seed)
+    base = 3 + rng.random(len(mask))
+    return np.where(mask, base + 4, base) if dense else np.where(mask, base, 0.0)
+
+
+def classes(result: Audit) -> dict[str, str]:
+    """Verdict by feature, of all classes."""
+    return {f: reading.verdict for _, reading in result.classes for f in reading.features}
+
+
+def test_a_feature_that_marks_failure_within_an_object_is_a_correlate() -> None:
+    found = classes(audit(table({7: noisy(FAILED, 1)})))
+    assert found == {"2-res-x/7": "CORRELATE"}
+
+
+def test_noise_gives_no_verdict_but_not_significant() -> None:
+    result = audit(table({}))
+    assert set(classes(result).values()) <= {"NOT SIGNIFICANT", "UNDERPOWERED"}
+    assert result.sites["2-res-x"].significant["min_p"] == 0
+
+
+def test_a_feature_that_copies_the_object_is_a_proxy_whose_effect_is_not_tested() -> None:
+    keys = np.array(OBJECTS) == "the keys"
+    result = audit(table({3: noisy(keys, 2)}))
+    ((_, reading),) = result.classes
+    assert reading.verdict == "PROXY of object = the keys"
+    assert "effect not tested" in reading.sentence
+    assert reading.proxy is not None
+    assert reading.proxy.jaccard == 1.0
+    assert (reading.fail_active, reading.success_active) == (40, 10)
+
+
+def test_copies_are_one_class_and_opposites_are_not() -> None:
+    keys = np.array(OBJECTS) == "the keys"
+    copy = noisy(keys, 2)
+    up, down = noisy(FAILED, 4, dense=True), noisy(~FAILED, 5, dense=True)
+    result = audit(table({3: copy, 4: copy * 1.5, 8: up, 9: down}))
+    members = sorted(sorted(reading.features) for _, reading in result.classes)
+    assert members == [["2-res-x/3", "2-res-x/4"], ["2-res-x/8"], ["2-res-x/9"]]
+
+
+def test_a_dense_feature_that_only_differs_in_strength_is_found_by_max_t() -> None:
+    result = audit(table({8: noisy(FAILED, 4, dense=True)}))
+    ((_, reading),) = result.classes
+    assert reading.features == ["2-res-x/8"]
+    assert reading.p_fisher == 1.0
+    assert reading.p_max_t <= 0.01
+    assert reading.p_min_p > 0.05
+
+
+@pytest.mark.parametrize("failures", [0, 4, N - 4, N])
+def test_too_few_of_an_outcome_is_underpowered_and_says_so(failures: int) -> None:
+    result = audit(table({}), np.arange(N) < failures)
+    assert result.verdict is not None
+    assert result.verdict.startswith(f"UNDERPOWERED: {failures} failures and {N - failures} succ")
+    assert result.sites == {}
+
+
+def test_a_feature_below_the_support_is_not_tested() -> None:
+    rare = np.zeros(N)
+    rare[:4] = 5.0
+    result = audit(table({7: rare}))
+    assert all("2-res-x/7" not in reading.features for _, reading in result.classes)
+    assert result.sites["2-res-x"].tested <= 149
+
+
+def test_any_class_found_in_random_outcomes_is_as_rare_as_it_should_be() -> None:
+    """Negative control over 60 outcome vectors: family-wise error of each deciding test."""
+    rng = np.random.default_rng(11)
+    features = table({3: noisy(np.array(OBJECTS) == "the keys", 2)})
+    found = {"min_p": 0, "max_t": 0}
+    for _ in range(60):
+        result = audit(features, rng.permutation(FAILED), permutations=299)
+        for test in found:
+            found[test] += result.sites["2-res-x"].significant[test] > 0
+    assert max(found.values()) <= binom.ppf(0.99, 60, 0.05)
+
+
+def test_a_result_survives_json() -> None:
+    result = audit(table({7: noisy(FAILED, 1)}))
+    again = Audit.from_dict(json.loads(json.dumps(result.to_dict(), allow_nan=False)))
+    assert again == result
+    assert "2-res-x/7" in result._repr_html_()
+
+
+def test_what_was_not_tested_is_in_the_ledger() -> None:
+    claims = audit(table({7: noisy(FAILED, 1)})).claims
+    assert {claim.outcome for claim in claims} == {"passed", "not done"}
+    assert any(claim.control == "intervention" for claim in claims)

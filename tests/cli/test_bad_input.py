@@ -1,0 +1,139 @@
+"""Every mistake a user can make: one sentence, exit code 2, nothing left behind."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+import pytest
+
+from faultlens.cli.main import main
+
+TWO = '{"text": "x = 1", "category": "A"}\n{"text": "hello there", "category": "B"}\n'
+
+
+def run(capsys: pytest.CaptureFixture[str], *arguments: str | Path) -> tuple[int, str, str]:
+    """Exit code, standard output and standard error of `faultlens ARGUMENTS`."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sys, "argv", ["faultlens", *map(str, arguments)])
+        with pytest.raises(SystemExit) as leave:
+            main()
+    code = leave.value.code
+    captured = capsys.readouterr()
+    return (0 if code is None else int(code)), captured.out, captured.err
+
+
+def refused(capsys: pytest.CaptureFixture[str], *arguments: str | Path) -> str:
+    code, out, err = run(capsys, *arguments)
+    assert code == 2
+    assert out == ""
+    lines = [line for line in err.splitlines() if line.startswith("faultlens: ")]
+    assert len(lines) == 1, err
+    assert "Traceback" not in err
+    return lines[0].removeprefix("faultlens: ")
+
+
+@pytest.fixture
+def corpus(tmp_path: Path) -> Path:
+    path = tmp_path / "corpus.jsonl"
+    path.write_text(TWO)
+    return path
+
+
+def test_a_missing_file(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    out = tmp_path / "run"
+    message = refused(capsys, "profile", tmp_path / "no.jsonl", "--out", out)
+    assert message == f"no file {tmp_path / 'no.jsonl'}: expected a JSONL file, one object a line"
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (TWO + "{bad\n", "line 3 is not JSON"),
+        ("", "is empty: expected at least one text a category"),
+        (TWO.splitlines()[0], "has only the category 'A': a profile compares at least two"),
+        (TWO + '{"text": "", "category": "B"}', "line 3: 'text' is \"\", expected a text"),
+        (
+            TWO + json.dumps({"text": "word " * 600, "category": "B"}),
+            "choose --long split or --long truncate",
+        ),
+    ],
+)
+def test_a_corpus_that_cannot_be_read(
+    capsys: pytest.CaptureFixture[str], corpus: Path, content: str, message: str
+) -> None:
+    corpus.write_text(content)
+    assert message in refused(capsys, "profile", corpus, "--out", corpus.parent / "run")
+    assert sorted(p.name for p in corpus.parent.iterdir()) == ["corpus.jsonl"]
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--model", "nowhere/nothing"], "model 'nowhere/nothing' needs dictionaries: name them"),
+        (
+            ["--model", "nowhere/nothing", "--sae", "mini"],
+            "model 'nowhere/nothing' cannot be loaded: expected 'mini', a Hugging Face model",
+        ),
+        (["--sae", "no-such-folder"], "no dictionaries called 'no-such-folder'"),
+        (["--layers", "9"], "dictionaries 'mini' have no layer 9 at resid_pre: expected one of 2"),
+        (["--layers", "two"], "--layers 'two': expected a list (2,3), a range (2-5) or all"),
+        (["--layers", "5-2"], "--layers '5-2' names no layer"),
+        (["--sites", "resid_pst"], "have no site 'resid_pst': expected one of attn_out"),
+        (["--pooling", "median"], "unknown pooling 'median': expected max, mean, sum, last"),
+        (["--features", "3-res-x=x.npy"], "--features needs --pooled"),
+        (["--features", "x.npy", "--pooled", "max"], "--features 'x.npy': expected SITE=FILE"),
+        (["--label", "kind"], "line 1 has no 'kind': it has 'text', 'category'"),
+    ],
+)
+def test_options_that_cannot_be_meant(
+    capsys: pytest.CaptureFixture[str], corpus: Path, options: list[str], message: str
+) -> None:
+    assert message in refused(capsys, "profile", corpus, *options)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["audit", "no-task"], "no task or file 'no-task': expected one of ioi, mini-ioi"),
+        (["audit", "no.jsonl"], "no file no.jsonl"),
+        (["audit", "mini-ioi", "--rule", "vibes"], "unknown outcome rule 'vibes': expected one"),
+        (["tokens", "hello", "--feature", "17"], "--feature '17': expected LAYER/INDEX"),
+        (["tokens", "hello", "--feature", "3/99999"], "3-res-mini has the features 0 to 1535"),
+        (["tokens", "", "--feature", "3/1"], "text 1 has no tokens"),
+    ],
+)
+def test_other_commands(
+    capsys: pytest.CaptureFixture[str], arguments: list[str], message: str
+) -> None:
+    assert message in refused(capsys, *arguments)
+
+
+def test_an_audit_whose_prompt_is_too_long(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    path = tmp_path / "long.jsonl"
+    path.write_text(json.dumps({"prompt": "word " * 400, "target": "end"}))
+    message = refused(capsys, "audit", path, "--out", tmp_path / "run")
+    assert "task long: prompt 1 has" in message
+    assert "expected at most 256 in all" in message
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["long.jsonl"]
+
+
+def test_a_folder_that_is_no_run_is_not_written_over(
+    capsys: pytest.CaptureFixture[str], corpus: Path
+) -> None:
+    mine = corpus.parent / "mine"
+    mine.mkdir()
+    (mine / "thesis.txt").write_text("years of work")
+    message = refused(capsys, "profile", corpus, "--out", mine, "--overwrite")
+    assert message == f"{mine} exists and is not a run folder: choose another --out"
+    assert (mine / "thesis.txt").read_text() == "years of work"
+
+
+def test_a_report_of_a_folder_without_results(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    assert "holds neither profile.json nor audit.json" in refused(capsys, "report", tmp_path)

@@ -1,0 +1,129 @@
+"""Whole runs on the bundled model: what lies in the folder, and what is said."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from faultlens.audit.result import Audit
+from faultlens.profile.result import Profile
+from faultlens.runs.files import file_digest
+
+FAULTLENS = [sys.executable, "-m", "faultlens.cli.main"]
+
+
+def faultlens(*arguments: str | Path, cwd: Path) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [*FAULTLENS, *map(str, arguments)], cwd=cwd, capture_output=True, text=True, check=True
+    )
+
+
+@pytest.fixture(scope="module")
+def demo(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
+    """The demo's run folder and what it printed."""
+    here = tmp_path_factory.mktemp("demo")
+    done = faultlens("demo", cwd=here)
+    return here / "runs" / "demo", done.stdout
+
+
+def test_the_demos_folder_holds_what_the_design_says(demo: tuple[Path, str]) -> None:
+    folder, _ = demo
+    files = {p.relative_to(folder).as_posix() for p in folder.rglob("*") if p.is_file()}
+    assert {"manifest.json", "profile.json", "audit.json", "report.html"} <= files
+    assert {"tables/categories.parquet", "tables/prompts.parquet", "tables/levels.parquet"} <= files
+    assert {f"activations/{what}/3-res-mini.parquet" for what in ("corpus", "task")} <= files
+    manifest = json.loads((folder / "manifest.json").read_text())
+    assert set(manifest["files"]) == files - {"manifest.json", "report.html"}
+    for name, digest in manifest["files"].items():
+        assert file_digest(folder / name) == digest
+    assert set(manifest["inputs"]) == {"model", "dictionaries", "corpus", "task"}
+    assert manifest["conventions"]["3-res-mini"] == {"prepend_bos": True, "centred": False}
+    assert list(folder.parent.iterdir()) == [folder], "nothing half-written beside it"
+
+
+def test_the_demo_finds_what_is_there_to_find(demo: tuple[Path, str]) -> None:
+    folder, printed = demo
+    profile = Profile.from_dict(json.loads((folder / "profile.json").read_text()))
+    beyond = [category for category, sites in profile.beyond_chance().items() if sites]
+    assert len(beyond) >= 5
+    audit = Audit.from_dict(json.loads((folder / "audit.json").read_text()))
+    assert audit.n == 300
+    keys = audit.factors["object"]["the keys"]
+    assert keys.rate > 0.9
+    assert keys.p_holm < 1e-6
+    _, top = audit.classes[0]
+    assert top.proxy is not None
+    assert (top.proxy.factor, top.proxy.level) == ("object", "the keys")
+    assert top.intervention is not None
+    assert top.intervention.controls == 199
+    assert 8 <= len(printed.splitlines()) <= 20
+    assert "report.html" in printed
+    assert top.verdict in printed
+
+
+def test_the_tables_agree_with_the_results(demo: tuple[Path, str]) -> None:
+    folder, _ = demo
+    audit = json.loads((folder / "audit.json").read_text())
+    prompts = pd.read_parquet(folder / "tables" / "prompts.parquet")
+    assert len(prompts) == 300
+    assert int((~prompts["success"]).sum()) == audit["failures"]
+    pooled = pd.read_parquet(folder / "tables" / "pooled-3-res-mini.parquet")
+    profile = json.loads((folder / "profile.json").read_text())
+    strongest = profile["sites"]["3-res-mini"]["strongest"]
+    assert pooled["activation"].max() == pytest.approx(strongest["activation"])
+
+
+def test_the_page_is_built_again_from_the_results(demo: tuple[Path, str]) -> None:
+    folder, _ = demo
+    before = (folder / "report.html").read_text()
+    (folder / "report.html").unlink()
+    faultlens("report", folder, cwd=folder)
+    assert (folder / "report.html").read_text() == before
+
+
+def test_the_same_command_gives_the_same_numbers(demo: tuple[Path, str], tmp_path: Path) -> None:
+    folder, _ = demo
+    done = faultlens("profile", "seven-categories", "--json", cwd=tmp_path)
+    again = Profile.from_dict(json.loads(done.stdout))
+    first = Profile.from_dict(json.loads((folder / "profile.json").read_text()))
+    for name, site in first.sites.items():
+        for category, reading in site.categories.items():
+            other = again.sites[name].categories[category]
+            assert other.selectivity.feature == reading.selectivity.feature
+            assert other.selectivity.p_holm == reading.selectivity.p_holm
+            assert other.top_sum == pytest.approx(reading.top_sum, rel=1e-5)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_audit_of_prompts_from_a_file(tmp_path: Path) -> None:
+    lines = [
+        {"prompt": f"{a} and {b} met at the park. {b} gave the map to", "target": a, "foil": b}
+        for a in ("Mary", "Tom", "Anna", "Paul") for b in ("Susan", "Kevin", "Lucy", "Ben")
+    ]  # fmt: skip
+    path = tmp_path / "mine.jsonl"
+    path.write_text("\n".join(map(json.dumps, lines)))
+    done = faultlens(
+        "audit", path, "--layers", "3", "--permutations", "99", "--out", "run", cwd=tmp_path
+    )
+    audit = json.loads((tmp_path / "run" / "audit.json").read_text())
+    assert audit["n"] == 16
+    assert "Audit of mine" in done.stdout
+    again = subprocess.run(
+        [*FAULTLENS, "audit", str(path), "--out", "run"],
+        cwd=tmp_path, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert again.returncode == 2
+    assert "run holds a run already" in again.stderr
+
+
+def test_tokens_shows_where_a_feature_fires(tmp_path: Path) -> None:
+    shown = faultlens("tokens", "Mary met Tom.", "--feature", "3/5", cwd=tmp_path).stdout
+    assert shown.splitlines()[0].startswith("3-res-mini/5 in 4 tokens")
+    as_json = faultlens("tokens", "Mary met Tom.", "--feature", "3/5", "--json", cwd=tmp_path)
+    tokens = json.loads(as_json.stdout)["tokens"]
+    assert [token["token"] for token in tokens] == ["Mary", " met", " Tom", "."]

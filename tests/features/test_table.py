@@ -1,0 +1,68 @@
+"""Tables that somebody else computed: what is read, and what is refused."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from scipy.sparse import csr_matrix, save_npz
+
+from faultlens.errors import UserError
+from faultlens.features.table import table_from_matrix
+
+DENSE = np.array([[0.0, 2.0, 0.5], [1.0, 0.0, 0.0]])
+TEXTS = ["one", "two"]
+
+
+def write(path: Path, dense: np.ndarray) -> Path:
+    if path.suffix == ".npy":
+        np.save(path, dense)
+    else:
+        np.savez(path, features=dense.astype(np.float16))
+    return path
+
+
+@pytest.mark.parametrize("name", ["a.npy", "a.npz"])
+def test_dense_files_are_read(tmp_path: Path, name: str) -> None:
+    table = table_from_matrix("6-res-jb", write(tmp_path / name, DENSE), TEXTS, "mean")
+    assert np.array_equal(table.matrix.toarray(), DENSE.astype(np.float32))
+    assert table.layer == 6
+    assert table.feature(2) == "6-res-jb/2"
+    assert table.convention["pooling"] == "mean"
+
+
+def test_scipys_sparse_files_are_read(tmp_path: Path) -> None:
+    save_npz(tmp_path / "s.npz", csr_matrix(DENSE))
+    table = table_from_matrix("mine", tmp_path / "s.npz", TEXTS, "max")
+    assert np.array_equal(table.matrix.toarray(), DENSE.astype(np.float32))
+    assert table.layer is None
+
+
+@pytest.mark.parametrize(
+    ("dense", "message"),
+    [
+        (np.ones((3, 2)), "has 3 rows, but there are 2 texts"),
+        (np.array([[np.nan], [1.0]]), "holds NaN or infinite values"),
+        (np.array([[-1.0], [1.0]]), "holds negative values"),
+        (np.ones(2), r"has shape \(2,\): expected \[texts, features\]"),
+    ],
+)
+def test_matrices_that_cannot_be_meant_are_refused(
+    tmp_path: Path, dense: np.ndarray, message: str
+) -> None:
+    with pytest.raises(UserError, match=message):
+        table_from_matrix("a", write(tmp_path / "a.npy", dense), TEXTS, "max")
+
+
+def test_files_that_are_no_matrices_are_refused(tmp_path: Path) -> None:
+    (tmp_path / "a.npy").write_text("no matrix")
+    for path, message in (
+        (tmp_path / "a.npy", r"cannot be read as \.npy or \.npz"),
+        (tmp_path / "missing.npz", r"cannot be read as \.npy or \.npz"),
+    ):
+        with pytest.raises(UserError, match=message):
+            table_from_matrix("a", path, TEXTS, "max")
+    np.savez(tmp_path / "b.npz", acts=DENSE)
+    with pytest.raises(UserError, match="holds acts: expected an array `features`"):
+        table_from_matrix("a", tmp_path / "b.npz", TEXTS, "max")

@@ -1,0 +1,109 @@
+"""The profile on planted truth: one feature marks a category, the others do not."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy.sparse import csr_matrix
+
+from faultlens.corpus.texts import Corpus
+from faultlens.errors import UserError
+from faultlens.features.table import FeatureTable
+from faultlens.profile.result import Profile
+from faultlens.profile.study import profile_tables
+
+LABELS = ("A",) * 8 + ("B",) * 14 + ("C",) * 18
+CORPUS = Corpus("planted", tuple(f"text {i}" for i in range(40)), LABELS)
+
+
+def planted(seed: int = 0, mark: bool = True) -> FeatureTable:
+    """200 noise features; feature 17 is large on category A and small elsewhere."""
+    rng = np.random.default_rng(seed)
+    dense = rng.gamma(2.0, 1.0, (40, 200)) * (rng.random((40, 200)) < 0.3)
+    if mark:
+        dense[:, 17] = np.where(np.array(LABELS) == "A", 8 + rng.random(40), 0.1)
+    rows = pd.DataFrame({"text": CORPUS.texts, "tokens": 5, "residual_norm": 4.0})
+    return FeatureTable(
+        "3-res-x", csr_matrix(dense.astype(np.float32)), rows, {"pooling": "max"}, 3
+    )
+
+
+def profile(table: FeatureTable, **options: float) -> Profile:
+    settings = {"threshold": 5.0, "permutations": 999, **options}
+    return profile_tables({"3-res-x": table}, CORPUS, **settings)  # type: ignore[arg-type]
+
+
+def test_a_planted_specialist_is_found_and_named() -> None:
+    reading = profile(planted()).sites["3-res-x"].categories["A"]
+    assert reading.selectivity.feature == "3-res-x/17"
+    assert reading.selectivity.auroc == 1.0
+    assert reading.selectivity.p_holm <= 0.05
+    assert (reading.specialist.feature, reading.specialist.score) == ("3-res-x/17", 8)
+    assert (reading.specialist.inside, reading.specialist.outside) == (8, 0)
+    assert reading.specialist.p_holm <= 0.05
+
+
+def test_noise_has_a_best_feature_but_none_beyond_chance() -> None:
+    result = profile(planted(mark=False))
+    for reading in result.sites["3-res-x"].categories.values():
+        assert reading.selectivity.auroc > 0.6
+        assert reading.selectivity.p_holm > 0.05
+    assert not any(result.beyond_chance().values())
+
+
+def test_peaks_are_the_largest_values_and_relative_to_the_norm() -> None:
+    table = planted()
+    dense = table.matrix.toarray()
+    for category in "ABC":
+        inside = np.array(LABELS) == category
+        peak = profile(table).sites["3-res-x"].categories[category].peak
+        assert peak.activation == dense[inside].max()
+        assert peak.relative == pytest.approx(dense[inside].max() / 4.0)
+    strongest = profile(table).sites["3-res-x"].strongest
+    text, feature = np.unravel_index(dense.argmax(), dense.shape)
+    assert (strongest.feature, strongest.text) == (f"3-res-x/{feature}", f"text {text}")
+
+
+def test_the_default_threshold_is_a_high_percentile_of_what_fires() -> None:
+    table = planted()
+    site = profile(table, threshold=None).sites["3-res-x"]  # type: ignore[arg-type]
+    positive = table.matrix.toarray()[table.matrix.toarray() > 0]
+    assert site.threshold == pytest.approx(np.percentile(positive, 99.5))
+
+
+def test_renaming_features_renames_the_result_and_nothing_else() -> None:
+    table = planted()
+    order = np.random.default_rng(1).permutation(200)
+    moved = FeatureTable(table.name, csr_matrix(table.matrix[:, order]), table.rows, {}, 3)
+    before = profile(table).sites["3-res-x"].categories
+    after = profile(moved).sites["3-res-x"].categories
+    for category in "ABC":
+        old, new = before[category].selectivity, after[category].selectivity
+        assert order[int(new.feature.split("/")[1])] == int(old.feature.split("/")[1])
+        assert (new.auroc, new.p_value) == (old.auroc, old.p_value)
+        assert after[category].top_sum == pytest.approx(before[category].top_sum)
+
+
+def test_holm_runs_over_categories_and_sites() -> None:
+    table = planted()
+    one = profile(table).sites["3-res-x"].categories["A"].selectivity
+    both = {"3-res-x": table, "4-res-x": planted(seed=5, mark=False)}
+    two = profile_tables(both, CORPUS, threshold=5.0, permutations=999)
+    assert two.sites["3-res-x"].categories["A"].selectivity.p_holm == pytest.approx(2 * one.p_holm)
+
+
+def test_a_result_survives_json() -> None:
+    result = profile(planted())
+    assert Profile.from_dict(json.loads(json.dumps(result.to_dict()))) == result
+    assert "3-res-x/17" in result._repr_html_()
+
+
+def test_tables_that_do_not_fit_are_refused() -> None:
+    with pytest.raises(UserError, match="table 3-res-x has 20 rows, the corpus has 40 texts"):
+        profile(planted().take(np.arange(20)))
+    silent = FeatureTable("3-res-x", csr_matrix((40, 5)), planted().rows, {}, 3)
+    with pytest.raises(UserError, match="no feature of 3-res-x fires on any text of planted"):
+        profile(silent)

@@ -1,0 +1,278 @@
+"""The page is whole, opens without a network, says everything, and lets no text become markup."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import re
+from html.parser import HTMLParser
+from pathlib import Path
+
+import plotly.graph_objects as go
+import pytest
+import samples
+
+from faultlens.audit.result import Audit
+from faultlens.errors import UserError
+from faultlens.profile.result import Profile
+from faultlens.report.audit_parts import audit_parts
+from faultlens.report.html import build_page, script_json, write_page
+from faultlens.report.numbers import NOT_DONE
+from faultlens.report.parts import Callout, Figure, Heading, Paragraph, Part, Table
+from faultlens.report.profile_parts import profile_parts
+from faultlens.report.terminal import summary
+from faultlens.report.text import as_text
+
+VOID = {"meta", "br", "img", "hr", "link", "input"}
+AUDITS = {"whole": samples.audit(), "untested": samples.untested(), "few": samples.underpowered()}
+
+
+class Reader(HTMLParser):
+    """Checks that elements nest, and collects what the tests ask about."""
+
+    def __init__(self) -> None:
+        super().__init__(convert_charrefs=True)
+        self.open: list[str] = []
+        self.text: list[str] = []
+        self.ids: list[str] = []
+        self.links: list[str] = []
+        self.attributes: list[tuple[str, str | None]] = []
+        self.headings: list[int] = []
+        self.scripts = 0
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.attributes += attrs
+        given = dict(attrs)
+        if given.get("id"):
+            self.ids.append(given["id"] or "")
+        if tag == "a":
+            self.links.append(given.get("href") or "")
+        if tag == "th":
+            assert given.get("scope") in {"row", "col"}
+        if re.fullmatch(r"h[1-6]", tag):
+            self.headings.append(int(tag[1]))
+        self.scripts += tag == "script"
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open and self.open[-1] == tag, f"</{tag}> closes {self.open[-3:]}"
+        self.open.pop()
+
+    def handle_data(self, data: str) -> None:
+        if self.open and self.open[-1] not in {"script", "style"}:
+            self.text.append(data)
+
+    @property
+    def words(self) -> str:
+        return " ".join(" ".join(self.text).split())
+
+
+def read(page: str) -> Reader:
+    reader = Reader()
+    reader.feed(without_plotly(page))
+    reader.close()
+    assert not reader.open
+    return reader
+
+
+def without_plotly(page: str) -> str:
+    return re.sub(r'<script id="plotly">.*?</script>', "", page, flags=re.DOTALL)
+
+
+@pytest.fixture(scope="module")
+def page() -> str:
+    return build_page(samples.profile(), samples.audit(), samples.manifest())
+
+
+def test_page_is_well_formed_and_navigable(page: str) -> None:
+    reader = read(page)
+    assert page.startswith("<!DOCTYPE html>")
+    assert ("lang", "en") in reader.attributes
+    assert len(reader.ids) == len(set(reader.ids))
+    assert {link.removeprefix("#") for link in reader.links} <= set(reader.ids)
+    assert reader.headings[0] == 1 and reader.headings.count(1) == 1
+    steps = zip(reader.headings, reader.headings[1:], strict=False)
+    assert all(after <= before + 1 for before, after in steps)
+
+
+def test_page_fetches_nothing(page: str) -> None:
+    assert page.count("plotly.js v") == 1
+    assert "default-src 'none'" in page
+    shell = without_plotly(page).replace("https://evil.", "")  # in the samples' own text
+    assert "http://" not in shell and "https://" not in shell
+    names = {name for name, _ in read(page).attributes}
+    assert not names & {"src", "srcset", "background", "poster"}
+    assert "@import" not in shell and "url(" not in shell
+
+
+def test_page_without_figures_holds_no_plotly() -> None:
+    page = build_page(None, samples.underpowered(), None)
+    assert "plotly.js v" not in page and len(page) < 100_000
+
+
+def test_text_from_data_never_becomes_markup(page: str) -> None:
+    reader = read(page)
+    figures = sum(isinstance(part, Figure) for part in both())
+    assert reader.scripts == figures + 1  # the figures' data, and the page's own
+    assert "<script>alert" not in without_plotly(page)
+    assert samples.INJECTED in reader.words
+    assert json.loads(script_json({"a": "</script><b>&"})) == {"a": "</script><b>&"}
+    assert "<" not in script_json("</script>")
+
+
+def both() -> list[Part]:
+    return profile_parts(samples.profile()) + audit_parts(samples.audit())
+
+
+def test_page_shows_every_category_verdict_and_claim(page: str) -> None:
+    words, audit = read(page).words, samples.audit()
+    for category in samples.CATEGORIES:
+        assert category in words
+    for _, reading in audit.classes:
+        assert reading.verdict in words
+        assert reading.features[0] in words
+    for said in (*audit.outcome_kinds, *audit.factors["object"], "family-wise error"):
+        assert said in words
+    assert "6 of 7 categories beyond chance" in words
+    assert "42 of 45" in words and "[81.7%, 98.6%]" in words and "8.8e-33" in words
+
+
+def test_verdicts_come_before_the_argument() -> None:
+    parts = audit_parts(samples.audit())
+    callout = next(part for part in parts if isinstance(part, Callout))
+    assert callout.title == "4-res-mini/91 and 11 alike: CONTRIBUTES"
+    headings = [part.text for part in parts if isinstance(part, Heading)][1:]
+    assert headings == [
+        "Verdict",
+        "Outcomes",
+        "Factors",
+        "Correlates",
+        "Intervention",
+        "Claims ledger",
+    ]
+
+
+def test_what_was_not_done_is_said_and_never_zero() -> None:
+    parts = audit_parts(samples.untested())
+    heading = parts.index(Heading("Intervention", 3))
+    paragraph = parts[heading + 1]
+    assert isinstance(paragraph, Paragraph) and paragraph.text.startswith("Not done")
+    classes = next(p for p in parts if isinstance(p, Table) and len(p.columns) == 13)
+    headers = [column.header for column in classes.columns]
+    assert {row[headers.index("p within factors")].text for row in classes.rows} == {NOT_DONE}
+    assert classes.rows[2][headers.index("d")].text == "infinite"
+    failures = next(p for p in parts if isinstance(p, Table) and p.folded.startswith("All 4"))
+    assert failures.rows[2][-1].text == NOT_DONE
+    peaks = next(
+        p
+        for p in profile_parts(samples.profile())
+        if isinstance(p, Table) and "Peak ÷ norm" in {c.header for c in p.columns}
+    )
+    assert {row[4].text for row in peaks.rows if row[1].text == "2-res-mini"} == {"not known"}
+
+
+def test_open_records_are_shown_in_words() -> None:
+    ladder = {"factors": {"auroc": 0.927, "low": 0.9, "high": 0.95}, "residual": None}
+    strata = {"factors": ["object", "template"], "informative": 6}
+    audit = dataclasses.replace(samples.audit(), baselines=ladder, strata=strata)
+    text = " ".join(as_text(audit_parts(audit)).split())
+    assert "factors auroc 0.927, low 0.9, high 0.95 residual not done" in text
+    assert "factors object, template informative 6" in text
+    assert "Robustness: not done." in text
+
+
+def test_underpowered_audit_stops_with_its_reason() -> None:
+    audit = samples.underpowered()
+    words = read(build_page(None, audit, None)).words
+    assert audit.verdict is not None and words.count(audit.verdict) == 2
+    assert "Not done: the prompts come with no factors." in words
+
+
+@pytest.mark.parametrize("audit", AUDITS.values(), ids=AUDITS)
+def test_both_renderers_show_every_part(audit: Audit) -> None:
+    parts = profile_parts(samples.profile()) + audit_parts(audit)
+    page = read(build_page(samples.profile(), audit, None)).words
+    text = " ".join(as_text(parts, width=10_000).split())
+    for part in parts:
+        for said in words_of(part):
+            assert " ".join(said.split()) in page
+            if len(said) < 40:  # the terminal cuts long cells
+                assert " ".join(said.split()) in text
+
+
+def words_of(part: Part) -> list[str]:
+    match part:
+        case Table():
+            cells = [text for row in part.rows for cell in row for text in (cell.text, cell.note)]
+            return [part.caption, *(column.header for column in part.columns), *cells]
+        case Figure():
+            return [part.caption]
+        case Callout():
+            return [part.title, part.text]
+        case _:
+            return [part.text]
+
+
+def test_figures_are_valid_plotly_and_ordered() -> None:
+    figures = [part.figure for part in both() if isinstance(part, Figure)]
+    assert len(figures) == 3
+    for figure in figures:
+        go.Figure(figure)  # raises on a property that plotly does not know
+    rates = figures[2]
+    assert rates["data"][0]["name"] == "differs from the rest after Holm"
+    assert sum(len(trace["x"]) for trace in rates["data"]) == 10
+    assert "<script>" not in json.dumps(rates)
+
+
+def test_one_layer_draws_no_line() -> None:
+    parts = profile_parts(samples.profile((4,)))
+    assert sum(isinstance(part, Figure) for part in parts) == 1
+
+
+@pytest.mark.parametrize("audit", AUDITS.values(), ids=AUDITS)
+def test_summary_is_short_and_plain(audit: Audit) -> None:
+    lines = summary(samples.profile(), audit)
+    assert len(lines) <= 16
+    assert max(map(len, lines)) <= 100
+    assert not any(line.endswith("…") for line in lines)
+    text = "\n".join(lines)
+    assert "6 of 7 categories by AUROC" in text
+    assert f"{audit.n - audit.failures} of 300 prompts right" in text
+
+
+def test_summary_carries_the_verdict_and_its_numbers() -> None:
+    text = "\n".join(summary(None, samples.audit()))
+    assert "Top class, 4-res-mini/91 and 11 alike: CONTRIBUTES" in text
+    assert "object = the keys fails 42 of 45, 93.3% [81.7%, 98.6%]" in text
+    assert "+0.84 nats beyond 199 controls [0.52, 1.17], p 0.005: effect shown" in text
+    assert "Ablation: not done" in "\n".join(summary(None, samples.untested()))
+    assert samples.underpowered().verdict in "\n".join(summary(None, samples.underpowered()))
+
+
+def test_page_is_written_from_a_run_folder(tmp_path: Path) -> None:
+    samples.audit().save(tmp_path)
+    path = write_page(tmp_path)
+    assert path == tmp_path / "report.html"
+    assert "No manifest was found" in path.read_text(encoding="utf-8")
+    samples.profile().save(tmp_path)
+    (tmp_path / "manifest.json").write_text(json.dumps(samples.manifest()), encoding="utf-8")
+    words = read(write_page(tmp_path).read_text(encoding="utf-8")).words
+    assert "faultlens demo --out RUN" in words and "2025-11-21 02:53:43 UTC" in words
+
+
+def test_folder_without_results_is_a_users_error(tmp_path: Path) -> None:
+    with pytest.raises(UserError) as caught:
+        write_page(tmp_path)
+    expected = f"{tmp_path} holds neither profile.json nor audit.json: expected the folder of a run"
+    assert str(caught.value) == expected
+    (tmp_path / "audit.json").write_text('{"task": "x"}', encoding="utf-8")
+    with pytest.raises(UserError, match="is not a result of this version of FaultLens"):
+        write_page(tmp_path)
+
+
+def test_samples_survive_their_json() -> None:
+    profile = samples.profile()
+    assert Profile.from_dict(json.loads(json.dumps(profile.to_dict()))) == profile
+    for audit in AUDITS.values():
+        assert Audit.from_dict(json.loads(json.dumps(audit.to_dict()))) == audit

@@ -1,0 +1,50 @@
+"""Starting is light: neither `import faultlens` nor `faultlens --help` loads a framework."""
+
+import subprocess
+import sys
+
+import faultlens
+
+HEAVY = ("torch", "transformers", "numpy", "pandas", "scipy", "sae_lens", "plotly")
+REPORT = f"print([m for m in {HEAVY!r} if m in sys.modules])"
+
+
+def modules_after(code: str) -> str:
+    done = subprocess.run(
+        [sys.executable, "-c", f"import sys\n{code}\n{REPORT}"],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return done.stdout.strip().splitlines()[-1]
+
+
+def test_importing_the_package_loads_no_framework() -> None:
+    assert modules_after("import faultlens") == "[]"
+
+
+def test_help_loads_no_framework() -> None:
+    code = (
+        "from faultlens.cli.main import main\n"
+        "sys.argv = ['faultlens', '--help']\n"
+        "try:\n    main()\nexcept SystemExit as leave:\n    assert not leave.code"
+    )
+    assert modules_after(code) == "[]"
+
+
+def test_the_check_would_notice_a_framework() -> None:
+    assert "numpy" in modules_after("import faultlens.stats.effects")
+
+
+def test_public_names_are_there_and_the_verbs_are_functions() -> None:
+    for name in faultlens.__all__:
+        assert getattr(faultlens, name) is not None
+    # Loading the rooms must not take the verbs' names.
+    from faultlens.audit.study import audit_task
+    from faultlens.profile.study import profile_tables
+
+    assert callable(audit_task)
+    assert callable(profile_tables)
+    assert faultlens.profile.__doc__
+    assert faultlens.profile.__doc__.startswith("Which features go with which kind of text")
+    assert callable(faultlens.audit)
