@@ -1,7 +1,7 @@
 """How much starting costs above bare Python: `python benchmarks/startup.py`.
 
-Target: `import faultlens` and `faultlens --help` within 0.3 s of bare Python. Each command runs in a
-process of its own, in turn with its rival; the medians of the paired differences are printed.
+Target: `import faultlens` and `faultlens --help` within 0.3 s of bare Python. Each command runs in
+a process of its own, in turn with its rival; the medians of the paired differences are printed.
 """
 
 from __future__ import annotations

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -11,6 +12,7 @@ import pandas as pd
 import pytest
 
 from faultlens.audit.result import Audit
+from faultlens.mini import SAES
 from faultlens.profile.result import Profile
 from faultlens.runs.files import file_digest
 
@@ -127,3 +129,30 @@ def test_tokens_shows_where_a_feature_fires(tmp_path: Path) -> None:
     as_json = faultlens("tokens", "Mary met Tom.", "--feature", "3/5", "--json", cwd=tmp_path)
     tokens = json.loads(as_json.stdout)["tokens"]
     assert [token["token"] for token in tokens] == ["Mary", " met", " Tom", "."]
+
+
+def test_the_doctor_measures_every_dictionary_asked_for(tmp_path: Path) -> None:
+    done = faultlens("doctor", "--layers", "2,4", "--json", cwd=tmp_path)
+    fits = json.loads(done.stdout)
+    assert list(fits) == ["2-res-mini", "4-res-mini"]
+    for fit in fits.values():
+        assert fit["tokens"] >= 2000
+        assert 0 < fit["fvu"] < 0.5
+        assert fit["loss_zero_ablated"] > fit["loss_reconstructed"] > fit["loss"]
+    assert "loss recovered" in faultlens("doctor", "--layers", "2", cwd=tmp_path).stdout
+
+
+def test_the_doctor_refuses_a_dictionary_of_another_site(tmp_path: Path) -> None:
+    """The dictionary of layer 5 under the name of layer 2: its own weights, the wrong site."""
+    wrong = tmp_path / "wrong" / "blocks.2.hook_resid_pre"
+    shutil.copytree(SAES / "blocks.5.hook_resid_pre", wrong)
+    config = json.loads((wrong / "cfg.json").read_text())
+    config["metadata"]["hook_name"] = "blocks.2.hook_resid_pre"
+    (wrong / "cfg.json").write_text(json.dumps(config))
+    done = subprocess.run(
+        [*FAULTLENS, "doctor", "--sae", str(tmp_path / "wrong")],
+        cwd=tmp_path, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 2
+    assert "dictionary 2-res-wrong leaves" in done.stderr
+    assert "unexplained, expected at most 50%" in done.stderr

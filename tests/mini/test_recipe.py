@@ -18,7 +18,7 @@ from faultlens.mini.recipe.language_model import TrainingPlan, train_language_mo
 from faultlens.mini.recipe.stories import story
 from faultlens.mini.recipe.text import document, documents
 
-SHIPPED_TEXT = "@@"
+SHIPPED_TEXT = "ce9cf88eaf13246c3b2d558dcb85d5adad947dfa30c5f1a088ccb256007678bc"
 
 
 def test_the_text_is_the_one_that_the_shipped_weights_were_trained_on() -> None:

@@ -8,6 +8,7 @@ import typer
 
 from faultlens.cli.audit import audit
 from faultlens.cli.demo import demo
+from faultlens.cli.doctor import doctor
 from faultlens.cli.profile import profile
 from faultlens.cli.report import report
 from faultlens.cli.screen import quiet_libraries
@@ -20,7 +21,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for command in (demo, profile, audit, tokens, report):
+for command in (demo, profile, audit, tokens, doctor, report):
     app.command()(command)
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -20,6 +21,16 @@ from faultlens.models.model import Edit, Model
 from faultlens.models.sites import Site
 
 ROWS = 16  # texts in a batch
+SAMPLE = Path(__file__).parent / "fit_sample.txt"
+"""Natural text of many kinds, about 2,500 words: templated text has too little variance."""
+
+
+def sample_rows(model: Model) -> list[list[int]]:
+    """The bundled sample in the model's tokens, without BOS, each passage in pieces that fit."""
+    room = model.context - 1
+    passages = SAMPLE.read_text(encoding="utf-8").strip().split("\n\n")
+    rows = [model.ids(passage) for passage in passages]
+    return [row[start : start + room] for row in rows for start in range(0, len(row), room)]
 
 
 @dataclass(frozen=True)

@@ -143,7 +143,7 @@ def correlates_sentence(audit: Audit) -> str:
     features = sum(reading.size for _, reading in classes)
     return (
         f"Of {counted(tested, 'feature')} that fire on at least {audit.min_support} prompts, "
-        f"{features:,} go with failure beyond chance, in "
+        f"{features:,} go with failure or success beyond chance, in "
         f"{counted(len(classes), 'class', 'classes')} of features that fire alike."
     )
 

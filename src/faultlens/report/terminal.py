@@ -103,7 +103,7 @@ def _correlates(audit: Audit) -> list[str]:
     features = sum(reading.size for _, reading in classes)
     _, top = audit.classes[0]
     return [
-        f"  Features that go with failure beyond chance: {features:,} of {tested:,} tested, in "
+        f"  Features that go with failure or success beyond chance: {features:,} of {tested:,}, in "
         f"{counted(len(classes), 'class', 'classes')}",
         f"  Top class, {class_name(top)}: {top.verdict}",
         f"    fires on {counted(top.fail_active, 'failure')} and "

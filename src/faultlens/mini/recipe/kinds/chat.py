@@ -7,9 +7,8 @@ choice from the bank x, "{a|b}" for one of the sides and "{#2-9}" for a number i
 from __future__ import annotations
 
 import random
-import re
 
-SLOT = re.compile(r"\{([^{}]*)\}")
+from faultlens.mini.recipe.kinds.slots import fill_slots
 
 WORDS: dict[str, str] = {
     "laugh": "lol|lmao|haha|hahaha|rofl|hehe|😂|🤣|😂😂|ahahah",
@@ -48,23 +47,7 @@ WORDS: dict[str, str] = {
 
 
 def _fill(rng: random.Random, text: str) -> str:
-    """Fill every slot of a text, the innermost first, no pick twice if it can be helped."""
-
-    used: list[str] = []
-
-    def one(match: re.Match[str]) -> str:
-        body: str = match[1]
-        if body.startswith("#") and body[1:2].isdigit():
-            low, high = body[1:].split("-")
-            return str(rng.randint(int(low), int(high)))
-        sides = (body if "|" in body else WORDS[body]).split("|")
-        pick = rng.choice([side for side in sides if side not in used] or sides)
-        used.append(pick)
-        return pick
-
-    while SLOT.search(text):
-        text = SLOT.sub(one, text)
-    return text
+    return fill_slots(rng, text, WORDS)
 
 
 def _stretch(rng: random.Random, word: str) -> str:

@@ -9,7 +9,8 @@ from __future__ import annotations
 import random
 import re
 
-SLOT = re.compile(r"\{([^{}]*)\}")
+from faultlens.mini.recipe.kinds.slots import fill_slots
+
 START = re.compile(r"(^|[.!?] |\.\" |\n|\"|: |- |\) )([a-z])")
 ARTICLE = re.compile(r"\b([Aa]) (?=[aeio]|8|11\b|18\b)")
 
@@ -49,26 +50,8 @@ WORDS: dict[str, str] = {
 
 
 def _fill(rng: random.Random, text: str) -> str:
-    """Fill every slot of a text, the innermost first, no pick twice if it can be helped.
-
-    Then set capitals and articles right.
-    """
-
-    used: list[str] = []
-
-    def one(match: re.Match[str]) -> str:
-        body: str = match[1]
-        if body.startswith("#"):
-            low, high = body[1:].split("-")
-            return str(rng.randint(int(low), int(high)))
-        sides = (body if "|" in body else WORDS[body]).split("|")
-        pick = rng.choice([side for side in sides if side not in used] or sides)
-        used.append(pick)
-        return pick
-
-    while SLOT.search(text):
-        text = SLOT.sub(one, text)
-    text = ARTICLE.sub(r"\1n ", text)
+    """Fill the slots, then set capitals and articles right."""
+    text = ARTICLE.sub(r"\1n ", fill_slots(rng, text, WORDS))
     return START.sub(lambda match: match[1] + match[2].upper(), text)
 
 

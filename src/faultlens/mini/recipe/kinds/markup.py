@@ -3,7 +3,7 @@
 import random
 from collections.abc import Callable
 
-from faultlens.mini.recipe.kinds.python import fill
+from faultlens.mini.recipe.kinds.templates import fill
 
 R = random.Random
 NOUNS, PLACES, PEOPLE, TOPICS = map(

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from fractions import Fraction
 from math import comb, factorial, gcd, prod
 
-from faultlens.mini.recipe.kinds.python import fill
+from faultlens.mini.recipe.kinds.templates import fill
 
 R = random.Random
 VARS = ["x", "y", "z", "t", "n", "a", "b", "u", "k", "m"]

@@ -1,9 +1,10 @@
 """Random short pieces of Python source: functions, classes, loops, tests, scripts, data code."""
 
 import random
-import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from textwrap import indent
+
+from faultlens.mini.recipe.kinds.templates import fill
 
 R = random.Random
 NOUNS, VERBS, MODS, WORDS = map(
@@ -134,22 +135,6 @@ def literal(r: R, depth: int = 2) -> str:
     if kind == 2:
         return r.choice(["[{}]", "({},)"]).format(", ".join(items))
     return r.choice([num(r), string(r), r.choice(["True", "False", "None"])])
-
-
-def fill(r: R, template: str, fields: Mapping[str, Callable[[], str]]) -> str:
-    """Choose one of each ⟨this¦that⟩, inmost first, then put in a new text at each $letter.
-
-    A text of several lines is indented as far as the line its letter stands on.
-    """
-    seen = 1
-    while seen:
-        template, seen = re.subn("⟨([^⟨⟩]*)⟩", lambda m: r.choice(m[1].split("¦")), template)
-    out = []
-    for line in template.expandtabs(4).split("\n"):
-        pad = line[: len(line) - len(line.lstrip())]
-        full = re.sub(r"\$([A-Za-z])", lambda m: fields[m[1]](), line)
-        out.append(full.replace("\n", "\n" + pad))
-    return "\n".join(out)
 
 
 # $a to $d: names, the same all through.  $E expression, $C condition, $S string, $N number,
