@@ -22,7 +22,6 @@ def load(
     sae: str | None = None,
     layers: Sequence[int] | None = None,
     sites: Sequence[str] | None = None,
-    device: str = "cpu",
 ) -> Lens:
     """Load a model and the dictionaries it is read through.
 
@@ -30,9 +29,8 @@ def load(
         model: `"mini"` (bundled), a Hugging Face folder, or a hub name in the local cache.
         sae: `"mini"`, or a folder in SAELens's format; may be left out for `"mini"`.
         layers: keep the dictionaries at these layers; None keeps all.
-        sites: keep those at these points, e.g. `["resid_pre"]`; None keeps `resid_pre` where the
-            set has any, otherwise all.
-        device: where torch runs, e.g. `"cpu"` or `"cuda"`.
+        sites: keep those at these points, e.g. `["resid_pre"]`, or `["all"]`; None keeps
+            `resid_pre` where the set has any, otherwise all.
 
     Raises:
         UserError: no such model or dictionaries, or they do not fit together.
@@ -49,7 +47,7 @@ def load(
         if model != BUNDLED:
             raise UserError(f"model {model!r} needs dictionaries: name them with sae (--sae)")
         sae = BUNDLED
-    loaded = load_model(model, device)
+    loaded = load_model(model)
     return Lens(loaded, tuple(load_dictionaries(sae, loaded, layers, sites)))
 
 

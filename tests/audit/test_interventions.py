@@ -15,7 +15,14 @@ import torch
 from torch.testing import assert_close
 from transformers import GPT2Config, GPT2LMHeadModel
 
-from faultlens.audit.interventions import CONTROLS, Assay, SetToMean, necessity
+from faultlens.audit.interventions import (
+    CONTROLS,
+    MOST_FEATURES,
+    Assay,
+    SetToMean,
+    edit_decoding,
+    necessity,
+)
 from faultlens.audit.result import Intervention
 from faultlens.audit.running import TaskTokens
 from faultlens.models.adapter import adapter_for
@@ -26,6 +33,12 @@ from faultlens.models.sites import Site
 TARGET, WRONG, PLAIN, TRIGGER = 30, 31, 20, 21
 D = 32
 SITE = Site(1, "resid_pre")
+
+
+class Special:
+    """As much of a tokenizer as token ids need: BOS, which is also the padding."""
+
+    bos_token_id = eos_token_id = 0
 
 
 def unit(x: torch.Tensor) -> torch.Tensor:
@@ -42,20 +55,23 @@ def model() -> Model:
     network = GPT2LMHeadModel(config).eval().requires_grad_(False)
     embedding = network.transformer.wte.weight
     embedding.data = torch.randn(40, D) / D**0.5
-    embedding.data[PLAIN] = 2 * unit(embedding[TARGET])
-    embedding.data[TRIGGER] = embedding[PLAIN] + 5 * unit(embedding[WRONG])
-    return Model("by hand", network, None, adapter_for("gpt2"), digest="")
+    push, pull = unit(embedding[WRONG]), unit(embedding[TARGET])
+    embedding.data[PLAIN] = 2 * pull
+    embedding.data[TRIGGER] = 2 * pull + 5 * push
+    network.lm_head.weight = torch.nn.Parameter(torch.zeros(40, D), requires_grad=False)
+    network.lm_head.weight.data[TARGET], network.lm_head.weight.data[WRONG] = pull, push
+    return Model("by hand", network, Special(), adapter_for("gpt2"), digest="")
 
 
 @pytest.fixture(scope="module")
 def dictionary(model: Model) -> Dictionary:
     """Feature 0 is the cause, 1 the bystander, the rest random."""
     generator = torch.Generator().manual_seed(0)
-    push = unit(model.network.transformer.wte.weight[WRONG])
+    push = model.network.lm_head.weight[WRONG]
     W_enc = torch.randn(D, 64, generator=generator) * 0.3
     W_dec = torch.randn(64, D, generator=generator)
     W_enc[:, 0] = W_enc[:, 1] = push
-    vocabulary = model.network.transformer.wte.weight[[TARGET, WRONG]]
+    vocabulary = model.network.lm_head.weight[[TARGET, WRONG]]
     elsewhere = torch.randn(D, generator=generator)
     elsewhere -= elsewhere @ torch.linalg.pinv(vocabulary) @ vocabulary
     W_dec[0], W_dec[1] = push, unit(elsewhere)
@@ -129,13 +145,13 @@ def test_the_cause_is_a_matched_control_of_the_bystander(
     measured: Callable[[int], Intervention],
 ) -> None:
     """Both fire at the same positions and change the residual by the same norm."""
-    assert measured(1).control_features >= 1
+    assert 1 <= measured(1).control_features <= MOST_FEATURES
 
 
-def test_a_class_that_fires_on_no_failure_cannot_be_measured(
+def test_a_class_that_fires_on_too_few_failures_is_not_measured(
     model: Model, dictionary: Dictionary, tokens: TaskTokens
 ) -> None:
-    silent = np.zeros(60, dtype=bool)
+    silent = FAILED & (np.arange(60) < 4)  # four failures: one too few
     assert necessity(model, dictionary, [0], tokens, FAILED, silent, 0.05, 0, succeeds) is None
 
 
@@ -167,8 +183,6 @@ def test_an_assay_without_a_change_is_the_model_itself(model: Model, tokens: Tas
 def test_bos_and_padding_are_never_edited_while_decoding(
     model: Model, dictionary: Dictionary, tokens: TaskTokens
 ) -> None:
-    from faultlens.audit.interventions import edit_decoding
-
     rows = [tokens.rows[0], tokens.rows[1][-3:]]
     longest = max(map(len, rows))
     fires_everywhere = SetToMean(
@@ -182,3 +196,24 @@ def test_bos_and_padding_are_never_edited_while_decoding(
     expected = [[i > longest - len(row) for i in range(longest)] for row in rows]
     assert changed.tolist() == expected
     assert (edit(torch.zeros(2, 1, D)) != 0).all(), "every decoding step is edited too"
+
+
+def test_decoding_under_an_edit_is_a_forward_pass_recomputed_at_every_step(
+    model: Model, dictionary: Dictionary, tokens: TaskTokens
+) -> None:
+    """The referee has no padding, no cache, and edits the whole text anew for each token."""
+    rows = [tokens.rows[i] for i in (0, 1, 25, 3)]
+    assert len({len(row) for row in rows}) > 1
+    intervention = SetToMean(dictionary, [0, 5, 9], torch.tensor([0.3, 2.0, 4.0]))
+    generated = model.generate(rows, 4, {SITE: edit_decoding(intervention, rows)})
+
+    def edit(x: torch.Tensor) -> torch.Tensor:
+        return torch.cat([x[:, :1], (x + intervention.change(x))[:, 1:]], dim=1)
+
+    for row, ids in zip(rows, generated, strict=True):
+        grown = list(row)
+        for token in ids:
+            logits = model.logits(torch.tensor([grown]), edits={SITE: edit})[0, -1]
+            assert int(logits.argmax()) == token
+            grown.append(token)
+    assert generated != model.generate(rows, 4), "the edit must matter"

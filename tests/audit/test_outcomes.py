@@ -25,6 +25,7 @@ PROMPT = "When Ann and Bob went to the old store, Bob gave the keys to"
         (" the store to Ann, who", "named-later", True),
         (" the store to Anna, who", "named-later", False),
         ("", "named-later", False),
+        (" Anna went", "first-token", False),
     ],
 )
 def test_rules_differ_where_they_should(generated: str, rule: str, success: bool) -> None:

@@ -85,6 +85,31 @@ def test_a_feature_that_copies_the_object_is_a_proxy_whose_effect_is_not_tested(
     assert (reading.fail_active, reading.success_active) == (40, 10)
 
 
+def test_a_feature_that_fires_on_two_objects_is_a_proxy_of_their_union() -> None:
+    either = np.isin(OBJECTS, ["the keys", "a pen"])
+    failed = FAILED | (np.arange(N) >= 160)
+    ((_, reading),) = audit(table({3: noisy(either, 2)}), failed).classes
+    assert reading.verdict in (
+        "PROXY of object = the keys or a pen",
+        "PROXY of object = a pen or the keys",
+    )
+
+
+def test_the_first_class_shown_is_the_one_that_ranked_first() -> None:
+    """Two sites with the same counts: the larger d ranks first, whatever the order of sites."""
+    keys = np.array(OBJECTS) == "the keys"
+    weak = table({3: np.where(keys, 3.0, 0.0) + np.where(keys & (np.arange(N) % 2 == 0), 2.0, 0.0)})
+    strong = FeatureTable("3-res-x", table({5: np.where(keys, 4.0, 0.0)}).matrix, weak.rows, {}, 3)
+    result = audit_outcomes(
+        "two sites", outcomes(FAILED), {"object": OBJECTS}, {"2-res-x": weak, "3-res-x": strong},
+        rule="exact-word", min_support=5, permutations=199, seed=0,
+    )  # fmt: skip
+    (_, first), *_ = result.classes
+    assert first.rank == 0
+    assert first.features == ["3-res-x/5"]
+    assert result.claims[0].claim.startswith("3-res-x/5")
+
+
 def test_copies_are_one_class_and_opposites_are_not() -> None:
     keys = np.array(OBJECTS) == "the keys"
     copy = noisy(keys, 2)
@@ -123,11 +148,12 @@ def test_any_class_found_in_random_outcomes_is_as_rare_as_it_should_be() -> None
     """Negative control over 60 outcome vectors: family-wise error of each deciding test."""
     rng = np.random.default_rng(11)
     features = table({3: noisy(np.array(OBJECTS) == "the keys", 2)})
-    found = {"min_p": 0, "max_t": 0}
+    found = {"min_p": 0, "max_t": 0, "either, doubled": 0}
     for _ in range(60):
         result = audit(features, rng.permutation(FAILED), permutations=299)
-        for test in found:
+        for test in ("min_p", "max_t"):
             found[test] += result.sites["2-res-x"].significant[test] > 0
+        found["either, doubled"] += any(c.p_deciding <= 0.05 for _, c in result.classes)
     assert max(found.values()) <= binom.ppf(0.99, 60, 0.05)
 
 

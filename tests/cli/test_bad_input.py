@@ -133,6 +133,28 @@ def test_a_folder_that_is_no_run_is_not_written_over(
     assert (mine / "thesis.txt").read_text() == "years of work"
 
 
+def test_an_out_that_cannot_be_written_is_refused_before_the_work(
+    capsys: pytest.CaptureFixture[str], corpus: Path
+) -> None:
+    message = refused(capsys, "profile", corpus, "--out", corpus / "run")
+    assert message == f"{corpus / 'run'} cannot be written: {corpus} is not a folder open to you"
+
+
+def test_half_a_character_is_refused(capsys: pytest.CaptureFixture[str], corpus: Path) -> None:
+    corpus.write_text(TWO + '{"text": "cut \\ud83d", "category": "B"}')
+    assert "line 3: 'text' holds half of a character" in refused(capsys, "profile", corpus)
+
+
+def test_a_target_that_the_rule_never_finds(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    path = tmp_path / "cities.jsonl"
+    path.write_text(json.dumps({"prompt": "The city is called", "target": "New York"}))
+    assert "the target of prompt 1, 'New York', is more than one word" in refused(
+        capsys, "audit", path
+    )
+
+
 def test_a_report_of_a_folder_without_results(
     capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:

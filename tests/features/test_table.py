@@ -57,8 +57,10 @@ def test_matrices_that_cannot_be_meant_are_refused(
 
 def test_files_that_are_no_matrices_are_refused(tmp_path: Path) -> None:
     (tmp_path / "a.npy").write_text("no matrix")
+    (tmp_path / "cut.npz").write_bytes(b"PK\x03\x04" + b"cut off")
     for path, message in (
         (tmp_path / "a.npy", r"cannot be read as \.npy or \.npz"),
+        (tmp_path / "cut.npz", r"cannot be read as \.npy or \.npz"),
         (tmp_path / "missing.npz", r"cannot be read as \.npy or \.npz"),
     ):
         with pytest.raises(UserError, match=message):

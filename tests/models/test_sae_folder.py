@@ -115,6 +115,27 @@ def test_a_normalisation_that_would_be_ignored_is_refused(folder: Path) -> None:
     refused(folder, "normalize_activations = 'layer_norm' is not supported yet")
 
 
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [("finetuning_scaling_factor", True), ("activation_fn_str", "topk"), ("hook_head_index", 2)],
+)
+def test_settings_of_older_files_that_change_the_numbers_are_refused(
+    folder: Path, field: str, value: Any
+) -> None:
+    edit_config(folder, **{field: value})
+    refused(folder, f"{field} = {value!r} is not supported yet")
+
+
+def test_a_file_that_does_not_say_whether_b_dec_is_applied_is_refused(folder: Path) -> None:
+    edit_config(folder, apply_b_dec_to_input=None)
+    refused(folder, "does not say apply_b_dec_to_input: expected true or false")
+
+
+def test_a_tensor_that_would_be_ignored_is_refused(folder: Path) -> None:
+    edit_tensors(folder, scaling_factor=torch.ones(D_SAE))
+    refused(folder, "has a tensor 'scaling_factor' that is not supported yet")
+
+
 def test_k_must_fit(folder: Path) -> None:
     edit_config(folder, k=1000)
     refused(folder, "k = 1000, expected a whole number from 1 to 96")

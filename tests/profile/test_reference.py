@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from scipy.stats import binom
+from transformers import GPT2TokenizerFast
 
 from faultlens.corpus.texts import Corpus, read_corpus
 from faultlens.features.table import FeatureTable, table_from_matrix
@@ -96,9 +97,21 @@ def test_all_seven_are_beyond_chance_by_auroc_and_three_by_score(profile: Profil
     assert [c for c, found in by_score.items() if found] == ["Python", "Math", "Social"]
 
 
-def test_length_alone_tells_some_categories(profile: Profile) -> None:
-    assert profile.lengths["Conversational"].auroc < 0.3
-    assert profile.lengths["Python"].auroc > 0.6
+def test_length_in_tokens_alone_tells_some_categories(
+    reference_data: Path, tables: dict[str, FeatureTable], corpus: Corpus
+) -> None:
+    folder = reference_data / "gpt2_tokenizer"
+    tokenizer = GPT2TokenizerFast(
+        vocab=str(folder / "vocab.json"), merges=str(folder / "merges.txt")
+    )
+    table = tables["6-res-jb"]
+    lengths = [len(tokenizer(text)["input_ids"]) for text in corpus.texts]
+    rows = table.rows.assign(tokens=lengths)
+    counted = FeatureTable(table.name, table.matrix, rows, table.convention, table.layer)
+    result = profile_tables({"6-res-jb": counted}, corpus, threshold=5.0, permutations=99)
+    assert result.lengths["Conversational"].auroc == pytest.approx(0.17, abs=0.005)
+    assert result.lengths["Python"].auroc == pytest.approx(0.75, abs=0.005)
+    assert result.lengths["Python"].unit == "tokens"
 
 
 def test_random_labels_give_specialists_no_more_often_than_they_should(

@@ -221,6 +221,8 @@ def _classes() -> list[ClassReading]:
         p_holm=6.9e-30,
         p_min_p=1e-4,
         p_max_t=1e-4,
+        p_deciding=2e-4,
+        rank=0,
         p_conditional=None,
         proxy=Proxy("object", "the keys", 0.93),
         intervention=intervention,
@@ -229,7 +231,9 @@ def _classes() -> list[ClassReading]:
         "moves the answer by +0.84 nats beyond its controls [0.52, 1.17], p = 0.005, and restores "
         "24% of 42 failures (controls 2%); it fires with object = the keys (Jaccard 0.93)",
     )
-    rest = dataclasses.replace(first, intervention=None, size=1, p_min_p=2e-3, p_max_t=4e-3)
+    rest = dataclasses.replace(
+        first, intervention=None, size=1, p_min_p=2e-3, p_max_t=4e-3, p_deciding=4e-3, rank=1
+    )
     return [
         first,
         dataclasses.replace(
@@ -245,6 +249,8 @@ def _classes() -> list[ClassReading]:
             proxy=None,
             p_min_p=0.03,
             p_max_t=0.2,
+            p_deciding=0.4,
+            rank=2,
             verdict="CORRELATE",
             sentence="fires on 9 failures and 4 successes; effect not tested",
         ),
@@ -254,6 +260,8 @@ def _classes() -> list[ClassReading]:
             proxy=None,
             p_min_p=0.4,
             p_max_t=0.6,
+            p_deciding=1.0,
+            rank=3,
             verdict="NOT SIGNIFICANT",
             sentence="fires on 6 failures and 9 successes; adjusted p = 0.4",
         ),

@@ -8,7 +8,7 @@ positions by as much: other features that fire there, and random directions.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -25,6 +25,8 @@ from faultlens.progress import Tick
 from faultlens.stats.intervals import bootstrap_mean
 
 CONTROLS = 199
+MOST_FEATURES = 100  # of the controls; the rest are random directions
+LEAST_FAILURES = 5  # on which a class must fire for its effect to be measured
 NORM_MATCH = 0.2  # a control feature's change of the residual is within 20 % of the class's
 FIRES_THERE = 0.9  # share of the edited positions on which a control feature must fire
 
@@ -155,89 +157,115 @@ def necessity(
         features: the class, as indices into the dictionary.
         failed: the outcome, boolean `[prompts]`.
         fires: whether any member fires on the prompt, boolean `[prompts]`.
+        alpha: the level at which an effect counts as shown.
+        seed: of the controls and the bootstrap.
         succeeds: whether generated ids answer the prompt of that index.
         progress: told of each control done.
 
     Returns:
-        the measurement, or None if the class fires on no failure.
+        the measurement, or None if the class fires on fewer than five failures.
     """
     prompts = np.flatnonzero(failed & fires)
-    if not len(prompts):
+    if len(prompts) < LEAST_FAILURES:
         return None
     means = success_means(dictionary, model, tokens, np.flatnonzero(~failed))
-    class_means = means[list(features)]
-    intervention = SetToMean(dictionary, features, class_means)
+    intervention = SetToMean(dictionary, features, means[list(features)])
     assay = Assay.of(model, dictionary.site, tokens, prompts)
     change = intervention.change(assay.values) * assay.editable[..., None]
-    margin, difference, _ = assay.measure(None)
+    margin, difference, was_right = assay.measure(None)
     new_margin, new_difference, right = assay.measure(change)
     effect = new_margin - margin
     foil_effect = new_difference - difference
 
-    matched = matched_features(dictionary, features, means, assay, change)
-    generator = torch.Generator().manual_seed(seed)
-    control_effects, control_right = [], []
-    for number in range(CONTROLS):
-        if number < len(matched):
-            control = matched[number]
-        else:
-            direction = torch.randn(change.shape[-1], generator=generator)
-            control = change.norm(dim=-1, keepdim=True) * direction / direction.norm()
-        after, _, restored = assay.measure(control)
+    controls = Controls.of(dictionary, features, means, assay, change, seed)
+    control_effects, control_restored = [], []
+    for control in controls:
+        after, _, control_right = assay.measure(control)
         control_effects.append(after - margin)
-        control_right.append(restored.mean())
+        control_restored.append((control_right & ~was_right).mean())
         if progress is not None:
             progress(1)
-    controls = np.array(control_effects)
-    adjusted = effect - controls.mean(axis=0)
+    by_control = np.array(control_effects)
+    adjusted = effect - by_control.mean(axis=0)
     low, high = bootstrap_mean(adjusted, np.random.default_rng(seed))
-    p_value = (1 + (controls.mean(axis=1) >= effect.mean()).sum()) / (CONTROLS + 1)
+    p_value = (1 + (by_control.mean(axis=1) >= effect.mean()).sum()) / (CONTROLS + 1)
     return Intervention(
         kind="set to the successes' mean",
         positions="where the class fires",
         failures=len(prompts),
         effect=float(effect.mean()),
         foil_effect=None if np.isnan(foil_effect).all() else float(np.nanmean(foil_effect)),
-        control_effect=float(controls.mean()),
+        control_effect=float(by_control.mean()),
         adjusted=float(adjusted.mean()),
         low=low,
         high=high,
         p_value=float(p_value),
         controls=CONTROLS,
-        control_features=min(len(matched), CONTROLS),
+        control_features=len(controls.features),
         shown=bool(p_value <= alpha and low > 0),
-        restored=float(right.mean()),
-        control_restored=float(np.mean(control_right)),
+        restored=float((right & ~was_right).mean()),
+        control_restored=float(np.mean(control_restored)),
         flips=count_flips(model, intervention, tokens, failed, np.flatnonzero(fires), succeeds),
     )
 
 
-def matched_features(
-    dictionary: Dictionary,
-    features: Sequence[int],
-    means: Tensor,
-    assay: Assay,
-    change: Tensor,
-) -> list[Tensor]:
-    """The changes that other features make when set to their means, where they match the class's.
+@dataclass(frozen=True, eq=False)
+class Controls:
+    """Changes that push at the same positions as a class, equally hard, and mean nothing.
 
-    A match fires on at least nine tenths of the edited positions, and its change there has a mean
-    norm within 20 % of the class's.
+    First other features, set to their own means over the successes: drawn at random from those that
+    fire on at least nine tenths of the edited positions and whose change there has a mean norm
+    within 20 % of the class's. Then random directions, at each position of the class's own norm.
+
+    Attributes:
+        features: the control features, at most `MOST_FEATURES`.
+        means: every feature's mean over the successes, `[d_sae]`.
+        change: the class's change, `[prompts, positions, d]`.
+        activations: at the edited positions, `[edited, d_sae]`.
+        seed: of the random directions.
     """
-    edited = change.norm(dim=-1) > 0
-    activations = dictionary.encode(assay.values[edited])
-    fires = (activations > 0).float().mean(dim=0)
-    size = (means - activations).abs().mean(dim=0) * dictionary.W_dec.norm(dim=1)
-    wanted = change[edited].norm(dim=-1).mean()
-    fits = (fires >= FIRES_THERE) & ((size - wanted).abs() <= NORM_MATCH * wanted)
-    fits[list(features)] = False
-    found = []
-    for feature in torch.nonzero(fits).flatten().tolist():
-        control = torch.zeros_like(change)
-        step = (means[feature] - activations[:, feature])[:, None] * dictionary.W_dec[feature]
-        control[edited] = step
-        found.append(control)
-    return found
+
+    dictionary: Dictionary
+    features: list[int]
+    means: Tensor
+    change: Tensor
+    activations: Tensor
+    seed: int
+
+    @classmethod
+    def of(
+        cls,
+        dictionary: Dictionary,
+        features: Sequence[int],
+        means: Tensor,
+        assay: Assay,
+        change: Tensor,
+        seed: int,
+    ) -> Controls:
+        """Draw the controls of a class whose change is `change`."""
+        edited = change.norm(dim=-1) > 0
+        activations = dictionary.encode(assay.values[edited])
+        fires = (activations > 0).float().mean(dim=0)
+        size = (means - activations).abs().mean(dim=0) * dictionary.W_dec.norm(dim=1)
+        wanted = change[edited].norm(dim=-1).mean()
+        fits = (fires >= FIRES_THERE) & ((size - wanted).abs() <= NORM_MATCH * wanted)
+        fits[list(features)] = False
+        matching = torch.nonzero(fits).flatten().numpy()
+        drawn = np.random.default_rng(seed).permutation(matching)[:MOST_FEATURES]
+        return cls(dictionary, drawn.tolist(), means, change, activations, seed)
+
+    def __iter__(self) -> Iterator[Tensor]:
+        """The changes of all controls, one after the other, `[prompts, positions, d]`."""
+        edited = self.change.norm(dim=-1) > 0
+        for feature in self.features:
+            step = (self.means[feature] - self.activations[:, feature])[:, None]
+            control = torch.zeros_like(self.change)
+            control[edited] = step * self.dictionary.W_dec[feature]
+            yield control
+        generator = torch.Generator().manual_seed(self.seed)
+        for _ in range(CONTROLS - len(self.features)):
+            direction = torch.randn(self.change.shape[-1], generator=generator)
+            yield self.change.norm(dim=-1, keepdim=True) * direction / direction.norm()
 
 
 def count_flips(

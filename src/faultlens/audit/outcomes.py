@@ -44,8 +44,8 @@ def exact_word(generated: str, target: str) -> bool:
 
 
 def first_token(generated: str, target: str) -> bool:
-    """The continuation starts with the target, whatever follows ("Susan's" counts)."""
-    return generated.lstrip().startswith(target)
+    """The continuation starts with the target as a word, whatever follows ("Susan's" counts)."""
+    return re.match(rf"\s*{re.escape(target)}(?!\w)", generated) is not None
 
 
 def named_later(generated: str, target: str) -> bool:
@@ -72,10 +72,10 @@ def kind_of(prompt: str, generated: str, target: str, foil: str | None, success:
     if first_token(answer, target):
         return SCORED_WRONG
     words = [re.sub(r"['’]s$", "", w.strip(PUNCTUATION + QUOTES)).lower() for w in answer.split()]
-    if words[0] in PRONOUNS:
-        return "pronoun"
     noun_phrase = words[0] in DETERMINERS
     phrase = " ".join(words[:2] if noun_phrase else words[:1])
     if re.search(rf"(?<!\w){re.escape(phrase)}(?!\w)", prompt.lower()):
         return "another phrase of the prompt"
+    if words[0] in PRONOUNS:
+        return "pronoun"
     return "another noun phrase" if noun_phrase else "other word"

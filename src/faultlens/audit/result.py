@@ -73,7 +73,7 @@ class Intervention:
     controls: int
     control_features: int  # of the controls, other features; the rest are random directions
     shown: bool  # p ≤ alpha and the interval excludes 0, on the positive side
-    restored: float  # share of those failures whose first token becomes the target's
+    restored: float  # share of those failures whose first token was wrong and becomes right
     control_restored: float
     flips: Flips
 
@@ -82,6 +82,7 @@ class Intervention:
 class ClassReading:
     """An equivalence class of features, ranked by its strongest member (the first)."""
 
+    rank: int  # among all classes of all sites, from 0: the most certain
     features: list[str]
     size: int
     fail_active: int
@@ -92,6 +93,7 @@ class ClassReading:
     p_holm: float
     p_min_p: float
     p_max_t: float
+    p_deciding: float  # twice the smaller of the two: either may decide, and both are looked at
     p_conditional: float | None
     proxy: Proxy | None
     intervention: Intervention | None
@@ -160,9 +162,7 @@ class Audit:
     def classes(self) -> list[tuple[str, ClassReading]]:
         """All classes of all sites with their site's name, the most certain first."""
         found = [(name, c) for name, site in self.sites.items() for c in site.classes]
-        return sorted(
-            found, key=lambda pair: (min(pair[1].p_min_p, pair[1].p_max_t), pair[1].p_fisher)
-        )
+        return sorted(found, key=lambda pair: pair[1].rank)
 
     def to_dict(self) -> dict[str, Any]:
         return asdict(self)

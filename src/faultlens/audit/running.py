@@ -10,7 +10,7 @@ import torch
 
 from faultlens.audit.outcomes import RULES, kind_of
 from faultlens.audit.result import PromptOutcome
-from faultlens.corpus.task import Prompt, Task
+from faultlens.corpus.task import Task
 from faultlens.errors import UserError
 from faultlens.features.lens import Lens
 from faultlens.models.model import Model
@@ -51,15 +51,15 @@ def tokenize(task: Task, model: Model) -> TaskTokens:
                 f"are decoded: expected at most {model.context} in all"
             )
         rows.append(row)
-        answer = first_token_of(model, prompt, prompt.target)
-        wrong = None if prompt.foil is None else first_token_of(model, prompt, prompt.foil)
+        answer = first_token_of(model, prompt.target)
+        wrong = None if prompt.foil is None else first_token_of(model, prompt.foil)
         target.append(answer)
         foil.append(-1 if wrong is None or wrong == answer else wrong)
     return TaskTokens(rows, np.array(target), np.array(foil))
 
 
-def first_token_of(model: Model, prompt: Prompt, answer: str) -> int:
-    """The first token of ` answer` as it follows the prompt."""
+def first_token_of(model: Model, answer: str) -> int:
+    """The first token of an answer, which follows its prompt after a space."""
     return model.ids(f" {answer}")[0]
 
 

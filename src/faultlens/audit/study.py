@@ -63,8 +63,7 @@ def audit_task(
     Raises:
         UserError: an unknown rule or pooling, or a prompt that does not fit.
     """
-    if rule not in RULES:
-        raise UserError(f"unknown outcome rule {rule!r}: expected one of {', '.join(RULES)}")
+    _check(lens, task, rule)
     tokens = tokenize(task, lens.model)
     outcomes = run_task(lens, task, tokens, rule, progress.start("Running the task", len(task)))
     texts = [prompt.text for prompt in task.prompts]
@@ -94,6 +93,24 @@ def audit_task(
         seed=seed,
         intervene=intervene,
     )
+
+
+def _check(lens: Lens, task: Task, rule: str) -> None:
+    """Raises UserError for what can be known to fail before the model runs."""
+    if rule not in RULES:
+        raise UserError(f"unknown outcome rule {rule!r}: expected one of {', '.join(RULES)}")
+    for dictionary in lens.dictionaries:
+        if not dictionary.convention.prepend_bos:
+            raise UserError(
+                f"dictionary {dictionary.name} was trained without BOS, which an audit does not "
+                "support yet: choose other dictionaries"
+            )
+    for number, prompt in enumerate(task.prompts, start=1):
+        if rule == "exact-word" and len(prompt.target.split()) > 1:
+            raise UserError(
+                f"task {task.name}: the target of prompt {number}, {prompt.target!r}, is more than "
+                "one word, which the rule exact-word never finds: choose --rule first-token"
+            )
 
 
 def audit_outcomes(
@@ -150,70 +167,90 @@ def _conclude(
     intervene: Intervene | None,
 ) -> tuple[dict[str, SiteAudit], list[Claim]]:
     """Classes, their verdicts and the ledger; the top class is put to the test."""
-    n, failures = len(failed), int(failed.sum())
     tested = len(found.column)
-    classes: dict[str, list[ClassReading]] = {name: [] for name in tables}
-    claims: list[Claim] = []
     groups = significant_classes(found, ALPHA)
     if not groups and tested:  # nothing is significant: say so of the strongest feature
         groups = [found.rank(np.arange(tested))[:1]]
-    for place, members in enumerate(groups):
+    classes: dict[str, list[ClassReading]] = {name: [] for name in tables}
+    claims: list[Claim] = []
+    for rank, members in enumerate(groups):
         name = found.sites[found.site[members[0]]]
-        top = int(members[0])
-        fires = np.asarray((found.values[:, members] > 0).sum(axis=1)).ravel() > 0
-        firing_top = found.values[:, [top]].toarray().ravel() > 0
-        proxy = nearest_level(firing_top, factors)
-        significant = bool(found.decisive[top] <= ALPHA)
         intervention = None
-        if place == 0 and intervene is not None and significant:
+        if rank == 0 and intervene is not None and found.decisive[members[0]] <= ALPHA:
+            fires = np.asarray((found.values[:, members] > 0).sum(axis=1)).ravel() > 0
             intervention = intervene(name, found.column[members].tolist(), failed, fires)
-        active = np.array([found.fail_active[top] + found.success_active[top]])
-        verdict, sentence = verdicts.of_class(
-            p_deciding=float(found.decisive[top]),
-            least_p=float(least_attainable(active, failures, n)[0]),
-            tested=tested,
-            alpha=ALPHA,
-            active=(int(found.fail_active[top]), int(found.success_active[top])),
-            proxy=proxy,
-            intervention=intervention,
-        )
-        d = float(found.cohens_d[top])
-        reading = ClassReading(
-            features=[tables[name].feature(int(found.column[i])) for i in members],
-            size=len(members),
-            fail_active=int(found.fail_active[top]),
-            success_active=int(found.success_active[top]),
-            cohens_d=d if np.isfinite(d) else None,
-            auroc=float(found.auroc[top]),
-            p_fisher=float(found.p_fisher[top]),
-            p_holm=float(found.p_holm[top]),
-            p_min_p=float(found.p_min_p[top]),
-            p_max_t=float(found.p_max_t[top]),
-            p_conditional=None,
-            proxy=proxy,
-            intervention=intervention,
-            verdict=verdict,
-            sentence=sentence,
-        )
+        reading = _class_reading(found, tables[name], members, rank, factors, failed, intervention)
         classes[name].append(reading)
-        if place == 0:
-            claims = verdicts.ledger(
-                reading.features[0], tested, float(found.decisive[top]), ALPHA, intervention
-            )
-    sites = {}
-    for index, (name, table) in enumerate(tables.items()):
-        here = found.site == index
-        sites[name] = SiteAudit(
-            layer=table.layer,
-            d_sae=table.d_sae,
-            tested=int(here.sum()),
-            significant={
-                "min_p": int((found.p_min_p[here] <= ALPHA).sum()),
-                "max_t": int((found.p_max_t[here] <= ALPHA).sum()),
-                "holm": int((found.p_holm[here] <= ALPHA).sum()),
-                "bh": int((found.p_bh[here] <= ALPHA).sum()),
-            },
-            convention=table.convention,
-            classes=classes[name],
-        )
+        if rank == 0:
+            claims = verdicts.ledger(reading, tested, ALPHA)
+    sites = {
+        name: _site_audit(found, index, table, classes[name])
+        for index, (name, table) in enumerate(tables.items())
+    }
     return sites, claims
+
+
+def _class_reading(
+    found: Correlates,
+    table: FeatureTable,
+    members: np.ndarray,
+    rank: int,
+    factors: Mapping[str, Sequence[str]],
+    failed: np.ndarray,
+    intervention: Intervention | None,
+) -> ClassReading:
+    """A class by its strongest member: counts, effects, p-values, what it copies, the verdict."""
+    top = int(members[0])
+    counts = int(found.fail_active[top]), int(found.success_active[top])
+    proxy = nearest_level(found.values[:, [top]].toarray().ravel() > 0, factors)
+    p_deciding = float(found.decisive[top])
+    least = least_attainable(np.array([sum(counts)]), int(failed.sum()), len(failed))
+    verdict, sentence = verdicts.of_class(
+        p_deciding=p_deciding,
+        least_p=float(least[0]),
+        tested=len(found.column),
+        alpha=ALPHA,
+        active=counts,
+        proxy=proxy,
+        intervention=intervention,
+    )
+    d = float(found.cohens_d[top])
+    return ClassReading(
+        rank=rank,
+        features=[table.feature(int(found.column[i])) for i in members],
+        size=len(members),
+        fail_active=counts[0],
+        success_active=counts[1],
+        cohens_d=d if np.isfinite(d) else None,
+        auroc=float(found.auroc[top]),
+        p_fisher=float(found.p_fisher[top]),
+        p_holm=float(found.p_holm[top]),
+        p_min_p=float(found.p_min_p[top]),
+        p_max_t=float(found.p_max_t[top]),
+        p_deciding=p_deciding,
+        p_conditional=None,
+        proxy=proxy,
+        intervention=intervention,
+        verdict=verdict,
+        sentence=sentence,
+    )
+
+
+def _site_audit(
+    found: Correlates, index: int, table: FeatureTable, classes: list[ClassReading]
+) -> SiteAudit:
+    here = found.site == index
+    tests = {
+        "min_p": found.p_min_p,
+        "max_t": found.p_max_t,
+        "holm": found.p_holm,
+        "bh": found.p_bh,
+    }
+    return SiteAudit(
+        layer=table.layer,
+        d_sae=table.d_sae,
+        tested=int(here.sum()),
+        significant={name: int((p[here] <= ALPHA).sum()) for name, p in tests.items()},
+        convention=table.convention,
+        classes=classes,
+    )

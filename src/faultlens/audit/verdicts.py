@@ -6,7 +6,7 @@ for or against.
 
 from __future__ import annotations
 
-from faultlens.audit.result import Claim, Intervention, Proxy
+from faultlens.audit.result import Claim, ClassReading, Intervention, Proxy
 
 LEAST_OUTCOMES = 5  # failures, and successes, below which nothing can be said
 
@@ -15,6 +15,8 @@ NOT_SIGNIFICANT = "NOT SIGNIFICANT"
 CONTRIBUTES = "CONTRIBUTES"
 PROXY = "PROXY"
 CORRELATE = "CORRELATE"
+
+NOT_DONE, NOT_YET = "not done", "not part of this version"
 
 
 def of_audit(n: int, failures: int) -> str | None:
@@ -41,7 +43,7 @@ def of_class(
     """The verdict on a class and the sentence that carries the deciding numbers.
 
     Args:
-        p_deciding: the smaller adjusted p of min-P and max-T.
+        p_deciding: twice the smaller adjusted p of min-P and max-T.
         least_p: the least unadjusted p that the class's support admits.
         tested: features in the family.
         alpha: the level.
@@ -81,33 +83,31 @@ def of_class(
     return CORRELATE, f"{fires}; {effect}; whether it adds beyond the factors is not tested"
 
 
-def ledger(name: str, tested: int, p_deciding: float, alpha: float,
-           intervention: Intervention | None) -> list[Claim]:  # fmt: skip
-    """The claims about one class, each with the control it passed, failed or was not given."""
+def ledger(reading: ClassReading, tested: int, alpha: float) -> list[Claim]:
+    """The claims about the top class, each with the control it passed, failed or was not given."""
+    name, done = reading.features[0], reading.intervention
     goes, matters = f"{name} goes with failure", f"{name} matters for failure"
     claims = [
         Claim(
             goes,
-            f"family-wise error over all {tested} features (min-P, max-T)",
-            "passed" if p_deciding <= alpha else "failed",
-            f"adjusted p = {p_deciding:.2g}",
+            f"family-wise error over all {tested} features (min-P or max-T, doubled)",
+            "passed" if reading.p_deciding <= alpha else "failed",
+            f"adjusted p = {reading.p_deciding:.2g}",
         ),
-        Claim(goes, "conditional on the prompt's factors", "not done", "not part of this version"),
-        Claim(
-            goes, "replication on prompts from other seeds", "not done", "not part of this version"
-        ),
+        Claim(goes, "conditional on the prompt's factors", NOT_DONE, NOT_YET),
+        Claim(goes, "replication on prompts from other seeds", NOT_DONE, NOT_YET),
     ]
-    if intervention is None:
-        return [*claims, Claim(matters, "intervention", "not done", "only the top class is tested")]
+    if done is None:
+        why = "nothing was run, the class is not significant, or it fires on under five failures"
+        return [*claims, Claim(matters, "intervention", NOT_DONE, why)]
     return [
         *claims,
         Claim(
             matters,
-            f"necessity against {intervention.controls} matched controls "
-            f"({intervention.control_features} other features, the rest random directions)",
-            "passed" if intervention.shown else "failed",
-            f"{intervention.adjusted:+.2f} nats [{intervention.low:.2f}, {intervention.high:.2f}], "
-            f"p = {intervention.p_value:.2g}",
+            f"necessity against {done.controls} matched controls ({done.control_features} other "
+            "features, the rest random directions)",
+            "passed" if done.shown else "failed",
+            f"{done.adjusted:+.2f} nats [{done.low:.2f}, {done.high:.2f}], p = {done.p_value:.2g}",
         ),
-        Claim(matters, "sufficiency", "not done", "not part of this version"),
+        Claim(matters, "sufficiency", NOT_DONE, NOT_YET),
     ]

@@ -7,17 +7,23 @@ from typing import Annotated
 
 import typer
 
+from faultlens.cli import options as o
 from faultlens.cli.screen import progress_bars, say
+
+DEFAULT = Path("runs/demo")
 
 
 def demo(
-    out: Annotated[Path, typer.Option(help="Run folder to write")] = Path("runs/demo"),
+    out: Annotated[Path, typer.Option(help="Run folder to write")] = DEFAULT,
+    overwrite: o.Overwrite = False,
 ) -> None:
     """Both studies on the bundled model, offline, and the report: under a minute on two cores."""
     from faultlens.runs.folder import Manifest, check_target
 
-    check_target(out, overwrite=True)
-    manifest = Manifest.begin({"model": "mini", "sae": "mini", "out": str(out)})
+    overwrite = overwrite or out == DEFAULT  # the demo may replace its own
+    check_target(out, overwrite)
+    arguments = {"model": "mini", "sae": "mini", "n": 300, "task_seed": 0, "pooling": "max"}
+    manifest = Manifest.begin({**arguments, "permutations": 10_000, "seed": 0, "out": str(out)})
     with progress_bars() as bars:
         ready = bars.start("Loading mini", 1)
         import faultlens as fl
@@ -39,5 +45,5 @@ def demo(
         profile = fl.profile(tables, corpus, progress=bars)
         audit = audit_task(lens, task, progress=bars, store=task_read)
         found = Findings(profile, tables, corpus_read, audit, task_read)
-        write_run(out, manifest, found, overwrite=True)
+        write_run(out, manifest, found, overwrite)
     say([*summary(profile, audit), "", f"The report: {out / 'report.html'}"])

@@ -22,8 +22,6 @@ def doctor(
     json: o.AsJson = False,
 ) -> None:
     """How well each dictionary reconstructs its model, on the bundled sample of natural text."""
-    from dataclasses import asdict
-
     import faultlens as fl
     from faultlens.models.fit import measure_fit, sample_rows
 
@@ -43,7 +41,7 @@ def doctor(
                 "was trained on another model, site or convention"
             )
     if json:
-        say_json({name: asdict(fit) for name, fit in fits.items()})
+        say_json({name: fit.to_dict() for name, fit in fits.items()})
     else:
         say(_lines(fits))
 

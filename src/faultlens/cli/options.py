@@ -21,7 +21,7 @@ Layers = Annotated[
 ]
 Sites = Annotated[
     str | None,
-    typer.Option("--sites", help="resid_pre, attn_out, mlp_out … [default: resid_pre]"),
+    typer.Option("--sites", help="resid_pre, attn_out, mlp_out … or all [default: resid_pre]"),
 ]
 Pooling = Annotated[str, typer.Option("--pooling", help="max, mean, sum, last or last-K")]
 Out = Annotated[Path | None, typer.Option("--out", help="Run folder to write")]
@@ -30,7 +30,7 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print the result as JSON")
 Permutations = Annotated[
     int, typer.Option("--permutations", min=99, help="Random labellings behind each p-value")
 ]
-Seed = Annotated[int, typer.Option("--seed", help="Of all random draws")]
+Seed = Annotated[int, typer.Option("--seed", min=0, help="Of all random draws")]
 Long = Annotated[
     Literal["error", "split", "truncate"],
     typer.Option("--long", help="What to do with texts longer than the context"),

@@ -48,6 +48,7 @@ def profile(
 ) -> None:
     """Which features go with which kind of text, and which of them beat chance."""
     given = {name: value for name, value in locals().items() if name != "json"}
+    from faultlens.runs.files import file_digest
     from faultlens.runs.folder import Manifest, check_target
 
     if out is not None:
@@ -63,6 +64,10 @@ def profile(
         store = None
         if features:
             tables = _brought(features, texts.texts, pooled)
+            manifest.inputs["features"] = {
+                name: file_digest(Path(table.convention["source"]))
+                for name, table in tables.items()
+            }
         else:
             from faultlens.features.store import ActivationStore
 
@@ -107,7 +112,9 @@ def _brought(
     tables = {}
     for pair in features:
         name, equals, path = pair.partition("=")
-        if not (name and equals and path):
+        if not (name and equals and path) or "/" in name:
             raise UserError(f"--features {pair!r}: expected SITE=FILE, e.g. 6-res-jb=layer06.npz")
+        if name in tables:
+            raise UserError(f"--features {pair!r}: {name} is given twice")
         tables[name] = table_from_matrix(name, Path(path), texts, str(Pooling.parse(pooled)))
     return tables

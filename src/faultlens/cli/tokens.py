@@ -28,7 +28,10 @@ def tokens(
     place, slash, number = feature.rpartition("/")
     if not slash or not number.isdigit():
         raise UserError(f"--feature {feature!r}: expected LAYER/INDEX or NAME/INDEX, e.g. 3/17")
-    lens = fl.load(model, sae, [int(place)] if place.isdigit() else None, o.parse_sites(sites))
+    if place.isdigit():
+        lens = fl.load(model, sae, [int(place)], o.parse_sites(sites))
+    else:  # a name says its own site
+        lens = fl.load(model, sae, sites=o.parse_sites(sites or "all"))
     name = _only_name(lens, place)
     index, d_sae = int(number), lens[name].d_sae
     if index >= d_sae:

@@ -79,8 +79,10 @@ def read_task(path: Path) -> Task:
         factors = record.get("factors", {})
         if not isinstance(factors, dict):
             raise UserError(f"{where}: 'factors' is {shown(factors)}, expected an object")
-        foil = text_field(where, record, "foil") if record.get("foil") is not None else None
-        target = text_field(where, record, "target")
+        target = text_field(where, record, "target").strip()
+        foil = None
+        if record.get("foil") is not None:
+            foil = text_field(where, record, "foil").strip()
         if target == foil:
             raise UserError(f"{where}: target and foil are both {shown(target)}")
         levels = {str(name): _level(where, name, level) for name, level in factors.items()}

@@ -115,6 +115,12 @@ def text_field(where: str, record: dict[str, Any], field: str) -> str:
     value = record[field]
     if not isinstance(value, str) or not value.strip():
         raise UserError(f"{where}: {field!r} is {shown(value)}, expected a text that is not empty")
+    try:
+        value.encode()
+    except UnicodeEncodeError as error:
+        raise UserError(
+            f"{where}: {field!r} holds half of a character (a lone surrogate) at {error.start}"
+        ) from error
     return value
 
 

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from zipfile import BadZipFile
 
 import numpy as np
 import pandas as pd
@@ -85,10 +86,10 @@ def table_from_matrix(name: str, path: Path, texts: Sequence[str], pooling: str)
 
 def _read_matrix(path: Path) -> csr_matrix:
     try:
-        loaded = np.load(path)
-        if isinstance(loaded, np.ndarray):
-            return _sparse(path, loaded)
-        with loaded:
+        with path.open("rb") as file:  # NumPy leaves a broken archive open
+            loaded = np.load(file)
+            if isinstance(loaded, np.ndarray):
+                return _sparse(path, loaded)
             if {"data", "indices", "indptr", "shape"} <= set(loaded.files):
                 parts = (loaded["data"].astype(np.float32), loaded["indices"], loaded["indptr"])
                 return csr_matrix(parts, shape=tuple(loaded["shape"]))
@@ -98,7 +99,7 @@ def _read_matrix(path: Path) -> csr_matrix:
                     "matrix saved by scipy.sparse.save_npz"
                 )
             return _sparse(path, loaded["features"])
-    except (OSError, ValueError, EOFError) as error:
+    except (OSError, ValueError, EOFError, BadZipFile) as error:
         raise UserError(f"{path} cannot be read as .npy or .npz: {error}") from error
 
 

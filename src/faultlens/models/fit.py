@@ -8,7 +8,7 @@ BOS.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
@@ -45,6 +45,14 @@ class Fit:
     loss_reconstructed: float
     loss_zero_ablated: float
     loss_mean_ablated: float
+
+    def to_dict(self) -> dict[str, float]:
+        """The figures and the two shares of loss recovered, as JSON takes them."""
+        shares = {
+            "recovered_from_mean": self.recovered_from_mean,
+            "recovered_from_zero": self.recovered_from_zero,
+        }
+        return {**asdict(self), **shares}
 
     @property
     def recovered_from_mean(self) -> float:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors import SafetensorError
 
 from faultlens.errors import UserError
 from faultlens.mini import LANGUAGE_MODEL, SAES
@@ -30,18 +31,31 @@ def load_model(name: str, device: str = "cpu") -> Model:
     folder = LANGUAGE_MODEL if name == BUNDLED else Path(name)
     source = str(folder) if folder.is_dir() else name
     try:
-        config = AutoConfig.from_pretrained(source)
+        config = AutoConfig.from_pretrained(source, local_files_only=True)
         adapter = adapter_for(config.model_type)
-        network: Any = AutoModelForCausalLM.from_pretrained(
-            source, dtype=torch.float32, use_safetensors=True
+        network: Any
+        network, loading = AutoModelForCausalLM.from_pretrained(
+            source,
+            dtype=torch.float32,
+            use_safetensors=True,
+            local_files_only=True,
+            output_loading_info=True,
         )
-        tokenizer = AutoTokenizer.from_pretrained(source)
-    except (OSError, ValueError) as error:
-        first_line = str(error).strip().splitlines()[0]
+        tokenizer = AutoTokenizer.from_pretrained(source, local_files_only=True)
+    except (OSError, ValueError, RuntimeError, KeyError, SafetensorError) as error:
+        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
         raise UserError(
-            f"model {name!r} cannot be loaded: expected {BUNDLED!r}, a Hugging Face model folder, "
-            f"or a hub name that is in the local cache ({first_line})"
+            f"model {name!r} cannot be loaded: expected {BUNDLED!r}, a Hugging Face model folder "
+            f"with safetensors weights, or a hub name that is in the local cache ({reason})"
         ) from error
+    missing = sorted(loading["missing_keys"])
+    if missing:
+        raise UserError(
+            f"model {name!r} has no weights for {missing[0]} and {len(missing) - 1} other tensors: "
+            "they would be random; fetch the model again"
+        )
+    if len(tokenizer) < 2:
+        raise UserError(f"model {name!r} has no tokenizer: expected tokenizer.json beside it")
     network.eval().requires_grad_(False).to(device)
     digest = _folder_digest(folder) if folder.is_dir() else str(config._commit_hash)
     return Model(name, network, tokenizer, adapter, digest)
@@ -58,8 +72,8 @@ def load_dictionaries(
     Args:
         name: `"mini"`, or a folder in SAELens's format (one SAE, or one folder down several).
         layers: keep those at these layers; None keeps all.
-        sites: keep those at these points, e.g. `["resid_pre"]`; None keeps `resid_pre` where the
-            set has any, otherwise all.
+        sites: keep those at these points, e.g. `["resid_pre"]`, or `["all"]`; None keeps
+            `resid_pre` where the set has any, otherwise all.
     """
     folder = SAES if name == BUNDLED else Path(name)
     if not folder.is_dir():
@@ -83,7 +97,9 @@ def _chosen(
     name: str, found: dict[Path, Any], layers: Sequence[int] | None, sites: Sequence[str] | None
 ) -> list[Path]:
     points = {site.point for site in found.values()}
-    if sites is None:
+    if sites == ["all"]:
+        sites = sorted(points)
+    elif sites is None:
         sites = ["resid_pre"] if "resid_pre" in points else sorted(points)
     for point in sites:
         if point not in points:
@@ -104,8 +120,9 @@ def _chosen(
 
 
 def _folder_digest(folder: Path) -> str:
-    """SHA-256 over the folder's weight files, in order of name."""
+    """SHA-256 over what decides a model's numbers: weights, configuration, tokenizer."""
     digest = hashlib.sha256()
-    for path in sorted(folder.glob("*.safetensors")):
+    for path in sorted([*folder.glob("*.safetensors"), *folder.glob("*.json")]):
+        digest.update(path.name.encode())
         digest.update(path.read_bytes())
     return digest.hexdigest()

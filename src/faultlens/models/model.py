@@ -180,11 +180,24 @@ class Model:
             out = self.network.generate(
                 ids.to(self.device),
                 attention_mask=mask.to(self.device),
-                max_new_tokens=new_tokens,
-                do_sample=False,
-                pad_token_id=self.bos_id,
+                generation_config=self._greedy(new_tokens),
             )
         return [self._until_end(row[longest:].tolist()) for row in out]
+
+    def _greedy(self, new_tokens: int) -> Any:
+        """Plain greedy decoding, whatever the model's own folder says of beams or penalties."""
+        from transformers import GenerationConfig
+
+        return GenerationConfig(
+            max_new_tokens=new_tokens,
+            do_sample=False,
+            num_beams=1,
+            repetition_penalty=1.0,
+            no_repeat_ngram_size=0,
+            min_new_tokens=0,
+            eos_token_id=self.network.generation_config.eos_token_id,
+            pad_token_id=self.bos_id,
+        )
 
     def _until_end(self, ids: list[int]) -> list[int]:
         end = self.network.generation_config.eos_token_id

@@ -52,7 +52,7 @@ def read_config(folder: Path) -> dict[str, Any]:
 def site_of(folder: Path) -> Site:
     """The site a dictionary was trained at, from its configuration alone."""
     config = read_config(folder)
-    hook = config.get("metadata", {}).get("hook_name") or config.get("hook_name")
+    hook = _metadata(config).get("hook_name") or config.get("hook_name")
     if not isinstance(hook, str):
         raise UserError(f"{folder / CONFIG} names no site: expected metadata.hook_name")
     return Site.parse(hook)
@@ -63,25 +63,16 @@ def load_sae_folder(folder: Path, set_name: str, device: torch.device) -> Dictio
     config = read_config(folder)
     site = site_of(folder)
     tensors = _tensors(folder, device)
-    refused = {
-        "normalize_activations": ("none", None),
-        "reshape_activations": ("none", None),
-    }
-    for field, accepted in refused.items():
-        if config.get(field) not in accepted:
-            raise UserError(
-                f"{folder / CONFIG}: {field} = {config[field]!r} is not supported yet, expected "
-                f"{accepted[0]!r}"
-            )
+    _refuse_unsupported(folder, config, tensors)
     W_enc, b_enc, W_dec, b_dec = (tensors[name] for name in TENSORS)
     activation = _activation(folder, config, tensors)
     if config.get("rescale_acts_by_decoder_norm"):
         # Activations carry the decoder's norm, and decoding divides by it: fold it both ways.
         norm = W_dec.norm(dim=1)
         W_enc, b_enc, W_dec = W_enc * norm, b_enc * norm, W_dec / norm[:, None]
-    if config.get("apply_b_dec_to_input"):
+    if config["apply_b_dec_to_input"]:
         b_enc = b_enc - b_dec @ W_enc
-    metadata = config.get("metadata", {})
+    metadata = _metadata(config)
     return Dictionary(
         name=f"{site.short}-{set_name}",
         site=site,
@@ -97,8 +88,47 @@ def load_sae_folder(folder: Path, set_name: str, device: torch.device) -> Dictio
             ),
         ),
         source=str(folder),
-        digest=hashlib.sha256((folder / WEIGHTS).read_bytes()).hexdigest(),
+        digest=_digest(folder),
     )
+
+
+def _metadata(config: dict[str, Any]) -> dict[str, Any]:
+    metadata = config.get("metadata")
+    return metadata if isinstance(metadata, dict) else {}
+
+
+def _digest(folder: Path) -> str:
+    """SHA-256 over the configuration and the weights: either changes the numbers."""
+    digest = hashlib.sha256((folder / CONFIG).read_bytes())
+    digest.update((folder / WEIGHTS).read_bytes())
+    return digest.hexdigest()
+
+
+def _refuse_unsupported(folder: Path, config: dict[str, Any], tensors: dict[str, Tensor]) -> None:
+    """Raises UserError for every setting that changes the numbers and is not honoured here."""
+    accepted: dict[str, tuple[Any, ...]] = {
+        "normalize_activations": ("none", None),
+        "reshape_activations": ("none", None),
+        "activation_fn": ("relu", "topk", None),
+        "activation_fn_str": ("relu", None),
+        "finetuning_scaling_factor": (False, None),
+        "hook_head_index": (None,),
+    }
+    for field, values in accepted.items():
+        value = config.get(field, _metadata(config).get(field))
+        if value not in values:
+            raise UserError(
+                f"{folder / CONFIG}: {field} = {value!r} is not supported yet, expected "
+                f"{values[0]!r}"
+            )
+    if not isinstance(config.get("apply_b_dec_to_input"), bool):
+        raise UserError(
+            f"{folder / CONFIG} does not say apply_b_dec_to_input: expected true or false (files "
+            "from before SAELens 6 leave it out; load them in SAELens and save them again)"
+        )
+    unknown = sorted(set(tensors) - {*TENSORS, "threshold"})
+    if unknown:
+        raise UserError(f"{folder / WEIGHTS} has a tensor {unknown[0]!r} that is not supported yet")
 
 
 def _tensors(folder: Path, device: torch.device) -> dict[str, Tensor]:
@@ -111,10 +141,13 @@ def _tensors(folder: Path, device: torch.device) -> dict[str, Tensor]:
     if missing:
         raise UserError(f"{path} has no tensor {missing[0]!r}: expected {', '.join(TENSORS)}")
     tensors = {name: tensor.to(device, torch.float32) for name, tensor in raw.items()}
+    if tensors["W_enc"].ndim != 2:
+        shape = tuple(tensors["W_enc"].shape)
+        raise UserError(f"{path}: W_enc has shape {shape}, expected [d_in, d_sae]")
     d_in, d_sae = tensors["W_enc"].shape
-    shapes = {"b_enc": (d_sae,), "W_dec": (d_sae, d_in), "b_dec": (d_in,)}
+    shapes = {"b_enc": (d_sae,), "W_dec": (d_sae, d_in), "b_dec": (d_in,), "threshold": (d_sae,)}
     for name, shape in shapes.items():
-        if tuple(tensors[name].shape) != shape:
+        if name in tensors and tuple(tensors[name].shape) != shape:
             raise UserError(
                 f"{path}: {name} has shape {tuple(tensors[name].shape)}, expected {shape} to go "
                 f"with W_enc {d_in, d_sae}"

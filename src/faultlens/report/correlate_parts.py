@@ -30,11 +30,7 @@ def class_name(reading: ClassReading) -> str:
 
 def significant(audit: Audit) -> list[tuple[str, ClassReading]]:
     """The classes that either deciding test finds, with their sites."""
-    return [
-        (site, reading)
-        for site, reading in audit.classes
-        if min(reading.p_min_p, reading.p_max_t) <= audit.alpha
-    ]
+    return [(site, reading) for site, reading in audit.classes if reading.p_deciding <= audit.alpha]
 
 
 def correlates_parts(audit: Audit) -> list[Part]:
@@ -84,7 +80,7 @@ def _found(audit: Audit) -> Table:
 def _classes(audit: Audit) -> Table:
     return table(
         "Classes of features that fire alike, the most certain first; the numbers are those of "
-        "the strongest member. ✓ marks those that either deciding test finds.",
+        "the strongest member. ✓ marks those beyond chance: either test decides, at twice its p.",
         [
             Column("Class"),
             Column("Verdict"),
@@ -113,7 +109,7 @@ def _class_row(site: str, reading: ClassReading, alpha: float) -> list[Cell | st
         Cell(
             reading.features[0],
             f"with {listed(others, MEMBERS_NAMED)}" if others else "",
-            min(reading.p_min_p, reading.p_max_t) <= alpha,
+            reading.p_deciding <= alpha,
         ),
         reading.verdict,
         f"{reading.size}",

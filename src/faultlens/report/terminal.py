@@ -108,7 +108,7 @@ def _correlates(audit: Audit) -> list[str]:
         f"  Top class, {class_name(top)}: {top.verdict}",
         f"    fires on {counted(top.fail_active, 'failure')} and "
         f"{counted(top.success_active, 'success', 'successes')}; adjusted p "
-        f"{p_value(min(top.p_min_p, top.p_max_t))}{_proxy(top)}",
+        f"{p_value(top.p_deciding)}{_proxy(top)}",
         *_ablation(top),
     ]
 

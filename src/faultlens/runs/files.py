@@ -47,8 +47,13 @@ def whole_folder(target: Path) -> Iterator[Path]:
         if target.exists():
             old = Path(tempfile.mkdtemp(prefix=f".{target.name}.old.", dir=target.parent))
             os.replace(target, old / target.name)
-            os.replace(part, target)
-            shutil.rmtree(old)
+            try:
+                os.replace(part, target)
+            except BaseException:
+                os.replace(old / target.name, target)
+                raise
+            finally:
+                shutil.rmtree(old, ignore_errors=True)
         else:
             os.replace(part, target)
     finally:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import datetime
 import json
+import os
 import platform
 import sys
 from collections.abc import Iterator
@@ -75,6 +76,9 @@ def run_folder(target: Path, overwrite: bool) -> Iterator[Path]:
 
 def check_target(target: Path, overwrite: bool) -> None:
     """Raises UserError unless a run may be written to `target`; call it before the long work."""
+    home = next(parent for parent in target.absolute().parents if parent.exists())
+    if not home.is_dir() or not os.access(home, os.W_OK | os.X_OK):
+        raise UserError(f"{target} cannot be written: {home} is not a folder open to you")
     if not target.exists():
         return
     if not target.is_dir() or (any(target.iterdir()) and not (target / MANIFEST).is_file()):

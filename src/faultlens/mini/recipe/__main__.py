@@ -3,8 +3,8 @@
     python -m faultlens.mini.recipe                # into the package, checkpoints in build/mini
     python -m faultlens.mini.recipe --only card    # measure again what is there
 
-Every step that is finished is kept, and an unfinished one goes on from its last checkpoint; remove
-the build folder and the files to start anew.
+Every step that is finished is kept, each dictionary for itself; the language model goes on from its
+last checkpoint. Remove the build folder and the files to start anew.
 """
 
 from __future__ import annotations

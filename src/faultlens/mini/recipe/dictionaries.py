@@ -25,7 +25,7 @@ from faultlens.models.sites import Site
 
 SITES = tuple(
     [Site(layer, "resid_pre") for layer in (2, 3, 4, 5)]
-    + [Site(layer, point) for layer in (2, 4) for point in ("attn_out", "mlp_out")]
+    + [Site(layer, point) for point in ("attn_out", "mlp_out") for layer in (2, 4)]
 )
 
 
@@ -34,14 +34,22 @@ class DictionaryPlan:
     """Everything that decides a trained dictionary, besides the model and the text."""
 
     expansion: int = 8
-    k: int = 32
-    tokens: int = 4_000_000
+    k: int = 32  # of a residual stream
+    tokens: int = 2_000_000
+    sublayer_k: int = 36  # of attention and MLP outputs, whose features die sooner
+    sublayer_tokens: int = 3_000_000
     batch_tokens: int = 2048
     learning_rate: float = 1e-3
     decay_share: float = 0.3  # of the steps, at the end, linearly to a tenth
-    dead_after: int = 50  # steps without firing after which a feature gets the auxiliary loss
+    dead_after: int = 30  # steps without firing after which a feature gets the auxiliary loss
     rows_per_buffer: int = 256  # rows of activations that are shuffled together
     seed: int = 0
+
+    def at(self, site: Site) -> tuple[int, int]:
+        """k, and the number of training steps, of the dictionary of one site."""
+        residual = site.point == "resid_pre"
+        tokens = self.tokens if residual else self.sublayer_tokens
+        return self.k if residual else self.sublayer_k, tokens // self.batch_tokens
 
 
 def activation_batches(
@@ -82,17 +90,17 @@ def train_dictionary(
 
     torch.manual_seed(plan.seed)
     d_in = model.d_model
+    k, steps = plan.at(site)
     sae = TopKTrainingSAE(
         TopKTrainingSAEConfig(
             d_in=d_in,
             d_sae=plan.expansion * d_in,
-            k=plan.k,
+            k=k,
             device=str(model.device),
             normalize_activations="expected_average_only_in",
             metadata=SAEMetadata(hook_name=site.name, prepend_bos=True, model_name="mini"),
         )
     )
-    steps = plan.tokens // plan.batch_tokens
     config = SAETrainerConfig(
         total_training_samples=steps * plan.batch_tokens,
         train_batch_size_samples=plan.batch_tokens,

@@ -1,0 +1,74 @@
+"""Loading by name: what is refused, and that nothing is filled up at random."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+
+import faultlens as fl
+from faultlens.errors import UserError
+from faultlens.mini import LANGUAGE_MODEL, SAES
+from faultlens.models.load import load_dictionaries, load_model
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    return Path(shutil.copytree(LANGUAGE_MODEL, tmp_path / "model"))
+
+
+def test_a_local_folder_is_the_model_it_holds(folder: Path) -> None:
+    ids = torch.tensor([[0, 5, 99, 7]])
+    assert torch.equal(load_model(str(folder)).logits(ids), load_model("mini").logits(ids))
+    assert load_model(str(folder)).digest == load_model("mini").digest
+
+
+def test_the_digest_knows_the_configuration_too(folder: Path) -> None:
+    config = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps({**config, "layer_norm_epsilon": 1e-4}))
+    assert load_model(str(folder)).digest != load_model("mini").digest
+
+
+def test_missing_weights_are_refused_and_not_made_up(folder: Path) -> None:
+    tensors = load_file(folder / "model.safetensors")
+    kept = {name: tensor for name, tensor in tensors.items() if "h.1.mlp" not in name}
+    save_file(kept, folder / "model.safetensors", metadata={"format": "pt"})
+    with pytest.raises(UserError, match=r"has no weights for transformer\.h\.1\.mlp"):
+        load_model(str(folder))
+
+
+@pytest.mark.parametrize("broken", ["model.safetensors", "config.json", "tokenizer.json"])
+def test_a_broken_file_is_one_sentence(folder: Path, broken: str) -> None:
+    (folder / broken).write_text("{}" if broken == "tokenizer.json" else "version git-lfs")
+    with pytest.raises(UserError, match="cannot be loaded: expected 'mini'"):
+        load_model(str(folder))
+
+
+def test_a_folder_without_weights_is_one_sentence(folder: Path) -> None:
+    (folder / "model.safetensors").unlink()
+    with pytest.raises(UserError, match="cannot be loaded"):
+        load_model(str(folder))
+
+
+def test_dictionaries_of_another_width_are_refused(tmp_path: Path) -> None:
+    sae = tmp_path / "narrow" / "blocks.2.hook_resid_pre"
+    shutil.copytree(SAES / "blocks.2.hook_resid_pre", sae)
+    tensors = load_file(sae / "sae_weights.safetensors")
+    tensors["W_enc"], tensors["W_dec"] = tensors["W_enc"][:100], tensors["W_dec"][:, :100]
+    tensors["b_dec"] = tensors["b_dec"][:100]
+    save_file({k: v.contiguous() for k, v in tensors.items()}, sae / "sae_weights.safetensors")
+    with pytest.raises(UserError, match="reads 100 dimensions, but model mini has 192"):
+        load_dictionaries(str(tmp_path / "narrow"), load_model("mini"))
+
+
+def test_layers_and_sites_choose() -> None:
+    assert [d.name for d in fl.load("mini", layers=[2, 5]).dictionaries] == [
+        "2-res-mini",
+        "5-res-mini",
+    ]
+    names = [d.name for d in fl.load("mini", layers=[2], sites=["all"]).dictionaries]
+    assert names == ["2-res-mini", "2-att-mini", "2-mlp-mini"]
