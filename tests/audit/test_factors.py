@@ -27,7 +27,7 @@ def test_the_published_factor_table_comes_out(reference_data: Path) -> None:
     assert keys.p_value == pytest.approx(8.79e-33, rel=1e-3)
     assert keys.odds_ratio == pytest.approx(173.9, abs=0.05)
     assert table["object"]["a card"].p_holm == pytest.approx(0.004, abs=5e-4)
-    # Published as .019 without pooling levels of fewer than five prompts, which makes the family 78.
+    # .019 where levels of fewer than five prompts are not pooled, which makes the family 78.
     assert table["object"]["the bag"].p_holm == pytest.approx(0.0184, abs=5e-5)
     assert next(iter(table["object"])) == "the keys", "levels come by falling failure rate"
 
