@@ -58,9 +58,11 @@ def test_the_demo_finds_what_is_there_to_find(demo: tuple[Path, str]) -> None:
     keys = audit.factors["object"]["the keys"]
     assert keys.rate > 0.9
     assert keys.p_holm < 1e-6
-    _, top = audit.classes[0]
-    assert top.proxy is not None
-    assert (top.proxy.factor, top.proxy.level) == ("object", "the keys")
+    top = audit.suspect
+    assert top is not None
+    assert top.auroc > 0.5
+    assert top.p_deciding <= 0.01
+    assert "PROXY of object = the keys" in {reading.verdict for _, reading in audit.classes}
     assert top.intervention is not None
     assert top.intervention.controls == 199
     assert 8 <= len(printed.splitlines()) <= 20

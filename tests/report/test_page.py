@@ -238,12 +238,12 @@ def test_summary_is_short_and_plain(audit: Audit) -> None:
     assert not any(line.endswith("…") for line in lines)
     text = "\n".join(lines)
     assert "6 of 7 categories by AUROC" in text
-    assert f"{audit.n - audit.failures} of 300 prompts right" in text
+    assert f"{audit.n - audit.failures} of 300 right" in text
 
 
 def test_summary_carries_the_verdict_and_its_numbers() -> None:
     text = "\n".join(summary(None, samples.audit()))
-    assert "Top class, 4-res-mini/91 and 11 alike: CONTRIBUTES" in text
+    assert "The suspect, 4-res-mini/91 and 11 alike: CONTRIBUTES" in text
     assert "object = the keys fails 42 of 45, 93.3% [81.7%, 98.6%]" in text
     assert "+0.84 nats beyond 199 controls [0.52, 1.17], p 0.005: effect shown" in text
     assert "Ablation: not done" in "\n".join(summary(None, samples.untested()))

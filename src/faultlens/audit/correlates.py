@@ -150,8 +150,19 @@ def nearest_level(firing: np.ndarray, factors: Mapping[str, Sequence[str]]) -> P
             if firing.mean() > 0.5:
                 jaccard = min(jaccard, _jaccard(~firing, ~union))
             if jaccard >= PROXY_JACCARD and (best is None or jaccard > best.jaccard):
-                best = Proxy(factor, " or ".join(map(str, names[:count])), jaccard)
+                best = Proxy(factor, _union_name(names, count), jaccard)
     return best
+
+
+def _union_name(levels: Sequence[str], count: int) -> str:
+    """The first `count` levels in words; by what is left out where that is shorter."""
+    if 2 * count <= len(levels):
+        return " or ".join(levels[:count])
+    return (
+        "neither " + " nor ".join(levels[count:])
+        if len(levels) - count > 1
+        else (f"anything but {levels[-1]}")
+    )
 
 
 def _jaccard(first: np.ndarray, second: np.ndarray) -> float:

@@ -164,6 +164,16 @@ class Audit:
         found = [(name, c) for name, site in self.sites.items() for c in site.classes]
         return sorted(found, key=lambda pair: pair[1].rank)
 
+    @property
+    def suspect(self) -> ClassReading | None:
+        """The class to look at first: the most certain that goes with failure, not with success.
+
+        The most certain of all where none goes with failure; None where no feature was tested.
+        """
+        classes = [reading for _, reading in self.classes]
+        with_failure = [reading for reading in classes if reading.auroc > 0.5]
+        return next(iter([*with_failure, *classes]), None)
+
     def to_dict(self) -> dict[str, Any]:
         return asdict(self)
 

@@ -77,7 +77,7 @@ def audit_task(
     def intervene(
         name: str, features: Sequence[int], failed: np.ndarray, fires: np.ndarray
     ) -> Intervention | None:
-        tick = progress.start("Ablating the top class", CONTROLS)
+        tick = progress.start("Ablating the suspect", CONTROLS)
         return necessity(
             lens.model, lens[name], features, tokens, failed, fires, ALPHA, seed, succeeds, tick
         )
@@ -166,22 +166,27 @@ def _conclude(
     failed: np.ndarray,
     intervene: Intervene | None,
 ) -> tuple[dict[str, SiteAudit], list[Claim]]:
-    """Classes, their verdicts and the ledger; the top class is put to the test."""
+    """Classes, their verdicts and the ledger; the suspect is put to the test.
+
+    The suspect is the most certain class that goes with failure (see `Audit.suspect`).
+    """
     tested = len(found.column)
     groups = significant_classes(found, ALPHA)
     if not groups and tested:  # nothing is significant: say so of the strongest feature
         groups = [found.rank(np.arange(tested))[:1]]
     classes: dict[str, list[ClassReading]] = {name: [] for name in tables}
     claims: list[Claim] = []
+    with_failure = [i for i, members in enumerate(groups) if found.auroc[members[0]] > 0.5]
+    suspect = next(iter([*with_failure, 0]))
     for rank, members in enumerate(groups):
         name = found.sites[found.site[members[0]]]
         intervention = None
-        if rank == 0 and intervene is not None and found.decisive[members[0]] <= ALPHA:
+        if rank == suspect and intervene is not None and found.decisive[members[0]] <= ALPHA:
             fires = np.asarray((found.values[:, members] > 0).sum(axis=1)).ravel() > 0
             intervention = intervene(name, found.column[members].tolist(), failed, fires)
         reading = _class_reading(found, tables[name], members, rank, factors, failed, intervention)
         classes[name].append(reading)
-        if rank == 0:
+        if rank == suspect:
             claims = verdicts.ledger(reading, tested, ALPHA)
     sites = {
         name: _site_audit(found, index, table, classes[name])

@@ -84,7 +84,7 @@ def of_class(
 
 
 def ledger(reading: ClassReading, tested: int, alpha: float) -> list[Claim]:
-    """The claims about the top class, each with the control it passed, failed or was not given."""
+    """The claims about the suspect, each with the control it passed, failed or was not given."""
     name, done = reading.features[0], reading.intervention
     goes, matters = f"{name} goes with failure", f"{name} matters for failure"
     claims = [

@@ -70,7 +70,8 @@ def _verdicts(audit: Audit) -> list[Part]:
         if audit.verdict is None:
             parts.append(Callout("neutral", "No verdict", "No feature could be tested."))
         return parts
-    _, top = ranked[0]
+    top = audit.suspect
+    assert top is not None
     title = f"{class_name(top)}: {top.verdict}"
     parts.append(Callout(tone_of(top.verdict), title, f"{_capital(top.sentence)}."))
     if len(ranked) > 1:

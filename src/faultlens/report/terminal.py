@@ -70,13 +70,13 @@ def _short(feature: str, width: int = 15) -> str:
 def _audit(audit: Audit) -> list[str]:
     right = audit.n - audit.failures
     rules = [
-        f"{share(rate)} by {rule}"
+        f"{rule} {share(rate)}"
         for rule, rate in audit.scoring_sensitivity.items()
         if rule != audit.rule
     ]
     kinds = [f"{n} “{kind}”" for kind, n in audit.outcome_kinds.items() if kind != "success"]
     lines = [
-        f"Audit of {audit.task}: {right:,} of {counted(audit.n, 'prompt')} right "
+        f"Audit of {audit.task}: {right:,} of {audit.n:,} right "
         f"({share(right / audit.n)}) by {audit.rule}" + (f"; {listed(rules)}" if rules else "")
     ]
     if kinds:
@@ -101,11 +101,12 @@ def _correlates(audit: Audit) -> list[str]:
     classes = significant(audit)
     tested = sum(site.tested for site in audit.sites.values())
     features = sum(reading.size for _, reading in classes)
-    _, top = audit.classes[0]
+    top = audit.suspect
+    assert top is not None
     return [
         f"  Features that go with failure or success beyond chance: {features:,} of {tested:,}, in "
         f"{counted(len(classes), 'class', 'classes')}",
-        f"  Top class, {class_name(top)}: {top.verdict}",
+        f"  The suspect, {class_name(top)}: {top.verdict}",
         f"    fires on {counted(top.fail_active, 'failure')} and "
         f"{counted(top.success_active, 'success', 'successes')}; adjusted p "
         f"{p_value(top.p_deciding)}{_proxy(top)}",
