@@ -83,7 +83,7 @@ def _verdicts(audit: Audit) -> list[Part]:
 
 
 def _tally(ranked: list[tuple[str, ClassReading]]) -> str:
-    counts = Counter(reading.verdict for _, reading in ranked)
+    counts = Counter(reading.verdict.split(" of ")[0] for _, reading in ranked)
     return listed([f"{count} {verdict}" for verdict, count in counts.most_common()])
 
 
