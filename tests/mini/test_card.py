@@ -44,7 +44,7 @@ def test_indirect_objects_are_as_good_as_the_card_says(lens: Lens, card: str) ->
     assert exam.p_pull < 1e-6
 
 
-@pytest.mark.parametrize("name", ["3-res-mini", "4-mlp-mini"])
+@pytest.mark.parametrize("name", ["3-res-mini", "5-mlp-mini"])
 def test_a_dictionary_is_as_good_as_the_card_says(lens: Lens, card: str, name: str) -> None:
     fit = measure_fit(lens.model, lens[name], held_out_rows(lens), LOSS_TEXTS)
     row = next(line for line in card.splitlines() if line.startswith(f"| {name} |"))

@@ -70,5 +70,5 @@ def test_layers_and_sites_choose() -> None:
         "2-res-mini",
         "5-res-mini",
     ]
-    names = [d.name for d in fl.load("mini", layers=[4], sites=["all"]).dictionaries]
-    assert names == ["4-res-mini", "4-att-mini", "4-mlp-mini"]
+    names = [d.name for d in fl.load("mini", layers=[5], sites=["all"]).dictionaries]
+    assert names == ["5-res-mini", "5-att-mini", "5-mlp-mini"]

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
-import faultlens as fl
+from faultlens.api import load
 from faultlens.audit.factors import factor_table
 from faultlens.audit.outcomes import exact_word
 from faultlens.audit.running import decode, tokenize
@@ -40,7 +40,7 @@ Target = tuple[str, str, bool]
 
 def write_card(path: Path) -> None:
     """Measure everything and write the card."""
-    lens = fl.load("mini", sites=["resid_pre", "attn_out", "mlp_out"])
+    lens = load("mini", sites=["resid_pre", "attn_out", "mlp_out"])
     rows = held_out_rows(lens)
     exam = sit_exam(lens)
     fits = {d.name: measure_fit(lens.model, d, rows, LOSS_TEXTS) for d in lens.dictionaries}
