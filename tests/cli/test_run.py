@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+from safetensors.torch import load_file, save_file
 
 from faultlens.audit.result import Audit
 from faultlens.mini import SAES
@@ -140,17 +141,18 @@ def test_the_doctor_measures_every_dictionary_asked_for(tmp_path: Path) -> None:
     for fit in fits.values():
         assert fit["tokens"] >= 2000
         assert 0 < fit["fvu"] < 0.5
-        assert fit["loss_zero_ablated"] > fit["loss_reconstructed"] > fit["loss"]
+        assert fit["l0"] <= 32
+        assert 0.5 < fit["firing_share"] <= 1
     assert "loss recovered" in faultlens("doctor", "--layers", "2", cwd=tmp_path).stdout
 
 
-def test_the_doctor_refuses_a_dictionary_of_another_site(tmp_path: Path) -> None:
-    """The dictionary of layer 5 under the name of layer 2: its own weights, the wrong site."""
+def test_the_doctor_refuses_a_dictionary_that_does_not_fit(tmp_path: Path) -> None:
+    """The dictionary of layer 2 with its decoder's directions handed to the wrong features."""
     wrong = tmp_path / "wrong" / "blocks.2.hook_resid_pre"
-    shutil.copytree(SAES / "blocks.5.hook_resid_pre", wrong)
-    config = json.loads((wrong / "cfg.json").read_text())
-    config["metadata"]["hook_name"] = "blocks.2.hook_resid_pre"
-    (wrong / "cfg.json").write_text(json.dumps(config))
+    shutil.copytree(SAES / "blocks.2.hook_resid_pre", wrong)
+    tensors = load_file(wrong / "sae_weights.safetensors")
+    tensors["W_dec"] = tensors["W_dec"].flip(0).contiguous()
+    save_file(tensors, wrong / "sae_weights.safetensors")
     done = subprocess.run(
         [*FAULTLENS, "doctor", "--sae", str(tmp_path / "wrong")],
         cwd=tmp_path, capture_output=True, text=True, check=False,

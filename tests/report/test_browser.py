@@ -43,7 +43,7 @@ def page_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def background(page: Any) -> str:
-    return str(page.evaluate("getComputedStyle(document.documentElement).backgroundColor"))
+    return str(page.evaluate("getComputedStyle(document.body).backgroundColor"))
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
