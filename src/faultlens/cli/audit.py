@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from faultlens.cli import options as o
-from faultlens.cli.screen import progress_bars, say, say_json
+from faultlens.cli.screen import progress_bars
 
 if TYPE_CHECKING:
     from faultlens.corpus.task import Task
@@ -45,9 +45,8 @@ def audit(
         check_target(out, overwrite)
     import faultlens as fl
     from faultlens.audit.study import audit_task
-    from faultlens.cli.run import Findings, record_lens, write_run
+    from faultlens.cli.run import Findings, finish, record_lens
     from faultlens.features.store import ActivationStore
-    from faultlens.report.terminal import summary
 
     prompts = _task(task, n, task_seed)
     manifest = Manifest.begin({name: str(v) for name, v in given.items() if v is not None})
@@ -55,7 +54,7 @@ def audit(
     with progress_bars() as bars:
         lens = fl.load(model, sae, o.parse_layers(layers), o.parse_sites(sites))
         record_lens(manifest, lens)
-        store = ActivationStore()
+        store = ActivationStore() if out is not None else None
         result = audit_task(
             lens,
             prompts,
@@ -67,14 +66,7 @@ def audit(
             progress=bars,
             store=store,
         )
-    if out is not None:
-        write_run(out, manifest, Findings(audit=result, task_read=store), overwrite)
-    if json:
-        say_json(result.to_dict())
-    else:
-        say(summary(None, result))
-        if out is not None:
-            say(["", f"The report: {out / 'report.html'}"])
+    finish(out, manifest, Findings(audit=result, task_read=store), overwrite, json)
 
 
 def _task(name: str, n: int, seed: int | None) -> Task:

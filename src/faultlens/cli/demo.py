@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from faultlens.cli import options as o
-from faultlens.cli.screen import progress_bars, say
+from faultlens.cli.screen import progress_bars
 
 DEFAULT = Path("runs/demo")
 
@@ -28,9 +28,8 @@ def demo(
         ready = bars.start("Loading mini", 1)
         import faultlens as fl
         from faultlens.audit.study import audit_task
-        from faultlens.cli.run import Findings, record_lens, write_run
+        from faultlens.cli.run import Findings, finish, record_lens
         from faultlens.features.store import ActivationStore
-        from faultlens.report.terminal import summary
 
         lens = fl.load("mini")
         ready(1)
@@ -45,5 +44,4 @@ def demo(
         profile = fl.profile(tables, corpus, progress=bars)
         audit = audit_task(lens, task, progress=bars, store=task_read)
         found = Findings(profile, tables, corpus_read, audit, task_read)
-        write_run(out, manifest, found, overwrite)
-    say([*summary(profile, audit), "", f"The report: {out / 'report.html'}"])
+    finish(out, manifest, found, overwrite, json=False)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from faultlens.cli import options as o
-from faultlens.cli.screen import progress_bars, say, say_json
+from faultlens.cli.screen import progress_bars
 from faultlens.errors import UserError
 
 if TYPE_CHECKING:
@@ -54,8 +54,7 @@ def profile(
     if out is not None:
         check_target(out, overwrite)
     import faultlens as fl
-    from faultlens.cli.run import Findings, record_lens, write_run
-    from faultlens.report.terminal import summary
+    from faultlens.cli.run import Findings, finish, record_lens
 
     texts = _corpus(corpus, label)
     manifest = Manifest.begin({name: str(v) for name, v in given.items() if v is not None})
@@ -84,15 +83,8 @@ def profile(
             seed=seed,
             progress=bars,
         )
-    if out is not None:
-        found = Findings(profile=result, tables=tables, corpus_read=store)
-        write_run(out, manifest, found, overwrite)
-    if json:
-        say_json(result.to_dict())
-    else:
-        say(summary(result, None))
-        if out is not None:
-            say(["", f"The report: {out / 'report.html'}"])
+    found = Findings(profile=result, tables=tables, corpus_read=store)
+    finish(out, manifest, found, overwrite, json)
 
 
 def _corpus(name: str, label: str) -> Corpus:

@@ -58,6 +58,24 @@ def write_run(target: Path, manifest: Manifest, found: Findings, overwrite: bool
         write_page(folder)
 
 
+def finish(
+    out: Path | None, manifest: Manifest, found: Findings, overwrite: bool, json: bool
+) -> None:
+    """Write the run where a folder is wanted, and say what was found, in words or as JSON."""
+    from faultlens.cli.screen import say, say_json
+    from faultlens.report.terminal import summary
+
+    if out is not None:
+        write_run(out, manifest, found, overwrite)
+    result = found.profile or found.audit
+    if json and result is not None:
+        say_json(result.to_dict())
+        return
+    say(summary(found.profile, found.audit))
+    if out is not None:
+        say(["", f"The report: {out / 'report.html'}"])
+
+
 def _write_profile(folder: Path, profile: Profile, tables: Mapping[str, FeatureTable]) -> None:
     import pandas as pd
 
