@@ -44,7 +44,10 @@ def corpus(tmp_path: Path) -> Path:
 def test_a_missing_file(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     out = tmp_path / "run"
     message = refused(capsys, "profile", tmp_path / "no.jsonl", "--out", out)
-    assert message == f"no file {tmp_path / 'no.jsonl'}: expected a JSONL file, one object a line"
+    assert message == (
+        f"no file {tmp_path / 'no.jsonl'}: expected a JSONL file, one object a line, or a .csv, "
+        ".tsv or .parquet table"
+    )
     assert list(tmp_path.iterdir()) == []
 
 

@@ -69,7 +69,9 @@ def test_what_cannot_be_read_is_said_with_its_line(
 
 
 def test_missing_and_undecodable_files_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match="no file .*nowhere.jsonl: expected a JSONL file"):
+    with pytest.raises(
+        UserError, match="no file .*nowhere.jsonl: expected a JSONL file, one object a line, or"
+    ):
         read_corpus(tmp_path / "nowhere.jsonl")
     (tmp_path / "latin.jsonl").write_bytes(b'{"text": "\xe9", "category": "A"}')
     with pytest.raises(UserError, match="cannot be read as UTF-8 text"):

@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
-from faultlens.corpus.texts import read_jsonl, shown, text_field
+from faultlens.corpus.records import read_records, shown, text_field
 from faultlens.errors import UserError
 
 
@@ -75,7 +75,7 @@ def read_task(path: Path) -> Task:
     Raises UserError naming the file and line for anything that is not as expected.
     """
     prompts = []
-    for where, record in read_jsonl(path):
+    for where, record in read_records(path):
         factors = record.get("factors", {})
         if not isinstance(factors, dict):
             raise UserError(f"{where}: 'factors' is {shown(factors)}, expected an object")

@@ -1,15 +1,14 @@
-"""Corpus: texts with a label each, read from JSONL and checked line by line."""
+"""Corpus: texts with a label each, read from a table and checked row by row."""
 
 from __future__ import annotations
 
 import hashlib
 import json
 from collections import Counter
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
+from faultlens.corpus.records import read_records, text_field
 from faultlens.errors import UserError
 
 BUILT_IN = Path(__file__).parent / "seven_categories.jsonl"
@@ -71,60 +70,12 @@ def seven_categories() -> Corpus:
 
 
 def read_corpus(path: Path, label: str = "category") -> Corpus:
-    """Read a JSONL file with `text` and a label column on every line.
+    """Read a table (JSONL, CSV, TSV, Parquet) with `text` and a label column in every row.
 
-    Raises UserError naming the file and line for anything that is not as expected.
+    Raises UserError naming the file and row for anything that is not as expected.
     """
     texts, labels = [], []
-    for where, record in read_jsonl(path):
+    for where, record in read_records(path):
         texts.append(text_field(where, record, "text"))
         labels.append(text_field(where, record, label))
     return Corpus(path.stem, tuple(texts), tuple(labels))
-
-
-def read_jsonl(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
-    """The objects of a JSONL file, each with its place ("FILE line N"); blank lines are skipped.
-
-    Raises UserError if the file cannot be read, or a line is not a JSON object.
-    """
-    try:
-        lines = path.read_text(encoding="utf-8").split("\n")
-    except FileNotFoundError as error:
-        raise UserError(f"no file {path}: expected a JSONL file, one object a line") from error
-    except (OSError, UnicodeDecodeError) as error:
-        raise UserError(f"{path} cannot be read as UTF-8 text: {error}") from error
-    for number, line in enumerate(lines, start=1):
-        if not line.strip():
-            continue
-        where = f"{path} line {number}"
-        try:
-            record = json.loads(line)
-        except ValueError as error:
-            raise UserError(f"{where} is not JSON ({error}): expected one object a line") from error
-        if not isinstance(record, dict):
-            raise UserError(f"{where} holds {shown(record)}: expected a JSON object")
-        yield where, record
-
-
-def text_field(where: str, record: dict[str, Any], field: str) -> str:
-    """A non-empty string field of a record. Raises UserError saying what was found instead."""
-    if field not in record:
-        raise UserError(
-            f"{where} has no {field!r}: it has {', '.join(map(repr, record)) or 'nothing'}"
-        )
-    value = record[field]
-    if not isinstance(value, str) or not value.strip():
-        raise UserError(f"{where}: {field!r} is {shown(value)}, expected a text that is not empty")
-    try:
-        value.encode()
-    except UnicodeEncodeError as error:
-        raise UserError(
-            f"{where}: {field!r} holds half of a character (a lone surrogate) at {error.start}"
-        ) from error
-    return value
-
-
-def shown(value: Any, limit: int = 40) -> str:
-    """A value as an error message shows it: as JSON, cut at `limit` characters."""
-    text = json.dumps(value, ensure_ascii=False)
-    return text if len(text) <= limit else text[: limit - 1] + "…"

@@ -1,0 +1,114 @@
+"""Records: the rows of a JSONL, CSV, TSV or Parquet file, each with its place in the file."""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from faultlens.errors import UserError
+
+SUFFIXES = (".jsonl", ".ndjson", ".json", ".csv", ".tsv", ".parquet")
+
+Placed = tuple[str, dict[str, Any]]
+"""A record and its place, as a sentence names it: "FILE line 3"."""
+
+
+def read_records(path: Path) -> Iterator[Placed]:
+    """The rows of a table, by the file's suffix; anything unknown is taken as JSONL.
+
+    The cells of CSV and TSV are strings; an empty one is absent, as null is in the others.
+
+    Raises UserError if the file cannot be read, or a row is not what its format asks for.
+    """
+    if not path.is_file():
+        raise UserError(
+            f"no file {path}: expected a JSONL file, one object a line, or a .csv, .tsv or "
+            ".parquet table"
+        )
+    suffix = path.suffix.lower()
+    if suffix in (".csv", ".tsv"):
+        return _delimited(path, "," if suffix == ".csv" else "\t")
+    return _parquet(path) if suffix == ".parquet" else _jsonl(path)
+
+
+def _jsonl(path: Path) -> Iterator[Placed]:
+    for number, line in enumerate(_text(path).split("\n"), start=1):
+        if not line.strip():
+            continue
+        where = f"{path} line {number}"
+        try:
+            record = json.loads(line)
+        except (ValueError, RecursionError) as error:
+            raise UserError(f"{where} is not JSON ({error}): expected one object a line") from error
+        if not isinstance(record, dict):
+            raise UserError(f"{where} holds {shown(record)}: expected a JSON object")
+        yield where, record
+
+
+def _delimited(path: Path, delimiter: str) -> Iterator[Placed]:
+    rows = csv.reader(_text(path).splitlines(keepends=True), delimiter=delimiter, strict=True)
+    header: list[str] | None = None
+    try:
+        for row in rows:
+            where = f"{path} line {rows.line_num}"
+            if not row:
+                continue
+            if header is None:
+                header = [name.strip() for name in row]
+                if len(set(header)) < len(header):
+                    raise UserError(f"{where}: two columns have one name: {', '.join(header)}")
+                continue
+            if len(row) != len(header):
+                raise UserError(
+                    f"{where} has {len(row)} cells, the header {len(header)}: expected the same "
+                    "number (quote a cell that holds the delimiter)"
+                )
+            yield where, {name: cell for name, cell in zip(header, row, strict=True) if cell}
+    except csv.Error as error:
+        raise UserError(f"{path} line {rows.line_num} is not CSV: {error}") from error
+
+
+def _parquet(path: Path) -> Iterator[Placed]:
+    import pyarrow
+    import pyarrow.parquet
+
+    try:
+        rows = pyarrow.parquet.read_table(path).to_pylist()
+    except (OSError, pyarrow.ArrowException) as error:
+        raise UserError(f"{path} cannot be read as Parquet: {error}") from error
+    for number, row in enumerate(rows, start=1):
+        yield f"{path} row {number}", {k: v for k, v in row.items() if v is not None}
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_bytes().decode("utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        raise UserError(f"{path} cannot be read as UTF-8 text: {error}") from error
+
+
+def text_field(where: str, record: dict[str, Any], field: str) -> str:
+    """A non-empty string field of a record. Raises UserError saying what was found instead."""
+    if field not in record:
+        raise UserError(
+            f"{where} has no {field!r}: it has {', '.join(map(repr, record)) or 'nothing'}"
+        )
+    value = record[field]
+    if not isinstance(value, str) or not value.strip():
+        raise UserError(f"{where}: {field!r} is {shown(value)}, expected a text that is not empty")
+    try:
+        value.encode()
+    except UnicodeEncodeError as error:
+        raise UserError(
+            f"{where}: {field!r} holds half of a character (a lone surrogate) at {error.start}"
+        ) from error
+    return value
+
+
+def shown(value: Any, limit: int = 40) -> str:
+    """A value as an error message shows it: as JSON, cut at `limit` characters."""
+    text = json.dumps(value, ensure_ascii=False, default=str)
+    return text if len(text) <= limit else text[: limit - 1] + "…"
