@@ -41,7 +41,8 @@ def load(
     (1, 1536)
     """
     from faultlens.features.lens import Lens
-    from faultlens.models.load import BUNDLED, load_dictionaries, load_model
+    from faultlens.models.dictionaries import load_dictionaries
+    from faultlens.models.load import BUNDLED, load_model
 
     if sae is None:
         if model != BUNDLED:

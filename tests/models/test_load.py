@@ -13,7 +13,8 @@ from safetensors.torch import load_file, save_file
 import faultlens as fl
 from faultlens.errors import UserError
 from faultlens.mini import LANGUAGE_MODEL, SAES
-from faultlens.models.load import load_dictionaries, load_model
+from faultlens.models.dictionaries import load_dictionaries
+from faultlens.models.load import load_model
 
 
 @pytest.fixture

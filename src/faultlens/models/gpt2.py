@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Any, final
 
-from torch import nn
+from torch import Tensor, nn
 
 from faultlens.models.adapter import Tap, register
+from faultlens.models.gains import LayerNormGain
 from faultlens.models.sites import Site
 
 
@@ -28,7 +29,18 @@ class GPT2:
             "resid_pre": Tap(block, "input"),
             "z": Tap(block.attn.c_proj, "input"),
             "attn_out": Tap(block.attn, "output"),
+            "resid_mid": Tap(block.ln_2, "input", shared=True),
+            "mlp_normalized": Tap(block.ln_2, "before_gain", gain=LayerNormGain()),
+            "mlp_in": Tap(block.mlp, "input"),
             "mlp_out": Tap(block.mlp, "output"),
             "resid_post": Tap(block, "output"),
         }
         return taps[site.point]
+
+    def value_bias(self, model: Any, layer: int) -> Tensor:
+        """The values' bias, with what the attention's norm adds to every value by its own bias."""
+        block: Any = self.blocks(model)[layer]
+        d = block.attn.c_proj.weight.shape[0]
+        weight, bias = block.attn.c_attn.weight[:, -d:], block.attn.c_attn.bias[-d:]
+        folded: Tensor = bias + block.ln_1.bias @ weight
+        return folded

@@ -1,9 +1,9 @@
-"""Find and load a model and its dictionaries by name: `mini`, a local folder, or a hub name."""
+"""Find and load a model by name: `mini`, a local folder, or a hub name."""
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+import re
 from pathlib import Path
 from typing import Any
 
@@ -11,118 +11,165 @@ import torch
 from safetensors import SafetensorError
 
 from faultlens.errors import UserError
-from faultlens.mini import LANGUAGE_MODEL, SAES
+from faultlens.mini import LANGUAGE_MODEL
+from faultlens.models import hub
 from faultlens.models.adapter import adapter_for
-from faultlens.models.dictionary import Dictionary
 from faultlens.models.model import Model
-from faultlens.models.sae_folder import load_sae_folder, sae_folders, site_of
 
 BUNDLED = "mini"
+DTYPES = {
+    "float32": torch.float32,
+    "bfloat16": torch.bfloat16,
+    "float16": torch.float16,
+}
+# Downloads in bytes, where the name does not tell.
+_SIZES = {"gpt2": 548e6, "gpt2-medium": 1.52e9, "gpt2-large": 3.25e9, "gpt2-xl": 6.43e9}
+_PARAMETERS = re.compile(r"(\d+(?:\.\d+)?)([mb])\b", re.IGNORECASE)
 
 
-def load_model(name: str, device: str = "cpu") -> Model:
-    """Load the bundled model (`"mini"`), a Hugging Face folder, or a model from the hub's cache.
+def load_model(
+    name: str,
+    device: str = "cpu",
+    dtype: str = "float32",
+    revision: str | None = None,
+    trust_pickle: bool = False,
+) -> Model:
+    """Load the bundled model (`"mini"`), a Hugging Face folder, or a model of the hub by its name.
 
-    Weights are read from safetensors only, and run in float32.
-    Raises UserError if there is no such model, or its family has no adapter.
+    Args:
+        name: what to load; a hub name is taken from the local cache where it is there.
+        device: where to run it, e.g. `cuda`.
+        dtype: what to run it in, one of `DTYPES`.
+        revision: branch, tag or commit of a hub name.
+        trust_pickle: also load weights that are pickled, which can run code as they load.
+
+    Raises:
+        UserError: there is no such model, its family has no adapter, or it cannot be loaded.
     """
-    from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
-
+    if dtype not in DTYPES:
+        raise UserError(f"dtype {dtype!r} is not known: expected one of {', '.join(DTYPES)}")
     folder = LANGUAGE_MODEL if name == BUNDLED else Path(name)
-    source = str(folder) if folder.is_dir() else name
-    try:
-        config = AutoConfig.from_pretrained(source, local_files_only=True)
-        adapter = adapter_for(config.model_type)
-        network: Any
-        network, loading = AutoModelForCausalLM.from_pretrained(
-            source,
-            dtype=torch.float32,
-            use_safetensors=True,
-            local_files_only=True,
-            output_loading_info=True,
-        )
-        tokenizer = AutoTokenizer.from_pretrained(source, local_files_only=True)
-    except (OSError, ValueError, RuntimeError, KeyError, SafetensorError) as error:
-        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
-        raise UserError(
-            f"model {name!r} cannot be loaded: expected {BUNDLED!r}, a Hugging Face model folder "
-            f"with safetensors weights, or a hub name that is in the local cache ({reason})"
-        ) from error
+    local = folder.is_dir()
+    if not local and name.startswith((".", "/", "~")):
+        raise UserError(f"no folder {name}: expected {BUNDLED!r}, a model folder or a hub name")
+    if local:
+        _refuse_pickle(name, folder, trust_pickle)
+    source = str(folder) if local else name
+    loaded = _from_anywhere(source, name, local, dtype, revision, trust_pickle)
+    network, loading, tokenizer, config = loaded
     missing = sorted(loading["missing_keys"])
     if missing:
         raise UserError(
             f"model {name!r} has no weights for {missing[0]} and {len(missing) - 1} other tensors: "
             "they would be random; fetch the model again"
         )
+    _refuse_nan(name, network)
     if len(tokenizer) < 2:
         raise UserError(f"model {name!r} has no tokenizer: expected tokenizer.json beside it")
-    network.eval().requires_grad_(False).to(device)
-    digest = _folder_digest(folder) if folder.is_dir() else str(config._commit_hash)
-    return Model(name, network, tokenizer, adapter, digest)
+    network.eval().requires_grad_(False).to(_device(device))
+    digest = _folder_digest(folder) if local else str(config._commit_hash)
+    return Model(name, network, tokenizer, adapter_for(config.model_type), digest)
 
 
-def load_dictionaries(
-    name: str,
-    model: Model,
-    layers: Sequence[int] | None = None,
-    sites: Sequence[str] | None = None,
-) -> list[Dictionary]:
-    """Load a set of dictionaries that fits `model`, in the order of the forward pass.
+def _from_anywhere(
+    source: str, name: str, local: bool, dtype: str, revision: str | None, trust_pickle: bool
+) -> tuple[Any, dict[str, Any], Any, Any]:
+    """From the folder or the cache; what is not there, from the hub."""
+    arguments = (source, dtype, revision, trust_pickle)
+    try:
+        return _from_transformers(*arguments, local_only=True)
+    except (OSError, ValueError, RuntimeError, KeyError, SafetensorError) as error:
+        if local:
+            raise UserError(_cannot_be_loaded(name, error)) from error
+        in_cache = not isinstance(error, OSError)
+        if in_cache:
+            raise UserError(_cannot_be_loaded(name, error)) from error
+    if not hub.reachable():
+        raise UserError(hub.not_at_hand(f"model {name!r}", download_size(name)))
+    try:
+        return _from_transformers(*arguments, local_only=False)
+    except (OSError, ValueError, RuntimeError, KeyError, SafetensorError) as error:
+        raise UserError(_cannot_be_loaded(name, error)) from error
 
-    Args:
-        name: `"mini"`, or a folder in SAELens's format (one SAE, or one folder down several).
-        layers: keep those at these layers; None keeps all.
-        sites: keep those at these points, e.g. `["resid_pre"]`, or `["all"]`; None keeps
-            `resid_pre` where the set has any, otherwise all.
-    """
-    folder = SAES if name == BUNDLED else Path(name)
-    if not folder.is_dir():
+
+def _from_transformers(
+    source: str, dtype: str, revision: str | None, trust_pickle: bool, local_only: bool
+) -> tuple[Any, dict[str, Any], Any, Any]:
+    """Network, what loading said of it, tokenizer and configuration."""
+    from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
+
+    where = {"revision": revision or "main", "local_files_only": local_only}
+    config = AutoConfig.from_pretrained(source, **where)
+    adapter_for(config.model_type)  # an unknown family is refused before its weights are fetched
+    network, loading = AutoModelForCausalLM.from_pretrained(
+        source,
+        dtype=DTYPES[dtype],
+        use_safetensors=None if trust_pickle else True,
+        output_loading_info=True,
+        **where,
+    )
+    tokenizer = AutoTokenizer.from_pretrained(source, **where)
+    return network, loading, tokenizer, config
+
+
+def _cannot_be_loaded(name: str, error: Exception) -> str:
+    reason = (str(error).strip() or type(error).__name__).splitlines()[0]
+    return (
+        f"model {name!r} cannot be loaded: expected {BUNDLED!r}, a Hugging Face model folder with "
+        f"safetensors weights, or a hub name ({reason})"
+    )
+
+
+def _refuse_pickle(name: str, folder: Path, trust_pickle: bool) -> None:
+    pickled = sorted(folder.glob("pytorch_model*.bin"))
+    if pickled and not trust_pickle and not any(folder.glob("*.safetensors")):
         raise UserError(
-            f"no dictionaries called {name!r}: expected {BUNDLED!r} or a folder in SAELens's format"
+            f"model {name!r} has only pickled weights ({pickled[0].name}), which can run code as "
+            "they load: expected safetensors; give --trust-pickle if you trust their source"
         )
-    found = {path: site_of(path) for path in sae_folders(folder)}
-    wanted = _chosen(name, found, layers, sites)
-    dictionaries = [load_sae_folder(path, folder.name, model.device) for path in wanted]
-    for dictionary in dictionaries:
-        model.check(dictionary.site)
-        if dictionary.d_in != model.d_model:
-            raise UserError(
-                f"dictionary {dictionary.source} reads {dictionary.d_in} dimensions, but model "
-                f"{model.name} has {model.d_model} at {dictionary.site.name}"
-            )
-    return dictionaries
 
 
-def _chosen(
-    name: str, found: dict[Path, Any], layers: Sequence[int] | None, sites: Sequence[str] | None
-) -> list[Path]:
-    points = {site.point for site in found.values()}
-    if sites == ["all"]:
-        sites = sorted(points)
-    elif sites is None:
-        sites = ["resid_pre"] if "resid_pre" in points else sorted(points)
-    for point in sites:
-        if point not in points:
+def _refuse_nan(name: str, network: Any) -> None:
+    for tensor, parameter in network.named_parameters():
+        if not torch.isfinite(parameter).all():
             raise UserError(
-                f"dictionaries {name!r} have no site {point!r}: expected one of "
-                f"{', '.join(sorted(points))}"
+                f"model {name!r} has values that are NaN or infinite in {tensor}: fetch it again"
             )
-    at_points = [path for path, site in found.items() if site.point in sites]
-    have = sorted({found[path].layer for path in at_points})
-    for layer in layers or ():
-        if layer not in have:
-            raise UserError(
-                f"dictionaries {name!r} have no layer {layer} at {', '.join(sites)}: expected one "
-                f"of {', '.join(map(str, have))}"
-            )
-    chosen = [path for path in at_points if layers is None or found[path].layer in layers]
-    return sorted(chosen, key=lambda path: found[path].depth)
+
+
+def _device(name: str) -> torch.device:
+    """A device that is there. Raises UserError otherwise."""
+    try:
+        device = torch.device(name)
+        torch.empty(1, device=device)
+    except (RuntimeError, AssertionError, NotImplementedError) as error:
+        reason = str(error).splitlines()[0]
+        raise UserError(f"device {name!r} cannot be used: expected cpu, cuda … ({reason})") from (
+            error
+        )
+    return device
+
+
+def download_size(name: str) -> float | None:
+    """About how many bytes a model of the hub takes, told by its name; None where it does not tell.
+
+    Two bytes a parameter, as most are published: `…-2b` takes about 4 GB.
+
+    >>> download_size("EleutherAI/pythia-70m"), download_size("openai-community/gpt2")
+    (140000000.0, 548000000.0)
+    """
+    short = name.rsplit("/", 1)[-1]
+    if short in _SIZES:
+        return _SIZES[short]
+    found = _PARAMETERS.search(short)
+    return 2 * float(found[1]) * {"m": 1e6, "b": 1e9}[found[2].lower()] if found else None
 
 
 def _folder_digest(folder: Path) -> str:
     """SHA-256 over what decides a model's numbers: weights, configuration, tokenizer."""
     digest = hashlib.sha256()
-    for path in sorted([*folder.glob("*.safetensors"), *folder.glob("*.json")]):
+    weights = [*folder.glob("*.safetensors"), *folder.glob("pytorch_model*.bin")]
+    for path in sorted([*weights, *folder.glob("*.json")]):
         digest.update(path.name.encode())
         digest.update(path.read_bytes())
     return digest.hexdigest()

@@ -6,7 +6,7 @@ placed and never ran is an error, for silence would pass for a measurement.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -15,11 +15,10 @@ import torch
 from torch import Tensor, nn
 
 from faultlens.errors import UserError
-from faultlens.models.adapter import Adapter, Tap
+from faultlens.models.adapter import Adapter
+from faultlens.models.hooks import Edit as Edit
+from faultlens.models.hooks import place
 from faultlens.models.sites import Site
-
-Edit = Callable[[Tensor], Tensor]
-"""Replaces the value at a site: `[batch, positions, d]` in, the same shape out."""
 
 
 class _EnoughRead(Exception):  # noqa: N818  (no error: the pass has done its work)
@@ -68,13 +67,26 @@ class Model:
         return len(self.adapter.blocks(self.network))
 
     @property
+    def _config(self) -> Any:
+        """The language model's configuration; a multimodal model keeps it within its own."""
+        return self.network.config.get_text_config()
+
+    @property
     def d_model(self) -> int:
-        return int(self.network.config.hidden_size)
+        return int(self._config.hidden_size)
 
     @property
     def context(self) -> int:
         """The longest input, in tokens, BOS included."""
-        return int(self.network.config.max_position_embeddings)
+        return int(self._config.max_position_embeddings)
+
+    def width(self, site: Site) -> int:
+        """The dimensions of the value at `site`: `d_model`, but heads times head size at `z`."""
+        if site.point != "z":
+            return self.d_model
+        config = self._config
+        head = getattr(config, "head_dim", None) or self.d_model // config.num_attention_heads
+        return int(config.num_attention_heads * head)
 
     @property
     def bos_id(self) -> int:
@@ -109,10 +121,15 @@ class Model:
                 f"model {self.name} has no site {site.name}: its layers are 0 to "
                 f"{self.n_layers - 1}"
             )
+        if self.adapter.tap(self.network, site) is None:
+            raise UserError(
+                f"model {self.name} has no site {site.name}: its attention and MLP run side by "
+                "side, so no residual lies between them; choose resid_pre or resid_post"
+            )
 
     @torch.no_grad()
     def read(self, ids: Tensor, sites: Sequence[Site]) -> dict[Site, Tensor]:
-        """The values at `sites`, `[batch, positions, d]` each, from one forward pass.
+        """The values at `sites`, float32 `[batch, positions, d]` each, from one forward pass.
 
         The pass stops after the last site; the unembedding is never computed.
         """
@@ -122,7 +139,7 @@ class Model:
         def keep(site: Site) -> Edit:
             def hook(value: Tensor) -> Tensor:
                 values[site] = value.detach()
-                if site == last:
+                if site == last:  # the deepest site: hooks run in the order of the pass
                     raise _EnoughRead
                 return value
 
@@ -143,7 +160,7 @@ class Model:
         edits: Mapping[Site, Edit] | None = None,
         restart: Restart | None = None,
     ) -> Tensor:
-        """Logits `[batch, positions, vocabulary]`, or `[batch, vocabulary]` at one position a row.
+        """Logits in float32, `[batch, positions, vocabulary]`; with `at`, `[batch, vocabulary]`.
 
         Args:
             ids: right-padded token ids, `[batch, positions]`.
@@ -155,8 +172,9 @@ class Model:
             hidden = self.network.base_model(input_ids=ids, use_cache=False).last_hidden_state
         if at is not None:
             hidden = hidden[torch.arange(len(ids), device=hidden.device), at]
-        logits: Tensor = self.network.get_output_embeddings()(hidden)
-        return logits
+        logits: Tensor = self.network.get_output_embeddings()(hidden).float()
+        cap = getattr(self._config, "final_logit_softcapping", None)  # Gemma 2
+        return logits if cap is None else torch.tanh(logits / cap) * cap
 
     @torch.no_grad()
     def generate(
@@ -212,10 +230,21 @@ class Model:
         """
         ran: set[Site] = set()
         handles = []
+
+        def noting(site: Site) -> Edit:
+            def edit(value: Tensor) -> Tensor:
+                ran.add(site)
+                return edits[site](value)
+
+            return edit
+
         try:
-            for site, edit in edits.items():
+            # In the order of the pass: two hooks on one module run in the order they were placed.
+            for site in sorted(edits, key=lambda site: site.depth):
                 self.check(site)
-                handles.append(_place(self.adapter.tap(self.network, site), site, edit, ran))
+                tap = self.adapter.tap(self.network, site)
+                assert tap is not None, "check has seen to it"
+                handles.append(place(tap, noting(site)))
             yield
         finally:
             for handle in handles:
@@ -237,22 +266,3 @@ class Model:
             yield
         finally:
             self.adapter.put_blocks(self.network, full)
-
-
-def _place(tap: Tap, site: Site, edit: Edit, ran: set[Site]) -> Any:
-    """Hook one tap; transformers' modules return a tensor or a tuple that starts with it."""
-    if tap.side == "input":
-
-        def before(module: nn.Module, args: tuple[Any, ...]) -> tuple[Any, ...]:
-            ran.add(site)
-            return (edit(args[0]), *args[1:])
-
-        return tap.module.register_forward_pre_hook(before)
-
-    def after(module: nn.Module, args: tuple[Any, ...], output: Any) -> Any:
-        ran.add(site)
-        if isinstance(output, tuple):
-            return (edit(output[0]), *output[1:])
-        return edit(output)
-
-    return tap.module.register_forward_hook(after)

@@ -15,8 +15,11 @@ from faultlens.errors import UserError
 # in the order in which a sequential block computes them.
 POINTS: dict[str, tuple[str, str]] = {
     "resid_pre": ("hook_resid_pre", "res"),
-    "z": ("attn.hook_z", "z"),
+    "z": ("attn.hook_z", "z"),  # what the heads say, concatenated, before the output projection
     "attn_out": ("hook_attn_out", "att"),
+    "resid_mid": ("hook_resid_mid", "mid"),
+    "mlp_normalized": ("ln2.hook_normalized", "norm"),  # the MLP's norm before its gain
+    "mlp_in": ("mlp.hook_in", "mlpin"),  # what the MLP reads: the norm with its gain
     "mlp_out": ("hook_mlp_out", "mlp"),
     "resid_post": ("hook_resid_post", "post"),
 }

@@ -1,0 +1,67 @@
+"""Hooks: one edit at one tap.
+
+The value that an edit sees and returns is float32, whatever the model runs in. An edit that returns the tensor it was given leaves the pass bit for bit as it was.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from torch import Tensor, nn
+from torch.utils.hooks import RemovableHandle
+
+from faultlens.models.adapter import Tap
+
+Edit = Callable[[Tensor], Tensor]
+"""Replaces the value at a site: float32 `[batch, positions, d]` in, the same shape out."""
+
+
+def place(tap: Tap, edit: Edit) -> RemovableHandle:
+    """Put `edit` at `tap`; transformers' modules return a tensor or a tuple that starts with it."""
+    if tap.side == "input":
+        return _at_input(tap, edit)
+    if tap.side == "output":
+        return _at_output(tap, edit)
+    return _before_gain(tap, edit)
+
+
+def _at_input(tap: Tap, edit: Edit) -> RemovableHandle:
+    def hook(module: nn.Module, args: tuple[Any, ...]) -> tuple[Any, ...] | None:
+        x: Tensor = args[0]
+        if not tap.shared:
+            return (_edited(x, edit), *args[1:])
+        # The skip connection holds this very tensor: writing into it reaches both ways on. The
+        # edit is given a copy, so that what autograd keeps for it is not written over.
+        new = _edited(x.clone(), edit)
+        x.copy_(new)
+        return None
+
+    return tap.module.register_forward_pre_hook(hook)
+
+
+def _at_output(tap: Tap, edit: Edit) -> RemovableHandle:
+    def hook(module: nn.Module, args: tuple[Any, ...], output: Any) -> Any:
+        if isinstance(output, tuple):
+            return (_edited(output[0], edit), *output[1:])
+        return _edited(output, edit)
+
+    return tap.module.register_forward_hook(hook)
+
+
+def _before_gain(tap: Tap, edit: Edit) -> RemovableHandle:
+    assert tap.gain is not None
+    gain = tap.gain
+
+    def hook(module: nn.Module, args: tuple[Any, ...], output: Tensor) -> Tensor:
+        normalized = gain.normalize(module, args[0]).float()
+        new = edit(normalized)
+        if new is normalized:
+            return output
+        return gain.scale(module, new.to(output.dtype)).to(output.dtype)
+
+    return tap.module.register_forward_hook(hook)
+
+
+def _edited(x: Tensor, edit: Edit) -> Tensor:
+    return edit(x.float()).to(x.dtype)

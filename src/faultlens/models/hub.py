@@ -1,0 +1,81 @@
+"""The Hugging Face hub: what is in the local cache is used as it is, and only the rest is fetched.
+
+Nothing is asked of the network for files that are there, so a warm cache works offline. What can
+neither be found nor fetched is one sentence: what is missing, how large it is, what needs nothing.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from pathlib import Path
+
+from faultlens.errors import UserError
+
+PROBE_SECONDS = 5.0
+
+
+@cache
+def reachable() -> bool:
+    """Whether the hub answers; asked once a process. False where offline mode is set."""
+    import httpx
+    from huggingface_hub import constants, get_session
+
+    if constants.is_offline_mode():
+        return False
+    try:
+        get_session().head(constants.ENDPOINT, timeout=PROBE_SECONDS)
+    except httpx.HTTPError:
+        return False
+    return True
+
+
+def fetch(repo: str, filename: str, revision: str | None, what: str, size: float | None) -> Path:
+    """A file of a repository, from the cache or else from the hub.
+
+    Args:
+        repo: `OWNER/NAME`.
+        filename: its path within the repository.
+        revision: branch, tag or commit; None for `main`.
+        what: what the file belongs to, as the user named it, for the sentence if it is missing.
+        size: about how many bytes would have to be downloaded, if that is known.
+
+    Raises:
+        UserError: it is not in the cache, and the hub does not have it or cannot be reached.
+    """
+    from huggingface_hub import hf_hub_download
+    from huggingface_hub.errors import EntryNotFoundError, HfHubHTTPError
+
+    try:
+        return Path(hf_hub_download(repo, filename, revision=revision, local_files_only=True))
+    except EntryNotFoundError:
+        pass
+    if not reachable():
+        raise UserError(not_at_hand(what, size))
+    try:
+        return Path(hf_hub_download(repo, filename, revision=revision))
+    except (HfHubHTTPError, OSError) as error:  # gone, closed to you, or the line went dead
+        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
+        raise UserError(f"{what} cannot be downloaded: {repo} has no {filename} ({reason})") from (
+            error
+        )
+
+
+def not_at_hand(what: str, size: float | None) -> str:
+    """The sentence for what is neither in the cache nor to be had."""
+    return (
+        f"{what} is not in the local Hugging Face cache and the hub cannot be reached: connect "
+        f"once to download it ({spoken(size)}), or use --model mini, which needs nothing"
+    )
+
+
+def commit_of(path: Path) -> str | None:
+    """The commit of a file that lies in the hub's cache (`…/snapshots/COMMIT/…`), else None."""
+    parts = path.parts
+    return parts[parts.index("snapshots") + 1] if "snapshots" in parts else None
+
+
+def spoken(size: float | None) -> str:
+    """A download's size in words, in decimal units: `about 151 MB`."""
+    if size is None:
+        return "of a size that only the hub can tell"
+    return f"about {size / 1e9:.1f} GB" if size >= 1e9 else f"about {max(size, 1e6) / 1e6:.0f} MB"

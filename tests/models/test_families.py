@@ -1,0 +1,208 @@
+"""Every family's sites, edits and restarts. The referees are TransformerBridge and Hugging Face."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from families import FAMILIES, save_family
+from torch import Tensor
+from torch.testing import assert_close
+
+from faultlens.errors import UserError
+from faultlens.models.load import load_model
+from faultlens.models.model import Model, Restart
+from faultlens.models.sites import POINTS, Site
+
+IDS = torch.tensor([[0, 5, 9, 33, 7, 12, 61, 2], [0, 8, 8, 41, 2, 60, 3, 17]])
+RELATIVE = 1e-5  # of the largest value at the site
+
+
+@pytest.fixture(scope="module", autouse=True)
+def one_thread() -> Iterator[None]:
+    """Threads that wait for each other cost more than models of this size take."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
+@pytest.fixture(scope="module", params=FAMILIES)
+def folder(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return save_family(request.param, tmp_path_factory.mktemp(request.param))
+
+
+@pytest.fixture(scope="module")
+def model(folder: Path) -> Model:
+    return load_model(str(folder))
+
+
+@pytest.fixture(scope="module")
+def bridge(folder: Path) -> Any:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        from transformer_lens.model_bridge import TransformerBridge
+
+        return TransformerBridge.boot_transformers(str(folder), device="cpu")
+
+
+def sites_of(model: Model, layer: int) -> list[Site]:
+    sites = [Site(layer, point) for point in POINTS]
+    return [site for site in sites if model.adapter.tap(model.network, site) is not None]
+
+
+def hooks(model: Model) -> int:
+    """Hooks in place, those of transformers' own among them."""
+    return sum(len(m._forward_hooks) + len(m._forward_pre_hooks) for m in model.network.modules())
+
+
+def close(ours: Tensor, theirs: Tensor, relative: float = RELATIVE) -> None:
+    assert_close(ours, theirs, rtol=0, atol=relative * float(theirs.abs().max()))
+
+
+def test_every_site_is_transformer_lenss(model: Model, bridge: Any) -> None:
+    with torch.no_grad(), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        logits, theirs = bridge.run_with_cache(IDS)
+    for layer in range(model.n_layers):
+        ours = model.read(IDS, sites_of(model, layer))
+        for site, value in ours.items():
+            close(value, theirs[site.name].reshape(value.shape))
+            assert value.shape[-1] == model.width(site)
+    close(model.logits(IDS), logits)
+
+
+def test_residuals_and_logits_are_hugging_faces(model: Model) -> None:
+    with torch.no_grad():
+        theirs = model.network(IDS, output_hidden_states=True, use_cache=False)
+    for layer in range(model.n_layers):
+        site = Site(layer, "resid_pre")
+        close(model.read(IDS, [site])[site], theirs.hidden_states[layer])
+    close(model.logits(IDS), theirs.logits)
+    last = Site(model.n_layers - 1, "resid_post")
+    normed = theirs.hidden_states[-1]  # the trap: the last entry is after the final norm
+    assert (model.read(IDS, [last])[last] - normed).abs().max() > 0.1
+
+
+def test_a_restart_gives_the_same_logits_at_every_layer(model: Model) -> None:
+    whole = model.logits(IDS)
+    for layer in range(model.n_layers):
+        site = Site(layer, "resid_pre")
+        residual = model.read(IDS, [site])[site]
+        assert torch.equal(model.logits(IDS, restart=Restart(layer, residual)), whole)
+    assert torch.equal(model.logits(IDS), whole), "the blocks must be back in place"
+
+
+def test_reading_stops_after_the_last_site_and_leaves_nothing_behind(model: Model) -> None:
+    ran: list[int] = []
+    before = hooks(model)
+    handle = model.adapter.blocks(model.network)[2].register_forward_pre_hook(
+        lambda *_: ran.append(2)
+    )
+    model.read(IDS, sites_of(model, 1))
+    handle.remove()
+    assert ran == []
+    assert hooks(model) == before
+
+
+def test_an_edit_that_changes_nothing_changes_no_bit(model: Model) -> None:
+    whole = model.logits(IDS)
+    edits = {site: lambda x: x for site in sites_of(model, 1)}
+    assert torch.equal(model.logits(IDS, edits=edits), whole)
+
+
+def test_every_edit_has_an_effect_of_its_own(model: Model) -> None:
+    push = torch.linspace(-1, 2, 48)
+    seen = [model.logits(IDS)]
+    for site in sites_of(model, 1):
+        seen.append(model.logits(IDS, edits={site: lambda x: x * push[: x.shape[-1]] + 0.3}))
+    for i, one in enumerate(seen):
+        for other in seen[:i]:
+            assert not torch.allclose(one, other, atol=1e-4)
+
+
+def test_an_edit_between_attention_and_mlp_reaches_both_ways_on(model: Model) -> None:
+    """What attention adds is part of the residual there: editing either is the same."""
+    if model.adapter.tap(model.network, Site(1, "resid_mid")) is None:
+        with pytest.raises(UserError, match="its attention and MLP run side by side"):
+            model.read(IDS, [Site(1, "resid_mid")])
+        return
+    target = torch.linspace(-2, 2, model.d_model)
+    entry = Site(1, "resid_pre")
+    before = model.read(IDS, [entry])[entry]
+    mid = model.logits(IDS, edits={Site(1, "resid_mid"): lambda x: x * 0.5 + target})
+    mids = model.read(IDS, [Site(1, "resid_mid")])[Site(1, "resid_mid")]
+    wanted = mids * 0.5 + target
+    close(mid, model.logits(IDS, edits={Site(1, "attn_out"): lambda x: wanted - before}))
+
+    norm = model.adapter.tap(model.network, Site(1, "resid_mid")).module
+    handle = norm.register_forward_pre_hook(lambda _, args: (args[0] * 0.5 + target,))
+    only_mlp = model.logits(IDS)  # the trap: the skip connection keeps the old value
+    handle.remove()
+    assert (only_mlp - mid).abs().max() > 1e-2
+
+
+def test_gradients_pass_through_an_edit_between_attention_and_mlp(model: Model) -> None:
+    if model.adapter.tap(model.network, Site(1, "resid_mid")) is None:
+        return
+    entry = Site(1, "resid_pre")
+    before = model.read(IDS, [entry])[entry]
+    gradients = []
+    for point in ("resid_mid", "attn_out"):
+        step = torch.zeros(model.d_model, requires_grad=True)
+        edits = {
+            "resid_mid": lambda x, step=step: x * (1 + step),
+            "attn_out": lambda x, step=step: (before + x) * (1 + step) - before,
+        }
+        logits = model.logits(IDS, edits={Site(1, point): edits[point]})
+        (logits[:, -1, 5] - logits[:, -1, 6]).sum().backward()
+        assert step.grad is not None
+        gradients.append(step.grad)
+    assert float(gradients[0].abs().max()) > 1e-4
+    close(gradients[0], gradients[1], 1e-4)
+
+
+def test_a_value_before_its_gain_is_edited_before_its_gain(model: Model) -> None:
+    before, after = Site(1, "mlp_normalized"), Site(1, "mlp_in")
+    values = model.read(IDS, [before, after])
+    tap = model.adapter.tap(model.network, before)
+    close(tap.gain.scale(tap.module, values[before]), values[after])
+    doubled = model.logits(IDS, edits={before: lambda x: 2 * x})
+    by_hand = tap.gain.scale(tap.module, 2 * values[before])
+    close(doubled, model.logits(IDS, edits={after: lambda x: by_hand}))
+
+
+def test_padding_batch_and_order_change_nothing(model: Model) -> None:
+    rows = [[0, 3, 9], [0, 5, 9, 33, 7, 12, 40, 41, 2], [0, 60]]
+    site = Site(2, "resid_pre")
+    together = model.read(model.pad(rows), [site])[site]
+    backwards = model.read(model.pad(rows[::-1]), [site])[site].flip(0)
+    for i, row in enumerate(rows):
+        alone = model.read(torch.tensor([row]), [site])[site][0]
+        close(together[i, : len(row)], alone)
+        close(backwards[i, : len(row)], alone)
+
+
+def test_padding_on_the_left_changes_no_generated_token(model: Model) -> None:
+    rows = [[0, 3, 9], [0, 5, 9, 33, 7, 12, 40, 41, 2], [0, 60]]
+    for row, ids in zip(rows, model.generate(rows, 4), strict=True):
+        grown = list(row)
+        for token in ids:
+            assert int(model.network(torch.tensor([grown])).logits[0, -1].argmax()) == token
+            grown.append(token)
+
+
+def test_bfloat16_is_float32_within_its_precision(folder: Path, model: Model) -> None:
+    """bfloat16 keeps 8 bits: 2 % of the largest value after three random layers."""
+    half = load_model(str(folder), dtype="bfloat16")
+    site = Site(1, "resid_post")
+    values = half.read(IDS, [site])[site]
+    assert values.dtype == torch.float32
+    reference = model.read(IDS, [site])[site]
+    assert (values - reference).norm() < 0.02 * reference.norm()
+    assert (values - reference).norm() > 1e-5 * reference.norm(), "it must have been bfloat16"
+    assert half.logits(IDS, edits={site: lambda x: x + 1.0}).dtype == torch.float32
