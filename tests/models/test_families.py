@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -19,16 +18,8 @@ from faultlens.models.model import Model, Restart
 from faultlens.models.sites import POINTS, Site
 
 IDS = torch.tensor([[0, 5, 9, 33, 7, 12, 61, 2], [0, 8, 8, 41, 2, 60, 3, 17]])
+pytestmark = pytest.mark.usefixtures("one_thread")
 RELATIVE = 1e-5  # of the largest value at the site
-
-
-@pytest.fixture(scope="module", autouse=True)
-def one_thread() -> Iterator[None]:
-    """Threads that wait for each other cost more than models of this size take."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
 
 
 @pytest.fixture(scope="module", params=FAMILIES)

@@ -58,6 +58,8 @@ def test_a_folder_without_weights_is_one_sentence(folder: Path) -> None:
 def test_dictionaries_of_another_width_are_refused(tmp_path: Path) -> None:
     sae = tmp_path / "narrow" / "blocks.2.hook_resid_pre"
     shutil.copytree(SAES / "blocks.2.hook_resid_pre", sae)
+    config = json.loads((sae / "cfg.json").read_text())
+    (sae / "cfg.json").write_text(json.dumps({**config, "d_in": 100}))
     tensors = load_file(sae / "sae_weights.safetensors")
     tensors["W_enc"], tensors["W_dec"] = tensors["W_enc"][:100], tensors["W_dec"][:, :100]
     tensors["b_dec"] = tensors["b_dec"][:100]

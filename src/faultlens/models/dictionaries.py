@@ -1,17 +1,28 @@
-"""Find and load dictionaries."""
+"""Find and load dictionaries by name: `mini`, a folder, or a release of SAELens's registry."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from faultlens.errors import UserError
 from faultlens.mini import SAES
+from faultlens.models import hub, registry
 from faultlens.models.dictionary import Dictionary
+from faultlens.models.folding import Origin
 from faultlens.models.load import BUNDLED
 from faultlens.models.model import Model
-from faultlens.models.sae_folder import load_sae_folder, sae_folders, site_of
+from faultlens.models.registry import Entry
+from faultlens.models.sae_config import CONFIG
+from faultlens.models.sae_folder import (
+    WEIGHTS,
+    folder_digest,
+    load_sae_folder,
+    sae_folders,
+    site_of,
+)
+from faultlens.models.sites import Site
 
 
 def load_dictionaries(
@@ -19,54 +30,176 @@ def load_dictionaries(
     model: Model,
     layers: Sequence[int] | None = None,
     sites: Sequence[str] | None = None,
+    release: str | None = None,
+    trust_pickle: bool = False,
 ) -> list[Dictionary]:
     """Load a set of dictionaries that fits `model`, in the order of the forward pass.
 
     Args:
-        name: `"mini"`, or a folder in SAELens's format (one SAE, or one folder down several).
+        name: `"mini"`; a folder in SAELens's format (one SAE, or one folder down several); a
+            release of SAELens's registry, or one of its dictionaries as `RELEASE/SAE_ID`.
+        model: the model that they read.
         layers: keep those at these layers; None keeps all.
         sites: keep those at these points, e.g. `["resid_pre"]`, or `["all"]`; None keeps
             `resid_pre` where the set has any, otherwise all.
+        release: of a folder, the release that its weights are from: the registry's overrides, names
+            and published values then hold for them too.
+        trust_pickle: also load releases whose files are pickled, which can run code as they load.
+
+    Raises:
+        UserError: there are none of that name, or none chosen, or they do not fit the model.
     """
     folder = SAES if name == BUNDLED else Path(name)
-    if not folder.is_dir():
-        raise UserError(
-            f"no dictionaries called {name!r}: expected {BUNDLED!r} or a folder in SAELens's format"
-        )
+    if folder.is_dir():
+        dictionaries = _from_folders(name, folder, model, layers, sites, release)
+    elif release is not None:
+        raise UserError(f"no folder {name}: expected one that holds weights of release {release}")
+    else:
+        dictionaries = _from_registry(name, model, layers, sites, trust_pickle)
+    return [_fitted(dictionary, model) for dictionary in dictionaries]
+
+
+def _from_folders(
+    name: str,
+    folder: Path,
+    model: Model,
+    layers: Sequence[int] | None,
+    sites: Sequence[str] | None,
+    release: str | None,
+) -> list[Dictionary]:
     found = {path: site_of(path) for path in sae_folders(folder)}
-    wanted = _chosen(name, found, layers, sites)
-    dictionaries = [load_sae_folder(path, folder.name, model.device) for path in wanted]
-    for dictionary in dictionaries:
-        model.check(dictionary.site)
-        if dictionary.d_in != model.d_model:
-            raise UserError(
-                f"dictionary {dictionary.source} reads {dictionary.d_in} dimensions, but model "
-                f"{model.name} has {model.d_model} at {dictionary.site.name}"
-            )
+    points = {site.point for site in found.values()}
+    wanted_points = _points(name, points, sites)
+    at_points = {path: site for path, site in found.items() if site.point in wanted_points}
+    _check_layers(name, {site.layer for site in at_points.values()}, layers, wanted_points)
+    chosen = {p: s for p, s in at_points.items() if layers is None or s.layer in layers}
+    dictionaries = []
+    for path, site in sorted(chosen.items(), key=lambda item: item[1].depth):
+        entry = None if release is None else _entry_of(path, site, release)
+        dictionaries.append(_load_folder(path, folder.name, model, entry, str(path)))
     return dictionaries
 
 
-def _chosen(
-    name: str, found: dict[Path, Any], layers: Sequence[int] | None, sites: Sequence[str] | None
-) -> list[Path]:
-    points = {site.point for site in found.values()}
+def _load_folder(
+    path: Path, set_name: str, model: Model, entry: Entry | None, source: str
+) -> Dictionary:
+    if entry is None:
+        return load_sae_folder(path, set_name, model.device)
+    if not (path / WEIGHTS).exists():  # let the reader say so
+        return load_sae_folder(path, set_name, model.device, entry.overrides)
+    origin = Origin(
+        source, folder_digest(path), entry.release, entry.name, entry.factor, entry.published
+    )
+    return load_sae_folder(path, set_name, model.device, entry.overrides, origin)
+
+
+def _entry_of(path: Path, site: Site, release: str) -> Entry:
+    """The registry's entry for a local folder: by the folder's name, or else by its site."""
+    entries = registry.find(release)
+    named = [e for e in entries if path.name in (e.sae_id, Path(e.path).name)]
+    same_site = [e for e in named or entries if (e.layer, e.point) == (site.layer, site.point)]
+    if len(same_site) != 1:
+        raise UserError(
+            f"{path} is at {site.name}, where release {release} has {len(same_site)} dictionaries: "
+            f"expected one; name the folder as the release does, e.g. {entries[0].sae_id}"
+        )
+    return same_site[0]
+
+
+def _from_registry(
+    name: str,
+    model: Model,
+    layers: Sequence[int] | None,
+    sites: Sequence[str] | None,
+    trust_pickle: bool,
+) -> list[Dictionary]:
+    entries = registry.find(name)
+    known_points = {entry.point for entry in entries if entry.point is not None}
+    if known_points:
+        wanted_points = _points(name, known_points, sites)
+        entries = [entry for entry in entries if entry.point in (None, *wanted_points)]
+    have = {entry.layer for entry in entries if entry.layer is not None}
+    _check_layers(name, have, layers, sorted(known_points))
+    chosen = [entry for entry in entries if layers is None or entry.layer in layers]
+    _refuse_several(name, chosen)
+    for entry in chosen:
+        if entry.conversion in registry.PICKLED and not trust_pickle:
+            raise UserError(
+                f"dictionary {entry} is published as a pickled file, which can run code as it "
+                "loads: expected safetensors; give --trust-pickle if you trust its source"
+            )
+    dictionaries = [_load_entry(entry, model) for entry in chosen]
+    if sites not in (None, ["all"]):
+        dictionaries = [d for d in dictionaries if d.site.point in (sites or ())]
+        if not dictionaries:
+            raise UserError(f"dictionaries {name!r} have none at {', '.join(sites or ())}")
+    return sorted(dictionaries, key=lambda dictionary: dictionary.site.depth)
+
+
+def _load_entry(entry: Entry, model: Model) -> Dictionary:
+    size = entry.size(model.d_model)
+    if entry.conversion is not None:
+        from faultlens.models.saelens import load_entry
+
+        return load_entry(entry, model.device, size)
+    what = f"dictionary {entry}"
+    config = hub.fetch(entry.repo, f"{entry.path}/{CONFIG}", None, what, size)
+    hub.fetch(entry.repo, f"{entry.path}/{WEIGHTS}", None, what, size)
+    source = f"{entry.repo}@{hub.commit_of(config)}/{entry.path}"
+    return _load_folder(config.parent, entry.release, model, entry, source)
+
+
+def _refuse_several(name: str, entries: Sequence[Entry]) -> None:
+    """Several widths or sparsities at one site are a choice that only the user can make."""
+    at: dict[tuple[int | None, str | None], list[Entry]] = {}
+    for entry in entries:
+        at.setdefault((entry.layer, entry.point), []).append(entry)
+    for (layer, _), same in at.items():
+        if len(same) > 1:
+            raise UserError(
+                f"release {name} has {len(same)} dictionaries at layer {layer}: name one, e.g. "
+                f"{' or '.join(map(str, same[:2]))}"
+            )
+
+
+def _points(name: str, points: set[str], sites: Sequence[str] | None) -> list[str]:
+    """Which of the points that a set has are wanted. Raises UserError for one it has not."""
     if sites == ["all"]:
-        sites = sorted(points)
-    elif sites is None:
-        sites = ["resid_pre"] if "resid_pre" in points else sorted(points)
+        return sorted(points)
+    if sites is None:
+        return ["resid_pre"] if "resid_pre" in points else sorted(points)
     for point in sites:
         if point not in points:
             raise UserError(
                 f"dictionaries {name!r} have no site {point!r}: expected one of "
                 f"{', '.join(sorted(points))}"
             )
-    at_points = [path for path, site in found.items() if site.point in sites]
-    have = sorted({found[path].layer for path in at_points})
+    return list(sites)
+
+
+def _check_layers(
+    name: str, have: set[int], layers: Sequence[int] | None, points: Sequence[str]
+) -> None:
     for layer in layers or ():
         if layer not in have:
+            at = f" at {', '.join(points)}" if points else ""
             raise UserError(
-                f"dictionaries {name!r} have no layer {layer} at {', '.join(sites)}: expected one "
-                f"of {', '.join(map(str, have))}"
+                f"dictionaries {name!r} have no layer {layer}{at}: expected one of "
+                f"{', '.join(map(str, sorted(have)))}"
             )
-    chosen = [path for path in at_points if layers is None or found[path].layer in layers]
-    return sorted(chosen, key=lambda path: found[path].depth)
+
+
+def _fitted(dictionary: Dictionary, model: Model) -> Dictionary:
+    """The dictionary with what it needs of the model. Raises UserError if it does not fit it."""
+    sites = ((dictionary.site, dictionary.d_in), (dictionary.target, dictionary.b_dec.shape[0]))
+    for site, dimensions in sites:
+        model.check(site)
+        if dimensions != model.width(site):
+            raise UserError(
+                f"dictionary {dictionary.source} reads {dimensions} dimensions, but model "
+                f"{model.name} has {model.width(site)} at {site.name}"
+            )
+    if dictionary.site.point != "z":
+        return dictionary
+    bias = model.adapter.value_bias(model.network, dictionary.site.layer)
+    return replace(dictionary, value_bias=None if bias is None else bias.float())

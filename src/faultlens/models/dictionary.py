@@ -1,18 +1,20 @@
-"""Dictionary: the tensors and the convention of one sparse autoencoder, frozen.
+"""Dictionary: the tensors and the convention of one sparse autoencoder or transcoder, frozen.
 
-Whatever an SAE's file says about its input and its scale is folded into the tensors once, when it
-is loaded, so that everything downstream is `encode`: an affine map and an activation, and `decode`:
-another affine map.
+Whatever a dictionary's file says about its input and its scale is folded into the tensors once,
+when it is loaded, so that everything downstream is `encode`: an affine map and an activation, and
+`decode`: another affine map. What differs from token to token (see `normalisation`) and what only
+SAELens can encode (see `Encoder`) are the exceptions, and stay inside this class.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Protocol
+from dataclasses import dataclass, replace
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor
 
+from faultlens.models.normalisation import Normalisation, Unscaled, normalised
 from faultlens.models.sites import Site
 
 
@@ -32,7 +34,7 @@ class Relu:
 
 @dataclass(frozen=True, eq=False)
 class JumpRelu:
-    """`pre` where it exceeds the feature's threshold, else 0."""
+    """`pre` where it exceeds the feature's threshold, else 0 (Rajamanoharan et al. 2024)."""
 
     threshold: Tensor  # [d_sae]
 
@@ -51,23 +53,62 @@ class TopK:
         return torch.zeros_like(pre).scatter_(-1, places, torch.relu(values))
 
 
+@dataclass(frozen=True, eq=False)
+class Gated:
+    """`max(scale · pre + shift, 0)` where `pre > 0`, else 0 (Rajamanoharan et al. 2024).
+
+    The gate and the magnitude read one projection: `pre` is the gate's, and the magnitude's is
+    `exp(r_mag) · (pre − b_gate) + b_mag`.
+    """
+
+    scale: Tensor  # [d_sae]: exp(r_mag)
+    shift: Tensor  # [d_sae]: b_mag − exp(r_mag) · b_gate
+
+    def __call__(self, pre: Tensor) -> Tensor:
+        return torch.relu(pre * self.scale + self.shift) * (pre > 0)
+
+
+class Encoder(Protocol):
+    """An encoder that is no affine map and activation: `[tokens, d_in]` to `[tokens, d_sae]`."""
+
+    def __call__(self, prepared: Tensor) -> Tensor: ...
+
+
 @dataclass(frozen=True)
 class Convention:
     """What was done to the input of a dictionary; part of every table that it produced."""
 
     prepend_bos: bool  # trained with BOS at position 0 (which pooling leaves out)
     centred: bool  # trained on residuals with their mean over d_model taken off
+    value_bias_folded: bool = False  # at hook_z: trained on values without their bias
+    normalisation: str = "none"  # of the input; a factor, where there is one, is folded in
 
-    def to_dict(self) -> dict[str, bool]:
-        return {"prepend_bos": self.prepend_bos, "centred": self.centred}
+    def to_dict(self) -> dict[str, Any]:
+        """For tables, manifest and report; only those that are not always the same."""
+        rest = {"value_bias_folded": self.value_bias_folded, "normalisation": self.normalisation}
+        usual = {"value_bias_folded": False, "normalisation": "none"}
+        unusual = {name: value for name, value in rest.items() if value != usual[name]}
+        return {"prepend_bos": self.prepend_bos, "centred": self.centred, **unusual}
+
+
+@dataclass(frozen=True)
+class Published:
+    """What a dictionary's registry entry says of it; None where it says nothing."""
+
+    l0: float | None = None
+    variance_explained: float | None = None
+
+
+NOT_PUBLISHED = Published()
+UNSCALED = Unscaled()
 
 
 @dataclass(frozen=True, eq=False)
 class Dictionary:
-    """One SAE: `activations = activation((x - centre) @ W_enc + b_enc)`, `x̂ = a @ W_dec + b_dec`.
+    """One SAE: `activations = activation(prepare(x) @ W_enc + b_enc)`, `x̂ = a @ W_dec + b_dec`.
 
     A feature is written `NAME/INDEX`. `W_dec[f]` is the feature's direction in the units of the
-    site: adding `c * W_dec[f]` to the site's value is what raising feature f by c does.
+    site, unless the dictionary normalises each token by itself: `raised` knows both.
     """
 
     name: str  # e.g. "3-res-mini"
@@ -75,11 +116,17 @@ class Dictionary:
     activation: Activation
     W_enc: Tensor  # [d_in, d_sae]
     b_enc: Tensor  # [d_sae]
-    W_dec: Tensor  # [d_sae, d_in]
-    b_dec: Tensor  # [d_in]
+    W_dec: Tensor  # [d_sae, d_out]
+    b_dec: Tensor  # [d_out]
     convention: Convention
     source: str  # where it was loaded from
     digest: str  # SHA-256 of the weight file
+    site_out: Site | None = None  # of a transcoder: where its reconstruction belongs
+    W_skip: Tensor | None = None  # of a skip transcoder: [d_in, d_out]
+    normalisation: Normalisation = UNSCALED
+    value_bias: Tensor | None = None  # taken off at hook_z, [d_in]
+    encoder: Encoder | None = None  # in place of the affine map and the activation
+    published: Published = NOT_PUBLISHED
 
     @property
     def d_in(self) -> int:
@@ -89,18 +136,78 @@ class Dictionary:
     def d_sae(self) -> int:
         return self.W_enc.shape[1]
 
+    @property
+    def target(self) -> Site:
+        """The site whose value is reconstructed, and which a feature's direction is added to."""
+        return self.site_out or self.site
+
     def prepare(self, x: Tensor) -> Tensor:
-        """The dictionary's own input: `[..., d_in]`, centred if it was trained so."""
-        return x - x.mean(-1, keepdim=True) if self.convention.centred else x
+        """The dictionary's own input, `[..., d_in]`: centred, normalised, as it was trained."""
+        return normalised(self.normalisation, self._centred(x))
 
     def encode(self, x: Tensor) -> Tensor:
         """Dense activations `[tokens, d_sae]` of the site's values `x [tokens, d_in]`."""
-        return self.activation(torch.addmm(self.b_enc, self.prepare(x), self.W_enc))
+        prepared = self.prepare(x)
+        if self.encoder is not None:
+            return self.encoder(prepared)
+        return self.activation(torch.addmm(self.b_enc, prepared, self.W_enc))
 
     def decode(self, activations: Tensor) -> Tensor:
-        """The reconstruction `[tokens, d_in]` of `prepare(x)`."""
+        """The reconstruction `[tokens, d_out]` in the dictionary's own units.
+
+        Of `prepare(x)` for an SAE; for a transcoder, of the target site's value as `centred` has
+        it, without the skip.
+        """
         return activations @ self.W_dec + self.b_dec
+
+    def reconstruct(self, x: Tensor, target: Tensor | None = None) -> Tensor:
+        """The target site's value `[tokens, d_out]` as the dictionary rebuilds it from `x`.
+
+        Args:
+            x: the site's values, `[tokens, d_in]`.
+            target: of a transcoder, the target site's values; what centring takes off is kept.
+        """
+        decoded = self.decode(self.encode(x))
+        if self.site_out is not None:
+            assert target is not None, "a transcoder rebuilds another site"
+            if self.W_skip is not None:
+                decoded = decoded + self.prepare(x) @ self.W_skip
+            return decoded + (target.float() - self.centred(target))
+        centred = self._centred(x)
+        rebuilt = decoded * self.normalisation.scale(centred) + self.normalisation.shift(centred)
+        return rebuilt + (x.float() - centred)
+
+    def centred(self, target: Tensor) -> Tensor:
+        """The target site's value without what the convention takes off: what is to be rebuilt."""
+        if self.site_out is None:
+            return self._centred(target)
+        target = target.float()
+        return target - target.mean(-1, keepdim=True) if self.convention.centred else target
+
+    def raised(self, x: Tensor, steps: Tensor, features: list[int] | None = None) -> Tensor:
+        """What changing activations by `steps` adds to the target site's value, `[tokens, d_out]`.
+
+        Args:
+            x: the site's values, `[tokens, d_in]`; they set the scale of normalised dictionaries.
+            steps: `[tokens, features]`.
+            features: which features; None for all.
+        """
+        directions = self.W_dec if features is None else self.W_dec[features]
+        change = steps @ directions
+        if self.site_out is not None:
+            return change
+        return change * self.normalisation.scale(self._centred(x))
 
     def feature(self, index: int) -> str:
         """How a feature is written: `3-res-mini/17`."""
         return f"{self.name}/{index}"
+
+    def under(self, convention: Convention) -> Dictionary:
+        """The same tensors read under another convention of BOS and centring."""
+        return replace(self, convention=convention)
+
+    def _centred(self, x: Tensor) -> Tensor:
+        x = x.float()
+        if self.value_bias is not None and self.convention.value_bias_folded:
+            x = x - self.value_bias
+        return x - x.mean(-1, keepdim=True) if self.convention.centred else x

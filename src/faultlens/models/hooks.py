@@ -1,6 +1,7 @@
 """Hooks: one edit at one tap.
 
-The value that an edit sees and returns is float32, whatever the model runs in. An edit that returns the tensor it was given leaves the pass bit for bit as it was.
+The value that an edit sees and returns is float32, whatever the model runs in. An edit that returns
+the tensor it was given leaves the pass bit for bit as it was.
 """
 
 from __future__ import annotations
