@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
+from hub_cache import put_gpt2, put_saes
 from transformers import GPT2Config, GPT2LMHeadModel
 
+from faultlens.models import hub
 from faultlens.models.adapter import adapter_for
 from faultlens.models.model import Model
 
@@ -45,3 +48,27 @@ def tiny() -> Model:
     )  # fmt: skip
     network = GPT2LMHeadModel(config).eval().requires_grad_(False)
     return Model("tiny", network, Characters(), adapter_for("gpt2"), digest="")
+
+
+@pytest.fixture(scope="session")
+def small_hub(tmp_path_factory: pytest.TempPathFactory, reference_data: Path) -> Path:
+    """A cache with a narrow `gpt2` and SAEs of layers 6 and 8; not yet in use."""
+    cache = tmp_path_factory.mktemp("hub")
+    put_gpt2(cache, reference_data / "gpt2_tokenizer", width=48, heads=4)
+    put_saes(cache, [6, 8], width=48, features=256)
+    return cache
+
+
+@pytest.fixture
+def hub_in_use(small_hub: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The cache as this process's, without a network."""
+    use_cache(small_hub, monkeypatch)
+    return small_hub
+
+
+def use_cache(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from huggingface_hub import constants
+
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(cache))
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
+    hub.reachable.cache_clear()

@@ -144,7 +144,8 @@ def _load_entry(entry: Entry, model: Model) -> Dictionary:
         return load_entry(entry, model.device, size)
     what = f"dictionary {entry}"
     config = hub.fetch(entry.repo, f"{entry.path}/{CONFIG}", None, what, size)
-    hub.fetch(entry.repo, f"{entry.path}/{WEIGHTS}", None, what, size)
+    weights = hub.fetch(entry.repo, f"{entry.path}/{WEIGHTS}", None, what, size)
+    assert weights.parent == config.parent, "one commit has both"
     source = f"{entry.repo}@{hub.commit_of(config)}/{entry.path}"
     return _load_folder(config.parent, entry.release, model, entry, source)
 

@@ -71,6 +71,14 @@ def not_at_hand(what: str, size: float | None) -> str:
     )
 
 
+def commit(repo: str, revision: str | None) -> str:
+    """The commit of a model that is in the cache: `revision` itself may be a branch."""
+    from huggingface_hub import hf_hub_download
+
+    config = hf_hub_download(repo, "config.json", revision=revision, local_files_only=True)
+    return commit_of(Path(config)) or "unknown"
+
+
 def commit_of(path: Path) -> str | None:
     """The commit of a file that lies in the hub's cache (`…/snapshots/COMMIT/…`), else None."""
     parts = path.parts

@@ -67,7 +67,7 @@ def load_model(
     if len(tokenizer) < 2:
         raise UserError(f"model {name!r} has no tokenizer: expected tokenizer.json beside it")
     network.eval().requires_grad_(False).to(_device(device))
-    digest = _folder_digest(folder) if local else str(config._commit_hash)
+    digest = _folder_digest(folder) if local else hub.commit(name, revision)
     return Model(name, network, tokenizer, adapter_for(config.model_type), digest)
 
 

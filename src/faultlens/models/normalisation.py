@@ -12,7 +12,6 @@ import math
 from dataclasses import dataclass
 from typing import Protocol
 
-import torch
 from torch import Tensor
 
 
@@ -71,7 +70,8 @@ class ConstantNorm:
         return x.new_zeros(1)
 
     def scale(self, x: Tensor) -> Tensor:
-        return x.norm(dim=-1, keepdim=True) / math.sqrt(x.shape[-1])
+        norm: Tensor = x.norm(dim=-1, keepdim=True)
+        return norm / math.sqrt(x.shape[-1])
 
 
 def normalised(how: Normalisation, x: Tensor) -> Tensor:
