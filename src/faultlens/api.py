@@ -22,15 +22,32 @@ def load(
     sae: str | None = None,
     layers: Sequence[int] | None = None,
     sites: Sequence[str] | None = None,
+    *,
+    device: str = "cpu",
+    dtype: str = "float32",
+    revision: str | None = None,
+    release: str | None = None,
+    convention: Sequence[str] = (),
+    trust_pickle: bool = False,
 ) -> Lens:
     """Load a model and the dictionaries it is read through.
 
     Args:
-        model: `"mini"` (bundled), a Hugging Face folder, or a hub name in the local cache.
-        sae: `"mini"`, or a folder in SAELens's format; may be left out for `"mini"`.
+        model: `"mini"` (bundled), a Hugging Face folder, or a hub name.
+        sae: `"mini"`; a release of SAELens's registry (`"gpt2-small-res-jb"`) or one of its
+            dictionaries (`"RELEASE/SAE_ID"`); or a folder in SAELens's format. May be left out for
+            `"mini"`.
         layers: keep the dictionaries at these layers; None keeps all.
         sites: keep those at these points, e.g. `["resid_pre"]`, or `["all"]`; None keeps
             `resid_pre` where the set has any, otherwise all.
+        device: where to run the model, e.g. `"cuda"`.
+        dtype: what to run it in: `"float32"`, `"bfloat16"` or `"float16"`. Dictionaries always
+            encode in float32.
+        revision: branch, tag or commit of a hub model.
+        release: of a folder of dictionaries, the release that its weights are from.
+        convention: settings to put in force whatever the dictionaries' files say: `centred`, `raw`,
+            `bos`, `no-bos`, `folded`, `unfolded`, `factor=NUMBER`.
+        trust_pickle: also load pickled weights, which can run code as they load.
 
     Raises:
         UserError: no such model or dictionaries, or they do not fit together.
@@ -41,6 +58,7 @@ def load(
     (1, 1536)
     """
     from faultlens.features.lens import Lens
+    from faultlens.models.convention import put_in_force
     from faultlens.models.dictionaries import load_dictionaries
     from faultlens.models.load import BUNDLED, load_model
 
@@ -48,8 +66,9 @@ def load(
         if model != BUNDLED:
             raise UserError(f"model {model!r} needs dictionaries: name them with sae (--sae)")
         sae = BUNDLED
-    loaded = load_model(model)
-    return Lens(loaded, tuple(load_dictionaries(sae, loaded, layers, sites)))
+    loaded = load_model(model, device, dtype, revision, trust_pickle)
+    found = load_dictionaries(sae, loaded, layers, sites, release, trust_pickle)
+    return Lens(loaded, tuple(put_in_force(dictionary, convention) for dictionary in found))
 
 
 def profile(
@@ -62,6 +81,7 @@ def profile(
     permutations: int = 10_000,
     seed: int = 0,
     long: Literal["error", "split", "truncate"] = "error",
+    fit_check: bool = True,
     progress: Progress = SILENT,
 ) -> Profile:
     """Which features go with which kind of text, and which of them beat chance.
@@ -76,14 +96,19 @@ def profile(
         permutations: random labellings behind each p-value.
         seed: of the random labellings.
         long: what to do with a text longer than the context.
+        fit_check: check first that the lens's dictionaries fit its model; that it was left out is
+            recorded in the result. Without effect on tables.
         progress: told of the stages.
 
     Raises:
-        UserError: a text that cannot be read, tables that do not fit the corpus.
+        UserError: a text that cannot be read, tables that do not fit the corpus, a dictionary that
+            does not fit its model.
     """
     from faultlens.features.lens import Lens
     from faultlens.profile.study import profile_tables
 
+    if isinstance(source, Lens):
+        source = source.checked(progress) if fit_check else source.unchecked()
     tables = (
         source.read(corpus.texts, pooling, long, progress.start("Reading texts", len(corpus)))
         if isinstance(source, Lens)
@@ -109,6 +134,7 @@ def audit(
     min_support: int = 5,
     permutations: int = 10_000,
     seed: int = 0,
+    fit_check: bool = True,
     progress: Progress = SILENT,
 ) -> Audit:
     """Which features go with failure on a task, and whether they matter.
@@ -121,15 +147,18 @@ def audit(
         min_support: least number of prompts on which a feature must fire to be tested.
         permutations: of the outcome, behind the deciding tests.
         seed: of the permutations and of the random controls.
+        fit_check: check first that the lens's dictionaries fit its model; that it was left out is
+            recorded in the result.
         progress: told of the stages.
 
     Raises:
-        UserError: an unknown rule or pooling, or a prompt that does not fit the context.
+        UserError: an unknown rule or pooling, a prompt that does not fit the context, a dictionary
+            that does not fit its model.
     """
     from faultlens.audit.study import audit_task
 
     return audit_task(
-        lens,
+        lens.checked(progress) if fit_check else lens.unchecked(),
         task,
         rule=rule,
         pooling=pooling,

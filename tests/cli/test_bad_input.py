@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+import shutil
 import sys
 from pathlib import Path
 
 import pytest
+from safetensors.torch import load_file, save_file
 
 from faultlens.cli.main import main
+from faultlens.mini import SAES
 
 TWO = '{"text": "x = 1", "category": "A"}\n{"text": "hello there", "category": "B"}\n'
 
@@ -78,9 +81,15 @@ def test_a_corpus_that_cannot_be_read(
         (["--model", "nowhere/nothing"], "model 'nowhere/nothing' needs dictionaries: name them"),
         (
             ["--model", "nowhere/nothing", "--sae", "mini"],
-            "model 'nowhere/nothing' cannot be loaded: expected 'mini', a Hugging Face model",
+            "model 'nowhere/nothing' is not in the local Hugging Face cache and the hub cannot be",
         ),
         (["--sae", "no-such-folder"], "no dictionaries called 'no-such-folder'"),
+        (["--model", "./no/folder", "--sae", "mini"], "no folder ./no/folder: expected 'mini'"),
+        (["--convention", "upright"], "unknown convention 'upright': expected centred, raw, bos"),
+        (["--convention", "folded"], "convention 'folded' means nothing for 2-res-mini at"),
+        (["--convention", "factor=-1"], "convention 'factor=-1': expected factor=NUMBER"),
+        (["--device", "quantum"], "device 'quantum' cannot be used: expected cpu, cuda"),
+        (["--release", "gpt2-small-res-jb"], "no folder mini: expected one that holds weights of"),
         (["--layers", "9"], "dictionaries 'mini' have no layer 9 at resid_pre: expected one of 2"),
         (["--layers", "two"], "--layers 'two': expected a list (2,3), a range (2-5) or all"),
         (["--layers", "5-2"], "--layers '5-2' names no layer"),
@@ -162,3 +171,22 @@ def test_a_report_of_a_folder_without_results(
     capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
     assert "holds neither profile.json nor audit.json" in refused(capsys, "report", tmp_path)
+
+
+@pytest.mark.parametrize(
+    "command",
+    [["profile", "CORPUS"], ["audit", "mini-ioi"], ["tokens", "Mary met Tom.", "--feature", "2/5"]],
+)
+def test_every_run_starts_with_the_fit_check(
+    capsys: pytest.CaptureFixture[str], corpus: Path, command: list[str]
+) -> None:
+    """The dictionary of layer 2 with its decoder's directions handed to the wrong features."""
+    wrong = corpus.parent / "wrong" / "blocks.2.hook_resid_pre"
+    shutil.copytree(SAES / "blocks.2.hook_resid_pre", wrong)
+    tensors = load_file(wrong / "sae_weights.safetensors")
+    tensors["W_dec"] = tensors["W_dec"].flip(0).contiguous()
+    save_file(tensors, wrong / "sae_weights.safetensors")
+    arguments = [str(corpus) if word == "CORPUS" else word for word in command]
+    message = refused(capsys, *arguments, "--sae", wrong.parent)
+    assert "dictionary 2-res-wrong leaves" in message
+    assert "give --no-fit-check to go on" in message

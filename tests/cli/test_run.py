@@ -45,7 +45,9 @@ def test_the_demos_folder_holds_what_the_design_says(demo: tuple[Path, str]) -> 
     for name, digest in manifest["files"].items():
         assert file_digest(folder / name) == digest
     assert set(manifest["inputs"]) == {"model", "dictionaries", "corpus", "task"}
-    assert manifest["conventions"]["3-res-mini"] == {"prepend_bos": True, "centred": False}
+    convention = manifest["conventions"]["3-res-mini"]
+    assert convention.pop("fit_check").startswith("passed: FVU 0.1")
+    assert convention == {"prepend_bos": True, "centred": False}
     assert list(folder.parent.iterdir()) == [folder], "nothing half-written beside it"
 
 
@@ -143,7 +145,9 @@ def test_the_doctor_measures_every_dictionary_asked_for(tmp_path: Path) -> None:
         assert 0 < fit["fvu"] < 0.5
         assert fit["l0"] <= 32
         assert 0.5 < fit["firing_share"] <= 1
-    assert "loss recovered" in faultlens("doctor", "--layers", "2", cwd=tmp_path).stdout
+    printed = faultlens("doctor", "--layers", "2", cwd=tmp_path).stdout
+    assert "loss recovered says nothing here: the model's own loss is" in printed
+    assert "residuals centred: 0." in printed
 
 
 def test_the_doctor_refuses_a_dictionary_that_does_not_fit(tmp_path: Path) -> None:
@@ -160,3 +164,17 @@ def test_the_doctor_refuses_a_dictionary_that_does_not_fit(tmp_path: Path) -> No
     assert done.returncode == 2
     assert "dictionary 2-res-wrong leaves" in done.stderr
     assert "unexplained, expected at most 50%" in done.stderr
+
+
+def test_a_run_without_the_fit_check_says_so(tmp_path: Path) -> None:
+    faultlens(
+        "profile", "seven-categories", "--layers", "2", "--permutations", "99", "--no-fit-check",
+        "--out", "run", cwd=tmp_path,
+    )  # fmt: skip
+    manifest = json.loads((tmp_path / "run" / "manifest.json").read_text())
+    assert manifest["arguments"]["fit_check"] == "False"
+    assert manifest["conventions"]["2-res-mini"]["fit_check"] == "left out on demand"
+    profile = json.loads((tmp_path / "run" / "profile.json").read_text())
+    assert profile["sites"]["2-res-mini"]["convention"]["fit_check"] == "left out on demand"
+    page = (tmp_path / "run" / "report.html").read_text()
+    assert "left out: --no-fit-check" in page

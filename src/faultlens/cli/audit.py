@@ -20,6 +20,13 @@ def audit(
     sae: o.SaeName = None,
     layers: o.Layers = None,
     sites: o.Sites = None,
+    release: o.Release = None,
+    convention: o.Conventions = None,
+    device: o.Device = "cpu",
+    dtype: o.Dtype = "float32",
+    revision: o.Revision = None,
+    trust_pickle: o.TrustPickle = False,
+    fit_check: o.FitCheck = True,
     n: Annotated[int, typer.Option("-n", min=1, help="Prompts of a built-in task")] = 300,
     task_seed: Annotated[
         int | None, typer.Option(help="Seed of a built-in task [default: ioi 42, others 0]")
@@ -43,8 +50,8 @@ def audit(
 
     if out is not None:
         check_target(out, overwrite)
-    import faultlens as fl
     from faultlens.audit.study import audit_task
+    from faultlens.cli.lens import open_lens
     from faultlens.cli.run import Findings, finish, record_lens
     from faultlens.features.store import ActivationStore
 
@@ -52,7 +59,7 @@ def audit(
     manifest = Manifest.begin({name: str(v) for name, v in given.items() if v is not None})
     manifest.inputs["task"] = {"name": prompts.name, "digest": prompts.digest}
     with progress_bars() as bars:
-        lens = fl.load(model, sae, o.parse_layers(layers), o.parse_sites(sites))
+        lens = open_lens(given, bars)
         record_lens(manifest, lens)
         store = ActivationStore() if out is not None else None
         result = audit_task(

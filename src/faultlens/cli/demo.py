@@ -31,7 +31,7 @@ def demo(
         from faultlens.cli.run import Findings, finish, record_lens
         from faultlens.features.store import ActivationStore
 
-        lens = fl.load("mini")
+        lens = fl.load("mini").checked(bars)
         ready(1)
         record_lens(manifest, lens)
         corpus, task = fl.seven_categories(), fl.tasks.mini_ioi(n=300, seed=0)

@@ -9,9 +9,9 @@ from faultlens.cli.screen import progress_bars, say, say_json
 from faultlens.errors import UserError
 
 if TYPE_CHECKING:
-    from faultlens.models.fit import Fit
+    from collections.abc import Sequence
 
-MOST_UNEXPLAINED = 0.5
+    from faultlens.models.doctor import Examination
 
 
 def doctor(
@@ -19,42 +19,69 @@ def doctor(
     sae: o.SaeName = None,
     layers: o.Layers = None,
     sites: o.Sites = None,
+    release: o.Release = None,
+    convention: o.Conventions = None,
+    device: o.Device = "cpu",
+    dtype: o.Dtype = "float32",
+    revision: o.Revision = None,
+    trust_pickle: o.TrustPickle = False,
     json: o.AsJson = False,
 ) -> None:
-    """How well each dictionary reconstructs its model, on the bundled sample of natural text."""
-    import faultlens as fl
-    from faultlens.models.fit import measure_fit, sample_rows
+    """How well each dictionary fits its model, on natural text, and whether another way fits more.
 
-    fits: dict[str, Fit] = {}
+    Ends with code 2 and one sentence if a dictionary does not fit.
+    """
+    given = dict(locals())
+    from faultlens.cli.lens import load_lens
+    from faultlens.models.doctor import examine
+
     with progress_bars() as bars:
-        lens = fl.load(model, sae, o.parse_layers(layers), o.parse_sites(sites))
-        rows = sample_rows(lens.model)
-        tick = bars.start("Measuring the fit", len(lens.dictionaries))
-        for dictionary in lens.dictionaries:
-            fits[dictionary.name] = measure_fit(lens.model, dictionary, rows)
-            tick(1)
-    for name, fit in fits.items():
-        if fit.fvu > MOST_UNEXPLAINED:
-            raise UserError(
-                f"dictionary {name} leaves {fit.fvu:.0%} of the variance of {lens.model.name} at "
-                f"{lens[name].site.name} unexplained, expected at most {MOST_UNEXPLAINED:.0%}: it "
-                "was trained on another model, site or convention"
-            )
+        lens = load_lens(given)
+        found = examine(lens.model, lens.dictionaries, bars)
     if json:
-        say_json({name: fit.to_dict() for name, fit in fits.items()})
+        say_json({examination.name: examination.to_dict() for examination in found})
     else:
-        say(_lines(fits))
+        say(_lines(found))
+    for examination in found:
+        if examination.complaint is not None:
+            raise UserError(examination.complaint)
 
 
-def _lines(fits: dict[str, Fit]) -> list[str]:
-    tokens = next(iter(fits.values())).tokens
-    width = max(map(len, fits))
-    return [
-        f"On {tokens:,} tokens of natural text, BOS left out:",
-        *(
-            f"  {name:<{width}}  FVU {fit.fvu:.3f}  L0 {fit.l0:5.1f}  "
-            f"{fit.firing_share:4.0%} of features fire  loss recovered "
-            f"{fit.recovered_from_mean:.3f} (mean ablation), {fit.recovered_from_zero:.3f} (zero)"
-            for name, fit in fits.items()
-        ),
+def _lines(found: Sequence[Examination]) -> list[str]:
+    first = found[0]
+    lines = [
+        f"On {first.fit.tokens:,} tokens of natural text, BOS left out (losses on "
+        f"{first.loss_tokens}):"
     ]
+    for examination in found:
+        fit, published = examination.fit, examination.published
+        lines.append(
+            f"  {examination.name}  FVU {fit.fvu:.3f}  L0 {fit.l0:.1f}  {fit.firing_share:.0%} of "
+            f"features fire  {_recovered(examination)}"
+        )
+        if published.l0 is not None or published.variance_explained is not None:
+            said = []
+            if published.variance_explained is not None:
+                said.append(f"FVU {1 - published.variance_explained:.3f}")
+            if published.l0 is not None:
+                said.append(f"L0 {published.l0:g}")
+            lines.append(f"    published: {', '.join(said)}")
+        others = [f"{other.said}: {other.fvu:.3f}" for other in examination.others]
+        lines.append(
+            f"    FVU under other conventions (now {examination.in_force.fvu:.3f} on the same "
+            f"tokens): {'; '.join(others)}"
+        )
+    return lines
+
+
+def _recovered(examination: Examination) -> str:
+    fit = examination.fit
+    if not examination.knows_language:
+        return (
+            f"loss recovered says nothing here: the model's own loss is {fit.loss:.1f} nats, "
+            "hardly better than a guess"
+        )
+    return (
+        f"loss recovered {fit.recovered_from_mean:.3f} (mean ablation), "
+        f"{fit.recovered_from_zero:.3f} (zero)"
+    )

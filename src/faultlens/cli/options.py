@@ -10,11 +10,45 @@ import typer
 from faultlens.errors import UserError
 
 ModelName = Annotated[
-    str, typer.Option("--model", help="mini (bundled), a Hugging Face folder, or a cached hub name")
+    str, typer.Option("--model", help="mini (bundled), a Hugging Face folder, or a hub name")
 ]
 SaeName = Annotated[
     str | None,
-    typer.Option("--sae", help="Dictionaries: a folder in SAELens's format; with mini: its own"),
+    typer.Option(
+        "--sae",
+        help="Dictionaries: a SAELens release (RELEASE or RELEASE/SAE_ID), or a folder in its "
+        "format; with mini: its own",
+    ),
+]
+Release = Annotated[
+    str | None,
+    typer.Option("--release", help="The SAELens release that the weights in --sae FOLDER are from"),
+]
+Conventions = Annotated[
+    str | None,
+    typer.Option(
+        "--convention",
+        help="Put in force, whatever the files say: centred, raw, bos, no-bos, folded, unfolded, "
+        "factor=NUMBER; a list",
+    ),
+]
+Device = Annotated[str, typer.Option("--device", help="Where the model runs: cpu, cuda …")]
+Dtype = Annotated[
+    Literal["float32", "bfloat16", "float16"],
+    typer.Option("--dtype", help="What the model runs in; dictionaries stay in float32"),
+]
+Revision = Annotated[
+    str | None, typer.Option("--revision", help="Branch, tag or commit of a hub model")
+]
+TrustPickle = Annotated[
+    bool,
+    typer.Option("--trust-pickle", help="Also load pickled weights, which can run code"),
+]
+FitCheck = Annotated[
+    bool,
+    typer.Option(
+        "--fit-check/--no-fit-check", help="Check first that the dictionaries fit the model"
+    ),
 ]
 Layers = Annotated[
     str | None, typer.Option("--layers", help="A list (2,3), a range (2-5) or all [default: all]")
@@ -50,6 +84,11 @@ def parse_layers(text: str | None) -> list[int] | None:
     if not layers:
         raise UserError(f"--layers {text!r} names no layer: a range runs from low to high")
     return list(dict.fromkeys(layers))
+
+
+def parse_words(text: str | None) -> list[str]:
+    """`centred,no-bos` as a list; None as an empty one."""
+    return [] if text is None else [part.strip() for part in text.split(",")]
 
 
 def parse_sites(text: str | None) -> list[str] | None:

@@ -26,6 +26,13 @@ def profile(
     sae: o.SaeName = None,
     layers: o.Layers = None,
     sites: o.Sites = None,
+    release: o.Release = None,
+    convention: o.Conventions = None,
+    device: o.Device = "cpu",
+    dtype: o.Dtype = "float32",
+    revision: o.Revision = None,
+    trust_pickle: o.TrustPickle = False,
+    fit_check: o.FitCheck = True,
     features: Annotated[
         list[str] | None,
         typer.Option(help="SITE=FILE: a matrix [texts, features] in place of a model; repeatable"),
@@ -54,6 +61,7 @@ def profile(
     if out is not None:
         check_target(out, overwrite)
     import faultlens as fl
+    from faultlens.cli.lens import open_lens
     from faultlens.cli.run import Findings, finish, record_lens
 
     texts = _corpus(corpus, label)
@@ -70,7 +78,7 @@ def profile(
         else:
             from faultlens.features.store import ActivationStore
 
-            lens = fl.load(model, sae, o.parse_layers(layers), o.parse_sites(sites))
+            lens = open_lens(given, bars)
             record_lens(manifest, lens)
             store = ActivationStore() if out is not None else None
             tick = bars.start("Reading texts", len(texts))

@@ -20,11 +20,21 @@ def record_lens(manifest: Manifest, lens: Lens) -> None:
     """Note which model and dictionaries were used, and under which conventions."""
     manifest.inputs["model"] = {"name": lens.model.name, "digest": lens.model.digest}
     manifest.inputs["dictionaries"] = {
-        dictionary.name: {"digest": dictionary.digest, "site": dictionary.site.name}
+        dictionary.name: {
+            "digest": dictionary.digest,
+            "site": dictionary.site.name,
+            "source": dictionary.source,
+        }
         for dictionary in lens.dictionaries
     }
     manifest.conventions.update(
-        {dictionary.name: dictionary.convention.to_dict() for dictionary in lens.dictionaries}
+        {
+            dictionary.name: {
+                **dictionary.convention.to_dict(),
+                "fit_check": lens.fit_check.get(dictionary.name, "not made"),
+            }
+            for dictionary in lens.dictionaries
+        }
     )
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from faultlens.cli import options as o
-from faultlens.cli.screen import say, say_json
+from faultlens.cli.screen import progress_bars, say, say_json
 from faultlens.errors import UserError
 
 if TYPE_CHECKING:
@@ -20,18 +20,28 @@ def tokens(
     model: o.ModelName = "mini",
     sae: o.SaeName = None,
     sites: o.Sites = None,
+    release: o.Release = None,
+    convention: o.Conventions = None,
+    device: o.Device = "cpu",
+    dtype: o.Dtype = "float32",
+    revision: o.Revision = None,
+    trust_pickle: o.TrustPickle = False,
+    fit_check: o.FitCheck = True,
     json: o.AsJson = False,
 ) -> None:
     """One feature's activation at each token of a text."""
-    import faultlens as fl
+    given = dict(locals())
+    from faultlens.cli.lens import open_lens
 
     place, slash, number = feature.rpartition("/")
     if not slash or not number.isdigit():
         raise UserError(f"--feature {feature!r}: expected LAYER/INDEX or NAME/INDEX, e.g. 3/17")
     if place.isdigit():
-        lens = fl.load(model, sae, [int(place)], o.parse_sites(sites))
-    else:  # a name says its own site
-        lens = fl.load(model, sae, sites=o.parse_sites(sites or "all"))
+        given["layers"] = place
+    elif sites is None:  # a name says its own site
+        given["sites"] = "all"
+    with progress_bars() as bars:
+        lens = open_lens(given, bars)
     name = _only_name(lens, place)
     index, d_sae = int(number), lens[name].d_sae
     if index >= d_sae:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import pandas as pd
@@ -15,8 +15,9 @@ from faultlens.features.reading import Long, TokenActivations, read_tokens
 from faultlens.features.store import ActivationStore
 from faultlens.features.table import FeatureTable
 from faultlens.models.dictionary import Dictionary
+from faultlens.models.doctor import examine
 from faultlens.models.model import Model
-from faultlens.progress import Tick
+from faultlens.progress import SILENT, Progress, Tick
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,10 +35,17 @@ class TokenView:
 
 @dataclass(frozen=True, eq=False)
 class Lens:
-    """Reads texts as sparse features: `lens.read(texts)["3-res-mini"].matrix`."""
+    """Reads texts as sparse features: `lens.read(texts)["3-res-mini"].matrix`.
+
+    Attributes:
+        model: what is run.
+        dictionaries: what it is read through.
+        fit_check: by dictionary, what came of the fit check; empty where none was made.
+    """
 
     model: Model
     dictionaries: tuple[Dictionary, ...]
+    fit_check: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         names = [dictionary.name for dictionary in self.dictionaries]
@@ -51,6 +59,24 @@ class Lens:
                 return dictionary
         known = ", ".join(dictionary.name for dictionary in self.dictionaries)
         raise UserError(f"no dictionary {name!r} in this lens: expected one of {known}")
+
+    def checked(self, progress: Progress = SILENT) -> Lens:
+        """The same lens, its dictionaries found to fit the model; made once, then remembered.
+
+        Raises UserError, naming a convention that fits better where one does, if one does not fit.
+        """
+        if self.fit_check:
+            return self
+        found = examine(self.model, self.dictionaries, progress)
+        for examination in found:
+            if examination.complaint is not None:
+                raise UserError(examination.complaint)
+        passed = {e.name: f"passed: FVU {e.fit.fvu:.3f}, L0 {e.fit.l0:.1f}" for e in found}
+        return replace(self, fit_check=passed)
+
+    def unchecked(self) -> Lens:
+        """The same lens, which notes in all it reads that the fit check was left out on purpose."""
+        return replace(self, fit_check={d.name: "left out on demand" for d in self.dictionaries})
 
     def read(
         self,
@@ -108,6 +134,7 @@ class Lens:
                 "bos_pooled": False,
                 "long": long,
                 "site": dictionary.site.name,
+                "fit_check": self.fit_check.get(dictionary.name, "not made"),
                 "dictionary": dictionary.digest,
                 "model": self.model.digest,
             }

@@ -50,10 +50,10 @@ def load_dictionaries(
         UserError: there are none of that name, or none chosen, or they do not fit the model.
     """
     folder = SAES if name == BUNDLED else Path(name)
+    if release is not None and (name == BUNDLED or not folder.is_dir()):
+        raise UserError(f"no folder {name}: expected one that holds weights of release {release}")
     if folder.is_dir():
         dictionaries = _from_folders(name, folder, model, layers, sites, release)
-    elif release is not None:
-        raise UserError(f"no folder {name}: expected one that holds weights of release {release}")
     else:
         dictionaries = _from_registry(name, model, layers, sites, trust_pickle)
     return [_fitted(dictionary, model) for dictionary in dictionaries]

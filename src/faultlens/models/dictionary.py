@@ -14,7 +14,7 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor
 
-from faultlens.models.normalisation import Normalisation, Unscaled, normalised
+from faultlens.models.normalisation import UNSCALED, Normalisation, normalised
 from faultlens.models.sites import Site
 
 
@@ -100,7 +100,6 @@ class Published:
 
 
 NOT_PUBLISHED = Published()
-UNSCALED = Unscaled()
 
 
 @dataclass(frozen=True, eq=False)
@@ -167,7 +166,11 @@ class Dictionary:
             x: the site's values, `[tokens, d_in]`.
             target: of a transcoder, the target site's values; what centring takes off is kept.
         """
-        decoded = self.decode(self.encode(x))
+        return self.rebuilt_of(self.encode(x), x, target)
+
+    def rebuilt_of(self, activations: Tensor, x: Tensor, target: Tensor | None = None) -> Tensor:
+        """`reconstruct` from activations that are there, changed or not."""
+        decoded = self.decode(activations)
         if self.site_out is not None:
             assert target is not None, "a transcoder rebuilds another site"
             if self.W_skip is not None:

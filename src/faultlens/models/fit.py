@@ -1,36 +1,44 @@
 """How well a dictionary reconstructs its model: unexplained variance, L0, firing, loss recovered.
 
-All figures are over real tokens with BOS left out. Loss is the model's mean cross-entropy for the
-next token, in nats; the reconstruction (or ablation) replaces the site's value everywhere but at
-BOS.
+All figures are over real tokens after position 0: BOS, or without it the first token, which takes
+its part. Losses are those of `losses`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor
-from torch.nn.functional import cross_entropy
 
 from faultlens.models.dictionary import Dictionary
-from faultlens.models.model import Edit, Model
-from faultlens.models.sites import Site
+from faultlens.models.losses import LossAssay, batches
+from faultlens.models.losses import mean_loss as mean_loss
+from faultlens.models.model import Model
 
-ROWS = 16  # texts in a batch
 SAMPLE = Path(__file__).parent / "fit_sample.txt"
 """Natural text of many kinds, about 2,500 words: templated text has too little variance."""
 
 
-def sample_rows(model: Model) -> list[list[int]]:
-    """The bundled sample in the model's tokens, without BOS, each passage in pieces that fit."""
+def sample_rows(model: Model, least: int | None = None) -> list[list[int]]:
+    """The bundled sample in the model's tokens, without BOS, each passage in pieces that fit.
+
+    Args:
+        model: whose tokens and context.
+        least: stop at so many tokens, taken from passages spread over the whole; None for all.
+    """
     room = model.context - 1
     passages = SAMPLE.read_text(encoding="utf-8").strip().split("\n\n")
-    rows = [model.ids(passage) for passage in passages]
-    return [row[start : start + room] for row in rows for start in range(0, len(row), room)]
+    chosen: list[list[int]] = []
+    for index in sorted(range(len(passages)), key=lambda i: (i % 3, i)):
+        if least is not None and sum(map(len, chosen)) >= least:
+            break
+        row = model.ids(passages[index])
+        chosen.extend(row[start : start + room] for start in range(0, len(row), room))
+    return chosen
 
 
 @dataclass(frozen=True)
@@ -46,7 +54,7 @@ class Fit:
     loss_zero_ablated: float
     loss_mean_ablated: float
 
-    def to_dict(self) -> dict[str, float]:
+    def to_dict(self) -> dict[str, Any]:
         """The figures and the two shares of loss recovered, as JSON takes them."""
         shares = {
             "recovered_from_mean": self.recovered_from_mean,
@@ -69,6 +77,60 @@ def _recovered(floor: float, reconstructed: float, clean: float) -> float:
     return (floor - reconstructed) / (floor - clean)
 
 
+class Reconstruction:
+    """Accumulates, batch by batch, how a dictionary rebuilds its target site's values."""
+
+    def __init__(self, dictionary: Dictionary) -> None:
+        self._dictionary = dictionary
+        self.tokens = 0
+        self._total: Tensor | None = None  # of the values as they are, for mean ablation
+        self._sums: Tensor | None = None  # of the values as they are to be rebuilt
+        self._squares = self._error = self._fired = 0.0
+        device = dictionary.W_enc.device
+        self._seen = torch.zeros(dictionary.d_sae, dtype=torch.bool, device=device)
+
+    @torch.no_grad()
+    def add(self, x: Tensor, target: Tensor) -> None:
+        """Take in tokens: the site's values `[tokens, d_in]`, and the target site's."""
+        dictionary = self._dictionary
+        wanted = dictionary.centred(target)
+        activations = dictionary.encode(x)
+        rebuilt = dictionary.rebuilt_of(activations, x, target)
+        error = (target.float() - rebuilt).double()
+        self.tokens += len(x)
+        self._total = _plus(self._total, target.double().sum(dim=0))
+        self._sums = _plus(self._sums, wanted.double().sum(dim=0))
+        self._squares += float((wanted.double() ** 2).sum())
+        self._error += float((error**2).sum())
+        self._fired += float((activations > 0).sum())
+        self._seen |= (activations > 0).any(dim=0)
+
+    @property
+    def mean(self) -> Tensor:
+        """Of the target site's values, `[d_out]`."""
+        assert self._total is not None
+        return (self._total / self.tokens).float()
+
+    @property
+    def fvu(self) -> float:
+        """Σ‖x − x̂‖² / Σ‖x − x̄‖²: a ratio of sums."""
+        assert self._sums is not None
+        variance = self._squares - float((self._sums**2).sum()) / self.tokens
+        return self._error / variance
+
+    @property
+    def l0(self) -> float:
+        return self._fired / self.tokens
+
+    @property
+    def firing_share(self) -> float:
+        return float(self._seen.float().mean())
+
+
+def _plus(total: Tensor | None, more: Tensor) -> Tensor:
+    return more if total is None else total + more
+
+
 @torch.no_grad()
 def measure_fit(
     model: Model,
@@ -80,75 +142,28 @@ def measure_fit(
 
     Args:
         model: the model that it was trained on.
-        dictionary: the SAE.
+        dictionary: the SAE or transcoder.
         rows: token ids of each text, without BOS; at least two tokens in all.
         loss_rows: measure the losses on the first so many texts only; None for all.
     """
-    site = dictionary.site
-    count, total, squares = 0, torch.zeros(dictionary.d_in), 0.0
-    error, fired = 0.0, 0.0
-    seen = torch.zeros(dictionary.d_sae, dtype=torch.bool)
-    for ids, real in _batches(model, rows):
-        x = dictionary.prepare(model.read(ids, [site])[site][real]).double()
-        activations = dictionary.encode(x.float())
-        count += len(x)
-        total += x.sum(dim=0).float()
-        squares += float((x**2).sum())
-        error += float(((x - dictionary.decode(activations)) ** 2).sum())
-        fired += float((activations > 0).sum())
-        seen |= (activations > 0).any(dim=0)
-    mean = total / count
-    variance = squares - count * float((mean.double() ** 2).sum())
-    some = rows[:loss_rows]
+    site, bos = dictionary.site, dictionary.convention.prepend_bos
+    seen = Reconstruction(dictionary)
+    for ids, real in batches(model, rows, bos):
+        values = model.read(ids, list({site, dictionary.target}))
+        seen.add(values[site][real], values[dictionary.target][real])
+    assay = LossAssay.of(model, rows[:loss_rows], [site.layer], bos)
+    return fit_of(seen, assay, dictionary)
+
+
+def fit_of(seen: Reconstruction, assay: LossAssay, dictionary: Dictionary) -> Fit:
+    """Put together what was seen of a dictionary and what replacing its site's value costs."""
     return Fit(
-        tokens=count,
-        fvu=error / variance,
-        l0=fired / count,
-        firing_share=float(seen.float().mean()),
-        loss=mean_loss(model, some),
-        loss_reconstructed=mean_loss(model, some, site, lambda x: _reconstructed(dictionary, x)),
-        loss_zero_ablated=mean_loss(model, some, site, torch.zeros_like),
-        loss_mean_ablated=mean_loss(model, some, site, lambda x: mean.expand_as(x)),
+        tokens=seen.tokens,
+        fvu=seen.fvu,
+        l0=seen.l0,
+        firing_share=seen.firing_share,
+        loss=assay.loss,
+        loss_reconstructed=assay.reconstructed(dictionary),
+        loss_zero_ablated=assay.ablated(dictionary.target, None),
+        loss_mean_ablated=assay.ablated(dictionary.target, seen.mean),
     )
-
-
-@torch.no_grad()
-def mean_loss(
-    model: Model, rows: Sequence[Sequence[int]], site: Site | None = None, edit: Edit | None = None
-) -> float:
-    """Mean next-token cross-entropy in nats over all tokens of `rows`, each predicted from BOS on.
-
-    With `site` and `edit`, the value there is replaced at every position but BOS.
-    """
-    loss, count = 0.0, 0
-    for ids, real in _batches(model, rows):
-        edits = {} if site is None or edit is None else {site: _after_bos(edit)}
-        logits = model.logits(ids, edits=edits)[:, :-1][real[:, 1:]]
-        loss += float(cross_entropy(logits, ids[:, 1:][real[:, 1:]], reduction="sum"))
-        count += int(real.sum())
-    return loss / count
-
-
-def _reconstructed(dictionary: Dictionary, x: Tensor) -> Tensor:
-    """The site's value with the dictionary's input replaced by its reconstruction."""
-    flat = x.reshape(-1, x.shape[-1])
-    prepared = dictionary.prepare(flat)
-    return (flat - prepared + dictionary.decode(dictionary.encode(flat))).reshape(x.shape)
-
-
-def _after_bos(edit: Edit) -> Edit:
-    def protected(x: Tensor) -> Tensor:
-        return torch.cat([x[:, :1], edit(x)[:, 1:]], dim=1)
-
-    return protected
-
-
-def _batches(model: Model, rows: Sequence[Sequence[int]]) -> Iterator[tuple[Tensor, Tensor]]:
-    """Right-padded ids with BOS, and which positions hold a real token; texts of like length."""
-    order = np.argsort([len(row) for row in rows], kind="stable")
-    for start in range(0, len(order), ROWS):
-        batch = [[model.bos_id, *rows[i]] for i in order[start : start + ROWS]]
-        ids = model.pad(batch)
-        lengths = torch.tensor([len(row) for row in batch], device=ids.device)
-        position = torch.arange(ids.shape[1], device=ids.device)
-        yield ids, (position > 0) & (position < lengths[:, None])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -66,6 +67,7 @@ def load_model(
     _refuse_nan(name, network)
     if len(tokenizer) < 2:
         raise UserError(f"model {name!r} has no tokenizer: expected tokenizer.json beside it")
+    tokenizer.model_max_length = sys.maxsize  # long texts are split here, without its warning
     network.eval().requires_grad_(False).to(_device(device))
     digest = _folder_digest(folder) if local else hub.commit(name, revision)
     return Model(name, network, tokenizer, adapter_for(config.model_type), digest)

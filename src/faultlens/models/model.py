@@ -89,6 +89,10 @@ class Model:
         return int(config.num_attention_heads * head)
 
     @property
+    def vocabulary(self) -> int:
+        return int(self._config.vocab_size)
+
+    @property
     def bos_id(self) -> int:
         bos = self.tokenizer.bos_token_id
         return int(self.tokenizer.eos_token_id if bos is None else bos)

@@ -82,9 +82,10 @@ def normalised(how: Normalisation, x: Tensor) -> Tensor:
     return scaled
 
 
+UNSCALED = Unscaled()
 NORMALISATIONS: dict[str, Normalisation] = {
-    "none": Unscaled(),
-    "expected_average_only_in": Unscaled(),  # its factor is folded into the tensors
+    "none": UNSCALED,
+    "expected_average_only_in": UNSCALED,  # its factor is folded into the tensors
     "layer_norm": PerTokenNorm(),
     "constant_norm_rescale": ConstantNorm(),
 }

@@ -20,6 +20,8 @@ from faultlens.models.normalisation import NORMALISATIONS
 from faultlens.models.sites import Site
 
 CONFIG = "cfg.json"
+WRITTEN = ("resid_pre", "attn_out", "resid_mid", "mlp_out", "resid_post")
+"""The points that hold what is written to the residual stream: those that centring changes."""
 ENCODED_HERE = {
     "standard": "relu",
     "gated": "gated",
@@ -151,13 +153,9 @@ def parse_config(
         normalisation=_normalisation(fields, where, new_form),
         decoder_norm_in_activations=_flag(fields, where, "rescale_acts_by_decoder_norm", False),
         prepend_bos=_flag(fields, where, "prepend_bos", True),
-        centred=bool(kwargs.get("center_writing_weights")) and site.point in _WRITTEN,
+        centred=bool(kwargs.get("center_writing_weights")) and site.point in WRITTEN,
         value_bias_folded=bool(kwargs.get("fold_value_biases")) and site.point == "z",
     )
-
-
-_WRITTEN = ("resid_pre", "attn_out", "resid_mid", "mlp_out", "resid_post")
-"""The points that hold what is written to the residual stream: those that centring changes."""
 
 
 def _is_new(raw: Mapping[str, Any]) -> bool:

@@ -94,6 +94,7 @@ def header_facts(manifest: dict[str, Any] | None) -> list[tuple[str, str]]:
         "Command": command if isinstance(command, str) else " ".join(map(str, command or [])),
         "Model": _fact(arguments.get("model")),
         "Dictionaries": _fact(arguments.get("sae")),
+        "Fit check": "left out: --no-fit-check" if arguments.get("fit_check") == "False" else "",
         "Versions": ", ".join(f"{p} {versions[p]}" for p in HEADED_PACKAGES if p in versions),
         "Finished": str(manifest.get("finished") or "").replace("T", " ").replace("+00:00", " UTC"),
     }
