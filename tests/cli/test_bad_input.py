@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -190,3 +191,59 @@ def test_every_run_starts_with_the_fit_check(
     message = refused(capsys, *arguments, "--sae", wrong.parent)
     assert "dictionary 2-res-wrong leaves" in message
     assert "give --no-fit-check to go on" in message
+
+
+def truncate(folder: Path) -> None:
+    path = folder / "sae_weights.safetensors"
+    path.write_bytes(path.read_bytes()[:-1000])
+
+
+def rename_field(folder: Path) -> None:
+    text = (folder / "cfg.json").read_text()
+    (folder / "cfg.json").write_text(text.replace("apply_b_dec_to_input", "apply_b_dec_to_inputs"))
+
+
+def drop_field(folder: Path) -> None:
+    config = json.loads((folder / "cfg.json").read_text())
+    del config["metadata"]["hook_name"]
+    (folder / "cfg.json").write_text(json.dumps(config))
+
+
+def narrow(folder: Path) -> None:
+    config = json.loads((folder / "cfg.json").read_text())
+    (folder / "cfg.json").write_text(json.dumps({**config, "d_in": 100}))
+    tensors = load_file(folder / "sae_weights.safetensors")
+    tensors["W_enc"], tensors["W_dec"] = tensors["W_enc"][:100], tensors["W_dec"][:, :100]
+    tensors["b_dec"] = tensors["b_dec"][:100]
+    save_file({k: v.contiguous() for k, v in tensors.items()}, folder / "sae_weights.safetensors")
+
+
+def spoil(folder: Path) -> None:
+    tensors = load_file(folder / "sae_weights.safetensors")
+    tensors["b_enc"][7] = float("nan")
+    save_file(tensors, folder / "sae_weights.safetensors")
+
+
+@pytest.mark.parametrize(
+    ("harm", "options", "message"),
+    [
+        (truncate, [], "sae_weights.safetensors cannot be read as safetensors"),
+        (rename_field, [], "'apply_b_dec_to_inputs': did you mean 'apply_b_dec_to_input'?"),
+        (drop_field, [], "cfg.json names no site: expected metadata.hook_name"),
+        (narrow, [], "reads 100 dimensions, but model mini has 192 at blocks.2.hook_resid_pre"),
+        (spoil, [], "tensor 'b_enc' has values that are NaN or infinite"),
+        (None, ["--sites", "mlp_out"], "have no site 'mlp_out': expected one of resid_pre"),
+    ],
+)
+def test_dictionaries_that_cannot_be_used(
+    capsys: pytest.CaptureFixture[str],
+    tmp_path: Path,
+    harm: Callable[[Path], None] | None,
+    options: list[str],
+    message: str,
+) -> None:
+    folder = tmp_path / "set" / "blocks.2.hook_resid_pre"
+    shutil.copytree(SAES / "blocks.2.hook_resid_pre", folder)
+    if harm is not None:
+        harm(folder)
+    assert message in refused(capsys, "doctor", "--sae", folder.parent, *options)

@@ -24,8 +24,8 @@ from faultlens.models.sites import Site
 from faultlens.progress import SILENT, Progress
 
 MOST_UNEXPLAINED = 0.5
-TOKENS, RIVAL_TOKENS, LOSS_TOKENS = 2_000, 500, 250
-"""At least so many for the fit in force, for comparing conventions, and for the losses."""
+TOKENS, RIVAL_TOKENS, LOSS_TOKENS = 2_000, 300, 128
+"""So many or more for the fit in force; so many for comparing conventions, and for the losses."""
 CLEARLY = 0.8  # a better convention's FVU is below this share of the one in force, and less by
 LEAST_GAIN, LEAST_GAIN_OF_BOS = 0.02, 0.03  # so much; more where the model itself reads otherwise
 L0_AGREES, L0_DISAGREES = 1.25, 2.0  # factors between a measured and a published L0

@@ -23,14 +23,17 @@ SAMPLE = Path(__file__).parent / "fit_sample.txt"
 """Natural text of many kinds, about 2,500 words: templated text has too little variance."""
 
 
+PIECE = 128  # tokens: the context that published dictionaries were often trained with
+
+
 def sample_rows(model: Model, least: int | None = None) -> list[list[int]]:
-    """The bundled sample in the model's tokens, without BOS, each passage in pieces that fit.
+    """The bundled sample in the model's tokens, without BOS, each passage in pieces.
 
     Args:
         model: whose tokens and context.
         least: stop at so many tokens, taken from passages spread over the whole; None for all.
     """
-    room = model.context - 1
+    room = min(model.context - 1, PIECE)
     passages = SAMPLE.read_text(encoding="utf-8").strip().split("\n\n")
     chosen: list[list[int]] = []
     for index in sorted(range(len(passages)), key=lambda i: (i % 3, i)):
@@ -102,8 +105,9 @@ class Reconstruction:
         self._sums = _plus(self._sums, wanted.double().sum(dim=0))
         self._squares += float((wanted.double() ** 2).sum())
         self._error += float((error**2).sum())
-        self._fired += float((activations > 0).sum())
-        self._seen |= (activations > 0).any(dim=0)
+        fired = (activations > 0).sum(dim=0)
+        self._fired += float(fired.sum())
+        self._seen |= fired > 0
 
     @property
     def mean(self) -> Tensor:
