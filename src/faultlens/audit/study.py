@@ -26,6 +26,7 @@ from faultlens.errors import UserError
 from faultlens.features.lens import Lens
 from faultlens.features.store import ActivationStore
 from faultlens.features.table import FeatureTable
+from faultlens.models.normalisation import UNSCALED
 from faultlens.progress import SILENT, Progress
 from faultlens.stats.fisher import least_attainable
 
@@ -104,6 +105,13 @@ def _check(lens: Lens, task: Task, rule: str) -> None:
             raise UserError(
                 f"dictionary {dictionary.name} was trained without BOS, which an audit does not "
                 "support yet: choose other dictionaries"
+            )
+        if dictionary.target != dictionary.site or dictionary.normalisation is not UNSCALED:
+            # Its directions are not W_dec in the site's units: see Dictionary.raised.
+            kind = "a transcoder" if dictionary.target != dictionary.site else "normalised by token"
+            raise UserError(
+                f"dictionary {dictionary.name} is {kind}, on which an audit cannot intervene yet: "
+                "choose other dictionaries"
             )
     for number, prompt in enumerate(task.prompts, start=1):
         if rule == "exact-word" and len(prompt.target.split()) > 1:
