@@ -8,11 +8,12 @@ from typing import Any
 
 import pytest
 import torch
-from families import FAMILIES, save_family
+from families import FAMILIES, config_of, save_family
 from torch import Tensor
 from torch.testing import assert_close
 
 from faultlens.errors import UserError
+from faultlens.models.adapter import adapter_for
 from faultlens.models.load import load_model
 from faultlens.models.model import Model, Restart
 from faultlens.models.sites import POINTS, Site
@@ -167,6 +168,41 @@ def test_a_value_before_its_gain_is_edited_before_its_gain(model: Model) -> None
     close(doubled, model.logits(IDS, edits={after: lambda x: by_hand}))
 
 
+def test_the_value_bias_is_what_the_biases_add_to_z(folder: Path) -> None:
+    """With attention that looks everywhere alike: the norm's bias reaches z by values only."""
+    model = load_model(str(folder))
+    block, site = model.adapter.blocks(model.network)[1], Site(1, "z")
+    kind = model.network.config.model_type
+    with torch.no_grad():
+        if kind == "gpt2":
+            query, value, norm = (
+                block.attn.c_attn.bias[:24],
+                block.attn.c_attn.bias[48:],
+                block.ln_1,
+            )
+            block.attn.c_attn.weight[:, :24] = 0
+        elif kind == "gpt_neox":
+            fused, norm = block.attention.query_key_value, block.input_layernorm
+            query, value = fused.bias.view(3, 3, 8)[:, 0], fused.bias.view(3, 3, 8)[:, 2]
+            fused.weight.view(3, 3, 8, 24)[:, 0] = 0
+        elif kind == "qwen2":
+            query, value, norm = block.self_attn.q_proj.bias, block.self_attn.v_proj.bias, None
+            block.self_attn.q_proj.weight[:] = 0
+        else:
+            assert model.adapter.value_bias(model.network, 1) is None
+            return
+        query[:] = 0
+        bias = model.adapter.value_bias(model.network, 1)
+        with_bias = model.read(IDS, [site])[site]
+        value[:] = 0
+        if norm is not None:
+            norm.bias[:] = 0
+        without = model.read(IDS, [site])[site]
+    assert bias is not None
+    assert bias.abs().min() > 1e-3
+    close(with_bias - bias, without)
+
+
 def test_padding_batch_and_order_change_nothing(model: Model) -> None:
     rows = [[0, 3, 9], [0, 5, 9, 33, 7, 12, 40, 41, 2], [0, 60]]
     site = Site(2, "resid_pre")
@@ -197,3 +233,30 @@ def test_bfloat16_is_float32_within_its_precision(folder: Path, model: Model) ->
     assert (values - reference).norm() < 0.02 * reference.norm()
     assert (values - reference).norm() > 1e-5 * reference.norm(), "it must have been bfloat16"
     assert half.logits(IDS, edits={site: lambda x: x + 1.0}).dtype == torch.float32
+
+
+def test_the_language_half_of_multimodal_gemma_is_read_as_it_alone(tmp_path: Path) -> None:
+    from transformers import Gemma3Config, Gemma3ForCausalLM, Gemma3ForConditionalGeneration
+
+    text = config_of("gemma3_text")
+    vision = {
+        "hidden_size": 16, "intermediate_size": 16, "num_hidden_layers": 1, "image_size": 8,
+        "num_attention_heads": 2, "patch_size": 4,
+    }  # fmt: skip
+    config = Gemma3Config(text_config=text, vision_config=vision, mm_tokens_per_image=4)
+    torch.manual_seed(0)
+    whole = Gemma3ForConditionalGeneration(config).eval()
+    alone = Gemma3ForCausalLM(text).eval()
+    alone.model.load_state_dict(whole.model.language_model.state_dict())
+    alone.lm_head.load_state_dict(whole.lm_head.state_dict())
+    both, half = (
+        Model(name, network.requires_grad_(False), None, adapter_for(network.config.model_type), "")
+        for name, network in (("whole", whole), ("half", alone))
+    )
+    assert (both.n_layers, both.d_model, both.context) == (3, 24, 32)
+    site = Site(2, "resid_mid")
+    close(both.read(IDS, [site])[site], half.read(IDS, [site])[site])
+    close(both.logits(IDS), half.logits(IDS))
+    entry = Site(2, "resid_pre")
+    residual = both.read(IDS, [entry])[entry]
+    assert torch.equal(both.logits(IDS, restart=Restart(2, residual)), both.logits(IDS))

@@ -17,7 +17,9 @@ from referees import hooked_gpt2, quietly, registry_sae
 from torch.testing import assert_close
 
 from faultlens.errors import UserError
+from faultlens.features.lens import Lens
 from faultlens.models import hub, registry
+from faultlens.models.convention import put_in_force
 from faultlens.models.dictionaries import load_dictionaries
 from faultlens.models.dictionary import Dictionary
 from faultlens.models.load import download_size, load_model
@@ -92,6 +94,21 @@ def test_residuals_features_and_reconstructions_are_the_reference_stacks() -> No
         assert_close(mine, activations, rtol=0, atol=RELATIVE * float(activations.max()))
         back = dictionary.reconstruct(raw) - raw.mean(-1, keepdim=True)
         assert_close(back, rebuilt, rtol=0, atol=RELATIVE * float(rebuilt.abs().max()))
+
+
+def test_hook_z_is_the_reference_stacks_but_for_the_folded_value_bias() -> None:
+    """Processed weights have the values' bias folded into the output projection."""
+    model = load_model("gpt2")
+    ids = ids_of(model)
+    with torch.no_grad(), quietly():
+        _, theirs = hooked_gpt2().run_with_cache(ids)
+    for layer in (0, 7):
+        site = Site(layer, "z")
+        ours, bias = model.read(ids, [site])[site], model.adapter.value_bias(model.network, layer)
+        expected = theirs[site.name].flatten(-2)
+        assert bias is not None
+        assert_close(ours - bias, expected, rtol=0, atol=RELATIVE * float(expected.abs().max()))
+        assert (ours - expected).abs().max() > 0.05 * expected.abs().max(), "the trap must show"
 
 
 def test_an_ablation_gives_the_logits_of_the_same_hook_in_transformer_lens() -> None:
@@ -267,3 +284,37 @@ def test_broken_weights_in_the_cache_are_one_sentence(hub_in_use: Path, tmp_path
     (folder / "config.json").write_text(json.dumps({**config, "model_type": "mamba"}))
     with pytest.raises(UserError, match=r"models of type 'mamba' are not supported.*adapter"):
         load_model(str(folder))
+
+
+@pytest.mark.parametrize("word", ["bos", "no-bos"])
+def test_batch_and_padding_change_nothing_with_bos_and_without(word: str) -> None:
+    """Referee: each text alone through Hugging Face's own forward pass; to 1e-5 of the largest."""
+    model, (dictionary,) = load([8])
+    lens = Lens(model, (put_in_force(dictionary, [word]),))
+    texts = ["Tom", "When Mary and John went to the store, John gave the keys to", "x = 1"]
+    together = lens.read(texts, pooling="mean")["8-res-jb"].matrix.toarray()
+    backwards = lens.read(texts[::-1], pooling="mean")["8-res-jb"].matrix.toarray()[::-1]
+    first = int(word == "bos")
+    for row, other, text in zip(together, backwards, texts, strict=True):
+        ids = torch.tensor([[model.bos_id] * first + model.ids(text)])
+        with torch.no_grad():
+            hidden = model.network(ids, output_hidden_states=True).hidden_states[8][0, first:]
+        alone = dictionary.encode(hidden).mean(0)
+        assert (torch.from_numpy(row) - alone).abs().max() <= 1e-5 * alone.max()
+        assert abs(row - other).max() <= 1e-5 * row.max()
+
+
+def test_what_the_hub_does_not_have_is_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+    import huggingface_hub
+    from huggingface_hub.errors import EntryNotFoundError
+
+    def nothing(*arguments: object, **options: object) -> None:
+        raise EntryNotFoundError("404: no such file")
+
+    monkeypatch.setattr(huggingface_hub, "hf_hub_download", nothing)
+    monkeypatch.setattr(hub, "reachable", lambda: True)
+    with pytest.raises(UserError) as missing:
+        hub.fetch("somebody/saes", "cfg.json", None, "dictionary x", None)
+    assert str(missing.value) == (
+        "dictionary x cannot be downloaded: somebody/saes has no cfg.json (404: no such file)"
+    )

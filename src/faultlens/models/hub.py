@@ -56,7 +56,11 @@ def fetch(repo: str, filename: str, revision: str | None, what: str, size: float
         raise UserError(not_at_hand(what, size))
     try:
         return Path(hf_hub_download(repo, filename, revision=revision))
-    except (HfHubHTTPError, OSError) as error:  # gone, closed to you, or the line went dead
+    except (
+        EntryNotFoundError,
+        HfHubHTTPError,
+        OSError,
+    ) as error:  # gone, closed to you, or the line went dead
         reason = (str(error).strip() or type(error).__name__).splitlines()[0]
         raise UserError(f"{what} cannot be downloaded: {repo} has no {filename} ({reason})") from (
             error
