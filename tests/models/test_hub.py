@@ -229,9 +229,20 @@ def test_every_entry_of_the_registry_can_be_chosen_by_layer() -> None:
     assert {entry.path.split("/")[0] for entry in without} == {"embedding"}
 
 
-def test_placeholders_of_the_registry_are_unknown() -> None:
-    entry = registry.find("gpt2-small-res_sll-ajt")[0]
-    assert (entry.published.l0, entry.published.variance_explained) == (None, None)
+@pytest.mark.parametrize(
+    ("said", "known"),
+    [
+        ({}, (None, None)),
+        ({"l0": 0.0, "variance_explained": 1.00}, (None, None)),
+        ({"l0": 18.0, "variance_explained": 0.999}, (18.0, 0.999)),
+    ],
+)
+def test_placeholders_of_the_registry_are_unknown(
+    said: dict[str, float], known: tuple[float | None, float | None]
+) -> None:
+    release = {"repo_id": "somebody/saes", "saes": []}
+    entry = registry._entry("some", release, {"id": "blocks.3.hook_z", "path": "x", **said})
+    assert (entry.published.l0, entry.published.variance_explained) == known
 
 
 def test_several_dictionaries_at_one_site_are_a_choice_for_the_user() -> None:
