@@ -9,7 +9,7 @@ import numpy as np
 from faultlens.corpus.texts import Corpus
 from faultlens.errors import UserError
 from faultlens.features.table import FeatureTable
-from faultlens.profile.chance import against_chance
+from faultlens.profile.chance import against_chance, draw_nulls
 from faultlens.profile.measures import SiteMeasures
 from faultlens.profile.readings import category_reading, lengths_by_category, site_reading
 from faultlens.profile.result import Profile
@@ -51,7 +51,8 @@ def profile_tables(
         if not table.matrix.nnz:
             raise UserError(f"no feature of {name} fires on any text of {corpus.name}")
     measures = {name: SiteMeasures.of(table, threshold) for name, table in tables.items()}
-    chance = against_chance(measures, corpus, permutations, seed, progress)
+    nulls = draw_nulls(measures, corpus, permutations, seed, progress)
+    chance = against_chance(measures, corpus, nulls)
     labels = np.array(corpus.labels)
     sites = {}
     for name, table in tables.items():
