@@ -71,9 +71,9 @@ def draw_nulls(
     kinds = len(corpus.categories if strata is not None else set(corpus.sizes.values()))
     tick = progress.start("Shuffling labels", kinds * len(measures))
     nulls: dict[str, dict[str, Null]] = {name: {} for name in measures}
-    for categories, members in _random_groups(corpus, permutations, seed, strata):
+    for categories, members in random_labellings(corpus, permutations, seed, strata):
         for name, site in measures.items():
-            null = _null(site, members)
+            null = Null(auroc_null(site, members), score_null(site, members))
             nulls[name].update(dict.fromkeys(categories, null))
             tick(1)
     return nulls
@@ -103,7 +103,7 @@ def _corrected(found: Mapping[Cell, tuple[Best, float]]) -> dict[Cell, Tested]:
     }
 
 
-def _random_groups(
+def random_labellings(
     corpus: Corpus, permutations: int, seed: int, strata: np.ndarray | None
 ) -> Iterator[tuple[list[str], np.ndarray]]:
     """Random groups, and the categories whose null they make: those of one size, or each its own.
@@ -123,12 +123,14 @@ def _random_groups(
         yield categories, random_groups(len(corpus), size, permutations, rng)
 
 
-def _null(site: SiteMeasures, members: np.ndarray) -> Null:
+def auroc_null(site: SiteMeasures, members: np.ndarray) -> np.ndarray:
+    """The best AUROC of all features under each random group, `[permutations]`."""
     n, features = site.values.shape
     size = int(members[0].sum())
-    pairs = size * (n - size)
     offset = np.full(features, -(size + 1) / (2 * (n - size)))
-    return Null(
-        auroc=max_null(site.ranks, 1 / pairs, offset, members),
-        score=max_null(site.above, 2.0, -site.above.sum(axis=0), members),
-    )
+    return max_null(site.ranks, 1 / (size * (n - size)), offset, members)
+
+
+def score_null(site: SiteMeasures, members: np.ndarray) -> np.ndarray:
+    """The best score of all features under each random group, `[permutations]`."""
+    return max_null(site.above, 2.0, -site.above.sum(axis=0), members)

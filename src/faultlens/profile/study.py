@@ -91,5 +91,6 @@ def profile_tables(
         sites=sites,
         difficulty=difficulties(sites, ALPHA),
         length_strata=length_strata,
+        warnings=corpus.warnings,
         layers=compare_layers(sites, decoders or {}),
     )

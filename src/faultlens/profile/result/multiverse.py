@@ -38,14 +38,17 @@ class MultiverseClaim:
 
 @dataclass(frozen=True)
 class Choice:
-    """What one choice does, averaged over all others."""
+    """What one choice does: with the defaults otherwise, and averaged over all other choices."""
 
     name: str  # e.g. "padding"
     value: str  # e.g. "pooled"
+    by: str  # "selectivity" for what decides a table, "specialist" for threshold and rule
     error: str  # why it is an error; empty if it is not
-    specifications: int
-    beyond_chance: float  # mean share of categories with a feature beyond chance by AUROC
-    same_feature: float  # share of categories × sites whose top feature is the default's
+    beyond_alone: float  # share of categories with a feature beyond chance, all else as by default
+    same_alone: float  # share of categories × sites whose top feature is then the default's
+    specifications: int  # that make this choice
+    beyond_mean: float  # the same two, averaged over them
+    same_mean: float
 
 
 @dataclass(frozen=True)
