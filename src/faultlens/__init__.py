@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 # verbs, bound below, keep the names.
 import faultlens.audit
 import faultlens.profile  # noqa: F401
-from faultlens.api import audit, load, profile
+from faultlens.api import audit, figures, load, profile
 from faultlens.errors import UserError
 
 if TYPE_CHECKING:
@@ -43,6 +43,7 @@ __all__ = [
     "Task",
     "UserError",
     "audit",
+    "figures",
     "load",
     "minimal_pairs",
     "profile",

@@ -9,6 +9,8 @@ from faultlens.errors import UserError
 from faultlens.progress import SILENT, Progress
 
 if TYPE_CHECKING:
+    from plotly.graph_objects import Figure
+
     from faultlens.audit.result import Audit
     from faultlens.corpus.pairs import PairSet
     from faultlens.corpus.task import Task
@@ -166,3 +168,13 @@ def audit(
         seed=seed,
         progress=progress,
     )
+
+
+def figures(result: Profile) -> dict[str, Figure]:
+    """A profile's figures as plotly objects, by name: `fl.figures(profile)["specialists"]`.
+
+    Those of what was not done (minimal pairs, the method study, lines over layers) are left out.
+    """
+    from faultlens.report.plots import profile_figures
+
+    return profile_figures(result)

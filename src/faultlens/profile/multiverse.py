@@ -99,7 +99,7 @@ def method_study(
         for by in specs
         for row, category in enumerate(corpus.categories)
     ]
-    return Multiverse(permutations, specs, claims, choices(specs, found, default))
+    return Multiverse(permutations, specs, default, claims, choices(specs, found, default))
 
 
 @dataclass(frozen=True, eq=False)

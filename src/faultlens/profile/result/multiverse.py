@@ -57,5 +57,6 @@ class Multiverse:
 
     permutations: int
     specifications: dict[str, list[Specification]]  # by "selectivity" and "specialist"
+    default: dict[str, int]  # the place of the default specification among each measure's
     claims: list[MultiverseClaim]
     choices: list[Choice]
