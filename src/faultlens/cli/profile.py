@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, TypedDict
 
 import typer
 
@@ -14,12 +14,24 @@ from faultlens.errors import UserError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from faultlens.cli.run import Findings
     from faultlens.corpus.pairs import PairSet
     from faultlens.corpus.texts import Corpus
     from faultlens.features.table import FeatureTable
+    from faultlens.progress import Progress
+    from faultlens.runs.folder import Manifest
 
 BUILT_IN = "seven-categories"
 BUILT_IN_PAIRS = "built-in"
+
+
+class Options(TypedDict):
+    """What a profile of tables and one through a lens are both asked."""
+
+    threshold: float | None
+    permutations: int
+    seed: int
+    length_strata: int | None
 
 
 def profile(
@@ -67,7 +79,6 @@ def profile(
 ) -> None:
     """Which features go with which kind of text, and which of them beat chance."""
     given = {name: value for name, value in locals().items() if name != "json"}
-    from faultlens.runs.files import file_digest
     from faultlens.runs.folder import Manifest, check_target
 
     if out is not None:
@@ -80,28 +91,19 @@ def profile(
             "with: leave out --features"
         )
     texts = read_named_corpus(corpus, label, text)
+    pair_set = None if pairs is None else _pairs(pairs)
     warn(texts.warnings)
     manifest = Manifest.begin({name: str(v) for name, v in given.items() if v is not None})
     manifest.inputs["corpus"] = {"name": texts.name, "digest": texts.digest}
+    options: Options = {
+        "threshold": threshold,
+        "permutations": permutations,
+        "seed": seed,
+        "length_strata": length_strata,
+    }
     with progress_bars() as bars:
         if features:
-            from faultlens.profile.study import profile_tables
-
-            tables = _brought(features, texts.texts, pooled)
-            manifest.inputs["features"] = {
-                name: file_digest(Path(table.convention["source"]))
-                for name, table in tables.items()
-            }
-            result = profile_tables(
-                tables,
-                texts,
-                threshold=threshold,
-                permutations=permutations,
-                seed=seed,
-                length_strata=length_strata,
-                progress=bars,
-            )
-            found = Findings(result, tables)
+            found = _from_matrices(features, pooled, texts, manifest, options, bars)
         else:
             import faultlens as fl
             from faultlens.cli.run import record_lens
@@ -109,24 +111,34 @@ def profile(
 
             lens = fl.load(model, sae, o.parse_layers(layers), o.parse_sites(sites))
             record_lens(manifest, lens)
-            pair_set = None if pairs is None else _pairs(pairs)
             if pair_set is not None:
                 manifest.inputs["pairs"] = {"name": pair_set.name, "digest": pair_set.digest}
             run = profile_lens(
-                lens,
-                texts,
-                pooling=pooling,
-                threshold=threshold,
-                permutations=permutations,
-                seed=seed,
-                length_strata=length_strata,
-                pairs=pair_set,
-                multiverse=multiverse,
-                long=long,
-                progress=bars,
-            )
+                lens, texts, pooling=pooling, pairs=pair_set, multiverse=multiverse, long=long,
+                progress=bars, **options,
+            )  # fmt: skip
             found = Findings(run.profile, run.tables, run.store)
     finish(out, manifest, found, overwrite, json)
+
+
+def _from_matrices(
+    features: Sequence[str],
+    pooled: str | None,
+    texts: Corpus,
+    manifest: Manifest,
+    options: Options,
+    bars: Progress,
+) -> Findings:
+    """The profile of matrices that were brought: all but what needs tokens."""
+    from faultlens.cli.run import Findings
+    from faultlens.profile.study import profile_tables
+    from faultlens.runs.files import file_digest
+
+    tables = _brought(features, texts.texts, pooled)
+    manifest.inputs["features"] = {
+        name: file_digest(Path(table.convention["source"])) for name, table in tables.items()
+    }
+    return Findings(profile_tables(tables, texts, progress=bars, **options), tables)
 
 
 def read_named_corpus(name: str, label: str = "category", text: str = "text") -> Corpus:

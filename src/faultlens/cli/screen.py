@@ -51,7 +51,7 @@ def quiet_libraries() -> None:
 def warn(sentences: Sequence[str]) -> None:
     """Print warnings on standard error, one a line."""
     for sentence in sentences:
-        print(f"faultlens: warning: {sentence}", file=sys.stderr)
+        print(f"warning: {sentence}", file=sys.stderr)
 
 
 def say(lines: Sequence[str]) -> None:

@@ -51,11 +51,7 @@ def read_ways(
 
     Raises UserError for a text that does not fit into the context, unless `long` is `truncate`.
     """
-    if long == "split":
-        raise UserError(
-            "the method study pads every text to the longest: expected --long error or truncate, "
-            "got split"
-        )
+    check_long(long)
     bos = int(lens.dictionaries[0].convention.prepend_bos)
     room = lens.model.context - bos
     ids = [chunks(lens.model.ids(text), i, room, long)[0] for i, text in enumerate(texts)]
@@ -90,6 +86,15 @@ def read_ways(
         way: {name: _joined(parts) for name, parts in by_name.items()}
         for way, by_name in collected.items()
     }
+
+
+def check_long(long: Long) -> None:
+    """Raises UserError for `split`: pieces of a text cannot be padded as the text is."""
+    if long == "split":
+        raise UserError(
+            "the method study pads every text to the longest: expected --long error or truncate, "
+            "got split"
+        )
 
 
 def _rows(way: Way, lengths: np.ndarray, width: int, bos: int) -> _Rows:

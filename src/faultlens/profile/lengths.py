@@ -46,8 +46,10 @@ def length_strata(lengths: np.ndarray, strata: int) -> np.ndarray:
     [0, 1, 0, 2, 2, 0]
     """
     if not 2 <= strata <= len(lengths) // 2:
+        most = len(lengths) // 2
         raise UserError(
-            f"{strata} length strata for {len(lengths)} texts: expected 2 to {len(lengths) // 2}"
+            f"{strata} length strata for {len(lengths)} texts: expected "
+            + (f"2 to {most}" if most >= 2 else "at least 4 texts")
         )
     edges = np.quantile(lengths, np.arange(1, strata) / strata)
     return np.searchsorted(edges, lengths, side="left")

@@ -12,6 +12,7 @@ from faultlens.features.lens import Lens
 from faultlens.features.reading import Long
 from faultlens.features.store import ActivationStore
 from faultlens.features.table import FeatureTable
+from faultlens.profile.extraction import check_long
 from faultlens.profile.multiverse import method_study
 from faultlens.profile.pairs import contrast_pairs
 from faultlens.profile.result import MinimalPairs, Profile
@@ -52,6 +53,8 @@ def profile_lens(
     Raises:
         UserError: a text cannot be read, or nothing fires.
     """
+    if multiverse:
+        check_long(long)
     store = ActivationStore()
     tick = progress.start("Reading texts", len(corpus))
     tables = lens.read(corpus.texts, pooling, long, tick, store)
