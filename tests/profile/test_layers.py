@@ -121,3 +121,16 @@ def test_difficulty_is_one_minus_the_mean_net_catch() -> None:
     assert (result.difficulty["A"].rank, result.difficulty["B"].rank) == (1, 2)
     assert result.difficulty["A"].first_site == "2-res-x"
     assert result.difficulty["B"].sites_by_score == 0
+
+
+def test_a_best_score_below_zero_is_no_catch_and_equal_difficulties_share_a_rank() -> None:
+    """Every feature is above the threshold on every text: A scores 8 − 12, B 12 − 8."""
+    rows = pd.DataFrame({"text": CORPUS.texts, "tokens": 5})
+    matrix = csr_matrix(1 + np.random.default_rng(0).random((20, 6)), dtype=np.float32)
+    table = FeatureTable("2-res-x", matrix, rows, {}, 2)
+    result = profile_tables({"2-res-x": table}, CORPUS, threshold=0.5, permutations=99)
+    assert result.sites["2-res-x"].categories["A"].specialist.score == -4
+    assert result.difficulty["A"].difficulty == 1.0
+    assert result.difficulty["B"].difficulty == pytest.approx(1 - 4 / 12)
+    silent = profile_tables({"2-res-x": table}, CORPUS, threshold=5.0, permutations=99)
+    assert [found.rank for found in silent.difficulty.values()] == [1, 1]

@@ -127,6 +127,17 @@ def test_the_default_specification_is_the_profile(profile: Profile) -> None:
         assert claim.by_default is any(r.p_holm <= 0.05 for r in readings)
 
 
+def test_claims_are_corrected_over_categories_and_sites(lens: Lens, corpus: Corpus) -> None:
+    """A random labelling in which Social is at p = .03 by itself, and not after Holm."""
+    labels = np.random.default_rng(10).permutation(np.array(corpus.labels)).tolist()
+    shuffled = Corpus("shuffled", corpus.texts, tuple(labels))
+    result = fl.profile(lens, shuffled, permutations=999, multiverse=True)
+    readings = [site.categories["Social"].selectivity for site in result.sites.values()]
+    assert min(r.p_value for r in readings) <= 0.05 < min(r.p_holm for r in readings)
+    found = {(claim.category, claim.by): claim for claim in study(result).claims}
+    assert not found["Social", "selectivity"].by_default
+
+
 def test_shares_are_of_the_specifications_they_name(profile: Profile) -> None:
     found = study(profile)
     for claim in found.claims:
