@@ -174,11 +174,13 @@ def _scores(profile: Profile) -> Table:
                     f"{short.score} ({short.inside} / {short.outside})",
                 ]
             )
+    heights = [f"{name} {number(site.threshold)}" for name, site in profile.sites.items()]
     return table(
         "The feature with the best score for each category: texts above the threshold inside the "
         "category, minus outside. ✓ marks those that are specialists beyond chance, by p after "
         f"Holm. The shortlist rule looks only among the {profile.top_k} features that peak "
-        "highest; it has no p-value, and a positive score alone means nothing.",
+        "highest; it has no p-value, and a positive score alone means nothing. Thresholds: "
+        f"{listed(heights)}.",
         [
             Column("Category"),
             Column("Site"),
