@@ -133,6 +133,21 @@ def test_a_cached_data_set_is_read_without_a_network() -> None:
 
 
 @pytest.mark.usefixtures("cached")
+def test_rows_without_a_label_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Hidden labels are −1 in a data set: no category of that name must come about."""
+    import datasets
+
+    monkeypatch.setattr(datasets.config, "HF_HUB_OFFLINE", True)
+    whole = datasets.load_dataset("owner/toy", split="train")
+    hidden = whole.map(lambda row, i: {"label": -1 if i == 4 else row["label"]}, with_indices=True)
+    monkeypatch.setattr(datasets, "load_dataset", lambda *_, **__: hidden)
+    with pytest.raises(
+        UserError, match=r"hf:owner/toy row 5 has no 'label': it has 'text', 'topic'"
+    ):
+        read_corpus("hf:owner/toy", label="label")
+
+
+@pytest.mark.usefixtures("cached")
 @pytest.mark.parametrize(
     ("source", "message"),
     [

@@ -76,7 +76,7 @@ def test_layers_are_compared_by_direction(profile: Profile) -> None:
 
 
 def test_the_file_keeps_the_contract(profile: Profile) -> None:
-    data = json.loads(json.dumps(profile.to_dict()))
+    data = json.loads(json.dumps(profile.to_dict(), allow_nan=False))
     assert Profile.from_dict(data) == profile
     for site in data["sites"].values():
         assert {"feature", "texts", "coverage"} <= set(site["most_frequent"])

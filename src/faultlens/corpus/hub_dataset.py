@@ -51,9 +51,9 @@ def dataset_records(source: str) -> Iterator[Placed]:
     }
     for number, row in enumerate(rows, start=1):
         named = {
-            column: classes[column].int2str(value) if column in classes and value >= 0 else value
+            column: classes[column].int2str(value) if column in classes else value
             for column, value in row.items()
-            if value is not None
+            if value is not None and not (column in classes and value < 0)  # −1: not labelled
         }
         yield f"{source} row {number}", named
 

@@ -69,7 +69,7 @@ def read_ways(
         ]
         values = lens.model.read(lens.model.pad(padded), [d.site for d in lens.dictionaries])
         for dictionary in lens.dictionaries:
-            x = values[dictionary.site].reshape(len(batch) * width, -1)
+            x = values[dictionary.site].reshape(len(batch) * width, -1).float()
             tokens = encode(dictionary, x)
             norms = x.norm(dim=-1).cpu().numpy().astype(np.float64)
             for way in ways:

@@ -66,7 +66,7 @@ def profile_lens(
         permutations=permutations,
         seed=seed,
         length_strata=length_strata,
-        decoders={d.name: d.W_dec.detach().cpu().numpy() for d in lens.dictionaries},
+        decoders={d.name: d.W_dec.detach().float().cpu().numpy() for d in lens.dictionaries},
         progress=progress,
     )
     counts = next(iter(tables.values())).rows["tokens"].tolist()
