@@ -51,6 +51,16 @@ def test_each_token_of_a_split_character_shows_it() -> None:
     assert of_bytes([b"\xff", b"a"]) == ["\ufffd", "a"]
 
 
+def test_a_space_is_kept_where_the_decoder_drops_that_of_its_first_token() -> None:
+    """As the decoders of SentencePiece's vocabularies do."""
+    words = ["▁def", "▁f", "(", "x", "):", "▁é"]
+
+    def decode(ids: Sequence[int]) -> str:
+        return "".join(words[i] for i in ids).replace("▁", " ").removeprefix(" ")
+
+    assert shown_pieces(decode, range(len(words))) == ["def", " f", "(", "x", "):", " é"]
+
+
 @settings(deadline=None, max_examples=200)
 @given(st.text(st.sampled_from("ab é東😀👍🏽ж∑\n"), min_size=1, max_size=8), st.data())
 def test_any_cut_of_any_text_agrees_with_its_bytes(text: str, data: st.DataObject) -> None:

@@ -27,8 +27,17 @@ def shown_pieces(decode: Decode, ids: Sequence[int]) -> list[str]:
     pieces: list[str] = []
     while len(pieces) < len(ids):
         start = len(pieces)
-        pieces += _group(decode, ids[start : start + LONGEST])
+        after = decode_after(decode, ids[max(0, start - 1) : start])
+        pieces += _group(after, ids[start : start + LONGEST])
     return pieces
+
+
+def decode_after(decode: Decode, before: Sequence[int]) -> Decode:
+    """Decodes tokens as they read after `before`: some decoders drop the space they begin with."""
+    if not before:
+        return decode
+    known = len(decode(before))
+    return lambda ids: decode([*before, *ids])[known:]
 
 
 def _group(decode: Decode, ids: Sequence[int]) -> list[str]:

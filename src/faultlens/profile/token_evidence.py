@@ -10,7 +10,7 @@ import numpy as np
 
 from faultlens.corpus.texts import Corpus
 from faultlens.features.lens import Lens
-from faultlens.features.pieces import HALF, shown_pieces
+from faultlens.features.pieces import HALF, decode_after, shown_pieces
 from faultlens.features.store import ActivationStore, Firings
 from faultlens.features.token_classes import CLASSES, token_classes
 from faultlens.profile.layers import TOP
@@ -71,7 +71,8 @@ class TokenMap:
         """One token in its context; characters cut by the window's edge are left out."""
         ids = self.ids[text]
         left = self.decode(ids[max(0, position - WINDOW) : position])
-        right = self.decode(ids[position + 1 : position + 1 + WINDOW])
+        after = decode_after(self.decode, ids[position : position + 1])
+        right = after(ids[position + 1 : position + 1 + WINDOW])
         return Example(
             text,
             category,
