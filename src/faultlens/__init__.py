@@ -18,12 +18,13 @@ from typing import TYPE_CHECKING, Any
 # verbs, bound below, keep the names.
 import faultlens.audit
 import faultlens.profile  # noqa: F401
-from faultlens.api import audit, load, profile
+from faultlens.api import audit, figures, load, profile
 from faultlens.errors import UserError
 
 if TYPE_CHECKING:
     from faultlens.audit.result import Audit
     from faultlens.corpus import tasks
+    from faultlens.corpus.pairs import PairSet, minimal_pairs, read_pairs
     from faultlens.corpus.task import Prompt, Task, read_task
     from faultlens.corpus.texts import Corpus, read_corpus, seven_categories
     from faultlens.features.lens import Lens
@@ -36,14 +37,18 @@ __all__ = [
     "Corpus",
     "FeatureTable",
     "Lens",
+    "PairSet",
     "Profile",
     "Prompt",
     "Task",
     "UserError",
     "audit",
+    "figures",
     "load",
+    "minimal_pairs",
     "profile",
     "read_corpus",
+    "read_pairs",
     "read_task",
     "seven_categories",
     "tasks",
@@ -54,10 +59,13 @@ _HOMES = {
     "Corpus": "faultlens.corpus.texts",
     "FeatureTable": "faultlens.features.table",
     "Lens": "faultlens.features.lens",
+    "PairSet": "faultlens.corpus.pairs",
     "Profile": "faultlens.profile.result",
     "Prompt": "faultlens.corpus.task",
     "Task": "faultlens.corpus.task",
+    "minimal_pairs": "faultlens.corpus.pairs",
     "read_corpus": "faultlens.corpus.texts",
+    "read_pairs": "faultlens.corpus.pairs",
     "read_task": "faultlens.corpus.task",
     "seven_categories": "faultlens.corpus.texts",
 }

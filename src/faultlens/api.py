@@ -9,7 +9,10 @@ from faultlens.errors import UserError
 from faultlens.progress import SILENT, Progress
 
 if TYPE_CHECKING:
+    from plotly.graph_objects import Figure
+
     from faultlens.audit.result import Audit
+    from faultlens.corpus.pairs import PairSet
     from faultlens.corpus.task import Task
     from faultlens.corpus.texts import Corpus
     from faultlens.features.lens import Lens
@@ -80,6 +83,9 @@ def profile(
     top_k: int = 5,
     permutations: int = 10_000,
     seed: int = 0,
+    length_strata: int | None = None,
+    pairs: PairSet | None = None,
+    multiverse: bool = False,
     long: Literal["error", "split", "truncate"] = "error",
     fit_check: bool = True,
     progress: Progress = SILENT,
@@ -95,32 +101,55 @@ def profile(
         top_k: how many per-category maxima make the top-k sum, share and Gini, and the shortlist.
         permutations: random labellings behind each p-value.
         seed: of the random labellings.
+        length_strata: shuffle labels only among texts of like length, in so many strata.
+        pairs: minimal pairs to tell meaning from surface by, e.g. `fl.minimal_pairs()`; needs a
+            lens.
+        multiverse: run the method study, every claim under every combination of choices; needs a
+            lens.
         long: what to do with a text longer than the context.
         fit_check: check first that the lens's dictionaries fit its model; that it was left out is
             recorded in the result. Without effect on tables.
         progress: told of the stages.
 
     Raises:
-        UserError: a text that cannot be read, tables that do not fit the corpus, a dictionary that
-            does not fit its model.
+        UserError: a text that cannot be read, tables that do not fit the corpus, something asked of
+            tables that needs a model, or a dictionary that does not fit its model.
     """
     from faultlens.features.lens import Lens
-    from faultlens.profile.study import profile_tables
 
     if isinstance(source, Lens):
+        from faultlens.profile.running import profile_lens
+
         source = source.checked(progress) if fit_check else source.unchecked()
-    tables = (
-        source.read(corpus.texts, pooling, long, progress.start("Reading texts", len(corpus)))
-        if isinstance(source, Lens)
-        else source
-    )
+        return profile_lens(
+            source,
+            corpus,
+            pooling=pooling,
+            threshold=threshold,
+            top_k=top_k,
+            permutations=permutations,
+            seed=seed,
+            length_strata=length_strata,
+            pairs=pairs,
+            multiverse=multiverse,
+            long=long,
+            progress=progress,
+        ).profile
+    if pairs is not None or multiverse:
+        raise UserError(
+            f"{'minimal pairs need' if pairs is not None else 'the method study needs'} a model to "
+            "read texts with, and tables hold none: give a lens (--model) in their place"
+        )
+    from faultlens.profile.study import profile_tables
+
     return profile_tables(
-        tables,
+        source,
         corpus,
         threshold=threshold,
         top_k=top_k,
         permutations=permutations,
         seed=seed,
+        length_strata=length_strata,
         progress=progress,
     )
 
@@ -167,3 +196,13 @@ def audit(
         seed=seed,
         progress=progress,
     )
+
+
+def figures(result: Profile) -> dict[str, Figure]:
+    """A profile's figures as plotly objects, by name: `fl.figures(profile)["specialists"]`.
+
+    Those of what was not done (minimal pairs, the method study, lines over layers) are left out.
+    """
+    from faultlens.report.plots import profile_figures
+
+    return profile_figures(result)

@@ -116,12 +116,51 @@ def test_options_that_cannot_be_meant(
         (["tokens", "hello", "--feature", "17"], "--feature '17': expected LAYER/INDEX"),
         (["tokens", "hello", "--feature", "3/99999"], "3-res-mini has the features 0 to 1535"),
         (["tokens", "", "--feature", "3/1"], "text 1 has no tokens"),
+        (["tokens", "--feature", "3/1"], "nothing to read: expected a text, or a corpus"),
+        (["tokens", "--feature", "3/1", "--corpus", "no.jsonl"], "no file no.jsonl"),
     ],
 )
 def test_other_commands(
     capsys: pytest.CaptureFixture[str], arguments: list[str], message: str
 ) -> None:
     assert message in refused(capsys, *arguments)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--length-strata", "2"], "2 length strata for 2 texts: expected at least 4 texts"),
+        (["--pairs", "no.jsonl"], "no file no.jsonl: expected a JSONL file"),
+        (["--features", "6-x=a.npy", "--pairs", "built-in"], "--pairs needs a model to read texts"),
+        (["--features", "6-x=a.npy", "--multiverse"], "--multiverse needs a model to read texts"),
+        (["--multiverse", "--long", "split"], "expected --long error or truncate, got split"),
+        (["--text", "body"], "line 1 has no 'body': it has 'text', 'category'"),
+    ],
+)
+def test_what_a_profile_cannot_be_asked(
+    capsys: pytest.CaptureFixture[str], corpus: Path, options: list[str], message: str
+) -> None:
+    assert message in refused(capsys, "profile", corpus, *options)
+
+
+def test_pairs_are_refused_before_the_work_and_named(
+    capsys: pytest.CaptureFixture[str], corpus: Path
+) -> None:
+    rows = [("a", "x"), ("a", "y"), ("b", "x"), ("b", "y")]
+    path = corpus.parent / "pairs.jsonl"
+    lines = [json.dumps({"topic": t, "form": f, "text": "word " * 400}) for t, f in rows]
+    path.write_text("\n".join(lines))
+    assert "pairs pairs: text 1 has" in refused(capsys, "profile", corpus, "--pairs", path)
+    path.write_text(lines[0])
+    assert "topic 'a' has one form" in refused(capsys, "profile", corpus, "--pairs", path)
+
+
+def test_a_corpus_that_is_no_folder_of_categories(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    (tmp_path / "stray.txt").write_text("x")
+    assert "stray.txt lies in no category" in refused(capsys, "profile", tmp_path)
+    assert "names no data set" in refused(capsys, "profile", "hf:a/b/c")
 
 
 def test_an_audit_whose_prompt_is_too_long(

@@ -44,7 +44,7 @@ def test_the_demos_folder_holds_what_the_design_says(demo: tuple[Path, str]) -> 
     assert set(manifest["files"]) == files - {"manifest.json", "report.html"}
     for name, digest in manifest["files"].items():
         assert file_digest(folder / name) == digest
-    assert set(manifest["inputs"]) == {"model", "dictionaries", "corpus", "task"}
+    assert set(manifest["inputs"]) == {"model", "dictionaries", "corpus", "task", "pairs"}
     convention = manifest["conventions"]["3-res-mini"]
     assert convention.pop("fit_check").startswith("passed: FVU 0.1")
     assert convention == {"prepend_bos": True, "centred": False}
@@ -128,12 +128,71 @@ def test_an_audit_of_prompts_from_a_file(tmp_path: Path) -> None:
     assert "run holds a run already" in again.stderr
 
 
+def test_a_profile_of_a_folder_with_everything_asked_for(tmp_path: Path) -> None:
+    """Text files by category, one twice; labels shuffled within strata; pairs; the method study."""
+    texts = {
+        "code": ["x = [1, 2]", "for i in y:\n    z(i)", "print(a + b)", "def f(q):\n    return q"],
+        "chat": ["hi there", "how are you", "see you soon then", "hi there"],
+        "maths": ["2 + 2 = 4"],
+    }
+    for category, of_category in texts.items():
+        (tmp_path / "mine" / category).mkdir(parents=True)
+        for number, text in enumerate(of_category):
+            (tmp_path / "mine" / category / f"{number}.txt").write_text(text)
+    rows = [
+        {"topic": f"{a} and {b}", "form": form, "text": text}
+        for a, b in ((1, 2), (3, 4), (5, 3))
+        for form, text in (("signs", f"{a} + {b} = {a + b}"), ("words", f"{a} plus {b} is {a + b}"))
+    ]
+    (tmp_path / "pairs.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    done = faultlens(
+        "profile", "mine", "--layers", "3,4", "--permutations", "199", "--length-strata", "2",
+        "--pairs", "pairs.jsonl", "--multiverse", "--out", "run", cwd=tmp_path,
+    )  # fmt: skip
+    warnings = [line for line in done.stderr.splitlines() if line.startswith("warning: ")]
+    assert warnings == [
+        'warning: 1 text stands more than once: "hi there" at mine/chat/0.txt and mine/chat/3.txt',
+        "warning: category maths has one text: one text does not show what its category "
+        "has in common",
+    ]
+    profile = Profile.from_dict(json.loads((tmp_path / "run" / "profile.json").read_text()))
+    assert (profile.corpus, profile.n_texts, profile.length_strata) == ("mine", 9, 2)
+    assert [f"warning: {w}" for w in profile.warnings] == warnings
+    assert profile.pairs is not None and profile.pairs.pairs == 3
+    assert profile.multiverse is not None and profile.multiverse.permutations == 199
+    assert profile.tokens is not None and profile.layers is not None
+    manifest = json.loads((tmp_path / "run" / "manifest.json").read_text())
+    assert manifest["inputs"]["pairs"]["name"] == "pairs"
+    assert "Minimal pairs at" in done.stdout and "Method study:" in done.stdout
+    page = (tmp_path / "run" / "report.html").read_text()
+    for said in ("What to know of the corpus", "Where they fire", "Method study"):
+        assert said in page
+
+
 def test_tokens_shows_where_a_feature_fires(tmp_path: Path) -> None:
     shown = faultlens("tokens", "Mary met Tom.", "--feature", "3/5", cwd=tmp_path).stdout
     assert shown.splitlines()[0].startswith("3-res-mini/5 in 4 tokens")
-    as_json = faultlens("tokens", "Mary met Tom.", "--feature", "3/5", "--json", cwd=tmp_path)
-    tokens = json.loads(as_json.stdout)["tokens"]
-    assert [token["token"] for token in tokens] == ["Mary", " met", " Tom", "."]
+    as_json = faultlens("tokens", "Mary met 😵.", "--feature", "4/1463", "--json", cwd=tmp_path)
+    result = json.loads(as_json.stdout)
+    tokens = [token["token"] for token in result["tokens"]]
+    assert tokens[:2] == ["Mary", " met"] and tokens[-1] == "."
+    assert "😵" in tokens[-2], "the last byte of the character shows it"
+    assert [token["class"] for token in result["tokens"]][2:-1] == ["emoji"] * (len(tokens) - 3)
+    assert sum(result["classes"].values()) == pytest.approx(1)
+
+
+def test_tokens_shows_a_corpuss_strongest_texts(tmp_path: Path) -> None:
+    asked = ["tokens", "--feature", "4/1463", "--corpus", "seven-categories", "--top", "3"]
+    seen = json.loads(faultlens(*asked, "--json", cwd=tmp_path).stdout)["corpus"]
+    assert [example["category"] for example in seen["examples"]] == ["Social"] * 3
+    heights = [example["activation"] for example in seen["examples"]]
+    assert heights == sorted(heights, reverse=True)
+    assert seen["classes"]["emoji"]["share"] > 10 * seen["classes"]["emoji"]["random"]
+    lines = faultlens(*asked, cwd=tmp_path).stdout.splitlines()
+    assert lines[0].startswith("4-res-mini/1463 in seven-categories: fires on")
+    assert len(lines) <= 1 + 3 + 1 + 7 and max(map(len, lines)) <= 120
+    emoji = next(line for line in lines if line.startswith("  emoji"))
+    assert "random" in emoji and "of features" in emoji
 
 
 def test_the_doctor_measures_every_dictionary_asked_for(tmp_path: Path) -> None:

@@ -74,6 +74,47 @@ def test_the_default_threshold_is_a_high_percentile_of_what_fires() -> None:
     assert site.threshold == pytest.approx(np.percentile(positive, 99.5))
 
 
+def test_of_tied_features_the_one_that_peaks_higher_is_named() -> None:
+    table = planted(mark=False)
+    dense = table.matrix.toarray()
+    dense[:, [40, 90]] = [1.0, 2.0]  # fire on every text, as nothing else does
+    dense[:8, 60] = 3.0  # and one that fires on all of A, and stronger
+    dense[8:, 60] = 0.0
+    tied = FeatureTable(table.name, csr_matrix(dense), table.rows, {}, 3)
+    site = profile(tied).sites["3-res-x"]
+    assert (site.most_frequent.feature, site.most_frequent.ties) == ("3-res-x/90", 2)
+    assert (site.most_frequent.texts, site.most_frequent.coverage) == (40, 1.0)
+    within = site.categories["A"].most_frequent
+    assert (within.feature, within.texts, within.coverage) == ("3-res-x/60", 8, 1.0)
+    assert within.ties == 3
+
+
+def test_a_category_by_itself_is_the_corpus_cut_down_to_it() -> None:
+    """Most selective and long tail of a category, against a corpus of its texts alone."""
+    table = planted()
+    for category in "ABC":
+        inside = np.array(LABELS) == category
+        found = profile(table).sites["3-res-x"].categories[category]
+        dense = table.matrix.toarray()[inside].astype(float)
+        counts = (dense > 5.0).sum(axis=0)
+        least = counts[counts > 0].min()
+        assert found.most_selective is not None
+        assert (found.most_selective.texts, found.most_selective.ties) == (
+            least,
+            (counts == least).sum(),
+        )
+        totals = np.sort(dense.sum(axis=0))[::-1]
+        assert found.tail.participation_ratio == pytest.approx(
+            totals.sum() ** 2 / (totals**2).sum(), rel=1e-5
+        )
+        reached = np.cumsum(totals) / totals.sum()
+        assert found.tail.features_90 == 1 + int((reached < 0.9).sum())
+    site = profile(table).sites["3-res-x"]
+    assert site.curve.ranks[0] == 1 and site.curve.ranks[-1] == site.firing
+    assert site.curve.shares[-1] == pytest.approx(1.0)
+    assert (np.diff(site.curve.shares) >= 0).all()
+
+
 def test_renaming_features_renames_the_result_and_nothing_else() -> None:
     table = planted()
     order = np.random.default_rng(1).permutation(200)

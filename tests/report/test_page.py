@@ -12,6 +12,7 @@ import plotly.graph_objects as go
 import pytest
 import samples
 
+import faultlens as fl
 from faultlens.audit.result import Audit
 from faultlens.errors import UserError
 from faultlens.profile.result import Profile
@@ -82,7 +83,7 @@ def without_plotly(page: str) -> str:
 
 @pytest.fixture(scope="module")
 def page() -> str:
-    return build_page(samples.profile(), samples.audit(), samples.manifest())
+    return build_page(samples.whole_profile(), samples.audit(), samples.manifest())
 
 
 def test_page_is_well_formed_and_navigable(page: str) -> None:
@@ -121,8 +122,54 @@ def test_text_from_data_never_becomes_markup(page: str) -> None:
     assert "<" not in script_json("</script>")
 
 
+def test_what_only_a_model_can_tell_is_told_or_said_to_be_missing() -> None:
+    bare = " ".join(as_text(profile_parts(samples.profile()), width=10_000).split())
+    assert "Not done: where a feature fires needs a model" in bare
+    assert "Not done: no minimal pairs were given" in bare
+    assert "Method study" not in bare
+    whole = " ".join(as_text(profile_parts(samples.whole_profile()), width=10_000).split())
+    assert "Labels were shuffled only within 4 strata of length" in whole
+    assert "What to know of the corpus | 1 text stands more than once" in whole
+    assert "see⏎⟦<script>⟧ there" in whole
+    assert "Python on operators and punctuation (18%, random 2%)" in whole
+    assert "2 keep" not in whole and "1 keep the index" in whole
+    assert "1 of 2 go to the feature that is nearest in direction" in whole
+    assert "Features go with meaning across forms at 1 of 2 sites" in whole
+    assert "The words alone go with meaning as well (+0.15, p 0.003)" in whole
+    assert "12 of 14 claims hold throughout" in whole
+    assert "✗ padding is pooled as if it were text" in whole
+
+
+def test_figures_are_handed_out_as_plotly_objects() -> None:
+    drawn = fl.figures(samples.whole_profile())
+    assert list(drawn) == [
+        "specialists",
+        "selectivity",
+        "peaks",
+        "coverage",
+        "long-tail",
+        "minimal-pairs",
+        "specifications-selectivity",
+        "specifications-specialist",
+    ]
+    assert all(isinstance(figure, go.Figure) for figure in drawn.values())
+    cells = drawn["specialists"].data[0]
+    assert cells.text[0][0] == "9 ✓" and cells.text[6][0] == "3", (
+        "the mark is the p's, not the score's"
+    )
+    peaks = drawn["peaks"].data
+    assert {trace.yaxis for trace in peaks} == {None, "y2"}
+    assert list(peaks[7].y) == [0.081, 0.081], "Gini below the peaks"
+    assert drawn["minimal-pairs"].data[0].z[0][2] is None
+    curve = drawn["specifications-selectivity"].data
+    assert [trace.name for trace in curve[:2]] == ["unsound", "the default"]
+    assert list(curve[0].x) == [0] and list(curve[1].x) == [1], "sorted by what they find"
+    bare = fl.figures(samples.profile((4,)))
+    assert list(bare) == ["specialists", "selectivity", "long-tail"]
+
+
 def both() -> list[Part]:
-    return profile_parts(samples.profile()) + audit_parts(samples.audit())
+    return profile_parts(samples.whole_profile()) + audit_parts(samples.audit())
 
 
 def test_page_shows_every_category_verdict_and_claim(page: str) -> None:
@@ -191,8 +238,8 @@ def test_underpowered_audit_stops_with_its_reason() -> None:
 
 @pytest.mark.parametrize("audit", AUDITS.values(), ids=AUDITS)
 def test_both_renderers_show_every_part(audit: Audit) -> None:
-    parts = profile_parts(samples.profile()) + audit_parts(audit)
-    page = read(build_page(samples.profile(), audit, None)).words
+    parts = profile_parts(samples.whole_profile()) + audit_parts(audit)
+    page = read(build_page(samples.whole_profile(), audit, None)).words
     text = " ".join(as_text(parts, width=10_000).split())
     for part in parts:
         for said in words_of(part):
@@ -216,10 +263,10 @@ def words_of(part: Part) -> list[str]:
 
 def test_figures_are_valid_plotly_and_ordered() -> None:
     figures = [part.figure for part in both() if isinstance(part, Figure)]
-    assert len(figures) == 3
+    assert len(figures) == 9
     for figure in figures:
         go.Figure(figure)  # raises on a property that plotly does not know
-    rates = figures[2]
+    rates = figures[-1]
     assert rates["data"][0]["name"] == "differs from the rest after Holm"
     assert sum(len(trace["x"]) for trace in rates["data"]) == 10
     assert "<script>" not in json.dumps(rates)
@@ -227,7 +274,21 @@ def test_figures_are_valid_plotly_and_ordered() -> None:
 
 def test_one_layer_draws_no_line() -> None:
     parts = profile_parts(samples.profile((4,)))
-    assert sum(isinstance(part, Figure) for part in parts) == 1
+    assert sum(isinstance(part, Figure) for part in parts) == 3
+    assert any(
+        "fewer than two layers" in part.text for part in parts if isinstance(part, Paragraph)
+    )
+
+
+def test_summary_names_pairs_and_the_method_study_where_they_were_done() -> None:
+    bare, whole = summary(samples.profile(), None), summary(samples.whole_profile(), None)
+    assert whole[: len(bare)] == bare
+    assert whole[len(bare) :] == [
+        "  Minimal pairs at 4-res-mini: one meaning in two forms 0.21 alike, two meanings 0.1, "
+        "p 0.0002",
+        "  Method study: 12 of 14 claims hold under every sound one of 6 specifications",
+    ]
+    assert "A specialist beyond chance (Holm, p ≤ 0.05) for 6 of 7 categories by AUROC" in bare[1]
 
 
 @pytest.mark.parametrize("audit", AUDITS.values(), ids=AUDITS)
@@ -272,7 +333,7 @@ def test_folder_without_results_is_a_users_error(tmp_path: Path) -> None:
 
 
 def test_samples_survive_their_json() -> None:
-    profile = samples.profile()
-    assert Profile.from_dict(json.loads(json.dumps(profile.to_dict()))) == profile
+    for profile in (samples.profile(), samples.whole_profile()):
+        assert Profile.from_dict(json.loads(json.dumps(profile.to_dict()))) == profile
     for audit in AUDITS.values():
         assert Audit.from_dict(json.loads(json.dumps(audit.to_dict()))) == audit

@@ -13,7 +13,12 @@ from sklearn.metrics import roc_auc_score
 
 from faultlens.stats import label_null
 from faultlens.stats.effects import auroc, midranks
-from faultlens.stats.label_null import max_null, permutation_p, random_groups
+from faultlens.stats.label_null import (
+    max_null,
+    permutation_p,
+    random_groups,
+    random_groups_within,
+)
 
 
 def tied_values(n: int, features: int, seed: int) -> np.ndarray:
@@ -89,6 +94,38 @@ def test_blocks_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     whole = auroc_null(values, 10, groups)
     monkeypatch.setattr(label_null, "BLOCK_CELLS", 20)  # three groups at a time, one left over
     np.testing.assert_array_equal(auroc_null(values, 10, groups), whole)
+
+
+@pytest.mark.parametrize("size", [2, 10, 35, 68])
+def test_features_left_out_could_not_have_been_the_best(
+    monkeypatch: pytest.MonkeyPatch, size: int
+) -> None:
+    """Sparse features, most of which can reach nothing, in blocks of 16: the result is that of all.
+
+    The offsets differ between features, as the score's do, so that the bound is not the order of
+    the weights.
+    """
+    monkeypatch.setattr(label_null, "BLOCK_FEATURES", 16)
+    rng = np.random.default_rng(14)
+    above = (rng.random((70, 300)) < rng.beta(0.3, 3, 300)).astype(np.float32)
+    groups = random_groups(70, size, 200, rng)
+    offset = -above.sum(axis=0)
+    plain = (2 * groups @ above + offset).max(axis=1)
+    np.testing.assert_array_equal(max_null(above, 2.0, offset, groups), plain)
+    ranks = midranks(above * rng.random((70, 300)))
+    aurocs = (groups @ ranks - size * (size + 1) / 2).max(axis=1) / (size * (70 - size))
+    np.testing.assert_allclose(auroc_null(ranks, size, groups), aurocs, atol=1e-12)
+
+
+def test_groups_within_strata_hold_as_many_of_each_and_are_equally_likely() -> None:
+    inside = np.array([1, 1, 0, 0, 1, 0, 0, 0, 0], dtype=bool)
+    strata = np.array([0, 0, 0, 0, 5, 5, 5, 2, 2])
+    groups = random_groups_within(inside, strata, 9_000, np.random.default_rng(15))
+    for stratum, size in ((0, 2), (5, 1), (2, 0)):
+        assert (groups[:, strata == stratum].sum(axis=1) == size).all()
+    kinds, counts = np.unique(groups, axis=0, return_counts=True)
+    assert len(kinds) == 6 * 3
+    assert stats.chisquare(counts).pvalue > 0.001
 
 
 @settings(deadline=None, max_examples=60)

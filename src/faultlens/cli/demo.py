@@ -30,6 +30,7 @@ def demo(
         from faultlens.audit.study import audit_task
         from faultlens.cli.run import Findings, finish, record_lens
         from faultlens.features.store import ActivationStore
+        from faultlens.profile.running import profile_lens
 
         lens = fl.load("mini").checked(bars)
         ready(1)
@@ -38,10 +39,11 @@ def demo(
         manifest.inputs["corpus"] = {"name": corpus.name, "digest": corpus.digest}
         manifest.inputs["task"] = {"name": task.name, "digest": task.digest}
 
-        corpus_read, task_read = ActivationStore(), ActivationStore()
-        tick = bars.start("Reading texts", len(corpus))
-        tables = lens.read(corpus.texts, progress=tick, store=corpus_read)
-        profile = fl.profile(tables, corpus, progress=bars)
+        pairs = fl.minimal_pairs()
+        manifest.inputs["pairs"] = {"name": pairs.name, "digest": pairs.digest}
+
+        run = profile_lens(lens, corpus, pairs=pairs, progress=bars)
+        task_read = ActivationStore()
         audit = audit_task(lens, task, progress=bars, store=task_read)
-        found = Findings(profile, tables, corpus_read, audit, task_read)
+        found = Findings(run.profile, run.tables, run.store, audit, task_read)
     finish(out, manifest, found, overwrite, json=False)

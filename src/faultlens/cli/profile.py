@@ -3,25 +3,44 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, TypedDict
 
 import typer
 
 from faultlens.cli import options as o
-from faultlens.cli.screen import progress_bars
+from faultlens.cli.screen import progress_bars, warn
 from faultlens.errors import UserError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from faultlens.cli.run import Findings
+    from faultlens.corpus.pairs import PairSet
     from faultlens.corpus.texts import Corpus
     from faultlens.features.table import FeatureTable
+    from faultlens.progress import Progress
+    from faultlens.runs.folder import Manifest
 
 BUILT_IN = "seven-categories"
+BUILT_IN_PAIRS = "built-in"
+
+
+class Options(TypedDict):
+    """What a profile of tables and one through a lens are both asked."""
+
+    threshold: float | None
+    permutations: int
+    seed: int
+    length_strata: int | None
 
 
 def profile(
-    corpus: Annotated[str, typer.Argument(help=f"JSONL with text and category, or {BUILT_IN}")],
+    corpus: Annotated[
+        str,
+        typer.Argument(
+            help=f"JSONL, CSV, Parquet, a folder of CATEGORY/text files, hf:NAME, or {BUILT_IN}"
+        ),
+    ],
     model: o.ModelName = "mini",
     sae: o.SaeName = None,
     layers: o.Layers = None,
@@ -46,7 +65,19 @@ def profile(
         typer.Option(help="τ of the score [default: 99.5th percentile of positive values]"),
     ] = None,
     label: Annotated[str, typer.Option(help="Column that holds the category")] = "category",
+    text: Annotated[str, typer.Option(help="Column that holds the text")] = "text",
     long: o.Long = "error",
+    length_strata: Annotated[
+        int | None,
+        typer.Option(help="Shuffle labels only among texts of like length, in so many strata"),
+    ] = None,
+    pairs: Annotated[
+        str | None,
+        typer.Option(help=f"Minimal pairs: JSONL with topic, form and text, or {BUILT_IN_PAIRS}"),
+    ] = None,
+    multiverse: Annotated[
+        bool, typer.Option("--multiverse", help="Every claim under every combination of choices")
+    ] = False,
     permutations: o.Permutations = 10_000,
     seed: o.Seed = 0,
     out: o.Out = None,
@@ -55,50 +86,79 @@ def profile(
 ) -> None:
     """Which features go with which kind of text, and which of them beat chance."""
     given = {name: value for name, value in locals().items() if name != "json"}
-    from faultlens.runs.files import file_digest
     from faultlens.runs.folder import Manifest, check_target
 
     if out is not None:
         check_target(out, overwrite)
-    import faultlens as fl
-    from faultlens.cli.lens import open_lens
-    from faultlens.cli.run import Findings, finish, record_lens
+    from faultlens.cli.run import Findings, finish
 
-    texts = _corpus(corpus, label)
+    if features and (pairs is not None or multiverse):
+        raise UserError(
+            f"{'--pairs' if pairs is not None else '--multiverse'} needs a model to read texts "
+            "with: leave out --features"
+        )
+    texts = read_named_corpus(corpus, label, text)
+    pair_set = None if pairs is None else _pairs(pairs)
+    warn(texts.warnings)
     manifest = Manifest.begin({name: str(v) for name, v in given.items() if v is not None})
     manifest.inputs["corpus"] = {"name": texts.name, "digest": texts.digest}
+    options: Options = {
+        "threshold": threshold,
+        "permutations": permutations,
+        "seed": seed,
+        "length_strata": length_strata,
+    }
     with progress_bars() as bars:
-        store = None
         if features:
-            tables = _brought(features, texts.texts, pooled)
-            manifest.inputs["features"] = {
-                name: file_digest(Path(table.convention["source"]))
-                for name, table in tables.items()
-            }
+            found = _from_matrices(features, pooled, texts, manifest, options, bars)
         else:
-            from faultlens.features.store import ActivationStore
+            from faultlens.cli.lens import open_lens
+            from faultlens.cli.run import record_lens
+            from faultlens.profile.running import profile_lens
 
             lens = open_lens(given, bars)
             record_lens(manifest, lens)
-            store = ActivationStore() if out is not None else None
-            tick = bars.start("Reading texts", len(texts))
-            tables = lens.read(texts.texts, pooling, long, tick, store)
-        result = fl.profile(
-            tables,
-            texts,
-            threshold=threshold,
-            permutations=permutations,
-            seed=seed,
-            progress=bars,
-        )
-    found = Findings(profile=result, tables=tables, corpus_read=store)
+            if pair_set is not None:
+                manifest.inputs["pairs"] = {"name": pair_set.name, "digest": pair_set.digest}
+            run = profile_lens(
+                lens, texts, pooling=pooling, pairs=pair_set, multiverse=multiverse, long=long,
+                progress=bars, **options,
+            )  # fmt: skip
+            found = Findings(run.profile, run.tables, run.store)
     finish(out, manifest, found, overwrite, json)
 
 
-def _corpus(name: str, label: str) -> Corpus:
+def _from_matrices(
+    features: Sequence[str],
+    pooled: str | None,
+    texts: Corpus,
+    manifest: Manifest,
+    options: Options,
+    bars: Progress,
+) -> Findings:
+    """The profile of matrices that were brought: all but what needs tokens."""
+    from faultlens.cli.run import Findings
+    from faultlens.profile.study import profile_tables
+    from faultlens.runs.files import file_digest
+
+    tables = _brought(features, texts.texts, pooled)
+    manifest.inputs["features"] = {
+        name: file_digest(Path(table.convention["source"])) for name, table in tables.items()
+    }
+    return Findings(profile_tables(tables, texts, progress=bars, **options), tables)
+
+
+def read_named_corpus(name: str, label: str = "category", text: str = "text") -> Corpus:
+    """The built-in corpus, or one that the user names."""
     from faultlens.corpus.texts import read_corpus, seven_categories
 
-    return seven_categories() if name == BUILT_IN else read_corpus(Path(name), label)
+    return seven_categories() if name == BUILT_IN else read_corpus(name, label, text)
+
+
+def _pairs(name: str) -> PairSet:
+    from faultlens.corpus.pairs import minimal_pairs, read_pairs
+
+    return minimal_pairs() if name == BUILT_IN_PAIRS else read_pairs(Path(name))
 
 
 def _brought(

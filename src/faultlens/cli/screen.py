@@ -48,6 +48,12 @@ def quiet_libraries() -> None:
     os.environ.setdefault("TQDM_DISABLE", "1")
 
 
+def warn(sentences: Sequence[str]) -> None:
+    """Print warnings on standard error, one a line."""
+    for sentence in sentences:
+        print(f"warning: {sentence}", file=sys.stderr)
+
+
 def say(lines: Sequence[str]) -> None:
     """Print lines of text as they are."""
     sys.stdout.write("\n".join(lines) + "\n")

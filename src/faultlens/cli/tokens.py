@@ -1,8 +1,8 @@
-"""`faultlens tokens`: where in a text a feature fires."""
+"""`faultlens tokens`: where in a text a feature fires, and where in a corpus it fires most."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -15,8 +15,13 @@ if TYPE_CHECKING:
 
 
 def tokens(
-    text: Annotated[str, typer.Argument(help="The text to read")],
     feature: Annotated[str, typer.Option(help="LAYER/INDEX or NAME/INDEX, e.g. 3/17")],
+    text: Annotated[str | None, typer.Argument(help="The text to read")] = None,
+    corpus: Annotated[
+        str | None,
+        typer.Option(help="Show the strongest texts of this corpus, e.g. seven-categories"),
+    ] = None,
+    top: Annotated[int, typer.Option(help="How many of them", min=1)] = 5,
     model: o.ModelName = "mini",
     sae: o.SaeName = None,
     sites: o.Sites = None,
@@ -29,10 +34,12 @@ def tokens(
     fit_check: o.FitCheck = True,
     json: o.AsJson = False,
 ) -> None:
-    """One feature's activation at each token of a text."""
+    """One feature's activation at each token of a text, its classes of token, its top examples."""
     given = dict(locals())
     from faultlens.cli.lens import open_lens
 
+    if text is None and corpus is None:
+        raise UserError("nothing to read: expected a text, or a corpus with --corpus")
     place, slash, number = feature.rpartition("/")
     if not slash or not number.isdigit():
         raise UserError(f"--feature {feature!r}: expected LAYER/INDEX or NAME/INDEX, e.g. 3/17")
@@ -46,21 +53,92 @@ def tokens(
     index, d_sae = int(number), lens[name].d_sae
     if index >= d_sae:
         raise UserError(f"--feature {feature!r}: {name} has the features 0 to {d_sae - 1}")
+    result: dict[str, Any] = {"feature": f"{name}/{index}"}
+    lines: list[str] = []
+    if text is not None:
+        shown = _in_text(lens, name, index, text)
+        result |= shown
+        lines += _text_lines(result["feature"], shown)
+    if corpus is not None:
+        seen = _in_corpus(lens, name, index, corpus, top)
+        result["corpus"] = seen
+        lines += ([""] if lines else []) + _corpus_lines(result["feature"], corpus, seen)
+    if json:
+        say_json(result)
+    else:
+        say(lines)
+
+
+def _in_text(lens: Lens, name: str, index: int, text: str) -> dict[str, Any]:
+    """Each token of the text with its class and activation, and the share of each class."""
+    from faultlens.features.token_classes import CLASSES, token_classes
+
     view = lens.tokens(text)
     activations = view.activations[name][:, [index]].toarray().ravel().tolist()
-    if json:
-        pairs = [
-            {"token": piece, "activation": value}
-            for piece, value in zip(view.pieces, activations, strict=True)
-        ]
-        say_json({"feature": f"{name}/{index}", "tokens": pairs})
-        return
-    peak = max(activations) or 1.0
-    lines = [f"{name}/{index} in {len(activations)} tokens (BOS left out)"]
-    for piece, value in zip(view.pieces, activations, strict=True):
-        bar = "█" * round(30 * value / peak)
-        lines.append(f"{piece!r:>16} {value:8.3f} {bar}".rstrip())
-    say(lines)
+    rows = [
+        {"token": piece, "class": kind, "activation": value}
+        for piece, kind, value in zip(
+            view.pieces, token_classes(text, view.pieces), activations, strict=True
+        )
+    ]
+    total = sum(activations)
+    shares = {
+        kind: sum(row["activation"] for row in rows if row["class"] == kind) / total
+        for kind in CLASSES
+        if total
+    }
+    return {"tokens": rows, "classes": shares or None}
+
+
+def _text_lines(feature: str, shown: dict[str, Any]) -> list[str]:
+    rows, shares = shown["tokens"], shown["classes"]
+    peak = max(row["activation"] for row in rows) or 1.0
+    lines = [f"{feature} in {len(rows)} tokens (BOS left out)"]
+    for row in rows:
+        bar = "█" * round(30 * row["activation"] / peak)
+        lines.append(f"{row['token']!r:>16} {row['activation']:8.3f} {bar}".rstrip())
+    if shares is None:
+        return [*lines, "It does not fire here."]
+    falls = ", ".join(f"{share:.0%} on {kind}" for kind, share in shares.items() if share > 0)
+    return [*lines, f"Of its activation here {falls}."]
+
+
+def _in_corpus(lens: Lens, name: str, index: int, corpus: str, top: int) -> dict[str, Any]:
+    """The strongest texts of a corpus, and the classes of token against a random feature's."""
+    from dataclasses import asdict, replace
+
+    from faultlens.cli.profile import read_named_corpus
+    from faultlens.features.store import ActivationStore
+    from faultlens.profile.token_evidence import TokenMap, feature_tokens
+
+    texts = read_named_corpus(corpus)
+    lens = replace(lens, dictionaries=(lens[name],))
+    store = ActivationStore()
+    table = lens.read(texts.texts, store=store)[name]
+    seen = TokenMap.of(lens, texts.texts, table.rows["tokens"].tolist())
+    found = feature_tokens(seen, store.firings(name), table.d_sae, [index], texts.labels, top)
+    return {**asdict(found[index]), **({} if found[index].tokens else {"classes": None})}
+
+
+def _corpus_lines(feature: str, corpus: str, seen: dict[str, Any]) -> list[str]:
+    if not seen["examples"]:
+        return [f"{feature} fires nowhere in {corpus}"]
+    lines = [f"{feature} in {corpus}: fires on {seen['tokens']:,} tokens; strongest on"]
+    for example in seen["examples"]:
+        left = " ".join(example["left"].split())[-34:]
+        right = " ".join(example["right"].split())[:34]
+        lines.append(
+            f"{example['activation']:8.3f}  {example['category'][:14]:<14}  "
+            f"{left:>34} [{example['token']!r}] {right}".rstrip()
+        )
+    lines.append("Share of its activation by class of token, beside a random feature's:")
+    for kind, share in seen["classes"].items():
+        if share["share"] > 0 or share["random"] > 0:
+            lines.append(
+                f"  {kind:<26} {share['share']:6.1%}  random {share['random']:6.1%}  "
+                f"as much in {share['at_least']:.1%} of features"
+            )
+    return lines
 
 
 def _only_name(lens: Lens, place: str) -> str:

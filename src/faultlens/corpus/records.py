@@ -35,7 +35,7 @@ def read_records(path: Path) -> Iterator[Placed]:
 
 
 def _jsonl(path: Path) -> Iterator[Placed]:
-    for number, line in enumerate(_text(path).split("\n"), start=1):
+    for number, line in enumerate(read_text(path).split("\n"), start=1):
         if not line.strip():
             continue
         where = f"{path} line {number}"
@@ -49,7 +49,7 @@ def _jsonl(path: Path) -> Iterator[Placed]:
 
 
 def _delimited(path: Path, delimiter: str) -> Iterator[Placed]:
-    rows = csv.reader(_text(path).splitlines(keepends=True), delimiter=delimiter, strict=True)
+    rows = csv.reader(read_text(path).splitlines(keepends=True), delimiter=delimiter, strict=True)
     header: list[str] | None = None
     try:
         for row in rows:
@@ -83,7 +83,8 @@ def _parquet(path: Path) -> Iterator[Placed]:
         yield f"{path} row {number}", {k: v for k, v in row.items() if v is not None}
 
 
-def _text(path: Path) -> str:
+def read_text(path: Path) -> str:
+    """A file's content. Raises UserError if it cannot be read as UTF-8."""
     try:
         return path.read_bytes().decode("utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
@@ -106,6 +107,14 @@ def text_field(where: str, record: dict[str, Any], field: str) -> str:
             f"{where}: {field!r} holds half of a character (a lone surrogate) at {error.start}"
         ) from error
     return value
+
+
+def label_field(where: str, record: dict[str, Any], field: str) -> str:
+    """A label of a record: a non-empty string, or a whole number or a truth value as its text."""
+    value = record.get(field)
+    if isinstance(value, bool):
+        return str(value).lower()
+    return str(value) if isinstance(value, int) else text_field(where, record, field)
 
 
 def shown(value: Any, limit: int = 40) -> str:

@@ -1,14 +1,17 @@
-"""Corpus: texts with a label each, read from a table and checked row by row."""
+"""Corpus: texts with a label each, read from a table, a folder or a data set, row by row."""
 
 from __future__ import annotations
 
 import hashlib
 import json
 from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from faultlens.corpus.records import read_records, text_field
+from faultlens.corpus.folder import folder_records
+from faultlens.corpus.hub_dataset import PREFIX, dataset_records
+from faultlens.corpus.records import Placed, label_field, read_records, shown, text_field
 from faultlens.errors import UserError
 
 BUILT_IN = Path(__file__).parent / "seven_categories.jsonl"
@@ -22,11 +25,13 @@ class Corpus:
         name: what the corpus is called in the report.
         texts: the texts.
         labels: the category of each text; at least two categories in all.
+        places: where each text was found, as a sentence names it; empty if they were not read.
     """
 
     name: str
     texts: tuple[str, ...]
     labels: tuple[str, ...]
+    places: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if len(self.texts) != len(self.labels):
@@ -56,6 +61,41 @@ class Corpus:
         return {category: counts[category] for category in self.categories}
 
     @property
+    def warnings(self) -> list[str]:
+        """What a reader should know of the corpus: texts that repeat, categories of one text."""
+        rows: dict[str, list[int]] = {}
+        for row, text in enumerate(self.texts):
+            rows.setdefault(text, []).append(row)
+        repeated = {text: found for text, found in rows.items() if len(found) > 1}
+        torn = {
+            text: found
+            for text, found in repeated.items()
+            if len({self.labels[row] for row in found}) > 1
+        }
+        found = []
+        if repeated:
+            found.append(f"{_texts(repeated)} more than once: {self._example(repeated)}")
+        if torn:
+            found.append(
+                f"{_texts(torn)} under more than one category, and no feature can tell them apart: "
+                f"{self._example(torn)}"
+            )
+        lone = [category for category, size in self.sizes.items() if size == 1]
+        if lone:
+            found.append(
+                f"{'category' if len(lone) == 1 else 'categories'} {', '.join(lone)} "
+                f"{'has' if len(lone) == 1 else 'have'} one text: one text does not show what its "
+                "category has in common"
+            )
+        return found
+
+    def _example(self, repeated: dict[str, list[int]]) -> str:
+        text, rows = next(iter(repeated.items()))
+        places = self.places or tuple(f"text {row + 1}" for row in range(len(self)))
+        listed = " and ".join(places[row] for row in rows[:2])
+        return f"{shown(text)} at {listed}" + (f" and {len(rows) - 2} more" * (len(rows) > 2))
+
+    @property
     def digest(self) -> str:
         """SHA-256 over all texts and labels, in order."""
         digest = hashlib.sha256()
@@ -69,13 +109,34 @@ def seven_categories() -> Corpus:
     return read_corpus(BUILT_IN)
 
 
-def read_corpus(path: Path, label: str = "category") -> Corpus:
-    """Read a table (JSONL, CSV, TSV, Parquet) with `text` and a label column in every row.
+def read_corpus(source: str | Path, label: str = "category", text: str = "text") -> Corpus:
+    """Read a corpus and check it row by row.
 
-    Raises UserError naming the file and row for anything that is not as expected.
+    Args:
+        source: a table (JSONL, CSV, TSV, Parquet); a folder with a folder of text files for each
+            category; or `hf:NAME[@CONFIG][:SPLIT]`, a Hugging Face data set in the local cache.
+        label: the column of the category; of no effect on a folder.
+        text: the column of the text; likewise.
+
+    Raises UserError naming the file and row for anything that is not as expected. An empty text is
+    such a thing and not left out in silence: tables that somebody else computed have a row for it.
     """
-    texts, labels = [], []
-    for where, record in read_records(path):
-        texts.append(text_field(where, record, "text"))
-        labels.append(text_field(where, record, label))
-    return Corpus(path.stem, tuple(texts), tuple(labels))
+    if str(source).startswith(PREFIX):
+        return _corpus(str(source), dataset_records(str(source)), label, text)
+    path = Path(source)
+    if path.is_dir():
+        return _corpus(path.resolve().name, folder_records(path), "category", "text")
+    return _corpus(path.stem, read_records(path), label, text)
+
+
+def _corpus(name: str, records: Iterable[Placed], label: str, text: str) -> Corpus:
+    texts, labels, places = [], [], []
+    for where, record in records:
+        texts.append(text_field(where, record, text))
+        labels.append(label_field(where, record, label))
+        places.append(where)
+    return Corpus(name, tuple(texts), tuple(labels), tuple(places))
+
+
+def _texts(of: dict[str, list[int]]) -> str:
+    return "1 text stands" if len(of) == 1 else f"{len(of)} texts stand"

@@ -10,6 +10,7 @@ import pandas as pd
 from scipy.sparse import csr_matrix, vstack
 
 from faultlens.errors import UserError
+from faultlens.features.pieces import shown_pieces
 from faultlens.features.pooling import Pooling, pool
 from faultlens.features.reading import Long, TokenActivations, read_tokens
 from faultlens.features.store import ActivationStore
@@ -25,7 +26,8 @@ class TokenView:
     """One text's tokens and what each dictionary saw in them.
 
     Attributes:
-        pieces: the text of each token, `[tokens]`.
+        pieces: what each token shows of the text, `[tokens]`; a character that several tokens
+            share is shown by each of them.
         activations: by dictionary name, CSR `[tokens, d_sae]`.
     """
 
@@ -148,7 +150,7 @@ class Lens:
         """The activations of each token of one text, which must fit into the context."""
         (batch,) = read_tokens(self.model, self.dictionaries, [text])
         return TokenView(
-            self.model.pieces(self.model.ids(text)),
+            shown_pieces(self.model.tokenizer.decode, self.model.ids(text)),
             {name: seen.matrix for name, seen in batch.activations.items()},
         )
 

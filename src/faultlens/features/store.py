@@ -7,7 +7,7 @@ look-ups prune; position 0 is the first token after BOS.
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import final
 
@@ -27,15 +27,42 @@ SCHEMA = pa.schema(
 )
 
 
+@dataclass(frozen=True, eq=False)
+class Firings:
+    """Every activation of one dictionary, sorted by feature, text and position; `[firings]` each.
+
+    Attributes:
+        text: row of the text, int32.
+        position: of the token in its text, from 0, BOS not counted, int32.
+        feature: int32.
+        activation: above 0, float32.
+    """
+
+    text: np.ndarray
+    position: np.ndarray
+    feature: np.ndarray
+    activation: np.ndarray
+
+    def of(self, feature: int) -> Firings:
+        """Those of one feature."""
+        first, last = np.searchsorted(self.feature, [feature, feature + 1])
+        part = slice(int(first), int(last))
+        return Firings(
+            self.text[part], self.position[part], self.feature[part], self.activation[part]
+        )
+
+
 @final
 class ActivationStore:
     """Collects batches as they are read; `write` puts one file a dictionary into a folder."""
 
     def __init__(self) -> None:
         self._columns: dict[str, list[tuple[np.ndarray, ...]]] = {}
+        self._sorted: dict[str, Firings] = {}
 
     def add(self, batch: Batch) -> None:
         """Take in what every dictionary saw in a batch."""
+        self._sorted.clear()
         for name, seen in batch.activations.items():
             lengths = np.diff(seen.offsets)
             text = np.repeat(np.array(batch.texts), lengths)
@@ -50,25 +77,32 @@ class ActivationStore:
                 )
             )
 
-    def write(self, folder: Path) -> list[Path]:
-        """Write `folder/{dictionary}.parquet` for each dictionary; returns the paths."""
-        folder.mkdir(parents=True, exist_ok=True)
-        paths = []
-        for name, parts in self._columns.items():
+    def firings(self, name: str) -> Firings:
+        """All that was taken in of the dictionary called `name`."""
+        if name not in self._sorted:
             text, position, feature, activation = (
-                np.concatenate(column) for column in zip(*parts, strict=True)
+                np.concatenate(column) for column in zip(*self._columns[name], strict=True)
             )
             order = np.lexsort((position, text, feature))
-            columns: Sequence[np.ndarray] = (
+            self._sorted[name] = Firings(
                 text[order].astype(np.int32),
                 position[order].astype(np.int32),
                 feature[order].astype(np.int32),
                 activation[order].astype(np.float32),
             )
+        return self._sorted[name]
+
+    def write(self, folder: Path) -> list[Path]:
+        """Write `folder/{dictionary}.parquet` for each dictionary; returns the paths."""
+        folder.mkdir(parents=True, exist_ok=True)
+        paths = []
+        for name in self._columns:
+            found = self.firings(name)
+            columns = [found.text, found.position, found.feature, found.activation]
             path = folder / f"{name}.parquet"
             part = path.with_suffix(".part")
             pq.write_table(
-                pa.table(list(columns), schema=SCHEMA), part, compression="zstd",
+                pa.table(columns, schema=SCHEMA), part, compression="zstd",
                 use_dictionary=["feature"],
             )  # fmt: skip
             os.replace(part, path)

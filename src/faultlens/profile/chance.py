@@ -5,7 +5,7 @@ The family of the correction (Holm) is, for each measure by itself, all categori
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,7 +13,12 @@ import numpy as np
 from faultlens.corpus.texts import Corpus
 from faultlens.profile.measures import Best, SiteMeasures
 from faultlens.progress import Progress
-from faultlens.stats.label_null import max_null, permutation_p, random_groups
+from faultlens.stats.label_null import (
+    max_null,
+    permutation_p,
+    random_groups,
+    random_groups_within,
+)
 from faultlens.stats.multiplicity import holm
 
 Cell = tuple[str, str]
@@ -45,27 +50,47 @@ class Chance:
     score: dict[Cell, Tested]
 
 
-def against_chance(
+Nulls = Mapping[str, Mapping[str, Null]]
+"""By site and category; categories of one size share theirs."""
+
+
+def draw_nulls(
     measures: Mapping[str, SiteMeasures],
     corpus: Corpus,
     permutations: int,
     seed: int,
     progress: Progress,
-) -> Chance:
+    strata: np.ndarray | None = None,
+) -> Nulls:
+    """The null of each category at each site, from `permutations` random labellings.
+
+    It depends on the sizes of the categories and not on which text is in which. With `strata [n]`
+    (whole numbers) labels are shuffled only among texts of one stratum, and each category has a
+    null of its own.
+    """
+    kinds = len(corpus.categories if strata is not None else set(corpus.sizes.values()))
+    tick = progress.start("Shuffling labels", kinds * len(measures))
+    nulls: dict[str, dict[str, Null]] = {name: {} for name in measures}
+    for categories, members in random_labellings(corpus, permutations, seed, strata):
+        for name, site in measures.items():
+            null = Null(auroc_null(site, members), score_null(site, members))
+            nulls[name].update(dict.fromkeys(categories, null))
+            tick(1)
+    return nulls
+
+
+def against_chance(measures: Mapping[str, SiteMeasures], corpus: Corpus, nulls: Nulls) -> Chance:
     """Test each category's best feature at each site, by both measures."""
     labels = np.array(corpus.labels)
-    tick = progress.start("Shuffling labels", len(measures))
     auroc: dict[Cell, tuple[Best, float]] = {}
     score: dict[Cell, tuple[Best, float]] = {}
     for name, site in measures.items():
-        nulls = _nulls(site, corpus, permutations, seed)
-        for category, size in corpus.sizes.items():
-            inside, null = labels == category, nulls[size]
+        for category in corpus.categories:
+            inside, null = labels == category, nulls[name][category]
             selective = site.best(site.selectivity(inside), inside)
             specialist = site.best(site.score(inside), inside)
             auroc[name, category] = selective, permutation_p(null.auroc, selective.value)
             score[name, category] = specialist, permutation_p(null.score, specialist.value)
-        tick(1)
     return Chance(_corrected(auroc), _corrected(score))
 
 
@@ -78,18 +103,34 @@ def _corrected(found: Mapping[Cell, tuple[Best, float]]) -> dict[Cell, Tested]:
     }
 
 
-def _nulls(site: SiteMeasures, corpus: Corpus, permutations: int, seed: int) -> dict[int, Null]:
-    """One null for each size that a category has: it serves all categories of that size."""
-    n, features = site.values.shape
-    nulls = {}
+def random_labellings(
+    corpus: Corpus, permutations: int, seed: int, strata: np.ndarray | None
+) -> Iterator[tuple[list[str], np.ndarray]]:
+    """Random groups, and the categories whose null they make: those of one size, or each its own.
+
+    The groups are made afresh for each size, so that a size's draws do not depend on the others.
+    """
+    labels = np.array(corpus.labels)
+    if strata is not None:
+        for place, category in enumerate(corpus.categories):
+            rng = np.random.default_rng([seed, place, 1])
+            inside = labels == category
+            yield [category], random_groups_within(inside, strata, permutations, rng)
+        return
     for size in sorted(set(corpus.sizes.values())):
         rng = np.random.default_rng([seed, size])
-        groups = random_groups(n, size, permutations, rng)
-        pairs = size * (n - size)
-        nulls[size] = Null(
-            auroc=max_null(
-                site.ranks, 1 / pairs, np.full(features, -(size + 1) / (2 * (n - size))), groups
-            ),
-            score=max_null(site.above, 2.0, -site.above.sum(axis=0), groups),
-        )
-    return nulls
+        categories = [category for category, n in corpus.sizes.items() if n == size]
+        yield categories, random_groups(len(corpus), size, permutations, rng)
+
+
+def auroc_null(site: SiteMeasures, members: np.ndarray) -> np.ndarray:
+    """The best AUROC of all features under each random group, `[permutations]`."""
+    n, features = site.values.shape
+    size = int(members[0].sum())
+    offset = np.full(features, -(size + 1) / (2 * (n - size)))
+    return max_null(site.ranks, 1 / (size * (n - size)), offset, members)
+
+
+def score_null(site: SiteMeasures, members: np.ndarray) -> np.ndarray:
+    """The best score of all features under each random group, `[permutations]`."""
+    return max_null(site.above, 2.0, -site.above.sum(axis=0), members)

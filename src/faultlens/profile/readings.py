@@ -1,18 +1,14 @@
-"""From measures to readings: what a result says of one category, one site, and text length."""
+"""From measures to readings: what a result says of one category, and of one site."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 import numpy as np
 
-from faultlens.corpus.texts import Corpus
 from faultlens.features.table import FeatureTable
 from faultlens.profile.chance import Tested
 from faultlens.profile.measures import SiteMeasures
 from faultlens.profile.result import (
     CategoryReading,
-    Length,
     MostFrequent,
     MostSelective,
     Peak,
@@ -21,8 +17,12 @@ from faultlens.profile.result import (
     SiteReading,
     Specialist,
     Strongest,
+    Tail,
+    TailCurve,
 )
-from faultlens.stats.effects import auroc, midranks
+from faultlens.stats.concentration import cumulative_share, features_for, participation_ratio
+
+CURVE_POINTS = 60  # of a long-tail curve, evenly spaced by the logarithm of the rank
 
 
 def category_reading(
@@ -63,6 +63,9 @@ def category_reading(
         shortlist_specialist=ShortlistSpecialist(
             site.feature(table, short), short_counts[0] - short_counts[1], *short_counts
         ),
+        most_frequent=_most_frequent(table, site, inside),
+        most_selective=_most_selective(table, site, inside),
+        tail=_tail(site.values[inside])[0],
     )
 
 
@@ -70,9 +73,9 @@ def site_reading(
     table: FeatureTable, site: SiteMeasures, categories: dict[str, CategoryReading]
 ) -> SiteReading:
     """One dictionary over the whole corpus."""
-    fires = (site.values > 0).sum(axis=0)
-    frequent = int(np.argmax(fires))
+    everywhere = np.ones(table.n_texts, dtype=bool)
     text, column = np.unravel_index(int(np.argmax(site.values)), site.values.shape)
+    tail, curve = _tail(site.values)
     return SiteReading(
         layer=table.layer,
         d_sae=table.d_sae,
@@ -80,36 +83,17 @@ def site_reading(
         threshold=site.threshold,
         residual_norm=_residual_norm(table),
         convention=table.convention,
-        most_frequent=MostFrequent(
-            site.feature(table, frequent),
-            int(fires[frequent]),
-            float(fires[frequent] / table.n_texts),
-        ),
-        most_selective=_most_selective(table, site),
+        most_frequent=_most_frequent(table, site, everywhere),
+        most_selective=_most_selective(table, site, everywhere),
         strongest=Strongest(
             site.feature(table, int(column)),
             float(site.values[text, column]),
             str(table.rows["text"].iloc[int(text)]),
         ),
+        tail=tail,
+        curve=curve,
         categories=categories,
     )
-
-
-def lengths_by_category(tables: Mapping[str, FeatureTable], corpus: Corpus) -> dict[str, Length]:
-    """Length by category: in tokens where the tables know them, otherwise in characters."""
-    rows = next(iter(tables.values())).rows
-    unit = "tokens" if "tokens" in rows else "characters"
-    length = np.array(rows["tokens"] if unit == "tokens" else [len(text) for text in corpus.texts])
-    ranks = midranks(length[:, None].astype(float))
-    labels = np.array(corpus.labels)
-    return {
-        category: Length(
-            float(length[labels == category].mean()),
-            unit,
-            float(auroc(ranks, labels == category)[0]),
-        )
-        for category in corpus.categories
-    }
 
 
 def _counts(site: SiteMeasures, column: int, inside: np.ndarray) -> tuple[int, int]:
@@ -133,12 +117,43 @@ def _residual_norm(table: FeatureTable) -> float | None:
     return float(np.average(table.rows["residual_norm"], weights=table.rows["tokens"]))
 
 
-def _most_selective(table: FeatureTable, site: SiteMeasures) -> MostSelective | None:
-    """Among features above the threshold anywhere, one with the fewest texts; None if none is."""
-    counts = site.above.sum(axis=0)
+def _most_frequent(table: FeatureTable, site: SiteMeasures, texts: np.ndarray) -> MostFrequent:
+    """The feature that fires on the most of `texts`, boolean `[texts]`."""
+    fires = (site.values[texts] > 0).sum(axis=0)
+    winner, ties = _first(site, texts, fires == fires.max())
+    count = int(fires[winner])
+    return MostFrequent(site.feature(table, winner), count, count / int(texts.sum()), ties)
+
+
+def _most_selective(
+    table: FeatureTable, site: SiteMeasures, texts: np.ndarray
+) -> MostSelective | None:
+    """Among features above the threshold on any of `texts`, one with the fewest; None if none is.
+
+    For a category the fewest are counted over its own texts.
+    """
+    counts = site.above[texts].sum(axis=0)
     if not counts.any():
         return None
     least = counts[counts > 0].min()
-    tied = np.flatnonzero(counts == least)
-    winner = int(tied[np.argmax(site.values[:, tied].max(axis=0))])
-    return MostSelective(site.feature(table, winner), int(least), len(tied))
+    winner, ties = _first(site, texts, counts == least)
+    return MostSelective(site.feature(table, winner), int(least), ties)
+
+
+def _first(site: SiteMeasures, texts: np.ndarray, tied: np.ndarray) -> tuple[int, int]:
+    """Of tied columns the one with the largest maximum over `texts`, then the lower; how many."""
+    columns = np.flatnonzero(tied)
+    winner = columns[np.argmax(site.values[texts][:, columns].max(axis=0))]
+    return int(winner), len(columns)
+
+
+def _tail(values: np.ndarray) -> tuple[Tail, TailCurve]:
+    """How the texts' activation `[texts, features]` spreads over features."""
+    totals = values.sum(axis=0, dtype=np.float64)
+    cumulative = cumulative_share(totals)
+    ranks = np.unique(np.geomspace(1, len(totals), CURVE_POINTS).round().astype(int))
+    fifty, ninety, ninety_nine = (features_for(cumulative, share) for share in (0.5, 0.9, 0.99))
+    return (
+        Tail(participation_ratio(totals), fifty, ninety, ninety_nine),
+        TailCurve(ranks.tolist(), cumulative[ranks - 1].tolist()),
+    )

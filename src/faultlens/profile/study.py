@@ -9,9 +9,12 @@ import numpy as np
 from faultlens.corpus.texts import Corpus
 from faultlens.errors import UserError
 from faultlens.features.table import FeatureTable
-from faultlens.profile.chance import against_chance
+from faultlens.profile.chance import against_chance, draw_nulls
+from faultlens.profile.layers import compare_layers, difficulties
+from faultlens.profile.lengths import length_strata as strata_of
+from faultlens.profile.lengths import lengths_by_category, text_lengths
 from faultlens.profile.measures import SiteMeasures
-from faultlens.profile.readings import category_reading, lengths_by_category, site_reading
+from faultlens.profile.readings import category_reading, site_reading
 from faultlens.profile.result import Profile
 from faultlens.progress import SILENT, Progress
 
@@ -26,6 +29,8 @@ def profile_tables(
     top_k: int = 5,
     permutations: int = 10_000,
     seed: int = 0,
+    length_strata: int | None = None,
+    decoders: Mapping[str, np.ndarray] | None = None,
     progress: Progress = SILENT,
 ) -> Profile:
     """Profile tables whose rows are the corpus's texts, in its order.
@@ -38,6 +43,10 @@ def profile_tables(
         top_k: k of the top-k sum, its share and Gini, and of the shortlist rule.
         permutations: random labellings behind each p-value.
         seed: of the random labellings.
+        length_strata: shuffle labels only among texts of like length, in so many strata; None
+            shuffles them among all.
+        decoders: the features' directions `[d_sae, d_in]`, by dictionary, where they are known:
+            they tell whether a feature persists from layer to layer.
         progress: told of the stages.
 
     Raises:
@@ -51,7 +60,10 @@ def profile_tables(
         if not table.matrix.nnz:
             raise UserError(f"no feature of {name} fires on any text of {corpus.name}")
     measures = {name: SiteMeasures.of(table, threshold) for name, table in tables.items()}
-    chance = against_chance(measures, corpus, permutations, seed, progress)
+    lengths, unit = text_lengths(tables, corpus)
+    strata = None if length_strata is None else strata_of(lengths, length_strata)
+    nulls = draw_nulls(measures, corpus, permutations, seed, progress, strata)
+    chance = against_chance(measures, corpus, nulls)
     labels = np.array(corpus.labels)
     sites = {}
     for name, table in tables.items():
@@ -75,6 +87,10 @@ def profile_tables(
         permutations=permutations,
         seed=seed,
         alpha=ALPHA,
-        lengths=lengths_by_category(tables, corpus),
+        lengths=lengths_by_category(lengths, unit, corpus),
         sites=sites,
+        difficulty=difficulties(sites, ALPHA),
+        length_strata=length_strata,
+        warnings=corpus.warnings,
+        layers=compare_layers(sites, decoders or {}),
     )

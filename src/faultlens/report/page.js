@@ -18,8 +18,8 @@
     const { data, layout } = structuredClone(figure);
     layout.font.color = ink;
     layout.hoverlabel = { bgcolor: colour("raised"), bordercolor: rule, font: { color: ink } };
-    for (const axis of [layout.xaxis, layout.yaxis]) {
-      Object.assign(axis, { gridcolor: rule, linecolor: rule, zerolinecolor: rule, tickcolor: rule });
+    for (const name of Object.keys(layout).filter((key) => /^[xy]axis[0-9]*$/.test(key))) {
+      Object.assign(layout[name], { gridcolor: rule, linecolor: rule, zerolinecolor: rule, tickcolor: rule });
     }
     for (const shape of layout.shapes || []) shape.line.color = quiet;
     for (const trace of data) {

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from faultlens.profile.result import Profile
-from faultlens.report.figures import peak_lines, selectivity_heatmap
+from faultlens.report.layer_parts import difficulty_table, layer_parts, spread_parts
+from faultlens.report.multiverse_parts import multiverse_parts
 from faultlens.report.numbers import (
     auroc,
     counted,
@@ -12,6 +13,7 @@ from faultlens.report.numbers import (
     p_value,
     share,
 )
+from faultlens.report.pair_parts import pair_parts
 from faultlens.report.parts import (
     Callout,
     Cell,
@@ -24,7 +26,9 @@ from faultlens.report.parts import (
     shown_first,
     table,
 )
+from faultlens.report.profile_figures import peak_lines, selectivity_heatmap, specialist_heatmap
 from faultlens.report.reading_parts import convention_parts, length_parts, site_table
+from faultlens.report.token_parts import token_parts
 
 FIRST_ROWS = 28  # of a table with a row for each category and site
 
@@ -35,6 +39,7 @@ def profile_parts(profile: Profile) -> list[Part]:
     parts: list[Part] = [
         Heading("Profile: which features go with which kind of text"),
         _beyond_chance(profile),
+        *_warnings(profile),
         Heading("Most selective features", 3),
         _selectivity(profile),
         Figure(
@@ -46,6 +51,14 @@ def profile_parts(profile: Profile) -> list[Part]:
         ),
         Heading("Scores at the threshold", 3),
         *shown_first(_scores(profile), FIRST_ROWS, "categories at sites"),
+        Figure(
+            specialist_heatmap(profile),
+            "The best score of each category at each site. ✓ marks specialists beyond chance.",
+            f"Heat map of {len(profile.categories)} categories by {len(profile.sites)} sites; the "
+            "table above holds the same numbers.",
+        ),
+        Heading("Category difficulty", 3),
+        difficulty_table(profile),
         Heading("Peaks and concentration", 3),
         *shown_first(_peaks(profile), FIRST_ROWS, "categories at sites"),
     ]
@@ -59,16 +72,27 @@ def profile_parts(profile: Profile) -> list[Part]:
         parts.append(
             Figure(
                 figure,
-                f"The largest pooled activation of each category by layer, {what}.",
+                f"The largest pooled activation of each category by layer, {what}; below it "
+                f"the Gini of its {profile.top_k} largest maxima.",
                 "A line for each category over the layers; the table above holds the numbers.",
             )
         )
     parts += [
+        Heading("Across layers", 3),
+        *layer_parts(profile),
+        Heading("Coverage and long tail", 3),
+        *spread_parts(profile),
         Heading("Sites", 3),
         site_table(profile),
+        Heading("Where they fire", 3),
+        *token_parts(profile),
+        Heading("Meaning or surface", 3),
+        *pair_parts(profile),
         Heading("Text length", 3),
         *length_parts(profile),
     ]
+    if profile.multiverse is not None:
+        parts += [Heading("Method study", 3), *multiverse_parts(profile)]
     return [*parts, Heading("How it was read", 3), *convention_parts(profile)]
 
 
@@ -76,6 +100,14 @@ def family(profile: Profile) -> str:
     """The hypotheses that Holm runs over, in words."""
     sites = counted(len(profile.sites), "site")
     return f"{counted(len(profile.categories), 'category', 'categories')} × {sites}"
+
+
+def _warnings(profile: Profile) -> list[Part]:
+    """What was reported of the corpus when it was read."""
+    if not profile.warnings:
+        return []
+    text = " ".join(f"{sentence[0].upper()}{sentence[1:]}." for sentence in profile.warnings)
+    return [Callout("warning", "What to know of the corpus", text)]
 
 
 def _beyond_chance(profile: Profile) -> Callout:
@@ -91,6 +123,8 @@ def _beyond_chance(profile: Profile) -> Callout:
         f"under {profile.permutations:,} random labellings of the {profile.n_texts:,} texts of "
         f"“{profile.corpus}”."
     )
+    if profile.length_strata is not None:
+        text += f" Labels were shuffled only within {profile.length_strata} strata of length."
     if missing:
         text += f" Not beyond chance by AUROC: {listed(missing)}."
     tone: Tone = "good" if not missing else "neutral" if by_auroc else "warning"
@@ -140,11 +174,13 @@ def _scores(profile: Profile) -> Table:
                     f"{short.score} ({short.inside} / {short.outside})",
                 ]
             )
+    heights = [f"{name} {number(site.threshold)}" for name, site in profile.sites.items()]
     return table(
         "The feature with the best score for each category: texts above the threshold inside the "
         "category, minus outside. ✓ marks those that are specialists beyond chance, by p after "
         f"Holm. The shortlist rule looks only among the {profile.top_k} features that peak "
-        "highest; it has no p-value, and a positive score alone means nothing.",
+        "highest; it has no p-value, and a positive score alone means nothing. Thresholds: "
+        f"{listed(heights)}.",
         [
             Column("Category"),
             Column("Site"),

@@ -21,14 +21,19 @@ def site_table(profile: Profile) -> Table:
                 name,
                 Cell(
                     frequent.feature,
-                    f"fires on {counted(frequent.texts, 'text')}, {share(frequent.coverage)}",
+                    f"fires on {counted(frequent.texts, 'text')}, {share(frequent.coverage)}"
+                    + (
+                        f", {counted(frequent.ties - 1, 'other')} on as many"
+                        if frequent.ties > 1
+                        else ""
+                    ),
                 ),
                 Cell("none", "no text is above the threshold")
                 if selective is None
                 else Cell(
                     selective.feature,
                     f"above the threshold on {counted(selective.texts, 'text')}, "
-                    f"{selective.ties - 1} others as few",
+                    f"{counted(selective.ties - 1, 'other')} on as few",
                 ),
                 Cell(
                     f"{strongest.feature}  {number(strongest.activation)}",

@@ -20,13 +20,14 @@ from faultlens.report.numbers import (
     signed,
 )
 from faultlens.report.outcome_parts import strongest_level
+from faultlens.report.pair_parts import clearest
 
 WIDTH = 100
 CATEGORY_LINES = 4  # two categories a line
 
 
 def summary(profile: Profile | None, audit: Audit | None) -> list[str]:
-    """The run in plain text, at most 16 lines of at most 100 characters."""
+    """The run in plain text, at most 18 lines of at most 100 characters."""
     lines = [] if profile is None else _profile(profile)
     lines += [] if audit is None else _audit(audit)
     return [line if len(line) <= WIDTH else line[: WIDTH - 1] + "…" for line in lines]
@@ -45,10 +46,33 @@ def _profile(profile: Profile) -> list[str]:
         f"Profile of {profile.corpus}: {counted(profile.n_texts, 'text')} in "
         f"{counted(categories, 'category', 'categories')}, {profile.pooling} pooling, read at "
         f"{listed(sites) if len(sites) <= 3 else counted(len(sites), 'site')}",
-        f"  A feature beyond chance (Holm, p ≤ {number(profile.alpha)}) for {by_auroc} of "
+        f"  A specialist beyond chance (Holm, p ≤ {number(profile.alpha)}) for {by_auroc} of "
         f"{categories} categories by AUROC, {by_score} by score; by AUROC:",
         *("  " + "  ".join(entry.ljust(48) for entry in pair).rstrip() for pair in pairs),
+        *_evidence(profile),
     ]
+
+
+def _evidence(profile: Profile) -> list[str]:
+    """A line each for minimal pairs and the method study, where they were done."""
+    lines = []
+    if profile.pairs is not None:
+        site = clearest(profile.pairs)
+        found = profile.pairs.sites[site]
+        lines.append(
+            f"  Minimal pairs at {site}: one meaning in two forms "
+            f"{number(found.similarity.within)} alike, two meanings "
+            f"{number(found.similarity.between)}, p {p_value(found.p_holm)}"
+        )
+    if profile.multiverse is not None:
+        made = [claim for claim in profile.multiverse.claims if claim.by_default]
+        firm = sum(claim.share_sound == 1 for claim in made)
+        specs = sum(map(len, profile.multiverse.specifications.values()))
+        lines.append(
+            f"  Method study: {firm} of {counted(len(made), 'claim')} hold under every sound one "
+            f"of {specs:,} specifications"
+        )
+    return lines
 
 
 def _best(profile: Profile, category: str) -> str:

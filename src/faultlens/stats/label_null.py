@@ -9,6 +9,7 @@ from __future__ import annotations
 import numpy as np
 
 BLOCK_CELLS = 16_000_000  # permutations × features held at once: 64 MB
+BLOCK_FEATURES = 512  # looked at together before asking which groups the rest can still better
 
 
 def random_groups(
@@ -21,6 +22,29 @@ def random_groups(
     return members
 
 
+def random_groups_within(
+    inside: np.ndarray, strata: np.ndarray, permutations: int, rng: np.random.Generator
+) -> np.ndarray:
+    """Membership of random groups that hold as many of each stratum as the observed one does.
+
+    Args:
+        inside: the observed group, boolean `[n]`.
+        strata: the stratum of each of the n, whole numbers `[n]`.
+        permutations: how many groups.
+        rng: of the draws.
+
+    Returns:
+        float32 0/1, `[permutations, n]`.
+    """
+    members = np.zeros((permutations, len(inside)), dtype=np.float32)
+    for stratum in np.unique(strata):
+        rows = np.flatnonzero(strata == stratum)
+        size = int(inside[rows].sum())
+        if size:
+            members[:, rows] = random_groups(len(rows), size, permutations, rng)
+    return members
+
+
 def max_null(
     weights: np.ndarray, scale: float, offset: np.ndarray, members: np.ndarray
 ) -> np.ndarray:
@@ -30,8 +54,12 @@ def max_null(
     whole or half numbers as weights and as `offset / scale` the float32 sums are exact, so ties are
     ties.
 
+    A feature can reach at most what its largest weights come to, so features are taken in falling
+    order of that bound, and a group is left alone once no further feature can better its maximum:
+    the result is that of all features, for a fraction of the sums.
+
     Args:
-        weights: `[n, features]` float32.
+        weights: `[n, features]` float32, at least 0.
         scale: factor of the sum, above 0.
         offset: added, `[features]`.
         members: `[permutations, n]` 0/1.
@@ -39,14 +67,31 @@ def max_null(
     Returns:
         `[permutations]` float64.
     """
-    best = np.empty(len(members))
-    step = max(1, BLOCK_CELLS // max(1, weights.shape[1]))
     shift = np.asarray(np.asarray(offset) / scale, dtype=np.float32)
-    for start in range(0, len(members), step):
-        sums = members[start : start + step] @ weights
-        sums += shift
-        best[start : start + step] = sums.max(axis=1)
-    return best * scale
+    bound = _largest_sums(weights, int(members.sum(axis=1).max(initial=0))) + shift
+    order = np.argsort(-bound, kind="stable")
+    weights, shift, bound = weights[:, order], shift[order], bound[order]
+    best = np.full(len(members), -np.inf, dtype=np.float32)
+    for first in range(0, weights.shape[1], BLOCK_FEATURES):
+        block = slice(first, first + BLOCK_FEATURES)
+        open_still = np.flatnonzero(best < bound[first])
+        if not len(open_still):
+            break
+        step = max(1, BLOCK_CELLS // len(shift[block]))
+        for start in range(0, len(open_still), step):
+            rows = open_still[start : start + step]
+            sums = members[rows] @ weights[:, block]
+            sums += shift[block]
+            best[rows] = np.maximum(best[rows], sums.max(axis=1))
+    return best.astype(np.float64) * scale
+
+
+def _largest_sums(weights: np.ndarray, size: int) -> np.ndarray:
+    """The sum of the `size` largest weights of each feature, `[features]`."""
+    n = len(weights)
+    if size >= n:
+        return np.asarray(weights.sum(axis=0))
+    return np.asarray(np.partition(weights, n - size - 1, axis=0)[n - size :].sum(axis=0))
 
 
 def permutation_p(null: np.ndarray, observed: float) -> float:

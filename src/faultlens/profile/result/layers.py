@@ -1,0 +1,76 @@
+"""What was found across layers: what persists, what grows, and which category is hard to tell."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Successor:
+    """A category's top feature at one layer and at the next.
+
+    Dictionaries are trained one by one, so that equal indices mean nothing by themselves: the
+    directions that the features write are what can be compared.
+    """
+
+    earlier: str
+    later: str
+    same_index: bool
+    cosine: float | None  # of their decoder directions; None without the dictionaries
+    rank: int | None  # of the later one among its dictionary's features by cosine; 1 is the nearest
+    nearest: str | None  # the later dictionary's feature with the largest cosine to the earlier one
+    nearest_cosine: float | None
+
+    @property
+    def persists(self) -> bool | None:
+        """Whether the later top feature is the earlier one's nearest; None if not known."""
+        return None if self.rank is None else self.rank == 1
+
+
+@dataclass(frozen=True)
+class LayerStep:
+    """From one layer to the next of the same kind of site."""
+
+    earlier: str
+    later: str
+    typical_cosine: float | None  # median over earlier features of their nearest's cosine
+    selectivity: dict[str, Successor]  # by category
+    specialist: dict[str, Successor]
+    peak: dict[str, Successor]
+
+
+@dataclass(frozen=True)
+class Trend:
+    """A quantity of one category over the layers of one kind of site."""
+
+    quantity: str  # "peak", "relative peak" or "top sum"
+    kind: str  # of site, e.g. "res-mini"
+    layers: list[int]
+    values: list[float]
+    rho: float | None  # Spearman's, with the layer; None below three layers or for a constant
+    ratio: float | None  # deepest layer's value over the first's; None if that is 0
+
+
+@dataclass(frozen=True)
+class LayerComparison:
+    """What changes from layer to layer."""
+
+    steps: list[LayerStep]
+    trends: dict[str, list[Trend]]  # by category
+
+
+@dataclass(frozen=True)
+class Difficulty:
+    """How hard a category is to tell from the rest by one feature.
+
+    Net catch of a site = (texts above the threshold inside − outside) / texts of the category, of
+    the category's best feature, at least 0; difficulty = 1 − its mean over the sites.
+    """
+
+    difficulty: float
+    rank: int  # 1 is the easiest; equal difficulties share a rank
+    sites_by_auroc: int  # at which the best feature is beyond chance by AUROC
+    sites_by_score: int
+    first_site: str | None  # the first of those by AUROC, in the order of the sites
+    best_auroc: float  # over the sites
+    mean_auroc: float

@@ -1,0 +1,36 @@
+"""Thaw: a frozen result from the plain JSON values that it was written as."""
+
+from __future__ import annotations
+
+import dataclasses
+import types
+from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
+
+Kind = TypeVar("Kind")
+
+
+def thaw(kind: type[Kind], data: dict[str, Any]) -> Kind:
+    """The dataclass `kind` with the fields in `data`, the dataclasses within it made likewise.
+
+    A field that is not in `data` takes its default. Raises TypeError for a field that `kind` does
+    not have, or that it needs and `data` lacks.
+    """
+    hints = get_type_hints(kind)
+    unknown = sorted(set(data) - set(hints))
+    if unknown:
+        raise TypeError(f"{kind.__name__} has no field {unknown[0]!r}")
+    return kind(**{name: _value(hints[name], value) for name, value in data.items()})
+
+
+def _value(hint: Any, value: Any) -> Any:
+    origin, arguments = get_origin(hint), get_args(hint)
+    if origin in (Union, types.UnionType):
+        (inner,) = (a for a in arguments if a is not type(None))
+        return None if value is None else _value(inner, value)
+    if origin is list:
+        return [_value(arguments[0], item) for item in value]
+    if origin is dict:
+        return {key: _value(arguments[1], item) for key, item in value.items()}
+    if dataclasses.is_dataclass(hint):
+        return thaw(hint, value)  # type: ignore[arg-type]
+    return value

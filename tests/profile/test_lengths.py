@@ -1,0 +1,60 @@
+"""Length held fixed: what follows length alone falls to chance, what follows the text does not."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy.sparse import csr_matrix
+
+from faultlens.corpus.texts import Corpus
+from faultlens.errors import UserError
+from faultlens.features.table import FeatureTable
+from faultlens.profile.lengths import length_strata
+from faultlens.profile.result import Profile
+from faultlens.profile.study import profile_tables
+
+LABELS = ("long",) * 30 + ("marked",) * 30 + ("rest",) * 60
+CORPUS = Corpus("planted", tuple(f"text {i}" for i in range(120)), LABELS)
+
+
+def table() -> FeatureTable:
+    """Category `long` has longer texts and no more; feature 5 is length, feature 9 marks B."""
+    rng = np.random.default_rng(0)
+    labels = np.array(LABELS)
+    lengths = rng.integers(5, 25, 120) + np.where(labels == "long", 12, 0)
+    dense = rng.gamma(2.0, 1.0, (120, 80)) * (rng.random((120, 80)) < 0.3)
+    dense[:, 5] = lengths + rng.normal(0, 0.5, 120)
+    dense[:, 9] = np.where(labels == "marked", 5, 0) * rng.random(120)
+    rows = pd.DataFrame({"text": CORPUS.texts, "tokens": lengths})
+    return FeatureTable("2-res-x", csr_matrix(dense.astype(np.float32)), rows, {}, 2)
+
+
+def profiled(strata: int | None) -> Profile:
+    return profile_tables({"2-res-x": table()}, CORPUS, permutations=999, length_strata=strata)
+
+
+def test_a_feature_that_is_length_is_beyond_chance_until_length_is_held_fixed() -> None:
+    free, held = profiled(None).sites["2-res-x"], profiled(12).sites["2-res-x"]
+    assert free.categories["long"].selectivity.feature == "2-res-x/5"
+    assert free.categories["long"].selectivity.p_holm <= 0.05
+    assert held.categories["long"].selectivity.p_holm > 0.05
+    assert held.categories["long"].selectivity.auroc == free.categories["long"].selectivity.auroc
+    assert held.categories["marked"].selectivity.feature == "2-res-x/9"
+    assert held.categories["marked"].selectivity.p_holm <= 0.05
+    assert (profiled(None).length_strata, profiled(12).length_strata) == (None, 12)
+
+
+def test_strata_are_equally_full_and_keep_equal_lengths_together() -> None:
+    lengths = np.random.default_rng(1).permutation(np.repeat(np.arange(20), 6))
+    strata = length_strata(lengths, 4)
+    assert np.bincount(strata).tolist() == [30, 30, 30, 30]
+    for length in range(20):
+        assert len(set(strata[lengths == length].tolist())) == 1
+    assert (np.diff(strata[np.argsort(lengths, kind="stable")]) >= 0).all()
+
+
+@pytest.mark.parametrize("strata", [1, 0, 61])
+def test_strata_that_hold_nothing_fixed_are_refused(strata: int) -> None:
+    with pytest.raises(UserError, match=f"{strata} length strata for 120 texts: expected 2 to 60"):
+        profiled(strata)

@@ -1,0 +1,197 @@
+"""The method study: every way of reading against a plain one, every claim against the profile."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+import faultlens as fl
+from faultlens.corpus.texts import Corpus
+from faultlens.errors import UserError
+from faultlens.features.lens import Lens
+from faultlens.profile.extraction import Pooled, read_ways
+from faultlens.profile.result import Multiverse, Profile, Specification
+from faultlens.profile.specifications import ENCODE_FIRST, POOL_FIRST, Way, specifications, ways
+
+REDUCE = {
+    "max": lambda x: x.max(0),
+    "mean": lambda x: x.mean(0),
+    "sum": lambda x: x.sum(0),
+    "last": lambda x: x[-1],
+}
+
+
+@pytest.fixture(scope="module")
+def lens() -> Lens:
+    return fl.load("mini", layers=[3, 5])
+
+
+@pytest.fixture(scope="module")
+def corpus() -> Corpus:
+    whole = fl.seven_categories()
+    rows = [i for i in range(len(whole)) if i % 40 < 9 and i // 40 in (0, 1, 4)]
+    return Corpus(
+        "small", tuple(whole.texts[i] for i in rows), tuple(whole.labels[i] for i in rows)
+    )
+
+
+@pytest.fixture(scope="module")
+def read(lens: Lens, corpus: Corpus) -> dict[Way, dict[str, Pooled]]:
+    return read_ways(lens, corpus.texts, ways("max", True), "error", lambda done: None)
+
+
+@pytest.fixture(scope="module")
+def profile(lens: Lens, corpus: Corpus) -> Profile:
+    return fl.profile(lens, corpus, permutations=999, multiverse=True)
+
+
+@pytest.mark.parametrize("pooling", ["max", "mean", "sum", "last"])
+def test_the_sound_way_is_the_lenses_own(
+    lens: Lens, corpus: Corpus, read: dict[Way, dict[str, Pooled]], pooling: str
+) -> None:
+    mine = read[Way(pooling, False, False, ENCODE_FIRST)]
+    for name, table in lens.read(corpus.texts, pooling).items():
+        scale = abs(table.matrix).max()
+        assert abs(mine[name].matrix - table.matrix).max() <= 1e-4 * scale
+        np.testing.assert_allclose(mine[name].norms, table.rows["residual_norm"], rtol=1e-4)
+
+
+@pytest.mark.parametrize("way", ways("max", True), ids=str)
+def test_every_way_pools_what_it_says(
+    lens: Lens, corpus: Corpus, read: dict[Way, dict[str, Pooled]], way: Way
+) -> None:
+    """Against one text at a time, padded by hand to the longest, every position encoded."""
+    width = 1 + max(len(lens.model.ids(text)) for text in corpus.texts)
+    dictionary = lens.dictionaries[1]
+    for row in (0, 11, 20):
+        ids = [lens.model.bos_id, *lens.model.ids(corpus.texts[row])]
+        end = width if way.padding else len(ids)
+        padded = torch.tensor([ids + [lens.model.bos_id] * (width - len(ids))])
+        x = lens.model.read(padded, [dictionary.site])[dictionary.site][0]
+        x = x[0 if way.bos else 1 : end]
+        reduce = REDUCE[way.pooling]
+        if way.order == POOL_FIRST:
+            pooled = torch.from_numpy(np.asarray(reduce(x.numpy())))
+            expected = dictionary.encode(pooled[None])[0].numpy()
+        else:
+            expected = reduce(dictionary.encode(x).numpy())
+        found = read[way][dictionary.name].matrix[row].toarray().ravel()
+        tolerance = 2e-4 * max(1.0, expected.max())
+        assert np.quantile(abs(found - expected), 0.999) <= tolerance  # TopK may swap a near tie
+        norm = np.linalg.norm(x.numpy(), axis=1).mean()
+        assert read[way][dictionary.name].norms[row] == pytest.approx(norm, rel=1e-4)
+
+
+def test_ways_that_give_the_same_numbers_are_known(read: dict[Way, dict[str, Pooled]]) -> None:
+    for way, by_site in read.items():
+        for name, pooled in by_site.items():
+            same = read[way.canonical][name]
+            assert abs(pooled.matrix - same.matrix).max() <= 1e-4 * abs(same.matrix).max()
+    assert len({way.canonical for way in read}) == 26
+    assert Way("last-3", True, False, POOL_FIRST).canonical.bos, "three tokens are pooled"
+
+
+def test_errors_are_labelled_and_nothing_else() -> None:
+    errors = {way: way.errors for way in ways("max", True)}
+    assert errors[Way("max", True, False, ENCODE_FIRST)] == []
+    assert errors[Way("mean", False, False, POOL_FIRST)] == [
+        "pooled before it was encoded: a dictionary is not linear"
+    ]
+    assert errors[Way("last", False, False, POOL_FIRST)] == [], "there is nothing to pool"
+    assert len(errors[Way("sum", False, True, POOL_FIRST)]) == 2
+    assert len(ways("max", False)) == 16, "without BOS it cannot be pooled"
+    assert {way.pooling for way in ways("last-3", True)} == {"max", "mean", "sum", "last", "last-3"}
+    by = specifications(ways("max", True))
+    assert {name: len(of_by) for name, of_by in by.items()} == {
+        "selectivity": 64,
+        "specialist": 384,
+    }
+
+
+def study(profile: Profile) -> Multiverse:
+    assert profile.multiverse is not None
+    return profile.multiverse
+
+
+def test_the_default_specification_is_the_profile(profile: Profile) -> None:
+    found = study(profile)
+    for claim in found.claims:
+        readings = [getattr(s.categories[claim.category], claim.by) for s in profile.sites.values()]
+        best = max(
+            getattr(r, {"selectivity": "auroc", "specialist": "score"}[claim.by]) for r in readings
+        )
+        place = found.default[claim.by]
+        assert claim.values[place] == pytest.approx(best)
+        assert claim.holds[place] is claim.by_default
+        assert claim.by_default is any(r.p_holm <= 0.05 for r in readings)
+
+
+def test_claims_are_corrected_over_categories_and_sites(lens: Lens, corpus: Corpus) -> None:
+    """A random labelling in which Social is at p = .03 by itself, and not after Holm."""
+    labels = np.random.default_rng(10).permutation(np.array(corpus.labels)).tolist()
+    shuffled = Corpus("shuffled", corpus.texts, tuple(labels))
+    result = fl.profile(lens, shuffled, permutations=999, multiverse=True)
+    readings = [site.categories["Social"].selectivity for site in result.sites.values()]
+    assert min(r.p_value for r in readings) <= 0.05 < min(r.p_holm for r in readings)
+    found = {(claim.category, claim.by): claim for claim in study(result).claims}
+    assert not found["Social", "selectivity"].by_default
+
+
+def test_shares_are_of_the_specifications_they_name(profile: Profile) -> None:
+    found = study(profile)
+    for claim in found.claims:
+        specs = found.specifications[claim.by]
+        assert len(claim.holds) == len(claim.values) == len(specs)
+        assert claim.share == pytest.approx(np.mean(claim.holds))
+        sound = [held for held, spec in zip(claim.holds, specs, strict=True) if not spec.errors]
+        assert claim.share_sound == pytest.approx(np.mean(sound))
+
+
+def test_choices_show_the_damage_of_each_error(profile: Profile) -> None:
+    found = {(choice.name, choice.value): choice for choice in study(profile).choices}
+    assert len(found) == 4 + 2 + 2 + 2 + 2 + 3 + 2
+    default = found["order", "encode, then pool"]
+    assert (default.error, default.same_alone) == ("", 1.0)
+    wrong = found["order", "pool, then encode"]
+    assert wrong.error.startswith("pooled before it was encoded")
+    assert wrong.same_alone < 0.5, "mean-then-encode names other features"
+    assert found["padding", "pooled"].error and not found["BOS", "pooled"].error
+    assert found["padding", "pooled"].specifications == 32
+    of_score = [c for c in found.values() if c.by == "specialist"]
+    assert {c.name for c in of_score} == {"threshold", "rule"}
+
+
+def test_shortlist_scores_never_pass_the_exhaustive_ones(profile: Profile) -> None:
+    found = study(profile)
+    specs = found.specifications["specialist"]
+    rules: dict[str, dict[object, int]] = {"exhaustive": {}, "shortlist": {}}
+    for place, spec in enumerate(specs):
+        rules[str(spec.rule)][_without_rule(spec)] = place
+    for claim in found.claims:
+        if claim.by == "specialist":
+            for key, place in rules["shortlist"].items():
+                assert claim.values[place] <= claim.values[rules["exhaustive"][key]]
+
+
+def _without_rule(spec: Specification) -> tuple[object, ...]:
+    return (spec.pooling, spec.bos, spec.padding, spec.order, spec.relative, spec.percentile)
+
+
+def test_texts_that_do_not_fit_are_refused_or_cut(lens: Lens) -> None:
+    long = "The keys are on the table. " * 60
+    corpus = Corpus("long", ("x = 1", "y = 2", long, "Mary met Tom."), ("A", "A", "B", "B"))
+    with pytest.raises(UserError, match="expected --long error or truncate, got split"):
+        fl.profile(lens, corpus, permutations=99, multiverse=True, long="split")
+    cut = fl.profile(lens, corpus, permutations=99, multiverse=True, long="truncate")
+    assert cut.multiverse is not None
+
+
+def test_what_needs_a_model_is_not_asked_of_tables(lens: Lens, corpus: Corpus) -> None:
+    tables = lens.read(corpus.texts)
+    with pytest.raises(
+        UserError, match="^minimal pairs need a model to read texts with, and tables"
+    ):
+        fl.profile(tables, corpus, pairs=fl.minimal_pairs())
+    with pytest.raises(UserError, match="^the method study needs a model to read texts with"):
+        fl.profile(tables, corpus, multiverse=True)
