@@ -22,8 +22,10 @@ from faultlens.api import audit, load, profile
 from faultlens.errors import UserError
 
 if TYPE_CHECKING:
+    from faultlens.audit.outcomes import outcome_rule
     from faultlens.audit.result import Audit
     from faultlens.corpus import tasks
+    from faultlens.corpus.answers import Answers, read_answers
     from faultlens.corpus.task import Prompt, Task, read_task
     from faultlens.corpus.texts import Corpus, read_corpus, seven_categories
     from faultlens.features.lens import Lens
@@ -32,6 +34,7 @@ if TYPE_CHECKING:
 
 __version__ = "0.1.0"
 __all__ = [
+    "Answers",
     "Audit",
     "Corpus",
     "FeatureTable",
@@ -42,7 +45,9 @@ __all__ = [
     "UserError",
     "audit",
     "load",
+    "outcome_rule",
     "profile",
+    "read_answers",
     "read_corpus",
     "read_task",
     "seven_categories",
@@ -50,6 +55,7 @@ __all__ = [
 ]
 
 _HOMES = {
+    "Answers": "faultlens.corpus.answers",
     "Audit": "faultlens.audit.result",
     "Corpus": "faultlens.corpus.texts",
     "FeatureTable": "faultlens.features.table",
@@ -57,6 +63,8 @@ _HOMES = {
     "Profile": "faultlens.profile.result",
     "Prompt": "faultlens.corpus.task",
     "Task": "faultlens.corpus.task",
+    "outcome_rule": "faultlens.audit.outcomes",
+    "read_answers": "faultlens.corpus.answers",
     "read_corpus": "faultlens.corpus.texts",
     "read_task": "faultlens.corpus.task",
     "seven_categories": "faultlens.corpus.texts",

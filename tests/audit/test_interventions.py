@@ -23,7 +23,7 @@ from faultlens.audit.interventions import (
     edit_decoding,
     necessity,
 )
-from faultlens.audit.result import Intervention
+from faultlens.audit.steps import Intervention
 from faultlens.audit.running import TaskTokens
 from faultlens.models.adapter import adapter_for
 from faultlens.models.dictionary import Convention, Dictionary, Relu

@@ -16,8 +16,8 @@ import torch
 from scipy.stats import binomtest
 from torch import Tensor
 
-from faultlens.audit.result import Flips, Intervention
 from faultlens.audit.running import BATCH, NEW_TOKENS, TaskTokens
+from faultlens.audit.steps import Flips, Intervention
 from faultlens.models.dictionary import Dictionary
 from faultlens.models.model import Edit, Model, Restart
 from faultlens.models.sites import Site

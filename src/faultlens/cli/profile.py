@@ -12,10 +12,7 @@ from faultlens.cli.screen import progress_bars
 from faultlens.errors import UserError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from faultlens.corpus.texts import Corpus
-    from faultlens.features.table import FeatureTable
 
 BUILT_IN = "seven-categories"
 
@@ -26,13 +23,8 @@ def profile(
     sae: o.SaeName = None,
     layers: o.Layers = None,
     sites: o.Sites = None,
-    features: Annotated[
-        list[str] | None,
-        typer.Option(help="SITE=FILE: a matrix [texts, features] in place of a model; repeatable"),
-    ] = None,
-    pooled: Annotated[
-        str | None, typer.Option(help="How the matrices of --features were pooled")
-    ] = None,
+    features: o.Features = None,
+    pooled: o.Pooled = None,
     pooling: o.Pooling = "max",
     threshold: Annotated[
         float | None,
@@ -54,6 +46,7 @@ def profile(
     if out is not None:
         check_target(out, overwrite)
     import faultlens as fl
+    from faultlens.cli.brought import brought_tables
     from faultlens.cli.run import Findings, finish, record_lens
 
     texts = _corpus(corpus, label)
@@ -62,7 +55,11 @@ def profile(
     with progress_bars() as bars:
         store = None
         if features:
-            tables = _brought(features, texts.texts, pooled)
+            if pooled is None:
+                raise UserError(
+                    "--features needs --pooled: say how the matrices were pooled, e.g. mean"
+                )
+            tables = brought_tables(features, texts.texts, pooled)
             manifest.inputs["features"] = {
                 name: file_digest(Path(table.convention["source"]))
                 for name, table in tables.items()
@@ -91,22 +88,3 @@ def _corpus(name: str, label: str) -> Corpus:
     from faultlens.corpus.texts import read_corpus, seven_categories
 
     return seven_categories() if name == BUILT_IN else read_corpus(Path(name), label)
-
-
-def _brought(
-    features: Sequence[str], texts: Sequence[str], pooled: str | None
-) -> dict[str, FeatureTable]:
-    from faultlens.features.pooling import Pooling
-    from faultlens.features.table import table_from_matrix
-
-    if pooled is None:
-        raise UserError("--features needs --pooled: say how the matrices were pooled, e.g. mean")
-    tables = {}
-    for pair in features:
-        name, equals, path = pair.partition("=")
-        if not (name and equals and path) or "/" in name:
-            raise UserError(f"--features {pair!r}: expected SITE=FILE, e.g. 6-res-jb=layer06.npz")
-        if name in tables:
-            raise UserError(f"--features {pair!r}: {name} is given twice")
-        tables[name] = table_from_matrix(name, Path(path), texts, str(Pooling.parse(pooled)))
-    return tables
