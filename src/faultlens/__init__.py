@@ -22,8 +22,10 @@ from faultlens.api import audit, figures, load, profile
 from faultlens.errors import UserError
 
 if TYPE_CHECKING:
+    from faultlens.audit.outcomes import outcome_rule
     from faultlens.audit.result import Audit
     from faultlens.corpus import tasks
+    from faultlens.corpus.answers import Answers, read_answers
     from faultlens.corpus.pairs import PairSet, minimal_pairs, read_pairs
     from faultlens.corpus.task import Prompt, Task, read_task
     from faultlens.corpus.texts import Corpus, read_corpus, seven_categories
@@ -33,6 +35,7 @@ if TYPE_CHECKING:
 
 __version__ = "0.1.0"
 __all__ = [
+    "Answers",
     "Audit",
     "Corpus",
     "FeatureTable",
@@ -46,7 +49,9 @@ __all__ = [
     "figures",
     "load",
     "minimal_pairs",
+    "outcome_rule",
     "profile",
+    "read_answers",
     "read_corpus",
     "read_pairs",
     "read_task",
@@ -55,6 +60,7 @@ __all__ = [
 ]
 
 _HOMES = {
+    "Answers": "faultlens.corpus.answers",
     "Audit": "faultlens.audit.result",
     "Corpus": "faultlens.corpus.texts",
     "FeatureTable": "faultlens.features.table",
@@ -64,6 +70,8 @@ _HOMES = {
     "Prompt": "faultlens.corpus.task",
     "Task": "faultlens.corpus.task",
     "minimal_pairs": "faultlens.corpus.pairs",
+    "outcome_rule": "faultlens.audit.outcomes",
+    "read_answers": "faultlens.corpus.answers",
     "read_corpus": "faultlens.corpus.texts",
     "read_pairs": "faultlens.corpus.pairs",
     "read_task": "faultlens.corpus.task",

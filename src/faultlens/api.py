@@ -9,9 +9,12 @@ from faultlens.errors import UserError
 from faultlens.progress import SILENT, Progress
 
 if TYPE_CHECKING:
+    import numpy as np
     from plotly.graph_objects import Figure
 
+    from faultlens.audit.outcomes import Rule
     from faultlens.audit.result import Audit
+    from faultlens.corpus.answers import Answers
     from faultlens.corpus.pairs import PairSet
     from faultlens.corpus.task import Task
     from faultlens.corpus.texts import Corpus
@@ -155,13 +158,17 @@ def profile(
 
 
 def audit(
-    lens: Lens,
-    task: Task,
+    source: Lens | Mapping[str, FeatureTable] | None,
+    task: Task | Answers,
     *,
-    rule: str = "exact-word",
+    residuals: Mapping[str, np.ndarray] | None = None,
+    rule: str | Rule | None = None,
     pooling: str = "max",
     min_support: int = 5,
     permutations: int = 10_000,
+    strata: Sequence[str] = (),
+    folds: Literal["repeated", "study"] = "repeated",
+    baselines: bool = True,
     seed: int = 0,
     fit_check: bool = True,
     progress: Progress = SILENT,
@@ -169,32 +176,51 @@ def audit(
     """Which features go with failure on a task, and whether they matter.
 
     Args:
-        lens: a model and the dictionaries it is read through.
-        task: prompts with targets, foils and factors, e.g. `fl.tasks.ioi(n=300, seed=42)`.
-        rule: what counts as success: `exact-word`, `first-token` or `named-later`.
-        pooling: how a prompt's token activations become one number.
+        source: a lens: a `Task` is run, the prompts of `Answers` are only read through it. Or
+            tables of the prompts of `Answers` that you brought, by dictionary; None: no features.
+        task: prompts with targets, foils and factors, e.g. `fl.tasks.ioi(n=300, seed=42)`; or
+            answers that are there, e.g. `fl.read_answers("outcomes.jsonl")`.
+        residuals: for `Answers`, by layer `[prompts, d]`: a rung of the baseline ladder.
+        rule: what counts as success: `exact-word`, `first-token`, `named-later`, `contains`, or a
+            function `(generated, target) -> bool`. None: what the answers say, else `exact-word`.
+        pooling: how a prompt's token activations become one number; without effect on tables.
         min_support: least number of prompts on which a feature must fire to be tested.
         permutations: of the outcome, behind the deciding tests.
-        seed: of the permutations and of the random controls.
-        fit_check: check first that the lens's dictionaries fit its model; that it was left out is
-            recorded in the result.
+        strata: factors to hold constant beside those that forward selection keeps.
+        folds: of the ladder: `repeated` (10 × 5, tuned inside), or the reference `study`'s.
+        baselines: whether to climb the ladder, which takes most of the time.
+        seed: of the permutations, the folds and the random controls.
+        fit_check: check first that a lens's dictionaries fit its model; that it was left out is
+            recorded in the result. Without effect on tables.
         progress: told of the stages.
 
     Raises:
-        UserError: an unknown rule or pooling, a prompt that does not fit the context, a dictionary
-            that does not fit its model.
+        UserError: an unknown rule, pooling or factor, a prompt that does not fit the context, a
+            dictionary that does not fit its model, rows that do not match, values that are not
+            finite.
     """
-    from faultlens.audit.study import audit_task
+    from faultlens.audit.study import DEFAULT_RULE, AuditConfig, audit_answers, audit_task
+    from faultlens.corpus.answers import Answers
+    from faultlens.features.lens import Lens
 
+    config = AuditConfig(min_support, permutations, seed, tuple(strata), folds, baselines)
+    if isinstance(source, Lens):
+        source = source.checked(progress) if fit_check else source.unchecked()
+    if isinstance(task, Answers):
+        tables: Mapping[str, FeatureTable] | None
+        if isinstance(source, Lens):
+            texts = [prompt.text for prompt in task.task.prompts]
+            tick = progress.start("Reading the prompts", len(texts))
+            tables = source.read(texts, pooling, progress=tick)
+        else:
+            tables = source
+        return audit_answers(task, tables, residuals, rule=rule, config=config, progress=progress)
+    if not isinstance(source, Lens):
+        raise UserError(
+            "a task is run by a model: give a lens (fl.load), or answers that are there"
+        )
     return audit_task(
-        lens.checked(progress) if fit_check else lens.unchecked(),
-        task,
-        rule=rule,
-        pooling=pooling,
-        min_support=min_support,
-        permutations=permutations,
-        seed=seed,
-        progress=progress,
+        source, task, rule=rule or DEFAULT_RULE, pooling=pooling, config=config, progress=progress
     )
 
 

@@ -23,8 +23,8 @@ from faultlens.audit.interventions import (
     edit_decoding,
     necessity,
 )
-from faultlens.audit.result import Intervention
 from faultlens.audit.running import TaskTokens
+from faultlens.audit.steps import Intervention
 from faultlens.models.adapter import adapter_for
 from faultlens.models.dictionary import Convention, Dictionary, Relu
 from faultlens.models.model import Model

@@ -10,8 +10,9 @@ import pytest
 from scipy.sparse import csr_matrix
 from scipy.stats import binom
 
-from faultlens.audit.result import Audit, PromptOutcome
-from faultlens.audit.study import audit_outcomes
+from faultlens.audit.result import Audit
+from faultlens.audit.steps import PromptOutcome
+from faultlens.audit.study import AuditConfig, Observed, audit_outcomes
 from faultlens.features.table import FeatureTable
 
 N, FAILURES = 200, 40
@@ -22,7 +23,7 @@ FAILED = np.array([i < FAILURES for i in range(N)])  # 40 of the 50 prompts with
 def outcomes(failed: np.ndarray) -> list[PromptOutcome]:
     return [
         PromptOutcome(
-            f"prompt {i}", "Ann", " Bob" if bad else " Ann", not bad,
+            f"prompt number {i}", "Ann", " Bob" if bad else " Ann", not bad,
             "names the foil" if bad else "success", None,
         )
         for i, bad in enumerate(failed)
@@ -39,16 +40,12 @@ def table(columns: dict[int, np.ndarray], seed: int = 0) -> FeatureTable:
 
 
 def audit(features: FeatureTable, failed: np.ndarray = FAILED, permutations: int = 999) -> Audit:
-    return audit_outcomes(
-        "planted",
-        outcomes(failed),
-        {"object": OBJECTS},
-        {features.name: features},
-        rule="exact-word",
-        min_support=5,
-        permutations=permutations,
-        seed=0,
-    )
+    return concluded({features.name: features}, failed, permutations)
+
+
+def concluded(tables: dict[str, FeatureTable], failed: np.ndarray, permutations: int) -> Audit:
+    observed = Observed("planted", outcomes(failed), "exact-word", {"object": OBJECTS}, tables)
+    return audit_outcomes(observed, AuditConfig(permutations=permutations, baselines=False))
 
 
 def noisy(mask: np.ndarray, seed: int, dense: bool = False) -> np.ndarray:
@@ -63,21 +60,30 @@ def classes(result: Audit) -> dict[str, str]:
     return {f: reading.verdict for _, reading in result.classes for f in reading.features}
 
 
+def significant(result: Audit) -> dict[str, str]:
+    return {f: reading.verdict for _, reading in result.significant for f in reading.features}
+
+
 def test_a_feature_that_marks_failure_within_an_object_is_a_correlate() -> None:
-    found = classes(audit(table({7: noisy(FAILED, 1)})))
+    found = significant(audit(table({7: noisy(FAILED, 1)})))
     assert found == {"2-res-x/7": "CORRELATE"}
 
 
 def test_noise_gives_no_verdict_but_not_significant() -> None:
     result = audit(table({}))
-    assert set(classes(result).values()) <= {"NOT SIGNIFICANT", "UNDERPOWERED"}
+    assert set(classes(result).values()) <= {
+        "NOT SIGNIFICANT",
+        "UNDERPOWERED",
+        "ARTEFACT (of a test)",
+    }
+    assert result.significant == []
     assert result.sites["2-res-x"].significant["min_p"] == 0
 
 
 def test_a_feature_that_copies_the_object_is_a_proxy_whose_effect_is_not_tested() -> None:
     keys = np.array(OBJECTS) == "the keys"
     result = audit(table({3: noisy(keys, 2)}))
-    ((_, reading),) = result.classes
+    ((_, reading),) = result.significant
     assert reading.verdict == "PROXY of object = the keys"
     assert "effect not tested" in reading.sentence
     assert reading.proxy is not None
@@ -88,7 +94,7 @@ def test_a_feature_that_copies_the_object_is_a_proxy_whose_effect_is_not_tested(
 def test_a_feature_that_fires_on_two_objects_is_a_proxy_of_their_union() -> None:
     either = np.isin(OBJECTS, ["the keys", "a pen"])
     failed = FAILED | (np.arange(N) >= 160)
-    ((_, reading),) = audit(table({3: noisy(either, 2)}), failed).classes
+    ((_, reading),) = audit(table({3: noisy(either, 2)}), failed).significant
     assert reading.verdict == "PROXY of object = anything but a book"
 
 
@@ -106,10 +112,7 @@ def test_the_first_class_shown_is_the_one_that_ranked_first() -> None:
     keys = np.array(OBJECTS) == "the keys"
     weak = table({3: np.where(keys, 3.0, 0.0) + np.where(keys & (np.arange(N) % 2 == 0), 2.0, 0.0)})
     strong = FeatureTable("3-res-x", table({5: np.where(keys, 4.0, 0.0)}).matrix, weak.rows, {}, 3)
-    result = audit_outcomes(
-        "two sites", outcomes(FAILED), {"object": OBJECTS}, {"2-res-x": weak, "3-res-x": strong},
-        rule="exact-word", min_support=5, permutations=199, seed=0,
-    )  # fmt: skip
+    result = concluded({"2-res-x": weak, "3-res-x": strong}, FAILED, permutations=199)
     (_, first), *_ = result.classes
     assert first.rank == 0
     assert first.features == ["3-res-x/5"]
@@ -121,13 +124,13 @@ def test_copies_are_one_class_and_opposites_are_not() -> None:
     copy = noisy(keys, 2)
     up, down = noisy(FAILED, 4, dense=True), noisy(~FAILED, 5, dense=True)
     result = audit(table({3: copy, 4: copy * 1.5, 8: up, 9: down}))
-    members = sorted(sorted(reading.features) for _, reading in result.classes)
+    members = sorted(sorted(reading.features) for _, reading in result.significant)
     assert members == [["2-res-x/3", "2-res-x/4"], ["2-res-x/8"], ["2-res-x/9"]]
 
 
 def test_a_dense_feature_that_only_differs_in_strength_is_found_by_max_t() -> None:
     result = audit(table({8: noisy(FAILED, 4, dense=True)}))
-    ((_, reading),) = result.classes
+    ((_, reading),) = result.significant
     assert reading.features == ["2-res-x/8"]
     assert reading.p_fisher == 1.0
     assert reading.p_max_t <= 0.01

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from safetensors.numpy import save_file
 from scipy.sparse import csr_matrix, save_npz
 
 from faultlens.errors import UserError
@@ -59,12 +60,25 @@ def test_files_that_are_no_matrices_are_refused(tmp_path: Path) -> None:
     (tmp_path / "a.npy").write_text("no matrix")
     (tmp_path / "cut.npz").write_bytes(b"PK\x03\x04" + b"cut off")
     for path, message in (
-        (tmp_path / "a.npy", r"cannot be read as \.npy or \.npz"),
-        (tmp_path / "cut.npz", r"cannot be read as \.npy or \.npz"),
-        (tmp_path / "missing.npz", r"cannot be read as \.npy or \.npz"),
+        (tmp_path / "a.npy", r"cannot be read as \.npy, \.npz or \.safetensors"),
+        (tmp_path / "cut.npz", r"cannot be read as \.npy, \.npz or \.safetensors"),
+        (tmp_path / "missing.npz", r"no file .*missing\.npz: expected a matrix"),
     ):
         with pytest.raises(UserError, match=message):
             table_from_matrix("a", path, TEXTS, "max")
-    np.savez(tmp_path / "b.npz", acts=DENSE)
-    with pytest.raises(UserError, match="holds acts: expected an array `features`"):
+    np.savez(tmp_path / "b.npz", acts=DENSE, more=DENSE)
+    with pytest.raises(UserError, match="holds acts, more: expected one array, one called"):
         table_from_matrix("a", tmp_path / "b.npz", TEXTS, "max")
+
+
+def test_safetensors_are_read_dense_and_as_csr(tmp_path: Path) -> None:
+    save_file({"acts": DENSE.astype(np.float32)}, tmp_path / "dense.safetensors")
+    sparse = csr_matrix(DENSE.astype(np.float32))
+    parts = {"data": sparse.data, "indices": sparse.indices, "indptr": sparse.indptr}
+    save_file({**parts, "shape": np.array(sparse.shape)}, tmp_path / "csr.safetensors")
+    for name in ("dense", "csr"):
+        table = table_from_matrix("mine", tmp_path / f"{name}.safetensors", TEXTS, "max")
+        assert np.array_equal(table.matrix.toarray(), DENSE.astype(np.float32))
+    (tmp_path / "cut.safetensors").write_bytes((tmp_path / "csr.safetensors").read_bytes()[:-3])
+    with pytest.raises(UserError, match="cut.safetensors cannot be read"):
+        table_from_matrix("mine", tmp_path / "cut.safetensors", TEXTS, "max")

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import audit_samples
 import pytest
 import samples
 
@@ -37,7 +38,7 @@ def browser() -> Iterator[Any]:
 @pytest.fixture(scope="module")
 def page_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("page") / "report.html"
-    page = build_page(samples.whole_profile(), samples.audit(), samples.manifest())
+    page = build_page(samples.whole_profile(), audit_samples.audit(), samples.manifest())
     path.write_text(page, encoding="utf-8")
     return path
 
@@ -59,7 +60,7 @@ def test_the_page_draws_offline_and_complains_of_nothing(
     page.on("request", lambda request: requests.append(request.url))
     page.goto(page_file.as_uri())
     page.wait_for_selector(".plot .main-svg")
-    assert page.locator(".plot").count() == 9
+    assert page.locator(".plot").count() == 10
     assert page.locator(".plot .main-svg").count() >= page.locator(".plot").count()
     assert complaints == []
     assert requests == [page_file.as_uri()]

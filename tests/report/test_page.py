@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
 import re
 from html.parser import HTMLParser
 from pathlib import Path
 
+import audit_samples
 import plotly.graph_objects as go
 import pytest
 import samples
@@ -18,14 +18,17 @@ from faultlens.errors import UserError
 from faultlens.profile.result import Profile
 from faultlens.report.audit_parts import audit_parts
 from faultlens.report.html import build_page, script_json, write_page
-from faultlens.report.numbers import NOT_DONE
-from faultlens.report.parts import Callout, Figure, Heading, Paragraph, Part, Table
+from faultlens.report.parts import Callout, Figure, Paragraph, Part, Table
 from faultlens.report.profile_parts import profile_parts
-from faultlens.report.terminal import summary
 from faultlens.report.text import as_text
 
 VOID = {"meta", "br", "img", "hr", "link", "input"}
-AUDITS = {"whole": samples.audit(), "untested": samples.untested(), "few": samples.underpowered()}
+AUDITS = {
+    "whole": audit_samples.audit(),
+    "untested": audit_samples.untested(),
+    "tables": audit_samples.tables_only(),
+    "few": audit_samples.underpowered(),
+}
 
 
 class Reader(HTMLParser):
@@ -83,7 +86,7 @@ def without_plotly(page: str) -> str:
 
 @pytest.fixture(scope="module")
 def page() -> str:
-    return build_page(samples.whole_profile(), samples.audit(), samples.manifest())
+    return build_page(samples.whole_profile(), audit_samples.audit(), samples.manifest())
 
 
 def test_page_is_well_formed_and_navigable(page: str) -> None:
@@ -108,7 +111,7 @@ def test_page_fetches_nothing(page: str) -> None:
 
 
 def test_page_without_figures_holds_no_plotly() -> None:
-    page = build_page(None, samples.underpowered(), None)
+    page = build_page(None, audit_samples.underpowered(), None)
     assert "plotly.js v" not in page and len(page) < 100_000
 
 
@@ -169,11 +172,11 @@ def test_figures_are_handed_out_as_plotly_objects() -> None:
 
 
 def both() -> list[Part]:
-    return profile_parts(samples.whole_profile()) + audit_parts(samples.audit())
+    return profile_parts(samples.whole_profile()) + audit_parts(audit_samples.audit())
 
 
 def test_page_shows_every_category_verdict_and_claim(page: str) -> None:
-    words, audit = read(page).words, samples.audit()
+    words, audit = read(page).words, audit_samples.audit()
     for category in samples.CATEGORIES:
         assert category in words
     for _, reading in audit.classes:
@@ -185,54 +188,11 @@ def test_page_shows_every_category_verdict_and_claim(page: str) -> None:
     assert "42 of 45" in words and "[81.7%, 98.6%]" in words and "8.8e-33" in words
 
 
-def test_verdicts_come_before_the_argument() -> None:
-    parts = audit_parts(samples.audit())
-    callout = next(part for part in parts if isinstance(part, Callout))
-    assert callout.title == "4-res-mini/91 and 11 alike: CONTRIBUTES"
-    headings = [part.text for part in parts if isinstance(part, Heading)][1:]
-    assert headings == [
-        "Verdict",
-        "Outcomes",
-        "Factors",
-        "Correlates",
-        "Intervention",
-        "Claims ledger",
-    ]
-
-
-def test_what_was_not_done_is_said_and_never_zero() -> None:
-    parts = audit_parts(samples.untested())
-    heading = parts.index(Heading("Intervention", 3))
-    paragraph = parts[heading + 1]
-    assert isinstance(paragraph, Paragraph) and paragraph.text.startswith("Not done")
-    classes = next(p for p in parts if isinstance(p, Table) and len(p.columns) == 13)
-    headers = [column.header for column in classes.columns]
-    assert {row[headers.index("p within factors")].text for row in classes.rows} == {NOT_DONE}
-    assert classes.rows[2][headers.index("d")].text == "infinite"
-    failures = next(p for p in parts if isinstance(p, Table) and p.folded.startswith("All 4"))
-    assert failures.rows[2][-1].text == NOT_DONE
-    peaks = next(
-        p
-        for p in profile_parts(samples.profile())
-        if isinstance(p, Table) and "Peak ÷ norm" in {c.header for c in p.columns}
-    )
-    assert {row[4].text for row in peaks.rows if row[1].text == "2-res-mini"} == {"not known"}
-
-
-def test_open_records_are_shown_in_words() -> None:
-    ladder = {"factors": {"auroc": 0.927, "low": 0.9, "high": 0.95}, "residual": None}
-    strata = {"factors": ["object", "template"], "informative": 6}
-    audit = dataclasses.replace(samples.audit(), baselines=ladder, strata=strata)
-    text = " ".join(as_text(audit_parts(audit)).split())
-    assert "factors auroc 0.927, low 0.9, high 0.95 residual not done" in text
-    assert "factors object, template informative 6" in text
-    assert "Robustness: not done." in text
-
-
 def test_underpowered_audit_stops_with_its_reason() -> None:
-    audit = samples.underpowered()
+    audit = audit_samples.underpowered()
     words = read(build_page(None, audit, None)).words
-    assert audit.verdict is not None and words.count(audit.verdict) == 2
+    assert audit.verdict is not None and words.count(audit.verdict) == 1
+    assert "6 Baseline ladder. Not done: the audit as a whole is UNDERPOWERED." in words
     assert "Not done: the prompts come with no factors." in words
 
 
@@ -263,12 +223,18 @@ def words_of(part: Part) -> list[str]:
 
 def test_figures_are_valid_plotly_and_ordered() -> None:
     figures = [part.figure for part in both() if isinstance(part, Figure)]
-    assert len(figures) == 9
+    assert len(figures) == 10
     for figure in figures:
         go.Figure(figure)  # raises on a property that plotly does not know
-    rates = figures[-1]
+    rates, ladder = figures[-2:]
     assert rates["data"][0]["name"] == "differs from the rest after Holm"
     assert sum(len(trace["x"]) for trace in rates["data"]) == 10
+    prompt, model = ladder["data"]
+    assert prompt["x"] == [0.5, 0.935, 0.917] and model["x"] == [0.914, 0.899, 0.921]
+    assert prompt["error_x"]["array"][0] is None  # the base rate has no interval
+    assert prompt["error_x"]["array"][1] == pytest.approx(0.988 - 0.935)
+    assert prompt["error_x"]["arrayminus"][1] == pytest.approx(0.935 - 0.882)
+    assert "random dictionary" not in json.dumps(ladder)  # it was not climbed
     assert "<script>" not in json.dumps(rates)
 
 
@@ -280,39 +246,8 @@ def test_one_layer_draws_no_line() -> None:
     )
 
 
-def test_summary_names_pairs_and_the_method_study_where_they_were_done() -> None:
-    bare, whole = summary(samples.profile(), None), summary(samples.whole_profile(), None)
-    assert whole[: len(bare)] == bare
-    assert whole[len(bare) :] == [
-        "  Minimal pairs at 4-res-mini: one meaning in two forms 0.21 alike, two meanings 0.1, "
-        "p 0.0002",
-        "  Method study: 12 of 14 claims hold under every sound one of 6 specifications",
-    ]
-    assert "A specialist beyond chance (Holm, p ≤ 0.05) for 6 of 7 categories by AUROC" in bare[1]
-
-
-@pytest.mark.parametrize("audit", AUDITS.values(), ids=AUDITS)
-def test_summary_is_short_and_plain(audit: Audit) -> None:
-    lines = summary(samples.profile(), audit)
-    assert len(lines) <= 16
-    assert max(map(len, lines)) <= 100
-    assert not any(line.endswith("…") for line in lines)
-    text = "\n".join(lines)
-    assert "6 of 7 categories by AUROC" in text
-    assert f"{audit.n - audit.failures} of 300 right" in text
-
-
-def test_summary_carries_the_verdict_and_its_numbers() -> None:
-    text = "\n".join(summary(None, samples.audit()))
-    assert "The suspect, 4-res-mini/91 and 11 alike: CONTRIBUTES" in text
-    assert "object = the keys fails 42 of 45, 93.3% [81.7%, 98.6%]" in text
-    assert "+0.84 nats beyond 199 controls [0.52, 1.17], p 0.005: effect shown" in text
-    assert "Ablation: not done" in "\n".join(summary(None, samples.untested()))
-    assert samples.underpowered().verdict in "\n".join(summary(None, samples.underpowered()))
-
-
 def test_page_is_written_from_a_run_folder(tmp_path: Path) -> None:
-    samples.audit().save(tmp_path)
+    audit_samples.audit().save(tmp_path)
     path = write_page(tmp_path)
     assert path == tmp_path / "report.html"
     assert "No manifest was found" in path.read_text(encoding="utf-8")

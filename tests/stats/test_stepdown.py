@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from itertools import combinations
+from itertools import combinations, product
 
 import numpy as np
 import pytest
@@ -12,9 +12,10 @@ from hypothesis import strategies as st
 from scipy import stats
 from scipy.sparse import csr_matrix
 
-from faultlens.stats import stepdown
+from faultlens.stats import family_statistics, stepdown
 from faultlens.stats.label_null import random_groups
-from faultlens.stats.stepdown import max_t, min_p
+from faultlens.stats.stepdown import max_t, max_t_null, min_p, min_p_null
+from faultlens.stats.strata import stratified_groups
 
 FAILURES, N = 19, 255
 StepDown = Callable[[csr_matrix, np.ndarray, np.ndarray], np.ndarray]
@@ -71,12 +72,19 @@ def minus_log_p(values: np.ndarray, failed: np.ndarray) -> list[float]:
     return extremes
 
 
-def absolute_z(values: np.ndarray, failed: np.ndarray) -> list[float]:
+def absolute_z(
+    values: np.ndarray, failed: np.ndarray, strata: np.ndarray | None = None
+) -> list[float]:
     """The permutation z by listing every set of failures, not by a formula for its spread."""
+    if strata is None:
+        strata = np.zeros(len(failed), dtype=int)
     extremes = []
     for column in values.T.astype(float):
-        sets = combinations(column, int(failed.sum()))
-        sums = np.array([sum(chosen) for chosen in sets])
+        within = [
+            combinations(column[strata == s], int(failed[strata == s].sum()))
+            for s in np.unique(strata)
+        ]
+        sums = np.array([sum(sum(part) for part in chosen) for chosen in product(*within)])
         spread = sums.std()
         gap = abs(column[failed].sum() - sums.mean())
         extremes.append(gap / spread if spread > 1e-12 else 0.0)
@@ -186,7 +194,8 @@ def test_blocks_change_nothing(adjust: StepDown, monkeypatch: pytest.MonkeyPatch
     values, failed = activations(40, 8, rng), first_failed(9, 40)
     groups = random_groups(40, 9, 50, rng)
     whole = adjust(values, groups, failed)
-    monkeypatch.setattr(stepdown, "BLOCK_CELLS", 24)  # three groups at a time, two left over
+    for module in (stepdown, family_statistics):
+        monkeypatch.setattr(module, "BLOCK_CELLS", 150)  # three features at a time, two left over
     np.testing.assert_array_equal(adjust(values, groups, failed), whole)
 
 
@@ -224,3 +233,143 @@ def test_max_t_ignores_units() -> None:
     np.testing.assert_array_equal(
         strength(scaled, groups, failed), strength(values, groups, failed)
     )
+
+
+STRATA = np.repeat([0, 1, 2, 5], [6, 5, 2, 3])  # the numbers need not be successive
+OUTCOME = np.array([1, 1, 1, 0, 0, 0, 1, 1, 0, 0, 0, 0, 0, 1, 1, 1]) > 0  # 2 and 5: one outcome
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_stratified_max_t_is_that_of_plain_loops(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    values = activations(16, 8, rng)
+    values[:, 0] = np.where(OUTCOME, 2.0, 0.0)
+    values[:, 1] = STRATA + 0.1
+    values[:, 2] = np.where(STRATA >= 2, rng.lognormal(size=16), 0.3)
+    values[:, 3:7] = rng.lognormal(size=(16, 4)) + OUTCOME[:, None] * [3.0, 2.0, 1.0, 0.5]
+    groups = stratified_groups(OUTCOME, STRATA, 60, rng)
+    drawn = [absolute_z(values, group > 0, STRATA) for group in groups]
+    expected = by_loops(absolute_z(values, OUTCOME, STRATA), drawn)
+    assert len(set(expected)) > 2
+    adjusted = max_t(csr_matrix(values), groups, OUTCOME, STRATA)
+    assert adjusted.tolist() == pytest.approx(expected)
+    assert adjusted[1:3].tolist() == [1.0, 1.0]
+
+
+def test_one_stratum_is_none_and_names_of_strata_do_not_matter() -> None:
+    rng = np.random.default_rng(17)
+    failed, values = first_failed(9, 40), csr_matrix(activations(40, 8, rng))
+    groups = random_groups(40, 9, 199, rng)
+    np.testing.assert_array_equal(
+        max_t(values, groups, failed, np.full(40, 3)), max_t(values, groups, failed)
+    )
+    strata = np.arange(40) % 3
+    groups = stratified_groups(failed, strata, 199, rng)
+    np.testing.assert_array_equal(
+        max_t(values, groups, failed, strata), max_t(values, groups, failed, 7 - 2 * strata)
+    )
+
+
+def confounded(rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Two strata that fail at .8 and .1, and features of which most differ between them only."""
+    strata = np.repeat([0, 1], [60, 195])
+    failed = rng.random(255) < np.where(strata == 0, 0.8, 0.1)
+    values = activations(255, 40, rng)
+    values[:, :30] += 2 * (strata == 0)[:, None]
+    return values, failed, strata
+
+
+def test_strata_explain_away_a_proxy_and_keep_what_goes_beyond_them() -> None:
+    rng = np.random.default_rng(18)
+    values, failed, strata = confounded(rng)
+    values[:, 0] = 5.0 * (strata == 0)
+    values[:, 35] = np.abs(rng.normal(size=255)) + 2 * failed
+    sparse = csr_matrix(values)
+    marginal = max_t(sparse, random_groups(255, int(failed.sum()), 499, rng), failed)
+    conditional = max_t(sparse, stratified_groups(failed, strata, 499, rng), failed, strata)
+    assert marginal[[0, 35]].tolist() == [1 / 500, 1 / 500]
+    assert conditional[[0, 35]].tolist() == [1.0, 1 / 500]
+    assert np.delete(marginal, [0, 35]).min() == 1 / 500
+    assert np.delete(conditional, [0, 35]).min() > 0.05
+
+
+def test_stratified_family_wise_error_is_at_most_its_level() -> None:
+    """Outcomes follow the strata and nothing else: without strata the test errs always."""
+    rng = np.random.default_rng(19)
+    values, failed, strata = confounded(rng)
+    sparse = csr_matrix(values)
+    null = max_t_null(sparse, stratified_groups(failed, strata, 1999, rng), strata)
+    marginal = max_t_null(sparse, random_groups(255, int(failed.sum()), 1999, rng))
+    outcomes = stratified_groups(failed, strata, 400, rng) > 0
+    p = np.array([null.p_of(outcome) for outcome in outcomes])
+    assert np.count_nonzero(p <= 0.05) <= stats.binom.ppf(0.99, 400, 0.05)
+    assert stats.kstest(p, "uniform").pvalue > 0.001
+    assert all(marginal.p_of(outcome) <= 0.05 for outcome in outcomes[:50])
+
+
+@BOTH
+def test_one_null_serves_every_outcome_of_its_size(adjust: StepDown) -> None:
+    rng = np.random.default_rng(20)
+    values = activations(N, 60, rng)
+    groups = random_groups(N, FAILURES, 1999, rng)
+    if adjust is fires:
+        null = min_p_null(firing_of(values), groups)
+    else:
+        null = max_t_null(csr_matrix(values), groups)
+    outcomes = random_groups(N, FAILURES, 400, rng) > 0
+    p = np.array([null.p_of(outcome) for outcome in outcomes])
+    assert np.count_nonzero(p <= 0.05) <= stats.binom.ppf(0.99, 400, 0.05)
+    assert 0.4 < np.mean(p <= 0.5) < 0.6
+    for outcome, found in zip(outcomes[:25], p, strict=False):
+        assert adjust(values, groups, outcome).min() == found
+
+
+@settings(deadline=None, max_examples=40)
+@given(seed=st.integers(0, 10_000), failures=st.integers(1, 19), features=st.integers(0, 5))
+def test_the_nulls_p_is_the_least_adjusted_p(seed: int, failures: int, features: int) -> None:
+    rng = np.random.default_rng(seed)
+    values = activations(20, features, rng).round(1)  # with ties
+    strata = rng.integers(0, 3, size=20)
+    failed = rng.permutation(first_failed(failures, 20))
+    sparse, firing = csr_matrix(values), firing_of(values)
+    groups = random_groups(20, failures, 99, rng)
+    within = stratified_groups(failed, strata, 99, rng)
+    for p, adjusted in [
+        (min_p_null(firing, groups).p_of(failed), min_p(firing, groups, failed)),
+        (max_t_null(sparse, groups).p_of(failed), max_t(sparse, groups, failed)),
+        (max_t_null(sparse, within, strata).p_of(failed), max_t(sparse, within, failed, strata)),
+    ]:
+        assert p == adjusted.min(initial=1.0)
+
+
+@BOTH
+def test_groups_of_another_size_are_refused(adjust: StepDown) -> None:
+    groups = random_groups(40, 9, 5, np.random.default_rng(21))
+    values = activations(40, 3, np.random.default_rng(22))
+    with pytest.raises(ValueError, match="a failure set of 9.*expected 8, as in the outcome"):
+        adjust(values, groups, first_failed(8, 40))
+
+
+def test_groups_and_outcomes_of_other_margins_within_strata_are_refused() -> None:
+    rng = np.random.default_rng(23)
+    values = csr_matrix(activations(12, 3, rng))
+    message = "a failure set of 1 in stratum 1: expected 2, as in the outcome"
+    failed = np.array([1, 1, 0, 0, 0, 0, 1, 1, 0, 0, 0, 0]) > 0
+    moved = np.array([1, 1, 1, 0, 0, 0, 1, 0, 0, 0, 0, 0]) > 0
+    strata = np.repeat([0, 1], 6)
+    groups = stratified_groups(failed, strata, 5, rng)
+    with pytest.raises(ValueError, match="in stratum 0: expected 2, as in the outcome"):
+        max_t(values, moved[None], failed, strata)
+    with pytest.raises(ValueError, match=message.replace("1:", "0:").replace("of 1", "of 3")):
+        max_t_null(values, groups, strata).p_of(moved)
+    max_t(values, np.array([moved, moved]), failed)  # without strata the sizes agree
+
+
+def test_ties_between_margins_are_ties() -> None:
+    """A feature and its complement have one p by Fisher's test, at margins of their own."""
+    rng = np.random.default_rng(24)
+    values = activations(60, 12, rng)
+    both = np.hstack([values, (values == 0).astype(np.float32)])
+    failed = first_failed(14, 60)
+    p = fires(both, random_groups(60, 14, 199, rng), failed)
+    np.testing.assert_array_equal(p[:12], p[12:])

@@ -16,8 +16,8 @@ import torch
 from scipy.stats import binomtest
 from torch import Tensor
 
-from faultlens.audit.result import Flips, Intervention
 from faultlens.audit.running import BATCH, NEW_TOKENS, TaskTokens
+from faultlens.audit.steps import Flips, Intervention
 from faultlens.models.dictionary import Dictionary
 from faultlens.models.model import Edit, Model, Restart
 from faultlens.models.sites import Site
@@ -93,15 +93,15 @@ class Assay:
         ids = model.pad([tokens.rows[i] for i in prompts])
         entry = Site(site.layer, "resid_pre")
         read = model.read(ids, sorted({site, entry}, key=lambda s: s.depth))
-        last = torch.from_numpy(tokens.last[prompts])
-        position = torch.arange(ids.shape[1])
+        last = torch.from_numpy(tokens.last[prompts]).to(ids.device)
+        position = torch.arange(ids.shape[1], device=ids.device)
         return cls(
             model,
             site,
             ids,
             last,
-            torch.from_numpy(tokens.target[prompts]),
-            torch.from_numpy(tokens.foil[prompts]),
+            torch.from_numpy(tokens.target[prompts]).to(ids.device),
+            torch.from_numpy(tokens.foil[prompts]).to(ids.device),
             read[site],
             (position > 0) & (position <= last[:, None]),
             Restart(site.layer, read[entry]),
@@ -117,20 +117,20 @@ class Assay:
         """
         edits = {} if change is None else {self.site: lambda x: x + change}
         logits = self.model.logits(self.ids, at=self.last, edits=edits, restart=self.restart)
-        row = torch.arange(len(logits))
+        row = torch.arange(len(logits), device=logits.device)
         target = logits[row, self.target]
         foil = torch.where(self.foil >= 0, logits[row, self.foil.clamp(min=0)], torch.nan)
         others = logits.clone()
         others[row, self.target] = -torch.inf
         margin = target - others.max(dim=-1).values
-        return margin.numpy(), (target - foil).numpy(), (margin > 0).numpy()
+        return margin.cpu().numpy(), (target - foil).cpu().numpy(), (margin > 0).cpu().numpy()
 
 
 def success_means(
     dictionary: Dictionary, model: Model, tokens: TaskTokens, successes: np.ndarray
 ) -> Tensor:
     """Every feature's mean activation over the successes' tokens (BOS left out), `[d_sae]`."""
-    total, count = torch.zeros(dictionary.d_sae), 0
+    total, count = torch.zeros(dictionary.d_sae, device=model.device), 0
     for start in range(0, len(successes), BATCH):
         assay = Assay.of(model, dictionary.site, tokens, successes[start : start + BATCH])
         x = assay.values[assay.editable]
@@ -250,7 +250,7 @@ class Controls:
         wanted = change[edited].norm(dim=-1).mean()
         fits = (fires >= FIRES_THERE) & ((size - wanted).abs() <= NORM_MATCH * wanted)
         fits[list(features)] = False
-        matching = torch.nonzero(fits).flatten().numpy()
+        matching = torch.nonzero(fits).flatten().cpu().numpy()
         drawn = np.random.default_rng(seed).permutation(matching)[:MOST_FEATURES]
         return cls(dictionary, drawn.tolist(), means, change, activations, seed)
 
@@ -265,6 +265,7 @@ class Controls:
         generator = torch.Generator().manual_seed(self.seed)
         for _ in range(CONTROLS - len(self.features)):
             direction = torch.randn(self.change.shape[-1], generator=generator)
+            direction = direction.to(self.change.device)
             yield self.change.norm(dim=-1, keepdim=True) * direction / direction.norm()
 
 

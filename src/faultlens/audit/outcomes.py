@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from importlib.metadata import entry_points
 
-from faultlens.audit.result import SCORED_WRONG
+from faultlens.audit.steps import SCORED_WRONG
+from faultlens.errors import UserError
 
 PUNCTUATION = ".,!?;:"
 PRONOUNS = frozenset(
@@ -26,7 +28,10 @@ KINDS = (
     "another noun phrase",
     "other word",
     "empty or degenerate",
+    "not recorded",
 )
+GIVEN = "given"
+"""The name of the rule where the outcomes came with the answers."""
 
 Rule = Callable[[str, str], bool]
 """Whether a generated continuation answers with the target: `(generated, target) -> bool`."""
@@ -53,17 +58,63 @@ def named_later(generated: str, target: str) -> bool:
     return re.search(rf"(?<!\w){re.escape(target)}(?!\w)", generated) is not None
 
 
+def contains(generated: str, target: str) -> bool:
+    """The target stands somewhere in the continuation, inside a word too, whatever its case."""
+    return target.casefold() in generated.casefold()
+
+
 RULES: dict[str, Rule] = {
     "exact-word": exact_word,
     "first-token": first_token,
     "named-later": named_later,
+    "contains": contains,
 }
+"""The pre-listed rules: every audit shows its outcomes under each of them."""
 
 
-def kind_of(prompt: str, generated: str, target: str, foil: str | None, success: bool) -> str:
+def outcome_rule(name: str) -> Callable[[Rule], Rule]:
+    """Decorator: pre-list a rule `(generated, target) -> bool` under a name.
+
+    >>> @outcome_rule("shouted")
+    ... def shouted(generated: str, target: str) -> bool:
+    ...     return target.upper() in generated
+    >>> resolve_rule("shouted")[1]("so: ANN!", "Ann")
+    True
+    >>> del RULES["shouted"]
+    """
+
+    def add(rule: Rule) -> Rule:
+        RULES[name] = rule
+        return rule
+
+    return add
+
+
+def resolve_rule(rule: str | Rule) -> tuple[str, Rule]:
+    """A rule and its name, from a pre-listed name, a registered package's name, or a function.
+
+    Packages add rules by an entry point in the group `faultlens.outcome_rules`.
+
+    Raises UserError, naming those there are, for an unknown name.
+    """
+    if not isinstance(rule, str):
+        return getattr(rule, "__name__", type(rule).__name__), rule
+    if rule not in RULES:
+        for entry in entry_points(group="faultlens.outcome_rules", name=rule):
+            RULES[rule] = entry.load()
+    if rule not in RULES:
+        raise UserError(f"unknown outcome rule {rule!r}: expected one of {', '.join(RULES)}")
+    return rule, RULES[rule]
+
+
+def kind_of(
+    prompt: str, generated: str | None, target: str, foil: str | None, success: bool
+) -> str:
     """The kind of an outcome, one of `KINDS`; of the failures the first that matches wins."""
     if success:
         return "success"
+    if generated is None:
+        return "not recorded"
     answer = generated.lstrip(QUOTES)
     if not first_word(answer) or not any(c.isalnum() for c in first_word(answer)):
         return "empty or degenerate"

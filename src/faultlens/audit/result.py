@@ -1,4 +1,4 @@
-"""What an audit found: frozen, every number in it, nothing about drawing.
+"""Audit: what an audit found, from the outcomes to the verdicts; frozen, every number in it.
 
 Field names are the keys of `audit.json`; `Audit.from_dict(audit.to_dict())` is the identity. What
 was not done is None, never zero.
@@ -8,136 +8,47 @@ from __future__ import annotations
 
 import json
 import os
-from dataclasses import asdict, dataclass
+import types
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields, is_dataclass
 from html import escape
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args, get_origin, get_type_hints
 
-SCORED_WRONG = "first token right, word wrong"
-"""The kind of failure that may be the scoring rule's and not the model's."""
+import numpy as np
 
-
-@dataclass(frozen=True)
-class LevelReading:
-    """One level of a factor against all other prompts."""
-
-    n: int
-    failures: int
-    rate: float
-    low: float  # Clopper–Pearson, 95 %
-    high: float
-    p_value: float  # Fisher's exact test against the rest
-    p_holm: float  # over all levels of all factors
-    odds_ratio: float | None  # sample odds ratio; None where infinite or undefined
-
-
-@dataclass(frozen=True)
-class Proxy:
-    """A level of a factor that a class fires with, almost exactly."""
-
-    factor: str
-    level: str
-    jaccard: float
-
-
-@dataclass(frozen=True)
-class Flips:
-    """Outcomes before and after an intervention, on all prompts where the class fires."""
-
-    prompts: int
-    failure_to_success: int
-    success_to_failure: int
-    p_mcnemar: float  # exact, two-sided
-
-
-@dataclass(frozen=True)
-class Intervention:
-    """What setting a class to its mean over the successes does, against matched controls.
-
-    Effects are mean changes of the margin `logit(target) − strongest other logit` at the answer, in
-    nats, over the failures where the class fires; the margin's sign is the first token's fate.
-    """
-
-    kind: str
-    positions: str
-    failures: int  # failing prompts on which the class fires: the effect is measured on these
-    effect: float
-    foil_effect: (
-        float | None
-    )  # the same of `logit(target) − logit(foil)`: described, not decided by
-    control_effect: float  # mean over the controls
-    adjusted: float  # effect − control_effect
-    low: float  # bootstrap over prompts, 95 %, of the adjusted effect
-    high: float
-    p_value: float  # (1 + controls with at least the effect) / (controls + 1)
-    controls: int
-    control_features: int  # of the controls, other features; the rest are random directions
-    shown: bool  # p ≤ alpha and the interval excludes 0, on the positive side
-    restored: float  # share of those failures whose first token was wrong and becomes right
-    control_restored: float
-    flips: Flips
-
-
-@dataclass(frozen=True)
-class ClassReading:
-    """An equivalence class of features, ranked by its strongest member (the first)."""
-
-    rank: int  # among all classes of all sites, from 0: the most certain
-    features: list[str]
-    size: int
-    fail_active: int
-    success_active: int
-    cohens_d: float | None  # failure − success; None where infinite
-    auroc: float
-    p_fisher: float
-    p_holm: float
-    p_min_p: float
-    p_max_t: float
-    p_deciding: float  # twice the smaller of the two: either may decide, and both are looked at
-    p_conditional: float | None
-    proxy: Proxy | None
-    intervention: Intervention | None
-    verdict: str
-    sentence: str
-
-
-@dataclass(frozen=True)
-class SiteAudit:
-    """One dictionary: which of its features go with failure."""
-
-    layer: int | None
-    d_sae: int
-    tested: int
-    significant: dict[str, int]  # min_p, max_t, holm, bh
-    convention: dict[str, Any]
-    classes: list[ClassReading]
-
-
-@dataclass(frozen=True)
-class PromptOutcome:
-    """What the model did on one prompt."""
-
-    prompt: str
-    target: str
-    generated: str
-    success: bool
-    kind: str
-    logit_difference: float | None  # target − foil
-
-
-@dataclass(frozen=True)
-class Claim:
-    """A line of the claims ledger: what was claimed, and which control it passed or lacks."""
-
-    claim: str
-    control: str
-    outcome: str  # "passed", "failed", "not done"
-    detail: str
+from faultlens.audit.steps import (
+    Claim,
+    ClassReading,
+    Ladder,
+    LevelReading,
+    PairTable,
+    PromptOutcome,
+    RuleReading,
+    Rung,
+    Selection,
+    SiteAudit,
+    Strata,
+    TrendReading,
+)
 
 
 @dataclass(frozen=True)
 class Audit:
-    """Which features go with failure on a task, and what that means."""
+    """Which features go with failure on a task, and what that means.
+
+    Attributes:
+        verdict: of the whole audit, where it could not be carried out.
+        scoring_sensitivity: accuracy by rule of scoring; `scoring` holds the factors' part in it.
+        factors: the marginal table, by factor and level.
+        factors_derived: whether the factors were read off the prompts, none having been given.
+        factors_left_out: those that tell nothing, with the reason.
+        strata: within which the outcomes were permuted for `p_conditional`.
+        baselines: the rungs of the ladder, by name; `ladder` says how they were climbed.
+        warnings: what a reader should know of the input, a sentence each.
+        features: every test of every feature in the family, a column each, `[tested]`; written to
+            `tables/features.parquet`, not to `audit.json`, hence None in a result that was read.
+    """
 
     task: str
     n: int
@@ -147,22 +58,36 @@ class Audit:
     seed: int
     permutations: int
     min_support: int
-    verdict: str | None  # of the whole audit, where it could not be carried out
+    verdict: str | None
     outcome_kinds: dict[str, int]
     scoring_sensitivity: dict[str, float]
     factors: dict[str, dict[str, LevelReading]]
     sites: dict[str, SiteAudit]
     claims: list[Claim]
     outcomes: list[PromptOutcome]
-    strata: dict[str, Any] | None = None
-    baselines: dict[str, Any] | None = None
+    scoring: dict[str, RuleReading] = field(default_factory=dict)
+    factors_derived: bool = False
+    factors_left_out: dict[str, str] = field(default_factory=dict)
+    selection: Selection | None = None
+    pairs: PairTable | None = None
+    trends: dict[str, TrendReading] = field(default_factory=dict)
+    strata: Strata | None = None
+    baselines: dict[str, Rung] | None = None
+    ladder: Ladder | None = None
     robustness: dict[str, Any] | None = None
+    warnings: list[str] = field(default_factory=list)
+    features: dict[str, np.ndarray] | None = field(default=None, compare=False, repr=False)
 
     @property
     def classes(self) -> list[tuple[str, ClassReading]]:
         """All classes of all sites with their site's name, the most certain first."""
         found = [(name, c) for name, site in self.sites.items() for c in site.classes]
         return sorted(found, key=lambda pair: pair[1].rank)
+
+    @property
+    def significant(self) -> list[tuple[str, ClassReading]]:
+        """The classes that either deciding test finds, with their sites."""
+        return [(site, c) for site, c in self.classes if c.p_deciding <= self.alpha]
 
     @property
     def suspect(self) -> ClassReading | None:
@@ -175,30 +100,25 @@ class Audit:
         return next(iter([*with_failure, *classes]), None)
 
     def to_dict(self) -> dict[str, Any]:
-        return asdict(self)
+        """Everything but `features`, in the shape of `audit.json`."""
+        data: dict[str, Any] = _plain(self)
+        return data
 
     @classmethod
-    def from_dict(cls, data: dict[str, Any]) -> Audit:
-        factors = {
-            factor: {level: LevelReading(**reading) for level, reading in levels.items()}
-            for factor, levels in data["factors"].items()
-        }
-        return cls(
-            **{
-                **data,
-                "factors": factors,
-                "sites": {name: _site(site) for name, site in data["sites"].items()},
-                "claims": [Claim(**claim) for claim in data["claims"]],
-                "outcomes": [PromptOutcome(**outcome) for outcome in data["outcomes"]],
-            }
-        )
+    def from_dict(cls, data: Mapping[str, Any]) -> Audit:
+        """The audit that `to_dict` wrote. Keys it does not know raise `TypeError`."""
+        audit: Audit = _restored(cls, data)
+        return audit
 
     def save(self, folder: str | Path) -> Path:
         """Write `audit.json` into `folder`, which is made if need be; returns the file's path."""
         path = Path(folder) / "audit.json"
         path.parent.mkdir(parents=True, exist_ok=True)
         part = path.with_suffix(".json.part")
-        part.write_text(json.dumps(self.to_dict(), indent=1, ensure_ascii=False), encoding="utf-8")
+        part.write_text(
+            json.dumps(self.to_dict(), indent=1, ensure_ascii=False, allow_nan=False),
+            encoding="utf-8",
+        )
         os.replace(part, path)
         return path
 
@@ -215,14 +135,34 @@ class Audit:
         )
 
 
-def _site(data: dict[str, Any]) -> SiteAudit:
-    return SiteAudit(**{**data, "classes": [_class(reading) for reading in data["classes"]]})
+def _plain(value: Any) -> Any:
+    """A record as dictionaries, lists and numbers; without columns of arrays."""
+    if is_dataclass(value):
+        return {
+            f.name: _plain(getattr(value, f.name))
+            for f in fields(value)
+            if not (isinstance(value, Audit) and f.name == "features")
+        }
+    if isinstance(value, dict):
+        return {key: _plain(inner) for key, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(inner) for inner in value]
+    return value
 
 
-def _class(data: dict[str, Any]) -> ClassReading:
-    intervention = data["intervention"]
-    if intervention is not None:
-        flips = Flips(**intervention["flips"])
-        intervention = Intervention(**{**intervention, "flips": flips})
-    proxy = Proxy(**data["proxy"]) if data["proxy"] else None
-    return ClassReading(**{**data, "proxy": proxy, "intervention": intervention})
+def _restored(kind: Any, data: Any) -> Any:
+    """`data` as the type that an annotation names: records, lists and dictionaries of them."""
+    if data is None:
+        return None
+    origin, arguments = get_origin(kind), get_args(kind)
+    if origin is types.UnionType:
+        (kind,) = (k for k in arguments if k is not type(None))
+        return _restored(kind, data)
+    if origin is list:
+        return [_restored(arguments[0], inner) for inner in data]
+    if origin is dict:
+        return {key: _restored(arguments[1], inner) for key, inner in data.items()}
+    if isinstance(kind, type) and is_dataclass(kind):
+        hints = get_type_hints(kind)
+        return kind(**{key: _restored(hints.get(key, Any), inner) for key, inner in data.items()})
+    return data

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from faultlens.audit.outcomes import RULES, kind_of
-from faultlens.audit.result import PromptOutcome
+from faultlens.audit.outcomes import Rule, kind_of
+from faultlens.audit.steps import PromptOutcome
 from faultlens.corpus.task import Task
 from faultlens.errors import UserError
 from faultlens.features.lens import Lens
@@ -64,16 +64,18 @@ def first_token_of(model: Model, answer: str) -> int:
 
 
 def run_task(
-    lens: Lens, task: Task, tokens: TaskTokens, rule: str, progress: Tick | None = None
+    lens: Lens, task: Task, tokens: TaskTokens, succeeds: Rule, progress: Tick | None = None
 ) -> list[PromptOutcome]:
-    """Decode every prompt greedily and score it by `rule`, one of `RULES`."""
+    """Decode every prompt greedily and score it by a rule `(generated, target) -> bool`."""
     generated = decode(lens.model, tokens.rows, progress)
-    differences = logit_differences(lens.model, tokens)
+    scores = answer_scores(lens.model, tokens)
     outcomes = []
-    for prompt, text, difference in zip(task.prompts, generated, differences, strict=True):
-        success = RULES[rule](text, prompt.target)
+    for prompt, text, (difference, margin) in zip(task.prompts, generated, scores, strict=True):
+        success = bool(succeeds(text, prompt.target))
         kind = kind_of(prompt.text, text, prompt.target, prompt.foil, success)
-        outcomes.append(PromptOutcome(prompt.text, prompt.target, text, success, kind, difference))
+        outcomes.append(
+            PromptOutcome(prompt.text, prompt.target, text, success, kind, difference, margin)
+        )
     return outcomes
 
 
@@ -89,16 +91,26 @@ def decode(model: Model, rows: Sequence[Sequence[int]], progress: Tick | None = 
 
 
 @torch.no_grad()
-def logit_differences(model: Model, tokens: TaskTokens) -> list[float | None]:
-    """`logit(target) − logit(foil)` after each prompt, in nats; None where there is no foil."""
-    differences: list[float | None] = []
+def answer_scores(model: Model, tokens: TaskTokens) -> list[tuple[float | None, float]]:
+    """How sure the model is of each answer's first token, in nats.
+
+    Returns:
+        a pair a prompt: `logit(target) − logit(foil)`, None where there is no foil, and
+        `logit(target) − the largest other logit`.
+    """
+    scores: list[tuple[float | None, float]] = []
     for start in range(0, len(tokens.rows), BATCH):
         part = slice(start, start + BATCH)
-        logits = model.logits(
-            model.pad(tokens.rows[part]), at=torch.from_numpy(tokens.last[part])
-        ).numpy()
-        for scores, target, foil in zip(
+        logits = (
+            model.logits(model.pad(tokens.rows[part]), at=torch.from_numpy(tokens.last[part]))
+            .cpu()
+            .numpy()
+        )
+        for of_prompt, target, foil in zip(
             logits, tokens.target[part], tokens.foil[part], strict=True
         ):
-            differences.append(float(scores[target] - scores[foil]) if foil >= 0 else None)
-    return differences
+            right = float(of_prompt[target])
+            others = np.delete(of_prompt, target)
+            difference = right - float(of_prompt[foil]) if foil >= 0 else None
+            scores.append((difference, right - float(others.max())))
+    return scores

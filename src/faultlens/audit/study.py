@@ -1,26 +1,28 @@
-"""The failure audit: outcomes, factors, correlates, an intervention, verdicts, in this order."""
+"""The failure audit: outcomes, factors, correlates, confounds, baselines, causes, verdicts."""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
+from scipy.sparse import csr_matrix, hstack
 
-from faultlens.audit import verdicts
-from faultlens.audit.correlates import Correlates, correlate, nearest_level, significant_classes
-from faultlens.audit.factors import factor_table
+from faultlens.audit import conclusions, verdicts
+from faultlens.audit.baseline_inputs import residual_and_random
+from faultlens.audit.derived import derived_factors
+from faultlens.audit.factors import factor_table, left_out, prepared, trends
 from faultlens.audit.interventions import CONTROLS, necessity
-from faultlens.audit.outcomes import KINDS, RULES
-from faultlens.audit.result import (
-    Audit,
-    Claim,
-    ClassReading,
-    Intervention,
-    PromptOutcome,
-    SiteAudit,
-)
+from faultlens.audit.ladder import Scheme, build_ladder
+from faultlens.audit.ledger import ledger
+from faultlens.audit.outcomes import GIVEN, KINDS, Rule, kind_of, resolve_rule
+from faultlens.audit.result import Audit
 from faultlens.audit.running import run_task, tokenize
+from faultlens.audit.scoring import failures_by_rule, scoring_table
+from faultlens.audit.selection import pair_table, select_levels
+from faultlens.audit.steps import Intervention, Ladder, PromptOutcome, Rung
+from faultlens.corpus.answers import Answers
 from faultlens.corpus.task import Task
 from faultlens.errors import UserError
 from faultlens.features.lens import Lens
@@ -28,23 +30,60 @@ from faultlens.features.store import ActivationStore
 from faultlens.features.table import FeatureTable
 from faultlens.models.normalisation import UNSCALED
 from faultlens.progress import SILENT, Progress
-from faultlens.stats.fisher import least_attainable
 
 ALPHA = 0.05
+DEFAULT_RULE = "exact-word"
 
-Intervene = Callable[[str, Sequence[int], np.ndarray, np.ndarray], Intervention | None]
-"""Tests a class: `(site's name, feature indices, failed, fires) -> measurement`."""
+
+@dataclass(frozen=True)
+class AuditConfig:
+    """How an audit is carried out."""
+
+    min_support: int = 5
+    """Least number of prompts on which a feature must fire to be tested."""
+    permutations: int = 10_000
+    """Random outcome vectors behind the deciding tests."""
+    seed: int = 0
+    """Of the permutations, the folds and the random controls."""
+    strata: tuple[str, ...] = ()
+    """Factors to hold constant beside those that forward selection keeps."""
+    folds: Scheme = "repeated"
+    """Of the ladder: `repeated`, or the reference `study`'s one split."""
+    baselines: bool = True
+    """Whether the ladder is climbed."""
+
+
+@dataclass(frozen=True)
+class Observed:
+    """What an audit concludes from: outcomes, what describes the prompts, and what was measured.
+
+    Attributes:
+        name: the task's.
+        outcomes: one a prompt.
+        rule: the name of the rule that decided them.
+        factors: for each factor the level of every prompt; empty: they are derived.
+        tables: by dictionary, rows = prompts; may be empty.
+        ladder_inputs: gives the residual `[prompts, d]` and the random dictionary's activations,
+            or None for either; called when the ladder is climbed.
+        intervene: tests a class: `(site's name, feature indices, failed, fires) -> measurement`.
+    """
+
+    name: str
+    outcomes: Sequence[PromptOutcome]
+    rule: str
+    factors: Mapping[str, Sequence[str]]
+    tables: Mapping[str, FeatureTable] = field(default_factory=dict)
+    ladder_inputs: Callable[[], tuple[np.ndarray | None, csr_matrix | None]] = lambda: (None, None)
+    intervene: conclusions.Intervene | None = None
 
 
 def audit_task(
     lens: Lens,
     task: Task,
     *,
-    rule: str = "exact-word",
+    rule: str | Rule = DEFAULT_RULE,
     pooling: str = "max",
-    min_support: int = 5,
-    permutations: int = 10_000,
-    seed: int = 0,
+    config: AuditConfig | None = None,
     progress: Progress = SILENT,
     store: ActivationStore | None = None,
 ) -> Audit:
@@ -53,53 +92,120 @@ def audit_task(
     Args:
         lens: the model, and the dictionaries it is read through.
         task: the prompts.
-        rule: what counts as success, one of `faultlens.audit.outcomes.RULES`.
+        rule: what counts as success: a pre-listed name, or a function `(generated, target)`.
         pooling: how a prompt's token activations become one number.
-        min_support: least number of prompts on which a feature must fire to be tested.
-        permutations: of the outcome, behind min-P and max-T.
-        seed: of the permutations and the random controls.
+        config: how to carry it out; None: as by default.
         progress: told of the stages.
         store: takes in the prompts' token-level activations.
 
     Raises:
         UserError: an unknown rule or pooling, or a prompt that does not fit.
     """
-    _check(lens, task, rule)
+    config = config or AuditConfig()
+    rule_name, succeeds = resolve_rule(rule)
+    _check(lens, task, rule_name)
     tokens = tokenize(task, lens.model)
-    outcomes = run_task(lens, task, tokens, rule, progress.start("Running the task", len(task)))
+    outcomes = run_task(lens, task, tokens, succeeds, progress.start("Running the task", len(task)))
     texts = [prompt.text for prompt in task.prompts]
     tables = lens.read(
         texts, pooling, progress=progress.start("Reading the prompts", len(texts)), store=store
     )
 
-    def succeeds(ids: list[int], index: int) -> bool:
-        return RULES[rule](lens.model.tokenizer.decode(ids), task.prompts[index].target)
+    def answered(ids: list[int], index: int) -> bool:
+        return succeeds(lens.model.tokenizer.decode(ids), task.prompts[index].target)
 
     def intervene(
         name: str, features: Sequence[int], failed: np.ndarray, fires: np.ndarray
     ) -> Intervention | None:
         tick = progress.start("Ablating the suspect", CONTROLS)
         return necessity(
-            lens.model, lens[name], features, tokens, failed, fires, ALPHA, seed, succeeds, tick
-        )
+            lens.model, lens[name], features, tokens, failed, fires, ALPHA, config.seed, answered,
+            tick,
+        )  # fmt: skip
 
-    return audit_outcomes(
+    observed = Observed(
         task.name,
         outcomes,
+        rule_name,
         task.factors,
         tables,
-        rule=rule,
-        min_support=min_support,
-        permutations=permutations,
-        seed=seed,
-        intervene=intervene,
+        lambda: residual_and_random(lens, tokens, pooling, config.seed, progress),
+        intervene,
     )
+    return audit_outcomes(observed, config, progress)
+
+
+def audit_answers(
+    answers: Answers,
+    tables: Mapping[str, FeatureTable] | None = None,
+    residuals: Mapping[str, np.ndarray] | None = None,
+    *,
+    rule: str | Rule | None = None,
+    config: AuditConfig | None = None,
+    progress: Progress = SILENT,
+) -> Audit:
+    """Audit outcomes that came with their answers; no model is run.
+
+    Args:
+        answers: prompts, what was generated, perhaps whether it is right.
+        tables: by dictionary, one row a prompt, in the order of the prompts; may be left out.
+        residuals: by layer, `[prompts, d]`, for the ladder; may be left out.
+        rule: what counts as success; None: what the answers say, else `exact-word`.
+        config: how to carry it out; None: as by default.
+        progress: told of the stages.
+
+    Raises:
+        UserError: rows that do not match, values that are not finite, an unknown rule, a rule
+            without continuations to apply it to.
+    """
+    tables, residuals = tables or {}, residuals or {}
+    sizes = {f"table {name}": table.n_texts for name, table in tables.items()}
+    sizes |= {f"the residuals of {name}": len(matrix) for name, matrix in residuals.items()}
+    for name, rows in sizes.items():
+        if rows != len(answers):
+            raise UserError(f"{name} has {rows} rows, but there are {len(answers)} prompts")
+    for name, matrix in residuals.items():
+        if matrix.ndim != 2 or not np.isfinite(matrix).all():
+            raise UserError(
+                f"the residuals of {name} hold NaN or infinite values, or are no matrix: expected "
+                "finite numbers [prompts, d]"
+            )
+    rule_name, outcomes = _score(answers, rule)
+    residual = np.hstack([*residuals.values()]) if residuals else None
+    observed = Observed(
+        answers.task.name,
+        outcomes,
+        rule_name,
+        answers.task.factors,
+        tables,
+        lambda: (residual, None),
+    )
+    return audit_outcomes(observed, config or AuditConfig(), progress)
+
+
+def _score(answers: Answers, rule: str | Rule | None) -> tuple[str, list[PromptOutcome]]:
+    """The outcomes of answers, and the name of the rule that decided them."""
+    prompts = answers.task.prompts
+    if rule is None and answers.success is not None:
+        name, right = GIVEN, list(answers.success)
+    else:
+        name, succeeds = resolve_rule(DEFAULT_RULE if rule is None else rule)
+        if None in answers.generated:
+            place = answers.generated.index(None) + 1
+            raise UserError(
+                f"prompt {place} has no 'generated', which the rule {name} needs: leave the rule "
+                "out to take 'success' as it is"
+            )
+        pairs = zip(answers.generated, prompts, strict=True)
+        right = [bool(succeeds(text or "", prompt.target)) for text, prompt in pairs]
+    return name, [
+        PromptOutcome(p.text, p.target, text, ok, kind_of(p.text, text, p.target, p.foil, ok), None)
+        for p, text, ok in zip(prompts, answers.generated, right, strict=True)
+    ]
 
 
 def _check(lens: Lens, task: Task, rule: str) -> None:
     """Raises UserError for what can be known to fail before the model runs."""
-    if rule not in RULES:
-        raise UserError(f"unknown outcome rule {rule!r}: expected one of {', '.join(RULES)}")
     for dictionary in lens.dictionaries:
         if not dictionary.convention.prepend_bos:
             raise UserError(
@@ -114,156 +220,119 @@ def _check(lens: Lens, task: Task, rule: str) -> None:
                 "choose other dictionaries"
             )
     for number, prompt in enumerate(task.prompts, start=1):
-        if rule == "exact-word" and len(prompt.target.split()) > 1:
+        if rule == DEFAULT_RULE and len(prompt.target.split()) > 1:
             raise UserError(
                 f"task {task.name}: the target of prompt {number}, {prompt.target!r}, is more than "
                 "one word, which the rule exact-word never finds: choose --rule first-token"
             )
 
 
-def audit_outcomes(
-    name: str,
-    outcomes: Sequence[PromptOutcome],
-    factors: Mapping[str, Sequence[str]],
-    tables: Mapping[str, FeatureTable],
-    *,
-    rule: str,
-    min_support: int,
-    permutations: int,
-    seed: int,
-    intervene: Intervene | None = None,
-) -> Audit:
-    """Audit outcomes that are there, with or without a way to intervene."""
-    failed = np.array([not outcome.success for outcome in outcomes])
+def audit_outcomes(observed: Observed, config: AuditConfig, progress: Progress = SILENT) -> Audit:
+    """The argument, step by step, in the order in which it is to be read."""
+    _check_config(config)
+    outcomes, tables = observed.outcomes, observed.tables
+    by_rule = failures_by_rule(outcomes, observed.rule)
+    failed = by_rule[observed.rule]
     n, failures = len(failed), int(failed.sum())
     kinds = Counter(outcome.kind for outcome in outcomes)
+    texts = [outcome.prompt for outcome in outcomes]
+
+    given = observed.factors or derived_factors(texts)
+    factors = prepared(given)
+    scoring = scoring_table(by_rule, factors)
+    selection = select_levels(factors, failed, ALPHA)
+
     verdict = verdicts.of_audit(n, failures)
-    sites: dict[str, SiteAudit] = {}
-    claims: list[Claim] = []
+    drawn = conclusions.Conclusions()
+    baselines: dict[str, Rung] | None = None
+    ladder: Ladder | None = None
     if verdict is None:
-        found = correlate(
-            tables, failed, min_support=min_support, permutations=permutations, seed=seed
+        if config.baselines:
+            baselines, ladder = _ladder(observed, given, failed, config, progress)
+        drawn = conclusions.conclude(
+            tables,
+            by_rule,
+            observed.rule,
+            conclusions.Description(factors, selection, config.strata),
+            alpha=ALPHA,
+            min_support=config.min_support,
+            permutations=config.permutations,
+            seed=config.seed,
+            intervene=observed.intervene,
+            progress=progress,
         )
-        sites, claims = _conclude(found, tables, factors, failed, intervene)
     return Audit(
-        task=name,
+        task=observed.name,
         n=n,
         failures=failures,
-        rule=rule,
+        rule=observed.rule,
         alpha=ALPHA,
-        seed=seed,
-        permutations=permutations,
-        min_support=min_support,
+        seed=config.seed,
+        permutations=config.permutations,
+        min_support=config.min_support,
         verdict=verdict,
         outcome_kinds={kind: kinds[kind] for kind in KINDS if kinds[kind]},
-        scoring_sensitivity={
-            other: sum(succeeds(o.generated, o.target) for o in outcomes) / n
-            for other, succeeds in RULES.items()
-        },
+        scoring_sensitivity={rule: reading.accuracy for rule, reading in scoring.items()},
         factors=factor_table(factors, failed),
-        sites=sites,
-        claims=claims,
+        sites=drawn.sites,
+        claims=[]
+        if verdict
+        else ledger(drawn.suspect, drawn.tested, ALPHA, drawn.strata, baselines, ladder),
         outcomes=list(outcomes),
+        scoring=scoring,
+        factors_derived=not observed.factors and bool(given),
+        factors_left_out=left_out(given),
+        selection=selection,
+        pairs=pair_table(factors, failed, ALPHA),
+        trends=trends(given, failed, config.seed),
+        strata=drawn.strata,
+        baselines=baselines,
+        ladder=ladder,
+        warnings=_warnings(texts, outcomes),
+        features=drawn.features,
     )
 
 
-def _conclude(
-    found: Correlates,
-    tables: Mapping[str, FeatureTable],
+def _check_config(config: AuditConfig) -> None:
+    if config.min_support < 1 or config.permutations < 1:
+        raise UserError(
+            f"min_support {config.min_support} and permutations {config.permutations}: expected at "
+            "least 1 of each"
+        )
+
+
+def _ladder(
+    observed: Observed,
     factors: Mapping[str, Sequence[str]],
     failed: np.ndarray,
-    intervene: Intervene | None,
-) -> tuple[dict[str, SiteAudit], list[Claim]]:
-    """Classes, their verdicts and the ledger; the suspect is put to the test.
-
-    The suspect is the most certain class that goes with failure (see `Audit.suspect`).
-    """
-    tested = len(found.column)
-    groups = significant_classes(found, ALPHA)
-    if not groups and tested:  # nothing is significant: say so of the strongest feature
-        groups = [found.rank(np.arange(tested))[:1]]
-    classes: dict[str, list[ClassReading]] = {name: [] for name in tables}
-    claims: list[Claim] = []
-    with_failure = [i for i, members in enumerate(groups) if found.auroc[members[0]] > 0.5]
-    suspect = next(iter([*with_failure, 0]))
-    for rank, members in enumerate(groups):
-        name = found.sites[found.site[members[0]]]
-        intervention = None
-        if rank == suspect and intervene is not None and found.decisive[members[0]] <= ALPHA:
-            fires = np.asarray((found.values[:, members] > 0).sum(axis=1)).ravel() > 0
-            intervention = intervene(name, found.column[members].tolist(), failed, fires)
-        reading = _class_reading(found, tables[name], members, rank, factors, failed, intervention)
-        classes[name].append(reading)
-        if rank == suspect:
-            claims = verdicts.ledger(reading, tested, ALPHA)
-    sites = {
-        name: _site_audit(found, index, table, classes[name])
-        for index, (name, table) in enumerate(tables.items())
-    }
-    return sites, claims
-
-
-def _class_reading(
-    found: Correlates,
-    table: FeatureTable,
-    members: np.ndarray,
-    rank: int,
-    factors: Mapping[str, Sequence[str]],
-    failed: np.ndarray,
-    intervention: Intervention | None,
-) -> ClassReading:
-    """A class by its strongest member: counts, effects, p-values, what it copies, the verdict."""
-    top = int(members[0])
-    counts = int(found.fail_active[top]), int(found.success_active[top])
-    proxy = nearest_level(found.values[:, [top]].toarray().ravel() > 0, factors)
-    p_deciding = float(found.decisive[top])
-    least = least_attainable(np.array([sum(counts)]), int(failed.sum()), len(failed))
-    verdict, sentence = verdicts.of_class(
-        p_deciding=p_deciding,
-        least_p=float(least[0]),
-        tested=len(found.column),
-        alpha=ALPHA,
-        active=counts,
-        proxy=proxy,
-        intervention=intervention,
-    )
-    d = float(found.cohens_d[top])
-    return ClassReading(
-        rank=rank,
-        features=[table.feature(int(found.column[i])) for i in members],
-        size=len(members),
-        fail_active=counts[0],
-        success_active=counts[1],
-        cohens_d=d if np.isfinite(d) else None,
-        auroc=float(found.auroc[top]),
-        p_fisher=float(found.p_fisher[top]),
-        p_holm=float(found.p_holm[top]),
-        p_min_p=float(found.p_min_p[top]),
-        p_max_t=float(found.p_max_t[top]),
-        p_deciding=p_deciding,
-        p_conditional=None,
-        proxy=proxy,
-        intervention=intervention,
-        verdict=verdict,
-        sentence=sentence,
+    config: AuditConfig,
+    progress: Progress,
+) -> tuple[dict[str, Rung], Ladder]:
+    residual, random = observed.ladder_inputs()
+    matrices = [table.matrix for table in observed.tables.values()]
+    return build_ladder(
+        [outcome.prompt for outcome in observed.outcomes],
+        factors,
+        failed,
+        residual=residual,
+        random=random,
+        features=csr_matrix(hstack(matrices, format="csr")) if matrices else None,
+        scheme=config.folds,
+        seed=config.seed,
+        progress=progress,
     )
 
 
-def _site_audit(
-    found: Correlates, index: int, table: FeatureTable, classes: list[ClassReading]
-) -> SiteAudit:
-    here = found.site == index
-    tests = {
-        "min_p": found.p_min_p,
-        "max_t": found.p_max_t,
-        "holm": found.p_holm,
-        "bh": found.p_bh,
-    }
-    return SiteAudit(
-        layer=table.layer,
-        d_sae=table.d_sae,
-        tested=int(here.sum()),
-        significant={name: int((p[here] <= ALPHA).sum()) for name, p in tests.items()},
-        convention=table.convention,
-        classes=classes,
-    )
+def _warnings(texts: Sequence[str], outcomes: Sequence[PromptOutcome]) -> list[str]:
+    """What a reader should know of the input, a sentence each."""
+    found = []
+    more = len(texts) - len(set(texts))
+    if more:
+        found.append(
+            f"{more} of {len(texts)} prompts repeat another word for word: the tests take prompts "
+            "as independent, and the ladder may train on what it is tested on; leave them out"
+        )
+    empty = sum(outcome.generated == "" for outcome in outcomes)
+    if empty:
+        found.append(f"{empty} of {len(texts)} continuations are empty")
+    return found

@@ -1,4 +1,4 @@
-"""Verdicts: what may be said of a class, given the tests that ran; the first match wins.
+"""Step 10: what may be said of a class, given the tests that ran; the first rule that holds wins.
 
 A rule decides only if its tests ran. What was not tested is said to be not tested: it never counts
 for or against.
@@ -6,17 +6,71 @@ for or against.
 
 from __future__ import annotations
 
-from faultlens.audit.result import Claim, ClassReading, Intervention, Proxy
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from faultlens.audit.confounds import PROXY_JACCARD, adds_nothing
+from faultlens.audit.steps import Confounds, Intervention, OtherScoring, Proxy
 
 LEAST_OUTCOMES = 5  # failures, and successes, below which nothing can be said
+HALVED = 0.5  # of an effect, under another rule of scoring
 
 UNDERPOWERED = "UNDERPOWERED"
 NOT_SIGNIFICANT = "NOT SIGNIFICANT"
+ARTEFACT_OF_TEST = "ARTEFACT (of a test)"
+ARTEFACT_OF_SCORING = "ARTEFACT (of scoring)"
 CONTRIBUTES = "CONTRIBUTES"
 PROXY = "PROXY"
+UNTESTABLE = "UNTESTABLE"
 CORRELATE = "CORRELATE"
 
-NOT_DONE, NOT_YET = "not done", "not part of this version"
+
+@dataclass(frozen=True)
+class Evidence:
+    """What the verdict on a class rests on; the numbers are those of its strongest member.
+
+    Attributes:
+        active: failures, and successes, on which it fires.
+        p_deciding: twice the smaller adjusted p of min-P and max-T.
+        least_p: the least unadjusted p that its support admits.
+        tested: features in the family.
+        alpha: the level.
+        rate_difference: share of failures − share of successes on which it fires.
+        cohens_d: of its activation; None where infinite.
+        by_firing: whether min-P finds it; else its effect is one of strength.
+        flagged_by: tests that describe and do not decide, by which it is significant.
+        other_scoring: the same class under the other rules; None: not done.
+        nearest: the level, or union of levels, that it fires with most; None without factors.
+        confounds: what it says within strata; None: not done.
+        p_conditional: max-T within strata, adjusted; None: not done.
+        held: the factors that make the strata.
+        intervention: what changing it did; None: not tested.
+    """
+
+    active: tuple[int, int]
+    p_deciding: float
+    least_p: float
+    tested: int
+    alpha: float
+    rate_difference: float = 0.0
+    cohens_d: float | None = None
+    by_firing: bool = True
+    flagged_by: Sequence[str] = ()
+    other_scoring: Sequence[OtherScoring] | None = None
+    nearest: Proxy | None = None
+    confounds: Confounds | None = None
+    p_conditional: float | None = None
+    held: Sequence[str] = ()
+    intervention: Intervention | None = None
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """A verdict, the sentence that carries its numbers, and the level it is a proxy of, if any."""
+
+    name: str
+    sentence: str
+    proxy: Proxy | None = None
 
 
 def of_audit(n: int, failures: int) -> str | None:
@@ -30,84 +84,134 @@ def of_audit(n: int, failures: int) -> str | None:
     )
 
 
-def of_class(
-    *,
-    p_deciding: float,
-    least_p: float,
-    tested: int,
-    alpha: float,
-    active: tuple[int, int],
-    proxy: Proxy | None,
-    intervention: Intervention | None,
-) -> tuple[str, str]:
-    """The verdict on a class and the sentence that carries the deciding numbers.
-
-    Args:
-        p_deciding: twice the smaller adjusted p of min-P and max-T.
-        least_p: the least unadjusted p that the class's support admits.
-        tested: features in the family.
-        alpha: the level.
-        active: failures, and successes, on which the class's strongest member fires.
-        proxy: the level it fires with, if any.
-        intervention: what changing it did, if that was tested.
-    """
-    fires = f"fires on {active[0]} failures and {active[1]} successes"
-    if p_deciding > alpha:
-        if least_p > alpha / tested:
-            return UNDERPOWERED, (
-                f"{fires}; the least p its support admits is {least_p:.2g}, above "
-                f"{alpha} / {tested}"
-            )
-        return NOT_SIGNIFICANT, f"{fires}; adjusted p = {p_deciding:.2g}"
-    fires += f" (adjusted p = {p_deciding:.2g})"
-    copies = ""
-    if proxy is not None:
-        copies = f"it fires with {proxy.factor} = {proxy.level} (Jaccard {proxy.jaccard:.2f})"
-    if intervention is not None and intervention.shown:
-        return CONTRIBUTES, (
-            f"{fires}; taking it away moves the answer by {intervention.adjusted:+.2f} nats beyond "
-            f"its controls [{intervention.low:.2f}, {intervention.high:.2f}], p = "
-            f"{intervention.p_value:.2g}, and restores {intervention.restored:.0%} of "
-            f"{intervention.failures} failures (controls {intervention.control_restored:.0%})"
-            + (f"; {copies}" if copies else "")
+def of_class(found: Evidence) -> Verdict:
+    """The verdict on a class, by the table of verdicts."""
+    fires = f"fires on {found.active[0]} failures and {found.active[1]} successes"
+    able = found.least_p <= found.alpha / max(found.tested, 1)
+    if found.p_deciding > found.alpha:
+        return _not_significant(found, fires, able)
+    fires += f" (adjusted p = {found.p_deciding:.2g})"
+    artefact = scoring_artefact(found)
+    if artefact:
+        return Verdict(ARTEFACT_OF_SCORING, f"{fires}; {artefact}")
+    proxy, why = proxy_of(found)
+    if found.intervention is not None and found.intervention.shown:
+        return Verdict(
+            CONTRIBUTES,
+            f"{fires}; {_shown(found.intervention)}" + (f"; {why}" if why else ""),
+            proxy,
         )
-    effect = (
-        "effect not tested"
-        if intervention is None
-        else f"effect inconclusive ({intervention.adjusted:+.2f} nats beyond its controls, p = "
-        f"{intervention.p_value:.2g})"
-    )
+    effect = _effect(found.intervention)
     if proxy is not None:
-        verdict = f"{PROXY} of {proxy.factor} = {proxy.level}"
-        return verdict, f"{fires}; {copies}; {effect}"
-    return CORRELATE, f"{fires}; {effect}; whether it adds beyond the factors is not tested"
+        return Verdict(
+            f"{PROXY} of {proxy.factor} = {proxy.level}", f"{fires}; {why}; {effect}", proxy
+        )
+    if found.confounds is not None and not found.confounds.informative:
+        return Verdict(
+            UNTESTABLE,
+            f"{fires}; constant, or with one outcome only, within every stratum of "
+            f"{by(found.held)}: whether it says more than they do cannot be known here; {effect}",
+        )
+    return Verdict(CORRELATE, f"{fires}; {beyond(found)}; {effect}")
 
 
-def ledger(reading: ClassReading, tested: int, alpha: float) -> list[Claim]:
-    """The claims about the suspect, each with the control it passed, failed or was not given."""
-    name, done = reading.features[0], reading.intervention
-    goes, matters = f"{name} goes with failure", f"{name} matters for failure"
-    claims = [
-        Claim(
-            goes,
-            f"family-wise error over all {tested} features (min-P or max-T, doubled)",
-            "passed" if reading.p_deciding <= alpha else "failed",
-            f"adjusted p = {reading.p_deciding:.2g}",
-        ),
-        Claim(goes, "conditional on the prompt's factors", NOT_DONE, NOT_YET),
-        Claim(goes, "replication on prompts from other seeds", NOT_DONE, NOT_YET),
-    ]
+def _not_significant(found: Evidence, fires: str, able: bool) -> Verdict:
+    if found.flagged_by and able:
+        return Verdict(
+            ARTEFACT_OF_TEST,
+            f"{fires}; flagged by {' and '.join(found.flagged_by)}, but by neither deciding test "
+            f"(adjusted p = {found.p_deciding:.2g}), which could have found it (least attainable "
+            f"p = {found.least_p:.2g})",
+        )
+    if not able:
+        return Verdict(
+            UNDERPOWERED,
+            f"{fires}; the least p its support admits is {found.least_p:.2g}, above {found.alpha} "
+            f"/ {found.tested}",
+        )
+    return Verdict(NOT_SIGNIFICANT, f"{fires}; adjusted p = {found.p_deciding:.2g}")
+
+
+def scoring_artefact(found: Evidence) -> str:
+    """Why a significant class is an artefact of the scoring rule; empty if it is none.
+
+    Under another pre-listed rule it is not significant, or its effect halves: the rate difference
+    where firing decides, Cohen's d where only strength does.
+    """
+    for other in found.other_scoring or ():
+        if other.p_deciding is None or other.rate_difference is None:
+            continue  # too few failures or successes under that rule: it cannot decide
+        if other.p_deciding > found.alpha:
+            return (
+                f"under the rule {other.rule} ({other.failures} failures) it is not significant "
+                f"(adjusted p = {other.p_deciding:.2g})"
+            )
+        before, after, name = found.rate_difference, other.rate_difference, "rate difference"
+        if not found.by_firing:
+            if found.cohens_d is None or other.cohens_d is None:
+                continue
+            before, after, name = found.cohens_d, other.cohens_d, "d"
+        if after * (1 if before >= 0 else -1) <= HALVED * abs(before):
+            return (
+                f"under the rule {other.rule} ({other.failures} failures) its {name} falls from "
+                f"{before:+.2f} to {after:+.2f}"
+            )
+    return ""
+
+
+def proxy_of(found: Evidence) -> tuple[Proxy | None, str]:
+    """The level that a class stands for, and how that is known; (None, "") if it is no proxy."""
+    nearest = found.nearest
+    if nearest is not None and nearest.jaccard >= PROXY_JACCARD:
+        return nearest, (
+            f"it fires with {nearest.factor} = {nearest.level} (Jaccard {nearest.jaccard:.2f})"
+        )
+    within = found.confounds
+    if nearest is None or within is None or not found.held or not adds_nothing(within):
+        return None, ""
+    effect = within.effect
+    assert effect is not None
+    return nearest, (
+        f"within {by(found.held)} nothing is left of it: {effect.value:+.2f} SD "
+        f"[{effect.low:+.2f}, {effect.high:+.2f}] over {within.failures_in_them} failures; it "
+        f"fires most with {nearest.factor} = {nearest.level} (Jaccard {nearest.jaccard:.2f})"
+    )
+
+
+def beyond(found: Evidence) -> str:
+    """Whether a correlate adds beyond the factors, in words."""
+    if found.confounds is None or found.p_conditional is None:
+        return "whether it adds beyond the factors is not tested"
+    if not found.held:
+        return "no factor goes with failure, so there is none that it could stand for"
+    within, effect = found.confounds, found.confounds.effect
+    size = (
+        ""
+        if effect is None
+        else f", {effect.value:+.2f} SD [{effect.low:+.2f}, {effect.high:+.2f}]"
+    )
+    where = f"{within.failures_in_them} failures in {within.informative} informative strata"
+    verb = "adds" if found.p_conditional <= found.alpha else "is not shown to add"
+    return f"{verb} beyond {by(found.held)} (adjusted p = {found.p_conditional:.2g}{size}; {where})"
+
+
+def by(factors: Sequence[str]) -> str:
+    """Factors whose strata are meant: "object × template"."""
+    return " × ".join(factors) or "all prompts"
+
+
+def _shown(done: Intervention) -> str:
+    return (
+        f"taking it away moves the answer by {done.adjusted:+.2f} nats beyond its controls "
+        f"[{done.low:.2f}, {done.high:.2f}], p = {done.p_value:.2g}, and restores "
+        f"{done.restored:.0%} of {done.failures} failures (controls {done.control_restored:.0%})"
+    )
+
+
+def _effect(done: Intervention | None) -> str:
     if done is None:
-        why = "nothing was run, the class is not significant, or it fires on under five failures"
-        return [*claims, Claim(matters, "intervention", NOT_DONE, why)]
-    return [
-        *claims,
-        Claim(
-            matters,
-            f"necessity against {done.controls} matched controls ({done.control_features} other "
-            "features, the rest random directions)",
-            "passed" if done.shown else "failed",
-            f"{done.adjusted:+.2f} nats [{done.low:.2f}, {done.high:.2f}], p = {done.p_value:.2g}",
-        ),
-        Claim(matters, "sufficiency", NOT_DONE, NOT_YET),
-    ]
+        return "effect not tested"
+    return (
+        f"effect inconclusive ({done.adjusted:+.2f} nats beyond its controls, p = "
+        f"{done.p_value:.2g})"
+    )

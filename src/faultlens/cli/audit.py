@@ -2,20 +2,44 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
 from faultlens.cli import options as o
 from faultlens.cli.screen import progress_bars
+from faultlens.errors import UserError
 
 if TYPE_CHECKING:
+    import numpy as np
+
+    from faultlens.audit.study import AuditConfig
+    from faultlens.cli.run import Findings
+    from faultlens.corpus.answers import Answers
     from faultlens.corpus.task import Task
+    from faultlens.progress import Progress
+    from faultlens.runs.folder import Manifest
 
 
 def audit(
-    task: Annotated[str, typer.Argument(help="ioi, mini-ioi, or a JSONL file of prompts")],
+    task: Annotated[
+        str | None, typer.Argument(help="ioi, mini-ioi, or a JSONL file of prompts to run")
+    ] = None,
+    outcomes: Annotated[
+        Path | None,
+        typer.Option(help="Outcomes that are there (JSONL, CSV, Parquet), in place of a task"),
+    ] = None,
+    features: o.Features = None,
+    residuals: Annotated[
+        list[str] | None,
+        typer.Option(help="LAYER=FILE: residuals [prompts, d] for the ladder; repeatable"),
+    ] = None,
+    pooled: o.Pooled = None,
+    factors: Annotated[
+        str | None, typer.Option(help="Columns of --outcomes that are factors, e.g. object,place")
+    ] = None,
     model: o.ModelName = "mini",
     sae: o.SaeName = None,
     layers: o.Layers = None,
@@ -32,12 +56,23 @@ def audit(
         int | None, typer.Option(help="Seed of a built-in task [default: ioi 42, others 0]")
     ] = None,
     rule: Annotated[
-        str, typer.Option(help="What counts as success: exact-word, first-token, named-later")
-    ] = "exact-word",
+        str | None,
+        typer.Option(
+            help="What counts as success: exact-word, first-token, named-later, contains "
+            "[default: the outcomes' own, else exact-word]"
+        ),
+    ] = None,
     pooling: o.Pooling = "max",
     min_support: Annotated[
         int, typer.Option(min=1, help="Least prompts on which a tested feature fires")
     ] = 5,
+    strata: Annotated[
+        str | None, typer.Option(help="Factors to hold constant beside those found, e.g. object")
+    ] = None,
+    folds: Annotated[
+        Literal["repeated", "study"], typer.Option(help="Of the ladder: 10 × 5, or the study's 5")
+    ] = "repeated",
+    baselines: Annotated[bool, typer.Option(help="Climb the ladder of baselines")] = True,
     permutations: o.Permutations = 10_000,
     seed: o.Seed = 0,
     out: o.Out = None,
@@ -48,32 +83,117 @@ def audit(
     given = {name: value for name, value in locals().items() if name != "json"}
     from faultlens.runs.folder import Manifest, check_target
 
+    if (task is None) == (outcomes is None):
+        raise UserError(
+            "expected a task to run (ioi, mini-ioi, or a JSONL file) or --outcomes FILE, not both "
+            "and not neither"
+        )
+    brought = {"--features": features, "--residuals": residuals, "--factors": factors}
+    for option, value in brought.items():
+        if task is not None and value:
+            raise UserError(f"{option} goes with --outcomes: a task that is run is read by itself")
     if out is not None:
         check_target(out, overwrite)
-    from faultlens.audit.study import audit_task
+    from faultlens.audit.study import AuditConfig
+    from faultlens.cli.run import finish
+
+    config = AuditConfig(
+        min_support, permutations, seed, tuple(o.parse_names(strata) or ()), folds, baselines
+    )
+    manifest = Manifest.begin({name: str(v) for name, v in given.items() if v is not None})
+    with progress_bars() as bars:
+        if outcomes is not None:
+            names = o.parse_names(factors)
+            found = _audit_outcomes(
+                outcomes, names, features or [], residuals or [], pooled, rule, config, manifest,
+                bars,
+            )  # fmt: skip
+        else:
+            prompts = _task(str(task), n, task_seed)
+            found = _audit_task(prompts, given, config, manifest, bars)
+    finish(out, manifest, found, overwrite, json)
+
+
+def _audit_task(
+    prompts: Task,
+    options: Mapping[str, Any],
+    config: AuditConfig,
+    manifest: Manifest,
+    bars: Progress,
+) -> Findings:
+    """Run a task on the model that the command's options name."""
+    from faultlens.audit.study import DEFAULT_RULE, audit_task
     from faultlens.cli.lens import open_lens
-    from faultlens.cli.run import Findings, finish, record_lens
+    from faultlens.cli.run import Findings, record_lens
     from faultlens.features.store import ActivationStore
 
-    prompts = _task(task, n, task_seed)
-    manifest = Manifest.begin({name: str(v) for name, v in given.items() if v is not None})
     manifest.inputs["task"] = {"name": prompts.name, "digest": prompts.digest}
-    with progress_bars() as bars:
-        lens = open_lens(given, bars)
-        record_lens(manifest, lens)
-        store = ActivationStore() if out is not None else None
-        result = audit_task(
-            lens,
-            prompts,
-            rule=rule,
-            pooling=pooling,
-            min_support=min_support,
-            permutations=permutations,
-            seed=seed,
-            progress=bars,
-            store=store,
-        )
-    finish(out, manifest, Findings(audit=result, task_read=store), overwrite, json)
+    lens = open_lens(options, bars)
+    record_lens(manifest, lens)
+    store = ActivationStore() if options["out"] is not None else None
+    result = audit_task(
+        lens,
+        prompts,
+        rule=options["rule"] or DEFAULT_RULE,
+        pooling=options["pooling"],
+        config=config,
+        progress=bars,
+        store=store,
+    )
+    return Findings(audit=result, task_read=store)
+
+
+def _audit_outcomes(
+    path: Path,
+    factors: Sequence[str] | None,
+    features: Sequence[str],
+    residuals: Sequence[str],
+    pooled: str | None,
+    rule: str | None,
+    config: AuditConfig,
+    manifest: Manifest,
+    bars: Progress,
+) -> Findings:
+    """Audit outcomes that are there, with the matrices that came with them."""
+    from faultlens.audit.study import audit_answers
+    from faultlens.cli.brought import brought_tables
+    from faultlens.cli.run import Findings
+    from faultlens.corpus.answers import read_answers
+    from faultlens.runs.files import file_digest
+
+    answers = read_answers(path, factors)
+    manifest.inputs["outcomes"] = {"name": answers.task.name, "digest": answers.digest}
+    texts = [prompt.text for prompt in answers.task.prompts]
+    tables = brought_tables(features, texts, pooled or "max") if features else {}
+    if tables and pooled is None:
+        for table in tables.values():
+            table.convention["pooling"] = "not said"
+    matrices = _residuals(residuals, answers)
+    manifest.inputs["features"] = {
+        name: file_digest(Path(table.convention["source"])) for name, table in tables.items()
+    }
+    manifest.inputs["residuals"] = {
+        pair.partition("=")[0]: file_digest(Path(pair.partition("=")[2])) for pair in residuals
+    }
+    result = audit_answers(answers, tables, matrices, rule=rule, config=config, progress=bars)
+    return Findings(audit=result)
+
+
+def _residuals(pairs: Sequence[str], answers: Answers) -> Mapping[str, np.ndarray]:
+    import numpy as np
+    from scipy.sparse import csr_matrix
+
+    from faultlens.cli.brought import named_files
+    from faultlens.features.matrix import read_matrix
+
+    found = {}
+    for name, path in named_files("--residuals", pairs, "LAYER=FILE, e.g. 8=residuals.npy"):
+        matrix = read_matrix(path)
+        dense = matrix.toarray() if isinstance(matrix, csr_matrix) else np.asarray(matrix)
+        if len(dense) != len(answers):
+            raise UserError(f"{path} has {len(dense)} rows, but there are {len(answers)} prompts")
+        found[name] = dense
+    return found
 
 
 def _task(name: str, n: int, seed: int | None) -> Task:

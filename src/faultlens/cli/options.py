@@ -58,6 +58,15 @@ Sites = Annotated[
     typer.Option("--sites", help="resid_pre, attn_out, mlp_out … or all [default: resid_pre]"),
 ]
 Pooling = Annotated[str, typer.Option("--pooling", help="max, mean, sum, last or last-K")]
+Features = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--features", help="SITE=FILE: a matrix [texts, features] in place of a model; repeatable"
+    ),
+]
+Pooled = Annotated[
+    str | None, typer.Option("--pooled", help="How the matrices of --features were pooled")
+]
 Out = Annotated[Path | None, typer.Option("--out", help="Run folder to write")]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace a run that is there")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print the result as JSON")]
@@ -94,3 +103,13 @@ def parse_words(text: str | None) -> list[str]:
 def parse_sites(text: str | None) -> list[str] | None:
     """`resid_pre,attn_out` as a list; None stays None."""
     return None if text is None else [part.strip() for part in text.split(",")]
+
+
+def parse_names(text: str | None) -> list[str] | None:
+    """`object,place` as a list; None stays None. Raises UserError for an empty name."""
+    if text is None:
+        return None
+    names = [part.strip() for part in text.split(",")]
+    if not all(names):
+        raise UserError(f"{text!r} names nothing in one place: expected names with commas between")
+    return names

@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from faultlens.cli.run import Findings
     from faultlens.corpus.pairs import PairSet
     from faultlens.corpus.texts import Corpus
-    from faultlens.features.table import FeatureTable
     from faultlens.progress import Progress
     from faultlens.runs.folder import Manifest
 
@@ -52,13 +51,8 @@ def profile(
     revision: o.Revision = None,
     trust_pickle: o.TrustPickle = False,
     fit_check: o.FitCheck = True,
-    features: Annotated[
-        list[str] | None,
-        typer.Option(help="SITE=FILE: a matrix [texts, features] in place of a model; repeatable"),
-    ] = None,
-    pooled: Annotated[
-        str | None, typer.Option(help="How the matrices of --features were pooled")
-    ] = None,
+    features: o.Features = None,
+    pooled: o.Pooled = None,
     pooling: o.Pooling = "max",
     threshold: Annotated[
         float | None,
@@ -137,11 +131,14 @@ def _from_matrices(
     bars: Progress,
 ) -> Findings:
     """The profile of matrices that were brought: all but what needs tokens."""
+    from faultlens.cli.brought import brought_tables
     from faultlens.cli.run import Findings
     from faultlens.profile.study import profile_tables
     from faultlens.runs.files import file_digest
 
-    tables = _brought(features, texts.texts, pooled)
+    if pooled is None:
+        raise UserError("--features needs --pooled: say how the matrices were pooled, e.g. mean")
+    tables = brought_tables(features, texts.texts, pooled)
     manifest.inputs["features"] = {
         name: file_digest(Path(table.convention["source"])) for name, table in tables.items()
     }
@@ -159,22 +156,3 @@ def _pairs(name: str) -> PairSet:
     from faultlens.corpus.pairs import minimal_pairs, read_pairs
 
     return minimal_pairs() if name == BUILT_IN_PAIRS else read_pairs(Path(name))
-
-
-def _brought(
-    features: Sequence[str], texts: Sequence[str], pooled: str | None
-) -> dict[str, FeatureTable]:
-    from faultlens.features.pooling import Pooling
-    from faultlens.features.table import table_from_matrix
-
-    if pooled is None:
-        raise UserError("--features needs --pooled: say how the matrices were pooled, e.g. mean")
-    tables = {}
-    for pair in features:
-        name, equals, path = pair.partition("=")
-        if not (name and equals and path) or "/" in name:
-            raise UserError(f"--features {pair!r}: expected SITE=FILE, e.g. 6-res-jb=layer06.npz")
-        if name in tables:
-            raise UserError(f"--features {pair!r}: {name} is given twice")
-        tables[name] = table_from_matrix(name, Path(path), texts, str(Pooling.parse(pooled)))
-    return tables

@@ -137,3 +137,5 @@ def _write_audit(folder: Path, audit: Audit) -> None:
         for level, reading in of_factor.items()
     ]
     pd.DataFrame(levels).to_parquet(folder / "tables" / "levels.parquet", index=False)
+    if audit.features is not None:
+        pd.DataFrame(audit.features).to_parquet(folder / "tables" / "features.parquet", index=False)

@@ -6,13 +6,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from zipfile import BadZipFile
 
 import numpy as np
 import pandas as pd
 from scipy.sparse import csr_matrix
 
 from faultlens.errors import UserError
+from faultlens.features.matrix import read_matrix
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,6 +38,8 @@ class FeatureTable:
     def __post_init__(self) -> None:
         if len(self.rows) != self.matrix.shape[0]:
             raise ValueError(f"{self.matrix.shape[0]} rows of features, {len(self.rows)} texts")
+        if not np.isfinite(self.matrix.data).all():
+            raise UserError(f"table {self.name} holds NaN or infinite values: expected activations")
 
     @property
     def n_texts(self) -> int:
@@ -62,16 +64,14 @@ class FeatureTable:
 
 
 def table_from_matrix(name: str, path: Path, texts: Sequence[str], pooling: str) -> FeatureTable:
-    """A table somebody else computed: `.npy`, or `.npz` (dense under `features`, or SciPy CSR).
+    """A table somebody else computed, from a file that `read_matrix` reads.
 
     `name` is the dictionary's name, e.g. `6-res-jb`; its leading number is taken as the layer.
     Raises UserError if the file cannot be read, does not fit the texts, or holds bad values.
     """
-    matrix = _read_matrix(path)
+    matrix = csr_matrix(read_matrix(path))
     if matrix.shape[0] != len(texts):
         raise UserError(f"{path} has {matrix.shape[0]} rows, but there are {len(texts)} texts")
-    if not np.isfinite(matrix.data).all():
-        raise UserError(f"{path} holds NaN or infinite values: expected activations")
     if (matrix.data < 0).any():
         raise UserError(f"{path} holds negative values: expected activations, which are >= 0")
     head = name.split("-", 1)[0]
@@ -82,28 +82,3 @@ def table_from_matrix(name: str, path: Path, texts: Sequence[str], pooling: str)
         {"source": str(path), "pooling": pooling},
         int(head) if head.isdigit() else None,
     )
-
-
-def _read_matrix(path: Path) -> csr_matrix:
-    try:
-        with path.open("rb") as file:  # NumPy leaves a broken archive open
-            loaded = np.load(file)
-            if isinstance(loaded, np.ndarray):
-                return _sparse(path, loaded)
-            if {"data", "indices", "indptr", "shape"} <= set(loaded.files):
-                parts = (loaded["data"].astype(np.float32), loaded["indices"], loaded["indptr"])
-                return csr_matrix(parts, shape=tuple(loaded["shape"]))
-            if "features" not in loaded.files:
-                raise UserError(
-                    f"{path} holds {', '.join(loaded.files)}: expected an array `features`, or a "
-                    "matrix saved by scipy.sparse.save_npz"
-                )
-            return _sparse(path, loaded["features"])
-    except (OSError, ValueError, EOFError, BadZipFile) as error:
-        raise UserError(f"{path} cannot be read as .npy or .npz: {error}") from error
-
-
-def _sparse(path: Path, dense: np.ndarray) -> csr_matrix:
-    if dense.ndim != 2:
-        raise UserError(f"{path} has shape {dense.shape}: expected [texts, features]")
-    return csr_matrix(dense.astype(np.float32))

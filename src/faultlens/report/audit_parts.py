@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections.abc import Callable
 
-from faultlens.audit.result import Audit, ClassReading
-from faultlens.report.correlate_parts import (
-    claims_parts,
-    class_name,
-    correlates_parts,
-    intervention_parts,
-    significant,
-)
-from faultlens.report.numbers import NOT_DONE, counted, listed, p_value, share, signed
-from faultlens.report.outcome_parts import factors_parts, outcomes_parts, strongest_level
+from faultlens.audit.result import Audit
+from faultlens.report.argument import NO_SWAPS, STEPS, capital, robustness_sentence, steps
+from faultlens.report.class_parts import class_name, classes_parts, tally
+from faultlens.report.confound_parts import confounds_parts
+from faultlens.report.correlate_parts import correlates_parts
+from faultlens.report.factor_parts import factors_parts
+from faultlens.report.intervention_parts import intervention_parts
+from faultlens.report.ladder_parts import ladder_parts
+from faultlens.report.numbers import NOT_DONE
+from faultlens.report.outcome_parts import outcomes_parts
 from faultlens.report.parts import (
     Callout,
+    Cell,
     Column,
     Heading,
     Paragraph,
@@ -32,26 +33,35 @@ TONES: dict[str, Tone] = {
     "PROXY": "warning",
     "ARTEFACT": "warning",
     "UNDERPOWERED": "warning",
+    "UNTESTABLE": "warning",
 }
 
 
 def audit_parts(audit: Audit) -> list[Part]:
     """Everything that an audit says, in the order in which it should be read."""
+    sections: dict[str, Callable[[Audit], list[Part]]] = {
+        "Outcomes": outcomes_parts,
+        "Factors": factors_parts,
+        "Correlates": correlates_parts,
+        "Classes": classes_parts,
+        "Confounds": confounds_parts,
+        "Baseline ladder": ladder_parts,
+        "Interventions": intervention_parts,
+        "Counterfactual pairs": lambda _: [Paragraph(NO_SWAPS)],
+        "Robustness": robustness_parts,
+        "Claims ledger": claims_parts,
+    }
     return [
         Heading("Audit: which features go with failure, and do they matter"),
         Heading("Verdict", 3),
         *_verdicts(audit),
-        *_steps(audit),
-        Heading("Outcomes", 3),
-        *outcomes_parts(audit),
-        Heading("Factors", 3),
-        *factors_parts(audit),
-        Heading("Correlates", 3),
-        *correlates_parts(audit),
-        Heading("Intervention", 3),
-        *intervention_parts(audit),
-        Heading("Claims ledger", 3),
-        *claims_parts(audit),
+        Heading("The argument, a sentence a step", 3),
+        *steps(audit),
+        *(
+            part
+            for name, said in sections.items()
+            for part in (Heading(f"{STEPS[name]} {name}", 3), *said(audit))
+        ),
     ]
 
 
@@ -62,111 +72,51 @@ def tone_of(verdict: str) -> Tone:
 
 
 def _verdicts(audit: Audit) -> list[Part]:
+    """The audit's own verdict, the suspect's, what to beware of, and every class's."""
     parts: list[Part] = []
     if audit.verdict is not None:
         parts.append(Callout(tone_of(audit.verdict), "The audit as a whole", audit.verdict))
-    ranked = audit.classes
-    if not ranked:
-        if audit.verdict is None:
-            parts.append(Callout("neutral", "No verdict", "No feature could be tested."))
-        return parts
     top = audit.suspect
-    assert top is not None
-    title = f"{class_name(top)}: {top.verdict}"
-    parts.append(Callout(tone_of(top.verdict), title, f"{_capital(top.sentence)}."))
+    if top is not None:
+        title = f"{class_name(top)}: {top.verdict}"
+        parts.append(Callout(tone_of(top.verdict), title, f"{capital(top.sentence)}."))
+    elif audit.verdict is None:
+        text = "No feature could be tested." if audit.sites else "No features were given."
+        parts.append(Callout("neutral", "No verdict on a feature", text))
+    parts += [Callout("warning", "To be read with care", text) for text in audit.warnings]
+    ranked = audit.classes
     if len(ranked) > 1:
-        rows = [[class_name(c), name, c.verdict, c.sentence] for name, c in ranked]
+        rows: list[list[Cell | str]] = [
+            [class_name(c), name, c.verdict, c.sentence] for name, c in ranked
+        ]
         columns = [Column("Class"), Column("Site"), Column("Verdict"), Column("Why")]
-        caption = f"Every class and its verdict, the most certain first: {_tally(ranked)}."
+        caption = f"Every class and its verdict, the most certain first: {tally(audit)}."
         parts += shown_first(table(caption, columns, rows), FIRST_CLASSES, "classes")
     return parts
 
 
-def _tally(ranked: list[tuple[str, ClassReading]]) -> str:
-    counts = Counter(reading.verdict.split(" of ")[0] for _, reading in ranked)
-    return listed([f"{count} {verdict}" for verdict, count in counts.most_common()])
+def robustness_parts(audit: Audit) -> list[Part]:
+    """Whether the same is found on other prompts."""
+    if audit.robustness is None:
+        return [Paragraph(robustness_sentence(audit))]
+    rows = [
+        [key, NOT_DONE if value is None else str(value)] for key, value in audit.robustness.items()
+    ]
+    return [table("Robustness.", [Column("What"), Column("Value")], rows)]
 
 
-def _capital(sentence: str) -> str:
-    return sentence[:1].upper() + sentence[1:]
-
-
-def _steps(audit: Audit) -> list[Part]:
-    """The argument, a sentence a step."""
-    steps = {
-        "Outcomes.": outcomes_sentence(audit),
-        "Factors.": factors_sentence(audit),
-        "Correlates.": correlates_sentence(audit),
-        "Intervention.": intervention_sentence(audit),
-        "Claims.": claims_sentence(audit),
-    }
-    return [Paragraph(text, label) for label, text in steps.items()]
-
-
-def outcomes_sentence(audit: Audit) -> str:
-    right = audit.n - audit.failures
-    text = (
-        f"{right:,} of {counted(audit.n, 'prompt')} of {audit.task} are right "
-        f"({share(right / audit.n)}) by the rule {audit.rule}"
-    )
-    failed = {kind: count for kind, count in audit.outcome_kinds.items() if kind != "success"}
-    if failed:
-        kind, count = max(failed.items(), key=lambda pair: pair[1])
-        text += f"; the commonest of {audit.failures:,} failures is “{kind}” ({count:,})"
-    rates = audit.scoring_sensitivity.values()
-    if rates and min(rates) != max(rates):
-        span = f"{share(min(rates))} to {share(max(rates))}"
-        text += f"; accuracy is {span}, depending on the rule of scoring"
-    return text + "."
-
-
-def factors_sentence(audit: Audit) -> str:
-    strongest = strongest_level(audit)
-    if strongest is None:
-        return f"{_capital(NOT_DONE)}: the prompts come with no factors."
-    factor, level, reading = strongest
-    differ = sum(
-        r.p_holm <= audit.alpha for levels in audit.factors.values() for r in levels.values()
-    )
-    levels = sum(len(levels) for levels in audit.factors.values())
-    return (
-        f"{differ} of {counted(levels, 'level')} fail more or less often than the rest after Holm; "
-        f"the strongest is {factor} = {level}, which fails on {reading.failures} of {reading.n} "
-        f"({share(reading.rate)}, p after Holm {p_value(reading.p_holm)})."
-    )
-
-
-def correlates_sentence(audit: Audit) -> str:
-    if not audit.sites:
-        return f"{_capital(NOT_DONE)}."
-    tested = sum(site.tested for site in audit.sites.values())
-    classes = significant(audit)
-    features = sum(reading.size for _, reading in classes)
-    return (
-        f"Of {counted(tested, 'feature')} that fire on at least {audit.min_support} prompts, "
-        f"{features:,} go with failure or success beyond chance, in "
-        f"{counted(len(classes), 'class', 'classes')} of features that fire alike."
-    )
-
-
-def intervention_sentence(audit: Audit) -> str:
-    tested = [reading for _, reading in audit.classes if reading.intervention is not None]
-    if not tested:
-        return f"{_capital(NOT_DONE)}: no class was changed to see what happens."
-    done = tested[0].intervention
-    assert done is not None
-    return (
-        f"Setting {class_name(tested[0])} to its mean over the successes moves the answer by "
-        f"{signed(done.adjusted)} nats beyond {counted(done.controls, 'control')} (p = "
-        f"{p_value(done.p_value)}): an effect is {'shown' if done.shown else 'not shown'}."
-    )
-
-
-def claims_sentence(audit: Audit) -> str:
+def claims_parts(audit: Audit) -> list[Part]:
+    """Each claim with the controls that it passed, failed or was not given."""
     if not audit.claims:
-        return "None was made."
-    counts = Counter(claim.outcome for claim in audit.claims)
-    return (
-        f"Of {counted(len(audit.claims), 'control')} "
-        f"{listed([f'{counts[o]} {o}' for o in ('passed', 'failed', NOT_DONE) if counts[o]])}."
-    )
+        return [Paragraph("No claim was made.")]
+    rows: list[list[Cell | str]] = [
+        [
+            claim.claim,
+            claim.control,
+            Cell(claim.outcome, marked=claim.outcome == "passed"),
+            claim.detail,
+        ]
+        for claim in audit.claims
+    ]
+    columns = [Column("Claim"), Column("Control"), Column("Outcome"), Column("Detail")]
+    return [table("What may be said, and what it rests on.", columns, rows)]

@@ -124,7 +124,8 @@ def _placed(parts: Iterable[Part]) -> list[Placed]:
     for number, part in enumerate(parts):
         anchor = f"part-{number}"
         if isinstance(part, Heading):
-            words = re.sub(r"[^a-z0-9]+", "-", part.text.split(":")[0].lower()).strip("-")
+            name = re.sub(r"^\d+ ", "", part.text.split(":")[0].lower())  # a step's number
+            words = re.sub(r"[^a-z0-9]+", "-", name).strip("-")
             anchor = words if words and words not in taken else anchor
             taken.add(anchor)
         placed.append(Placed(part, type(part).__name__.lower(), anchor))

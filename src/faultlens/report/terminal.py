@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import textwrap
 
-from faultlens.audit.result import Audit, ClassReading
+from faultlens.audit.result import Audit
+from faultlens.audit.steps import SCORED_WRONG, ClassReading
 from faultlens.profile.result import Profile
-from faultlens.report.correlate_parts import class_name, significant
+from faultlens.report.class_parts import class_name
+from faultlens.report.confound_parts import NO_FACTOR, beyond_factors, strata_name
+from faultlens.report.factor_parts import strongest_level
+from faultlens.report.ladder_parts import rung_name
 from faultlens.report.numbers import (
     auroc,
     clipped,
@@ -19,15 +23,16 @@ from faultlens.report.numbers import (
     share_interval,
     signed,
 )
-from faultlens.report.outcome_parts import strongest_level
+from faultlens.report.outcome_parts import NOT_RECORDED, by_rule
 from faultlens.report.pair_parts import clearest
 
 WIDTH = 100
 CATEGORY_LINES = 4  # two categories a line
+LADDER = ("factors", "residual", "random_dictionary", "sae_top_k", "sae_all")  # what is compared
 
 
 def summary(profile: Profile | None, audit: Audit | None) -> list[str]:
-    """The run in plain text, at most 18 lines of at most 100 characters."""
+    """The run in plain text, at most 20 lines of at most 100 characters."""
     lines = [] if profile is None else _profile(profile)
     lines += [] if audit is None else _audit(audit)
     return [line if len(line) <= WIDTH else line[: WIDTH - 1] + "…" for line in lines]
@@ -92,49 +97,93 @@ def _short(feature: str, width: int = 15) -> str:
 
 
 def _audit(audit: Audit) -> list[str]:
+    """What happened, what about the prompt explains it, and what is left for the features."""
     right = audit.n - audit.failures
     rules = [
         f"{rule} {share(rate)}"
         for rule, rate in audit.scoring_sensitivity.items()
         if rule != audit.rule
     ]
-    kinds = [f"{n} “{kind}”" for kind, n in audit.outcome_kinds.items() if kind != "success"]
-    lines = [
-        f"Audit of {audit.task}: {right:,} of {audit.n:,} right "
-        f"({share(right / audit.n)}) by {audit.rule}" + (f"; {listed(rules)}" if rules else "")
-    ]
-    if kinds:
-        text = f"  {counted(audit.failures, 'failure')}: {listed(kinds)}"
-        lines += textwrap.wrap(text, WIDTH, subsequent_indent="    ", max_lines=2, placeholder=" …")
-    strongest = strongest_level(audit)
-    if strongest is not None:
-        factor, level, reading = strongest
-        lines.append(
-            f"  Strongest factor: {clipped(f'{factor} = {level}', 32)} fails {reading.failures} of "
-            f"{reading.n}, {share(reading.rate)} {share_interval(reading.low, reading.high)}, "
-            f"p {p_value(reading.p_holm)}"
-        )
+    head = (
+        f"Audit of {clipped(audit.task, 24)}: {right:,} of {audit.n:,} right "
+        f"({share(right / audit.n)}) {clipped(by_rule(audit.rule), 24)}"
+    )
+    kinds = sorted(
+        (item for item in audit.outcome_kinds.items() if item[0] != "success"),
+        key=lambda item: (item[0] != SCORED_WRONG, -item[1]),
+    )
+    lines = [_fitting(head, "; ", rules)]
+    if [kind for kind, _ in kinds] == [NOT_RECORDED]:
+        lines.append(f"  {counted(audit.failures, 'failure')}; what was generated is not recorded")
+    elif kinds:
+        failed = f"  {counted(audit.failures, 'failure')}"
+        lines.append(_fitting(failed, ": ", [f"{n} “{kind}”" for kind, n in kinds]))
+    lines += _factors(audit) + _ladder(audit)
     if audit.verdict is not None:
-        lines.append(f"  {audit.verdict}")
-    return lines + _correlates(audit)
+        return [*lines, *textwrap.wrap(f"  {audit.verdict}", WIDTH, subsequent_indent="    ")]
+    lines += _suspect(audit)
+    if audit.warnings:
+        lines.append(f"  {counted(len(audit.warnings), 'warning')} in the report")
+    return lines
 
 
-def _correlates(audit: Audit) -> list[str]:
-    if not audit.classes:
+def _fitting(head: str, joint: str, entries: list[str]) -> str:
+    """As many of the entries as fit on a line after its head, and how many more there are."""
+    for shown in range(len(entries), 0, -1):
+        line = f"{head}{joint}{listed(entries, shown)}"
+        if len(line) <= WIDTH:
+            return line
+    return head
+
+
+def _factors(audit: Audit) -> list[str]:
+    """What forward selection takes; the strongest level where it was not done or takes none."""
+    taken = audit.selection.selected if audit.selection is not None else []
+    derived = " (derived)" if audit.factors_derived else ""
+    if taken:
+        entries = [
+            f"{clipped(f'{t.factor} = {t.level}', 30)} {t.failures}/{t.n} against "
+            f"{t.rest_failures}/{t.rest_n}"
+            for t in taken
+        ]
+        return [_fitting(f"  Factors{derived}", ": ", entries)]
+    strongest = strongest_level(audit)
+    if strongest is None:
+        return []
+    factor, level, reading = strongest
+    return [
+        f"  Strongest factor{derived}: {clipped(f'{factor} = {level}', 26)} "
+        f"{reading.failures} of {reading.n}, {share_interval(reading.low, reading.high)}, "
+        f"p {p_value(reading.p_holm)}" + (": none taken" if audit.selection is not None else "")
+    ]
+
+
+def _ladder(audit: Audit) -> list[str]:
+    """The factors against the activations, in one line."""
+    rungs = [
+        f"{rung_name(name)} {auroc(rung.auroc)}"
+        for name in LADDER
+        if (rung := (audit.baselines or {}).get(name)) is not None and rung.auroc is not None
+    ]
+    return [_fitting("  AUROC of predicted failure", ": ", rungs)] if rungs else []
+
+
+def _suspect(audit: Audit) -> list[str]:
+    top = audit.suspect
+    if top is None:
         return ["  Features that go with failure: not tested"]
-    classes = significant(audit)
+    classes = audit.significant
     tested = sum(site.tested for site in audit.sites.values())
     features = sum(reading.size for _, reading in classes)
-    top = audit.suspect
-    assert top is not None
     return [
         f"  Features that go with failure or success beyond chance: {features:,} of {tested:,}, in "
         f"{counted(len(classes), 'class', 'classes')}",
-        f"  The suspect, {class_name(top)}: {top.verdict}",
+        f"  The suspect, {class_name(top)}: {clipped(top.verdict, 48)}",
         f"    fires on {counted(top.fail_active, 'failure')} and "
         f"{counted(top.success_active, 'success', 'successes')}; adjusted p "
         f"{p_value(top.p_deciding)}{_proxy(top)}",
-        *_ablation(top),
+        _beyond(audit, top),
+        _ablation(top),
     ]
 
 
@@ -143,19 +192,26 @@ def _proxy(reading: ClassReading) -> str:
     if proxy is None:
         return ""
     return (
-        f"; with {clipped(f'{proxy.factor} = {proxy.level}', 30)} (Jaccard {number(proxy.jaccard)})"
+        f"; with {clipped(f'{proxy.factor} = {proxy.level}', 26)} (Jaccard {number(proxy.jaccard)})"
     )
 
 
-def _ablation(reading: ClassReading) -> list[str]:
+def _beyond(audit: Audit, reading: ClassReading) -> str:
+    """What the suspect says within the factors' strata."""
+    if audit.strata is None:
+        return f"    beyond the factors: {beyond_factors(reading)}"
+    factors = audit.strata.factors
+    if not factors:
+        return f"    beyond the factors: {NO_FACTOR}"
+    return f"    beyond {clipped(strata_name(factors), 24)}: {beyond_factors(reading)}"
+
+
+def _ablation(reading: ClassReading) -> str:
     done = reading.intervention
     if done is None:
-        return ["  Ablation: not done"]
-    return [
-        f"  Ablation: {signed(done.adjusted)} nats beyond {counted(done.controls, 'control')} "
-        f"{interval(done.low, done.high)}, p {p_value(done.p_value)}: effect "
-        f"{'shown' if done.shown else 'not shown'}",
-        f"    restores {share(done.restored)} of {counted(done.failures, 'failure')} (controls "
-        f"{share(done.control_restored)}); {done.flips.failure_to_success} flip to right, "
-        f"{done.flips.success_to_failure} to wrong, McNemar p {p_value(done.flips.p_mcnemar)}",
-    ]
+        return "    ablation: not done"
+    return (
+        f"    ablation: {signed(done.adjusted)} nats {interval(done.low, done.high)}, p "
+        f"{p_value(done.p_value)}; restores {share(done.restored)} of {done.failures} (controls "
+        f"{share(done.control_restored)})"
+    )

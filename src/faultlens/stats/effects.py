@@ -6,6 +6,8 @@ import numpy as np
 from scipy.sparse import csr_matrix
 from scipy.stats import rankdata
 
+from faultlens.stats.moments import Moments, difference_of_means, moments
+
 
 def midranks(values: np.ndarray) -> np.ndarray:
     """Ranks within each column of `values [n, features]`, ties sharing their mean rank; float32.
@@ -46,24 +48,24 @@ def cohens_d(values: csr_matrix, first: np.ndarray) -> np.ndarray:
         `[features]`; 0 where both groups are constant and equal, ± infinity where they are constant
         and differ. Reference: Cohen (1988), with the pooled standard deviation.
     """
-    groups = [
-        csr_matrix(values[np.flatnonzero(mask)], dtype=np.float64) for mask in (first, ~first)
-    ]
-    sizes = [group.shape[0] for group in groups]
-    means, squares = [], []
-    for group, size in zip(groups, sizes, strict=True):
-        mean = np.asarray(group.sum(axis=0)).ravel() / size
-        silent = size - group.getnnz(axis=0)
-        group.data -= mean[group.indices]  # centred before squaring: the moments would cancel
-        means.append(mean)
-        squares.append(np.asarray(group.power(2).sum(axis=0)).ravel() + silent * mean**2)
-    spread = np.sqrt((squares[0] + squares[1]) / (sum(sizes) - 2))
-    difference = means[0] - means[1]
-    scale = np.maximum(np.abs(means[0]), np.abs(means[1]))
-    constant = spread <= 1e-7 * scale  # rounding of a constant column
-    with np.errstate(divide="ignore", invalid="ignore"):
-        d = np.where(constant, np.sign(difference) * np.inf, difference / spread)
-    return np.where(np.abs(difference) <= 1e-7 * scale, 0.0, d)
+    return cohens_d_of_moments(moments(values, first), moments(values, ~first))
+
+
+def cohens_d_of_moments(first: Moments, rest: Moments) -> np.ndarray:
+    """`cohens_d` of two groups of which only the moments are at hand; `[features]`.
+
+    `(m₁ − m₂) / sqrt(((n₁ − 1) v₁ + (n₂ − 1) v₂) / (n₁ + n₂ − 2))`.
+
+    >>> high = Moments(3, np.array([3.0]), np.array([7.0]))
+    >>> low = Moments(5, np.array([0.8]), np.array([1.7]))
+    >>> cohens_d_of_moments(high, low).round(4).tolist()
+    [1.1816]
+    """
+    difference = difference_of_means(first, rest)
+    squares = (first.n - 1) * first.variance + (rest.n - 1) * rest.variance
+    spread = np.sqrt(squares / (first.n + rest.n - 2))
+    d = np.divide(difference, spread, out=np.copysign(np.inf, difference), where=spread > 0)
+    return np.where(difference == 0, 0.0, d)
 
 
 def gini(values: np.ndarray) -> float:

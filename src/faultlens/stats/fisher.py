@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import numpy as np
-from scipy.stats import hypergeom
 
 RELATIVE_TIE = 1e-7  # tables whose probability is within this of the observed one count as equal
 
@@ -18,7 +17,7 @@ def fisher_exact(fail_active: np.ndarray, active: np.ndarray, failures: int, n: 
         n: prompts in all.
 
     Returns:
-        p-values, `[features]`, in (0, 1].
+        p-values, `[features]`, in (0, 1]; one below the least normal float64 is returned as that.
 
     Reference: Fisher (1922); the two-sided rule is that of R's `fisher.test` and SciPy.
 
@@ -34,14 +33,28 @@ def p_table(margins: np.ndarray, failures: int, n: int) -> np.ndarray:
     """Two-sided p for every count: `[margins, failures + 1]`; 1 for those not attainable."""
     table = np.ones((len(margins), failures + 1))
     for i, margin in enumerate(margins):
-        low, high = max(0, failures + int(margin) - n), min(failures, int(margin))
-        counts = np.arange(low, high + 1)
-        probability = hypergeom.pmf(counts, n, int(margin), failures)
+        low, probability = _hypergeometric(int(margin), failures, n)
         order = np.argsort(probability)
         total = np.cumsum(probability[order])
         last = np.searchsorted(probability[order], probability * (1 + RELATIVE_TIE), side="right")
-        table[i, counts] = np.minimum(total[last - 1], 1.0)
+        table[i, low : low + len(total)] = np.clip(total[last - 1], np.finfo(float).tiny, 1.0)
     return table
+
+
+def _hypergeometric(margin: int, failures: int, n: int) -> tuple[int, np.ndarray]:
+    """The least attainable count, and the probability of it and of every larger one.
+
+    `P(k + 1) / P(k) = (margin − k)(failures − k) / ((k + 1)(n − margin − failures + k + 1))`,
+    multiplied outwards from the mode, so that no error grows and only the far tails underflow.
+    SciPy's `hypergeom.pmf` gives the same, at about thirty times the cost.
+    """
+    low = max(0, failures + margin - n)
+    k = np.arange(low, min(failures, margin), dtype=float)
+    ratio = (margin - k) * (failures - k) / ((k + 1) * (n - margin - failures + k + 1))
+    mode = int(np.count_nonzero(ratio > 1))  # the ratios fall
+    below, above = np.cumprod(1 / ratio[:mode][::-1])[::-1], np.cumprod(ratio[mode:])
+    weight = np.concatenate([below, [1.0], above])
+    return low, weight / weight.sum()
 
 
 def least_attainable(active: np.ndarray, failures: int, n: int) -> np.ndarray:

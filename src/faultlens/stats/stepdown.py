@@ -2,17 +2,26 @@
 
 Both use the joint distribution of all features under permutation, and therefore lose less than Holm
 where features go together. Reference: Westfall & Young (1993), algorithms 2.8 and 4.1.
+
+Features are walked from the least extreme to the most, with one running maximum for each
+permutation: it is the maximum over the features no more extreme than the last one walked, which is
+what stepping down asks for, and what is left at the end is the null of the family's best feature.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Iterator
+from dataclasses import dataclass
 
 import numpy as np
 from scipy.sparse import csr_matrix
 
-from faultlens.stats.fisher import p_table
-from faultlens.stats.label_null import BLOCK_CELLS
+from faultlens.stats.family_statistics import (
+    BLOCK_CELLS,
+    FamilyStatistic,
+    FisherRank,
+    PermutationZ,
+)
 
 
 def min_p(firing: csr_matrix, groups: np.ndarray, failed: np.ndarray) -> np.ndarray:
@@ -24,65 +33,140 @@ def min_p(firing: csr_matrix, groups: np.ndarray, failed: np.ndarray) -> np.ndar
         failed: the outcome, boolean `[n]`.
 
     Returns:
-        `[features]`.
+        `[features]`, exact for every feature: one more than the permutations in which the least p
+        of the features with no smaller p than this one is at most this one's, over one more than
+        the permutations; then monotone in p. `ValueError` for a group that has not the true size.
+
+    >>> firing = csr_matrix(np.array([[1, 1], [1, 0], [0, 1], [0, 1]]))
+    >>> groups = np.array([[1, 0, 1, 0], [0, 1, 1, 0], [0, 0, 1, 1]])
+    >>> min_p(firing, groups, np.array([True, True, False, False])).tolist()
+    [0.5, 1.0]
     """
-    n, failures = len(failed), int(failed.sum())
-    margins, row = np.unique(
-        np.asarray(firing.sum(axis=0)).ravel().astype(int), return_inverse=True
-    )
-    table = p_table(margins, failures, n)
-
-    def p_values(members: np.ndarray) -> np.ndarray:
-        sums = firing.T @ members.T.astype(np.float32, copy=False)  # booleans would not add up
-        counts = np.rint(np.asarray(sums.T)).astype(int)
-        result: np.ndarray = table[row, counts]
-        return result
-
-    observed = p_values(failed[None].astype(np.float32))[0]
-    return _step_down(-observed, groups, lambda members: -p_values(members))
+    return _step_down(FisherRank(firing, int(failed.sum())), groups, failed)
 
 
-def max_t(values: csr_matrix, groups: np.ndarray, failed: np.ndarray) -> np.ndarray:
+def max_t(
+    values: csr_matrix, groups: np.ndarray, failed: np.ndarray, strata: np.ndarray | None = None
+) -> np.ndarray:
     """Adjusted p-values of the difference in pooled activation, as a permutation z (two-sided).
 
-    z = (sum over failures − its permutation mean) / its permutation standard deviation; a feature
-    that is constant over all prompts has z = 0.
+    z = (sum over failures − its permutation mean) / its permutation standard deviation, where the
+    outcome is permuted within the strata (formulas: `family_statistics.PermutationZ`). A feature
+    that is constant within every stratum with both outcomes has z = 0 and p = 1.
 
     Args:
         values: pooled activations, CSR `[n, features]`.
-        groups: random failure sets of the true size, `[permutations, n]` 0/1.
+        groups: random failure sets, `[permutations, n]` 0/1, with as many failures as the outcome
+            has: in each stratum, where there are strata (`strata.stratified_groups` makes them).
         failed: the outcome, boolean `[n]`.
+        strata: a whole number for each prompt, `[n]`; None: all prompts are one stratum.
 
     Returns:
-        `[features]`.
+        `[features]`, exact for every feature. `ValueError` for groups of other margins.
+
+    >>> values = csr_matrix(np.array([[5.0, 0.0], [3.0, 1.0], [2.0, 0.0], [0.0, 0.0]]))
+    >>> groups = np.array([[1, 0, 1, 0], [0, 1, 0, 1], [1, 0, 0, 1]])
+    >>> failed = np.array([True, True, False, False])
+    >>> max_t(values, groups, failed).tolist()
+    [0.25, 1.0]
+    >>> max_t(values, groups[1:], failed > [0, 1, 0, 0], strata=np.array([0, 0, 1, 1]))
+    Traceback (most recent call last):
+    ValueError: a failure set of 1 in stratum 1: expected 0, as in the outcome
     """
-    n, failures = len(failed), int(failed.sum())
-    dense = values.toarray().astype(np.float64)
-    dense -= dense.mean(axis=0)
-    spread = np.sqrt((dense**2).sum(axis=0) * failures * (n - failures) / (n * (n - 1)))
-    varies = spread > 1e-9 * np.maximum(abs(values).max(axis=0).toarray().ravel(), 1e-30)
-    scaled = np.where(varies, dense / np.where(varies, spread, 1.0), 0.0).astype(np.float32)
-
-    def z(members: np.ndarray) -> np.ndarray:
-        result: np.ndarray = np.abs(members @ scaled)
-        return result
-
-    return _step_down(z(failed[None].astype(np.float32))[0], groups, z)
+    return _step_down(PermutationZ(values, failed, strata), groups, failed)
 
 
-def _step_down(
-    observed: np.ndarray, groups: np.ndarray, statistic: Callable[[np.ndarray], np.ndarray]
-) -> np.ndarray:
+@dataclass(frozen=True, eq=False)
+class FamilyNull:
+    """What random outcomes of given margins make of a family's most extreme feature.
+
+    It depends on the outcome through its margins alone (how many failures, in each stratum), so one
+    null serves every outcome that shares them.
+    """
+
+    largest: np.ndarray
+    """The family's largest statistic in each permutation, `[permutations]`."""
+    statistic: FamilyStatistic
+
+    def p_of(self, failed: np.ndarray) -> float:
+        """The family's least adjusted p-value under the outcome `failed [n]`; 1 without features.
+
+        It equals the least of `min_p` or `max_t` with the same groups. `ValueError` for an outcome
+        of other margins.
+        """
+        observed = self.statistic.observed(failed)
+        if not len(observed):
+            return 1.0
+        least = self.statistic.least_equal(observed).max()
+        return float((1 + np.count_nonzero(self.largest >= least)) / (1 + len(self.largest)))
+
+
+def min_p_null(firing: csr_matrix, groups: np.ndarray) -> FamilyNull:
+    """The null of `min_p` for every outcome with as many failures as each of `groups`.
+
+    Args:
+        firing: 0/1, CSR `[n, features]`.
+        groups: random failure sets of one size, `[permutations, n]` 0/1, at least one.
+
+    >>> firing = csr_matrix(np.array([[1, 1], [1, 0], [0, 1], [0, 1]]))
+    >>> groups = np.array([[1, 0, 1, 0], [0, 1, 1, 0], [0, 0, 1, 1]])
+    >>> null = min_p_null(firing, groups)
+    >>> null.p_of(np.array([True, True, False, False])), null.p_of(groups[0] > 0)
+    (0.5, 1.0)
+    """
+    return _null(FisherRank(firing, int(groups[0].sum())), groups)
+
+
+def max_t_null(
+    values: csr_matrix, groups: np.ndarray, strata: np.ndarray | None = None
+) -> FamilyNull:
+    """The null of `max_t` for every outcome with as many failures, by stratum, as each of `groups`.
+
+    Args:
+        values: pooled activations, CSR `[n, features]`.
+        groups: random failure sets, `[permutations, n]` 0/1, at least one.
+        strata: a whole number for each prompt, `[n]`; None: all prompts are one stratum.
+
+    >>> values = csr_matrix(np.array([[5.0, 0.0], [3.0, 1.0], [2.0, 0.0], [0.0, 0.0]]))
+    >>> groups = np.array([[1, 0, 1, 0], [0, 1, 0, 1], [1, 0, 0, 1]])
+    >>> max_t_null(values, groups).p_of(np.array([True, True, False, False]))
+    0.25
+    """
+    return _null(PermutationZ(values, groups[0] > 0, strata), groups)
+
+
+def _step_down(statistic: FamilyStatistic, groups: np.ndarray, failed: np.ndarray) -> np.ndarray:
     """Successive maxima over the features that are no more extreme than each, then monotone."""
-    order = np.argsort(-observed, kind="stable")
-    back = np.empty(len(order), dtype=int)
-    back[order] = np.arange(len(order))
-    exceed = np.zeros(len(order))
-    tolerance = 1e-5 * np.maximum(np.abs(observed[order]), 1e-12)
-    step = max(1, BLOCK_CELLS // max(1, len(order)))
-    for start in range(0, len(groups), step):
-        drawn = statistic(groups[start : start + step])[:, order]
-        largest = np.maximum.accumulate(drawn[:, ::-1], axis=1)[:, ::-1]
-        exceed += (largest >= observed[order] - tolerance).sum(axis=0)
-    adjusted = np.maximum.accumulate((1 + exceed) / (1 + len(groups)))
-    return adjusted[back]
+    observed = statistic.observed(failed)
+    order = np.argsort(observed, kind="stable")
+    least = statistic.least_equal(observed)[order].tolist()
+    reached: list[int] = []
+    largest = np.zeros(len(groups))
+    for block in _permuted(statistic, groups, order):
+        largest = largest.astype(block.dtype, copy=False)
+        for feature in block:
+            np.maximum(largest, feature, out=largest)
+            reached.append(int(np.count_nonzero(largest >= least[len(reached)])))
+    raw = (1 + np.array(reached)) / (1 + len(groups))
+    adjusted = np.empty(len(order))
+    adjusted[order[::-1]] = np.maximum.accumulate(raw[::-1])
+    return adjusted
+
+
+def _null(statistic: FamilyStatistic, groups: np.ndarray) -> FamilyNull:
+    largest = np.zeros(len(groups))
+    for block in _permuted(statistic, groups, np.arange(statistic.features)):
+        largest = np.maximum(largest, block.max(axis=0))
+    return FamilyNull(largest, statistic)
+
+
+def _permuted(
+    statistic: FamilyStatistic, groups: np.ndarray, order: np.ndarray
+) -> Iterator[np.ndarray]:
+    """The statistic under every permutation, `[features, permutations]`, by blocks of `order`."""
+    statistic.require_margins(groups)
+    members = groups.astype(np.float32, copy=False).T
+    step = max(1, BLOCK_CELLS // max(groups.shape))
+    for start in range(0, len(order), step):
+        columns = order[start : start + step]
+        yield statistic.of_sums(columns, statistic.weights(columns).T @ members)

@@ -1,0 +1,147 @@
+"""The claims ledger: each claim with the controls it passed, failed or could not be given, and why.
+
+The order is that of the argument; the claims are those about the suspect and about the ladder.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from faultlens.audit.confounds import PROXY_JACCARD
+from faultlens.audit.steps import Claim, ClassReading, Ladder, Rung, Strata
+from faultlens.audit.verdicts import ARTEFACT_OF_SCORING, by
+
+NOT_DONE, NOT_YET = "not done", "not part of this version"
+
+
+def ledger(
+    reading: ClassReading | None,
+    tested: int,
+    alpha: float,
+    strata: Strata | None,
+    baselines: Mapping[str, Rung] | None,
+    ladder: Ladder | None,
+) -> list[Claim]:
+    """All claims of an audit.
+
+    Args:
+        reading: the suspect; None where no feature was tested.
+        tested: features in the family.
+        alpha: the level.
+        strata: within which the outcomes were permuted.
+        baselines: the ladder's rungs.
+        ladder: their differences.
+    """
+    claims = [] if reading is None else _of_suspect(reading, tested, alpha, strata)
+    return claims + _of_ladder(baselines, ladder)
+
+
+def _of_suspect(
+    reading: ClassReading, tested: int, alpha: float, strata: Strata | None
+) -> list[Claim]:
+    name = reading.features[0]
+    goes, matters = f"{name} goes with failure", f"{name} matters for failure"
+    family = Claim(
+        goes,
+        f"family-wise error over all {tested} features (min-P or max-T, doubled)",
+        "passed" if reading.p_deciding <= alpha else "failed",
+        f"adjusted p = {reading.p_deciding:.2g}",
+    )
+    if reading.p_deciding > alpha:
+        why = "it does not go with failure beyond chance"
+        return [family, Claim(matters, "intervention", NOT_DONE, why)]
+    return [
+        family,
+        _scoring(goes, reading),
+        *_beyond_the_prompt(f"{name} says more than the prompt's factors", reading, alpha, strata),
+        Claim(goes, "replication on prompts from other seeds", NOT_DONE, NOT_YET),
+        *_interventions(matters, reading),
+    ]
+
+
+def _scoring(claim: str, reading: ClassReading) -> Claim:
+    control = "other rules of scoring"
+    tested = [(o.p_deciding, o) for o in reading.other_scoring or () if o.p_deciding is not None]
+    if not tested:
+        why = "no other rule can be applied, none differs, or too few prompts fail under it"
+        return Claim(claim, control, NOT_DONE, why)
+    p_value, worst = max(tested, key=lambda pair: pair[0])
+    return Claim(
+        claim,
+        control,
+        "failed" if reading.verdict == ARTEFACT_OF_SCORING else "passed",
+        f"largest adjusted p = {p_value:.2g}, under {worst.rule} ({worst.failures} failures)",
+    )
+
+
+def _beyond_the_prompt(
+    claim: str, reading: ClassReading, alpha: float, strata: Strata | None
+) -> list[Claim]:
+    copy = reading.proxy
+    control = f"no copy of a level (Jaccard below {PROXY_JACCARD})"
+    copies = copy is not None and copy.jaccard >= PROXY_JACCARD
+    detail = "no factor" if copy is None else f"{copy.factor} = {copy.level}, {copy.jaccard:.2f}"
+    claims = []
+    if strata is not None and strata.others:
+        nearest = detail if copy is not None else "no level comes near"
+        claims.append(Claim(claim, control, "failed" if copies else "passed", nearest))
+    within = reading.confounds
+    if strata is None or within is None or reading.p_conditional is None or not strata.factors:
+        why = "no factor goes with failure" if strata is not None else "no factors"
+        return [*claims, Claim(claim, "conditional on the prompt's factors", NOT_DONE, why)]
+    held = f"conditional on {by(strata.factors)} (max-T within strata)"
+    if not within.informative:
+        return [*claims, Claim(claim, held, NOT_DONE, "no stratum is informative")]
+    return [
+        *claims,
+        Claim(
+            claim,
+            held,
+            "passed" if reading.p_conditional <= alpha else "failed",
+            f"adjusted p = {reading.p_conditional:.2g}; {within.failures_in_them} failures in "
+            f"{within.informative} informative strata",
+        ),
+    ]
+
+
+def _interventions(claim: str, reading: ClassReading) -> list[Claim]:
+    done = reading.intervention
+    if done is None:
+        why = "no model was run, or it fires on under five failures"
+        return [Claim(claim, "intervention", NOT_DONE, why)]
+    return [
+        Claim(
+            claim,
+            f"necessity against {done.controls} matched controls ({done.control_features} other "
+            "features, the rest random directions)",
+            "passed" if done.shown else "failed",
+            f"{done.adjusted:+.2f} nats [{done.low:.2f}, {done.high:.2f}], p = {done.p_value:.2g}",
+        ),
+        Claim(claim, "sufficiency", NOT_DONE, NOT_YET),
+    ]
+
+
+def _of_ladder(baselines: Mapping[str, Rung] | None, ladder: Ladder | None) -> list[Claim]:
+    claim = "features predict failure better than the prompt's description"
+    if baselines is None or ladder is None:
+        return [Claim(claim, "baseline ladder", NOT_DONE, "it was switched off")]
+    rivals = ("factors", "bag_of_tokens", "residual", "random_dictionary")
+    return [_against(claim, rival, baselines, ladder) for rival in rivals]
+
+
+def _against(claim: str, rival: str, baselines: Mapping[str, Rung], ladder: Ladder) -> Claim:
+    control = f"all features against {rival.replace('_', ' ')}, on the same held-out folds"
+    pairs = [d for d in ladder.differences if (d.first, d.second) == ("sae_all", rival)]
+    if not pairs:
+        missing: Sequence[str] = [n for n in ("sae_all", rival) if baselines[n].auroc is None]
+        why = next((baselines[n].reason or "" for n in missing), "not compared")
+        return Claim(claim, control, NOT_DONE, why)
+    pair = pairs[0]
+    if pair.low is None or pair.high is None:
+        return Claim(claim, control, NOT_DONE, f"{pair.difference:+.3f}, one split: no interval")
+    return Claim(
+        claim,
+        control,
+        "passed" if pair.low > 0 else "failed",
+        f"{pair.difference:+.3f} AUROC [{pair.low:+.3f}, {pair.high:+.3f}]",
+    )

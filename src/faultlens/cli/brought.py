@@ -1,0 +1,37 @@
+"""Matrices that a user brings on the command line: `--features SITE=FILE` and its like."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from faultlens.errors import UserError
+
+if TYPE_CHECKING:
+    from faultlens.features.table import FeatureTable
+
+
+def named_files(option: str, pairs: Sequence[str], expected: str) -> Iterator[tuple[str, Path]]:
+    """`NAME=FILE` pairs, each name once. Raises UserError saying what was expected."""
+    seen: set[str] = set()
+    for pair in pairs:
+        name, equals, path = pair.partition("=")
+        if not (name and equals and path) or "/" in name:
+            raise UserError(f"{option} {pair!r}: expected {expected}")
+        if name in seen:
+            raise UserError(f"{option} {pair!r}: {name} is given twice")
+        seen.add(name)
+        yield name, Path(path)
+
+
+def brought_tables(
+    features: Sequence[str], texts: Sequence[str], pooled: str
+) -> dict[str, FeatureTable]:
+    """The tables of `--features`, by dictionary, one row a text."""
+    from faultlens.features.pooling import Pooling
+    from faultlens.features.table import table_from_matrix
+
+    pooling = str(Pooling.parse(pooled))
+    named = named_files("--features", features, "SITE=FILE, e.g. 6-res-jb=layer06.npz")
+    return {name: table_from_matrix(name, path, texts, pooling) for name, path in named}

@@ -1,0 +1,168 @@
+"""Answers: a task's prompts with what a model made of them, run somewhere else."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from faultlens.corpus.records import Placed, read_records, shown, text_field
+from faultlens.corpus.task import Prompt, Task
+from faultlens.errors import UserError
+
+FIELDS = ("prompt", "target", "generated", "foil", "success", "factors")
+TRUE, FALSE = ("true", "1", "1.0", "yes"), ("false", "0", "0.0", "no")
+
+
+@dataclass(frozen=True)
+class Answers:
+    """Prompts, what was generated after each, and whether that was right.
+
+    Attributes:
+        task: the prompts with targets, foils and factors.
+        generated: the continuation of each prompt; None where it was not recorded, which asks for
+            `success`.
+        success: whether each answer is right; None where a rule is to decide it from `generated`.
+    """
+
+    task: Task
+    generated: tuple[str | None, ...]
+    success: tuple[bool, ...] | None = None
+
+    def __post_init__(self) -> None:
+        for name, column in (("generated", self.generated), ("success", self.success)):
+            if column is not None and len(column) != len(self.task):
+                raise UserError(
+                    f"{len(column)} values of {name} for {len(self.task)} prompts: expected one a "
+                    "prompt"
+                )
+        if self.success is None and None in self.generated:
+            place = self.generated.index(None) + 1
+            raise UserError(
+                f"prompt {place} has neither 'generated' nor 'success': expected at least one"
+            )
+
+    def __len__(self) -> int:
+        return len(self.task)
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 over prompts, continuations and outcomes, in order."""
+        record = json.dumps([self.task.digest, self.generated, self.success], ensure_ascii=False)
+        return hashlib.sha256(record.encode()).hexdigest()
+
+    @classmethod
+    def from_records(
+        cls, records: Iterable[Mapping[str, Any]], name: str = "outcomes",
+        factors: Sequence[str] | None = None,
+    ) -> Answers:  # fmt: skip
+        """Answers from dictionaries, e.g. `frame.to_dict("records")`; fields as `read_answers`."""
+        present = ({k: v for k, v in record.items() if not _absent(v)} for record in records)
+        placed = ((f"record {i}", record) for i, record in enumerate(present, start=1))
+        return _collected(name, placed, factors)
+
+
+def read_answers(path: Path, factors: Sequence[str] | None = None) -> Answers:
+    """Read a table of outcomes: JSONL, CSV, TSV or Parquet.
+
+    A row has `prompt` and `target`, `generated` or `success` or both, perhaps `foil` and `factors`
+    (an object, factor name to level). In tables without a `factors` column every further column is
+    a factor.
+
+    Args:
+        path: the file.
+        factors: the columns that are factors; None: as above.
+
+    Raises:
+        UserError: naming file and row, for anything that is not as expected.
+    """
+    return _collected(path.stem, read_records(path), factors)
+
+
+def _collected(name: str, rows: Iterable[Placed], factors: Sequence[str] | None) -> Answers:
+    placed = list(rows)
+    if not placed:
+        raise UserError(f"{name} holds no prompts: expected at least one row")
+    prompts = [_prompt(where, record, factors) for where, record in placed]
+    have = [("success" in record) for _, record in placed]
+    if any(have) and not all(have):
+        where = placed[have.index(False)][0]
+        raise UserError(f"{where} has no 'success', but other rows have: give it in all or in none")
+    success = (
+        tuple(_truth(where, record["success"]) for where, record in placed) if any(have) else None
+    )
+    for (where, record), prompt in zip(placed, prompts, strict=True):
+        if prompt.factors.keys() != prompts[0].factors.keys():
+            raise UserError(
+                f"{where} has the factors {', '.join(prompt.factors) or 'none'}, the first row "
+                f"{', '.join(prompts[0].factors) or 'none'}: expected the same in every row"
+            )
+        if "generated" not in record and success is None:
+            raise UserError(f"{where} has neither 'generated' nor 'success': expected at least one")
+    return Answers(
+        Task(name, tuple(prompts)),
+        tuple(_generated(where, record) for where, record in placed),
+        success,
+    )
+
+
+def _prompt(where: str, record: dict[str, Any], names: Sequence[str] | None) -> Prompt:
+    target = text_field(where, record, "target").strip()
+    foil = text_field(where, record, "foil").strip() if "foil" in record else None
+    if foil == target:
+        raise UserError(f"{where}: target and foil are both {shown(target)}")
+    return Prompt(text_field(where, record, "prompt"), target, foil, _factors(where, record, names))
+
+
+def _factors(where: str, record: dict[str, Any], names: Sequence[str] | None) -> dict[str, str]:
+    nested = record.get("factors", {})
+    if isinstance(nested, str):  # a CSV cell may hold JSON
+        try:
+            nested = json.loads(nested)
+        except ValueError:
+            nested = None
+    if not isinstance(nested, dict):
+        raise UserError(f"{where}: 'factors' is {shown(record['factors'])}, expected an object")
+    flat = {k: v for k, v in record.items() if k not in FIELDS}
+    chosen = {**flat, **nested}
+    if names is not None:
+        for name in names:
+            if name not in chosen:
+                raise UserError(
+                    f"{where} has no factor {name!r}: it has {', '.join(chosen) or 'none'}"
+                )
+        chosen = {name: chosen[name] for name in names}
+    elif "factors" in record:
+        chosen = nested
+    return {str(name): _level(where, str(name), level) for name, level in chosen.items()}
+
+
+def _level(where: str, name: str, level: Any) -> str:
+    if isinstance(level, str | bool | int) or (isinstance(level, float) and math.isfinite(level)):
+        return str(level)
+    raise UserError(f"{where}: factor {name!r} is {shown(level)}, expected a word or a number")
+
+
+def _generated(where: str, record: dict[str, Any]) -> str | None:
+    value = record.get("generated")
+    if value is None or isinstance(value, str):
+        return value
+    raise UserError(f"{where}: 'generated' is {shown(value)}, expected a text")
+
+
+def _truth(where: str, value: Any) -> bool:
+    word = str(value).strip().lower()
+    if isinstance(value, bool | int | float | str) and word in (*TRUE, *FALSE):
+        return word in TRUE
+    raise UserError(
+        f"{where}: 'success' is {shown(value)}, expected true or false (or 1 or 0); leave the "
+        "column out to have it decided from 'generated'"
+    )
+
+
+def _absent(value: Any) -> bool:
+    return value is None or (isinstance(value, float) and math.isnan(value))

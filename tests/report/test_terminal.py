@@ -1,0 +1,98 @@
+"""The summary in the terminal: short, plain, and the same argument."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import audit_samples
+import pytest
+import samples
+
+from faultlens.audit.result import Audit
+from faultlens.report.terminal import summary
+
+AUDITS = {
+    "whole": audit_samples.audit(),
+    "untested": audit_samples.untested(),
+    "tables": audit_samples.tables_only(),
+    "few": audit_samples.underpowered(),
+}
+
+
+def said(audit: Audit) -> list[str]:
+    return [line.strip() for line in summary(None, audit)]
+
+
+@pytest.mark.parametrize("audit", AUDITS.values(), ids=AUDITS)
+def test_summary_is_short_and_plain(audit: Audit) -> None:
+    lines = summary(samples.profile(), audit)
+    assert len(lines) <= 16
+    assert max(map(len, lines)) <= 100
+    assert not any(line.endswith("…") for line in lines)
+    text = "\n".join(lines)
+    assert "6 of 7 categories by AUROC" in text
+    assert f"{audit.n - audit.failures} of 300 right" in text
+
+
+def test_summary_names_pairs_and_the_method_study_where_they_were_done() -> None:
+    bare, whole = summary(samples.profile(), None), summary(samples.whole_profile(), None)
+    assert whole[: len(bare)] == bare
+    assert whole[len(bare) :] == [
+        "  Minimal pairs at 4-res-mini: one meaning in two forms 0.21 alike, two meanings 0.1, "
+        "p 0.0002",
+        "  Method study: 12 of 14 claims hold under every sound one of 6 specifications",
+    ]
+    assert "A specialist beyond chance (Holm, p ≤ 0.05) for 6 of 7 categories by AUROC" in bare[1]
+
+
+def test_summary_is_the_argument_in_short() -> None:
+    assert said(audit_samples.audit()) == [
+        "Audit of mini-ioi: 239 of 300 right (79.7%) by exact-word; first-token 81.3%, contains "
+        "90%",
+        "61 failures: 5 “first token right, word wrong”, 34 “another phrase of the prompt” and 2 "
+        "more",
+        "Factors: object = the keys 42/45 against 19/255, template = template 3 13/77 against "
+        "6/178",
+        "AUROC of predicted failure: factors 0.935, residual 0.914, SAE top-k 0.899, all SAE "
+        "features 0.921",
+        "Features that go with failure or success beyond chance: 16 of 787, in 5 classes",
+        "The suspect, 4-res-mini/91 and 11 alike: CONTRIBUTES",
+        "fires on 42 failures and 3 successes; adjusted p 0.0002; with object = the keys (Jaccard "
+        "0.93)",
+        "beyond object × template: p 0.031, effect 0.41 SD [0.08, 0.74], 41 failures in 6 strata",
+        "ablation: +0.84 nats [0.52, 1.17], p 0.005; restores 23.8% of 42 (controls 2.1%)",
+        "1 warning in the report",
+    ]
+
+
+def test_summary_says_what_was_not_done() -> None:
+    lines = said(audit_samples.untested())
+    assert "Strongest factor: object = the keys 42 of 45, [81.7%, 98.6%], p 1.1e-31" in lines
+    assert "beyond the factors: not done" in lines and "ablation: not done" in lines
+    assert not any(line.startswith("AUROC") for line in lines)
+    assert audit_samples.underpowered().verdict in said(audit_samples.underpowered())
+
+
+def test_summary_of_tables_says_where_factors_are_from() -> None:
+    assert said(audit_samples.tables_only()) == [
+        "Audit of mini-ioi: 239 of 300 right (79.7%) as given",
+        "61 failures; what was generated is not recorded",
+        "Strongest factor (derived): object = the keys 42 of 45, [81.7%, 98.6%], p 1.1e-31: none "
+        "taken",
+        "AUROC of predicted failure: factors 0.935, residual 0.914",
+        "Features that go with failure: not tested",
+    ]
+
+
+def test_what_does_not_fit_is_counted() -> None:
+    audit = audit_samples.audit()
+    kinds = {"success": 239} | {f"a kind of failure, the {i}th": 1 for i in range(9)}
+    line = said(dataclasses.replace(audit, outcome_kinds=kinds))[1]
+    assert line.startswith("61 failures: 1 “a kind of failure, the 0th”, 1 “a")
+    assert line.endswith("and 7 more")
+
+
+def test_without_a_factor_that_goes_with_failure_nothing_lies_beyond() -> None:
+    strata = audit_samples.tables_only().strata
+    lines = said(dataclasses.replace(audit_samples.audit(), strata=strata))
+    assert "beyond the factors: no factor goes with failure" in lines
