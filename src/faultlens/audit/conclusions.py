@@ -187,6 +187,7 @@ class _Judge:
                 alpha=self.alpha,
                 rate_difference=float(found.rate_difference[top]),
                 cohens_d=d,
+                p_smaller=float(min(found.p_min_p[top], found.p_max_t[top])),
                 by_firing=bool(2 * found.p_min_p[top] <= self.alpha),
                 flagged_by=flagged,
                 other_scoring=scoring,

@@ -170,14 +170,11 @@ def nearest_level(firing: np.ndarray, factors: Mapping[str, Sequence[str]]) -> P
 
 
 def _union_name(levels: Sequence[str], count: int) -> str:
-    """The first `count` levels in words; by what is left out where that is shorter."""
-    if 2 * count <= len(levels):
-        return " or ".join(levels[:count])
-    return (
-        "neither " + " nor ".join(levels[count:])
-        if len(levels) - count > 1
-        else (f"anything but {levels[-1]}")
-    )
+    """The first `count` levels in words, by alphabet; by what is left out where that is shorter."""
+    inside, outside = sorted(levels[:count]), sorted(levels[count:])
+    if len(inside) <= len(outside):
+        return " or ".join(inside)
+    return f"anything but {outside[0]}" if len(outside) == 1 else f"neither {' nor '.join(outside)}"
 
 
 def _jaccard(first: np.ndarray, second: np.ndarray) -> float:

@@ -37,6 +37,7 @@ class Evidence:
         alpha: the level.
         rate_difference: share of failures − share of successes on which it fires.
         cohens_d: of its activation; None where infinite.
+        p_smaller: the smaller adjusted p of min-P and max-T; None: half of `p_deciding`.
         by_firing: whether min-P finds it; else its effect is one of strength.
         flagged_by: tests that describe and do not decide, by which it is significant.
         other_scoring: the same class under the other rules; None: not done.
@@ -54,6 +55,7 @@ class Evidence:
     alpha: float
     rate_difference: float = 0.0
     cohens_d: float | None = None
+    p_smaller: float | None = None
     by_firing: bool = True
     flagged_by: Sequence[str] = ()
     other_scoring: Sequence[OtherScoring] | None = None
@@ -116,7 +118,8 @@ def of_class(found: Evidence) -> Verdict:
 
 
 def _not_significant(found: Evidence, fires: str, able: bool) -> Verdict:
-    if found.flagged_by and able:
+    smaller = found.p_deciding / 2 if found.p_smaller is None else found.p_smaller
+    if found.flagged_by and able and smaller > found.alpha:
         return Verdict(
             ARTEFACT_OF_TEST,
             f"{fires}; flagged by {' and '.join(found.flagged_by)}, but by neither deciding test "
