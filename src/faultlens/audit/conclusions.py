@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from faultlens.audit import verdicts
-from faultlens.audit.confounds import confounds, nearest_level, strata_of
+from faultlens.audit.confounds import confounds, followed_level, nearest_level, strata_of
 from faultlens.audit.correlates import (
     Correlates,
     OtherOutcome,
@@ -192,6 +192,7 @@ class _Judge:
                 flagged_by=flagged,
                 other_scoring=scoring,
                 nearest=nearest_level(values > 0, self.described.factors),
+                followed=followed_level(values, self._held),
                 confounds=within,
                 p_conditional=conditional,
                 held=self.strata.factors,
@@ -223,8 +224,11 @@ class _Judge:
         )
 
     def _confounds(self, values: np.ndarray) -> Confounds:
-        held = {name: self.described.factors[name] for name in self.strata.factors}
-        return confounds(values, self.failed, self.codes, held)
+        return confounds(values, self.failed, self.codes, self._held)
+
+    @property
+    def _held(self) -> dict[str, Sequence[str]]:
+        return {name: self.described.factors[name] for name in self.strata.factors}
 
     def _other_scoring(self, top: int) -> list[OtherScoring]:
         return [

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from faultlens.audit.confounds import PROXY_JACCARD, adds_nothing
+from faultlens.audit.confounds import NO_EFFECT, PROXY_JACCARD, adds_nothing
 from faultlens.audit.steps import Confounds, Intervention, OtherScoring, Proxy
 
 LEAST_OUTCOMES = 5  # failures, and successes, below which nothing can be said
@@ -42,6 +42,7 @@ class Evidence:
         flagged_by: tests that describe and do not decide, by which it is significant.
         other_scoring: the same class under the other rules; None: not done.
         nearest: the level, or union of levels, that it fires with most; None without factors.
+        followed: the level of a held factor that its activation goes with most; None without.
         confounds: what it says within strata; None: not done.
         p_conditional: max-T within strata, adjusted; None: not done.
         held: the factors that make the strata.
@@ -60,6 +61,7 @@ class Evidence:
     flagged_by: Sequence[str] = ()
     other_scoring: Sequence[OtherScoring] | None = None
     nearest: Proxy | None = None
+    followed: Proxy | None = None
     confounds: Confounds | None = None
     p_conditional: float | None = None
     held: Sequence[str] = ()
@@ -169,15 +171,15 @@ def proxy_of(found: Evidence) -> tuple[Proxy | None, str]:
         return nearest, (
             f"it fires with {nearest.factor} = {nearest.level} (Jaccard {nearest.jaccard:.2f})"
         )
-    within = found.confounds
-    if nearest is None or within is None or not found.held or not adds_nothing(within):
+    within, followed = found.confounds, found.followed
+    if followed is None or within is None or not adds_nothing(within):
         return None, ""
     effect = within.effect
     assert effect is not None
-    return nearest, (
-        f"within {by(found.held)} nothing is left of it: {effect.value:+.2f} SD "
+    return followed, (
+        f"within {by(found.held)} less than {NO_EFFECT} SD is left of it: {effect.value:+.2f} SD "
         f"[{effect.low:+.2f}, {effect.high:+.2f}] over {within.failures_in_them} failures; it "
-        f"fires most with {nearest.factor} = {nearest.level} (Jaccard {nearest.jaccard:.2f})"
+        f"is strongest with {followed.factor} = {followed.level} (Jaccard {followed.jaccard:.2f})"
     )
 
 
