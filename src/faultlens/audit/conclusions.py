@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from faultlens.audit import verdicts
-from faultlens.audit.confounds import confounds, nearest_level, strata_of
+from faultlens.audit.confounds import confounds, followed_level, nearest_level, strata_of
 from faultlens.audit.correlates import (
     Correlates,
     OtherOutcome,
@@ -187,10 +187,12 @@ class _Judge:
                 alpha=self.alpha,
                 rate_difference=float(found.rate_difference[top]),
                 cohens_d=d,
+                p_smaller=float(min(found.p_min_p[top], found.p_max_t[top])),
                 by_firing=bool(2 * found.p_min_p[top] <= self.alpha),
                 flagged_by=flagged,
                 other_scoring=scoring,
                 nearest=nearest_level(values > 0, self.described.factors),
+                followed=followed_level(values, self._held),
                 confounds=within,
                 p_conditional=conditional,
                 held=self.strata.factors,
@@ -222,8 +224,11 @@ class _Judge:
         )
 
     def _confounds(self, values: np.ndarray) -> Confounds:
-        held = {name: self.described.factors[name] for name in self.strata.factors}
-        return confounds(values, self.failed, self.codes, held)
+        return confounds(values, self.failed, self.codes, self._held)
+
+    @property
+    def _held(self) -> dict[str, Sequence[str]]:
+        return {name: self.described.factors[name] for name in self.strata.factors}
 
     def _other_scoring(self, top: int) -> list[OtherScoring]:
         return [

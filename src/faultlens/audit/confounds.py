@@ -161,23 +161,58 @@ def nearest_level(firing: np.ndarray, factors: Mapping[str, Sequence[str]]) -> P
         names.sort(key=lambda name: -share[name])
         for count in range(1, len(names)):
             union = np.isin(levels, names[:count])
-            jaccard = _jaccard(firing, union)
-            if firing.mean() > 0.5:
-                jaccard = min(jaccard, _jaccard(~firing, ~union))
+            jaccard = _likeness(firing, union)
             if jaccard > 0 and (best is None or jaccard > best.jaccard):
                 best = Proxy(factor, _union_name(names, count), jaccard)
     return best
 
 
+def followed_level(values: np.ndarray, factors: Mapping[str, Sequence[str]]) -> Proxy | None:
+    """The level of a factor, or union of its levels, that an activation goes with, firing or not.
+
+    Of each factor the levels are taken in order of their mean activation, and every beginning of
+    that order is a candidate; the one whose indicator correlates most with the activation is taken.
+    So a feature that fires everywhere, and is stronger at one level, has a level too.
+
+    Args:
+        values: pooled activations, `[prompts]`.
+        factors: for each factor the level of every prompt.
+
+    Returns:
+        the union with its Jaccard index, which is 0 for a feature that fires everywhere; None
+        without factors, or where the activation is constant.
+    """
+    best: Proxy | None = None
+    strongest = 0.0
+    firing = values > 0
+    for factor, raw in factors.items():
+        levels = np.array(pooled_levels(raw), dtype=object)
+        names = list(dict.fromkeys(levels))
+        mean = {name: values[levels == name].mean() for name in names}
+        names.sort(key=lambda name: -mean[name])
+        for count in range(1, len(names)):
+            union = np.isin(levels, names[:count])
+            share = union.mean()
+            gap = values[union].mean() - values[~union].mean()
+            correlation = float(gap * np.sqrt(share * (1 - share)))  # times the activation's SD
+            if correlation > strongest:
+                strongest = correlation
+                best = Proxy(factor, _union_name(names, count), _likeness(firing, union))
+    return best
+
+
+def _likeness(firing: np.ndarray, union: np.ndarray) -> float:
+    """Jaccard index; where the feature fires on more than half of the prompts, also of silence."""
+    jaccard = _jaccard(firing, union)
+    return min(jaccard, _jaccard(~firing, ~union)) if firing.mean() > 0.5 else jaccard
+
+
 def _union_name(levels: Sequence[str], count: int) -> str:
-    """The first `count` levels in words; by what is left out where that is shorter."""
-    if 2 * count <= len(levels):
-        return " or ".join(levels[:count])
-    return (
-        "neither " + " nor ".join(levels[count:])
-        if len(levels) - count > 1
-        else (f"anything but {levels[-1]}")
-    )
+    """The first `count` levels in words, by alphabet; by what is left out where that is shorter."""
+    inside, outside = sorted(levels[:count]), sorted(levels[count:])
+    if len(inside) <= len(outside):
+        return " or ".join(inside)
+    return f"anything but {outside[0]}" if len(outside) == 1 else f"neither {' nor '.join(outside)}"
 
 
 def _jaccard(first: np.ndarray, second: np.ndarray) -> float:

@@ -230,7 +230,8 @@ def artefact_classes(found: Correlates, alpha: float) -> list[np.ndarray]:
     least = least_attainable(found.fail_active + found.success_active, found.failures, n)
     flagged = np.logical_or.reduce(list(found.flagged.values()))
     able = least <= alpha / max(len(least), 1)
-    return _classes(found, flagged & able & (found.decisive > alpha))
+    by_neither = np.minimum(found.p_min_p, found.p_max_t) > alpha
+    return _classes(found, flagged & able & by_neither)
 
 
 def _classes(found: Correlates, chosen: np.ndarray) -> list[np.ndarray]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from faultlens.audit.confounds import PROXY_JACCARD, adds_nothing
+from faultlens.audit.confounds import NO_EFFECT, PROXY_JACCARD, adds_nothing
 from faultlens.audit.steps import Confounds, Intervention, OtherScoring, Proxy
 
 LEAST_OUTCOMES = 5  # failures, and successes, below which nothing can be said
@@ -37,10 +37,12 @@ class Evidence:
         alpha: the level.
         rate_difference: share of failures − share of successes on which it fires.
         cohens_d: of its activation; None where infinite.
+        p_smaller: the smaller adjusted p of min-P and max-T; None: half of `p_deciding`.
         by_firing: whether min-P finds it; else its effect is one of strength.
         flagged_by: tests that describe and do not decide, by which it is significant.
         other_scoring: the same class under the other rules; None: not done.
         nearest: the level, or union of levels, that it fires with most; None without factors.
+        followed: the level of a held factor that its activation goes with most; None without.
         confounds: what it says within strata; None: not done.
         p_conditional: max-T within strata, adjusted; None: not done.
         held: the factors that make the strata.
@@ -54,10 +56,12 @@ class Evidence:
     alpha: float
     rate_difference: float = 0.0
     cohens_d: float | None = None
+    p_smaller: float | None = None
     by_firing: bool = True
     flagged_by: Sequence[str] = ()
     other_scoring: Sequence[OtherScoring] | None = None
     nearest: Proxy | None = None
+    followed: Proxy | None = None
     confounds: Confounds | None = None
     p_conditional: float | None = None
     held: Sequence[str] = ()
@@ -116,7 +120,8 @@ def of_class(found: Evidence) -> Verdict:
 
 
 def _not_significant(found: Evidence, fires: str, able: bool) -> Verdict:
-    if found.flagged_by and able:
+    smaller = found.p_deciding / 2 if found.p_smaller is None else found.p_smaller
+    if found.flagged_by and able and smaller > found.alpha:
         return Verdict(
             ARTEFACT_OF_TEST,
             f"{fires}; flagged by {' and '.join(found.flagged_by)}, but by neither deciding test "
@@ -166,15 +171,15 @@ def proxy_of(found: Evidence) -> tuple[Proxy | None, str]:
         return nearest, (
             f"it fires with {nearest.factor} = {nearest.level} (Jaccard {nearest.jaccard:.2f})"
         )
-    within = found.confounds
-    if nearest is None or within is None or not found.held or not adds_nothing(within):
+    within, followed = found.confounds, found.followed
+    if followed is None or within is None or not adds_nothing(within):
         return None, ""
     effect = within.effect
     assert effect is not None
-    return nearest, (
-        f"within {by(found.held)} nothing is left of it: {effect.value:+.2f} SD "
+    return followed, (
+        f"within {by(found.held)} less than {NO_EFFECT} SD is left of it: {effect.value:+.2f} SD "
         f"[{effect.low:+.2f}, {effect.high:+.2f}] over {within.failures_in_them} failures; it "
-        f"fires most with {nearest.factor} = {nearest.level} (Jaccard {nearest.jaccard:.2f})"
+        f"is strongest with {followed.factor} = {followed.level} (Jaccard {followed.jaccard:.2f})"
     )
 
 

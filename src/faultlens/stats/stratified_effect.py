@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from scipy.stats import t as student
 
+from faultlens.stats.moments import ROUNDING
 from faultlens.stats.strata import informative
 
 
@@ -27,8 +28,8 @@ def stratified_d(
         level: of the interval.
 
     Returns:
-        `(effect, low, high)`; None where no stratum holds both groups and varying values, or too
-        few rows remain to estimate a spread.
+        `(effect, low, high)`; None where no stratum holds both groups and varying values, too few
+        rows remain to estimate a spread, or both groups are constant.
 
     The groups differ by 2 over all, and by 1 within the strata:
 
@@ -65,5 +66,7 @@ def _means(values: np.ndarray, strata: np.ndarray) -> np.ndarray:
 
 
 def _pooled_sd(values: np.ndarray, first: np.ndarray) -> float:
+    """0 where both groups are constant but for rounding, as in `moments`."""
     squares = sum(float(((v - v.mean()) ** 2).sum()) for v in (values[first], values[~first]))
-    return float(np.sqrt(squares / (len(values) - 2)))
+    spread = float(np.sqrt(squares / (len(values) - 2)))
+    return spread if spread > ROUNDING * np.abs(values).max() else 0.0
