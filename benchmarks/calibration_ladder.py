@@ -69,9 +69,9 @@ def leaked_auroc(audit: dict[str, Any]) -> float:
 def of_set(seed: int) -> dict[str, Any]:
     """Seed, and for everything the ladder estimates (estimate, low, high, truth)."""
     audit = noise_audit(seed)
-    ladder = build_ladder(**audit)
+    rungs, ladder = build_ladder(**audit)
     found: dict[str, Any] = {"seed": seed, "leak": [leaked_auroc(audit), None, None, 0.5]}
-    for name, rung in ladder.rungs.items():
+    for name, rung in rungs.items():
         found[name] = [rung.auroc, rung.low, rung.high, 0.5]
     for pair in ladder.differences:
         found[f"{pair.first} − {pair.second}"] = [pair.difference, pair.low, pair.high, 0.0]

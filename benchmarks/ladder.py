@@ -34,11 +34,11 @@ def main() -> None:
     audit = noise_audit(seed=0)
     watch = Stopwatch()
     began = time.perf_counter()
-    ladder = build_ladder(**audit, progress=watch)
+    rungs, _ = build_ladder(**audit, progress=watch)
     print(f"whole ladder {time.perf_counter() - began:6.1f} s")
     for stage, seconds in watch.seconds.items():
         print(f"  {stage:<22} {seconds:6.1f} s")
-    for name, rung in ladder.rungs.items():
+    for name, rung in rungs.items():
         print(f"  {name:<18} {rung.auroc:.3f} [{rung.low}, {rung.high}]")
 
 

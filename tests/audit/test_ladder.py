@@ -54,27 +54,25 @@ def test_the_studys_split_gives_the_studys_numbers(
 ) -> None:
     folder = reference_data / "ioi_audit"
     residual = np.load(folder / "residuals.npy") if len(names) == 2 else None
-    ladder = build_ladder(**published(folder, names), residual=residual, scheme="study")
-    assert ladder.rungs["factors"].auroc == pytest.approx(auroc, abs=0.0005)
-    assert (ladder.rungs["factors"].low, ladder.rungs["factors"].high) == (None, None)
+    rungs, ladder = build_ladder(**published(folder, names), residual=residual, scheme="study")
+    assert rungs["factors"].auroc == pytest.approx(auroc, abs=0.0005)
+    assert (rungs["factors"].low, rungs["factors"].high) == (None, None)
     assert (ladder.repeats, ladder.folds) == (1, 5)
     if residual is not None:
-        assert ladder.rungs["residual"].auroc == pytest.approx(0.929, abs=0.0005)
+        assert rungs["residual"].auroc == pytest.approx(0.929, abs=0.0005)
 
 
 def test_over_repeats_the_factors_predict_no_worse_than_the_residual(reference_data: Path) -> None:
     """METHODS: .927 for object and template; .914 for the residual, unscaled and untuned."""
     folder = reference_data / "ioi_audit"
     residual = np.load(folder / "residuals.npy")
-    ladder = build_ladder(**published(folder, FACTORS[:2]), residual=residual)
+    rungs, ladder = build_ladder(**published(folder, FACTORS[:2]), residual=residual)
     assert (ladder.repeats, ladder.folds) == (10, 5)
-    assert ladder.rungs["factors"].auroc == pytest.approx(0.927, abs=0.002)
-    assert ladder.rungs["residual"].auroc == pytest.approx(0.920, abs=0.002)
+    assert rungs["factors"].auroc == pytest.approx(0.927, abs=0.002)
+    assert rungs["residual"].auroc == pytest.approx(0.920, abs=0.002)
     gap = difference(ladder, "residual", "factors")
     assert gap.low < 0 < gap.high and gap.high < 0.03
-    assert gap.difference == pytest.approx(
-        ladder.rungs["residual"].auroc - ladder.rungs["factors"].auroc
-    )
+    assert gap.difference == pytest.approx(rungs["residual"].auroc - rungs["factors"].auroc)
     by_level = {(left.factor, left.rung): left for left in ladder.left_out}
     objects = by_level["object", "factors"]
     assert objects.one_class == ["a card", "the bag"] and objects.levels == 6
@@ -114,10 +112,10 @@ def noise(seed: int, n: int = 120, failures: int = 30, width: int = 300) -> dict
 def test_on_noise_every_rung_is_a_coin_and_says_so(quick: None) -> None:
     """Benchmarks hold the full version: 200 sets of 300 prompts and 24,576 features."""
     sets = 20
-    ladders = [build_ladder(**noise(seed)) for seed in range(sets)]
+    climbed = [build_ladder(**noise(seed)) for seed in range(sets)]
     covered = 0
     for name in RUNGS[1:]:
-        rungs = [ladder.rungs[name] for ladder in ladders]
+        rungs = [of_set[name] for of_set, _ in climbed]
         means = np.array([rung.auroc for rung in rungs])
         # One set's mean has a standard error of at most .065; this is four of them over twenty.
         assert abs(means.mean() - 0.5) < 0.058, name
@@ -125,10 +123,10 @@ def test_on_noise_every_rung_is_a_coin_and_says_so(quick: None) -> None:
         assert holds >= binom.ppf(1e-3, sets, 0.92), name
         covered += holds
     assert covered >= binom.ppf(1e-3, sets * 6, 0.92)
-    differences = [d for ladder in ladders for d in ladder.differences]
+    differences = [d for _, ladder in climbed for d in ladder.differences]
     assert len(differences) == sets * 9
     assert np.mean([d.low <= 0 <= d.high for d in differences]) > 0.85
-    left = [one for ladder in ladders for one in ladder.left_out]
+    left = [one for _, ladder in climbed for one in ladder.left_out]
     assert len(left) == sets * 6
     assert abs(np.mean([one.auroc for one in left]) - 0.5) < 0.04
     assert np.mean([one.low <= 0.5 <= one.high for one in left]) > 0.8
@@ -143,13 +141,13 @@ def test_a_feature_that_decides_within_levels_lifts_its_rungs_above_the_others(
     rng = np.random.default_rng(2)
     knows = np.where(rng.random(200) < 0.9, failed, rng.random(200) < 0.3)
     given["features"] = csr_matrix(hstack([given["features"], csr_matrix(knows[:, None] * 2.0)]))
-    ladder = build_ladder(**given)
-    assert ladder.rungs["sae_top_k"].low > 0.8
-    assert ladder.rungs["residual"].high < 0.8
+    rungs, ladder = build_ladder(**given)
+    assert rungs["sae_top_k"].low > 0.8
+    assert rungs["residual"].high < 0.8
     for other in ("factors", "residual", "random_dictionary"):
         assert difference(ladder, "sae_top_k", other).low > 0.1
     told = {"x": given["factors"]["x"], "knows": [str(bool(k)) for k in knows]}
-    beside = build_ladder(**{**given, "factors": told})
+    _, beside = build_ladder(**{**given, "factors": told})
     gap = difference(beside, "sae_top_k", "factors")
     assert gap.low < 0.02 and abs(gap.difference) < 0.05
     lost = next(one for one in beside.left_out if (one.factor, one.rung) == ("knows", "sae_all"))
@@ -160,10 +158,10 @@ def test_a_feature_that_decides_within_levels_lifts_its_rungs_above_the_others(
 def test_an_added_feature_far_from_chosen_changes_no_fold() -> None:
     """All folds are the same for every rung, and a rung depends on its own inputs alone."""
     given = noise(3)
-    alone = build_ladder(**{**given, "features": None, "random": None}, scheme="study")
-    whole = build_ladder(**given, scheme="study")
+    alone, _ = build_ladder(**{**given, "features": None, "random": None}, scheme="study")
+    whole, _ = build_ladder(**given, scheme="study")
     for name in ("factors", "bag_of_tokens", "residual"):
-        assert alone.rungs[name] == whole.rungs[name]
+        assert alone[name] == whole[name]
 
 
 def test_a_factor_held_out_is_left_to_the_other_factors() -> None:
@@ -173,7 +171,7 @@ def test_a_factor_held_out_is_left_to_the_other_factors() -> None:
     factors["z"] = [str(f ^ (rng.random() < 0.3)) for f in failed]
     factors["x"] = [f"{x}{z}" if rng.random() < 0.5 else x for x, z in zip(
         factors["x"], factors["z"], strict=True)]  # fmt: skip
-    ladder = build_ladder(given["texts"], factors, failed, scheme="study")
+    _, ladder = build_ladder(given["texts"], factors, failed, scheme="study")
     others = np.array([factors["y"], factors["z"]], dtype=object).T
     pipeline = make_pipeline(OneHotEncoder(handle_unknown="ignore"), balanced_logistic())
     expected = leave_one_level_out(pipeline, others, failed, pooled_levels(factors["x"]))
@@ -186,8 +184,8 @@ def test_a_factor_held_out_is_left_to_the_other_factors() -> None:
 
 def test_what_cannot_be_had_says_why() -> None:
     given = noise(4)
-    bare = build_ladder(given["texts"], {}, given["failed"], scheme="study")
-    reasons = {name: rung.reason for name, rung in bare.rungs.items()}
+    rungs, bare = build_ladder(given["texts"], {}, given["failed"], scheme="study")
+    reasons = {name: rung.reason for name, rung in rungs.items()}
     assert reasons == {
         "base_rate": None,
         "factors": "no factors were given",
@@ -197,11 +195,11 @@ def test_what_cannot_be_had_says_why() -> None:
         "sae_top_k": "needs features: none were given",
         "sae_all": "needs features: none were given",
     }
-    assert bare.rungs["base_rate"] == Rung(0.5, None, None, None)
-    assert bare.rungs["bag_of_tokens"].auroc is not None
+    assert rungs["base_rate"] == Rung(0.5, None, None, None)
+    assert rungs["bag_of_tokens"].auroc is not None
     assert (bare.differences, bare.left_out) == ([], [])
     factors = {"x": given["factors"]["x"]}
-    one = build_ladder(given["texts"], factors, given["failed"], scheme="study")
+    _, one = build_ladder(given["texts"], factors, given["failed"], scheme="study")
     assert [left.reason for left in one.left_out] == ["there is no other factor"]
 
 
@@ -209,12 +207,12 @@ def test_what_cannot_be_had_says_why() -> None:
 def test_too_few_of_an_outcome_stops_every_rung_but_the_first(failures: int, invert: bool) -> None:
     given = noise(5)
     failed = (np.arange(120) < failures) ^ invert
-    ladder = build_ladder(**{**given, "failed": failed})
+    rungs, _ = build_ladder(**{**given, "failed": failed})
     count = f"{int(failed.sum())} failures among 120 prompts"
     reason = f"{count}: 5 folds need at least 5 failures and 5 successes"
-    assert ladder.rungs["base_rate"].auroc == 0.5
-    assert {rung.reason for name, rung in ladder.rungs.items() if name != "base_rate"} == {reason}
-    assert {rung.auroc for name, rung in ladder.rungs.items() if name != "base_rate"} == {None}
+    assert rungs["base_rate"].auroc == 0.5
+    assert {rung.reason for name, rung in rungs.items() if name != "base_rate"} == {reason}
+    assert {rung.auroc for name, rung in rungs.items() if name != "base_rate"} == {None}
 
 
 def test_levels_held_out_say_why_there_is_no_number() -> None:
@@ -225,7 +223,7 @@ def test_levels_held_out_say_why_there_is_no_number() -> None:
         "decides": ["bad" if f else "good" for f in failed],
         "half": ["even" if i % 2 else "odd" for i in range(60)],
     }
-    ladder = build_ladder(["a text"] * 60, factors, failed, scheme="study")
+    _, ladder = build_ladder(["a text"] * 60, factors, failed, scheme="study")
     found = {left.factor: left for left in ladder.left_out}
     assert found["one"].reason == found["own"].reason == "there is one level only"
     assert found["decides"].reason == "no level holds both outcomes while the other levels do too"
@@ -294,7 +292,7 @@ def test_whatever_comes_there_is_a_number_or_a_reason(
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(module, "REPEATS", 2)
         patch.setattr(module, "TunedLogistic", partial(TunedLogistic, cs=(0.1, 10.0)))
-        ladder = build_ladder(
+        rungs, ladder = build_ladder(
             ["" if i % 3 else "same words" for i in range(n)],
             {"f": [str(i) for i in rng.integers(0, levels, n)], "g": [str(i) for i in range(n)]},
             failed,
@@ -302,13 +300,14 @@ def test_whatever_comes_there_is_a_number_or_a_reason(
             features=features,
             scheme=scheme,
         )
-    for row in (*ladder.rungs.values(), *ladder.left_out):
+    for row in (*rungs.values(), *ladder.left_out):
         assert (row.auroc is None) == (row.reason is not None)
         if row.auroc is not None:
             assert 0 <= row.auroc <= 1
         if row.low is not None:
             assert 0 <= row.low <= row.auroc <= row.high <= 1
-    assert not any(math.isnan(v) for v in numbers(asdict(ladder)))
+    whole = {name: asdict(rung) for name, rung in rungs.items()} | {"ladder": asdict(ladder)}
+    assert not any(math.isnan(v) for v in numbers(whole))
 
 
 def numbers(tree: Any) -> list[float]:
