@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Literal
 
 from faultlens.errors import UserError
@@ -21,6 +22,9 @@ if TYPE_CHECKING:
     from faultlens.features.lens import Lens
     from faultlens.features.table import FeatureTable
     from faultlens.profile.result import Profile
+
+NOT_CHECKED = "the fit check was left out: whether the dictionaries fit the model is not known"
+"""What a result's warnings say where `fit_check=False` was asked for."""
 
 
 def load(
@@ -111,7 +115,7 @@ def profile(
             lens.
         long: what to do with a text longer than the context.
         fit_check: check first that the lens's dictionaries fit its model; that it was left out is
-            recorded in the result. Without effect on tables.
+            said in the result's warnings. Without effect on tables.
         progress: told of the stages.
 
     Raises:
@@ -124,7 +128,7 @@ def profile(
         from faultlens.profile.running import profile_lens
 
         source = source.checked(progress) if fit_check else source.unchecked()
-        return profile_lens(
+        found = profile_lens(
             source,
             corpus,
             pooling=pooling,
@@ -138,6 +142,7 @@ def profile(
             long=long,
             progress=progress,
         ).profile
+        return found if fit_check else replace(found, warnings=[*found.warnings, NOT_CHECKED])
     if pairs is not None or multiverse:
         raise UserError(
             f"{'minimal pairs need' if pairs is not None else 'the method study needs'} a model to "
@@ -191,7 +196,7 @@ def audit(
         baselines: whether to climb the ladder, which takes most of the time.
         seed: of the permutations, the folds and the random controls.
         fit_check: check first that a lens's dictionaries fit its model; that it was left out is
-            recorded in the result. Without effect on tables.
+            said in the result's warnings. Without effect on tables.
         progress: told of the stages.
 
     Raises:
@@ -214,14 +219,19 @@ def audit(
             tables = source.read(texts, pooling, progress=tick)
         else:
             tables = source
-        return audit_answers(task, tables, residuals, rule=rule, config=config, progress=progress)
-    if not isinstance(source, Lens):
+        found = audit_answers(task, tables, residuals, rule=rule, config=config, progress=progress)
+    elif isinstance(source, Lens):
+        rule = rule or DEFAULT_RULE
+        found = audit_task(
+            source, task, rule=rule, pooling=pooling, config=config, progress=progress
+        )
+    else:
         raise UserError(
             "a task is run by a model: give a lens (fl.load), or answers that are there"
         )
-    return audit_task(
-        source, task, rule=rule or DEFAULT_RULE, pooling=pooling, config=config, progress=progress
-    )
+    if fit_check or not isinstance(source, Lens):
+        return found
+    return replace(found, warnings=[*found.warnings, NOT_CHECKED])
 
 
 def figures(result: Profile) -> dict[str, Figure]:

@@ -165,7 +165,7 @@ def test_a_profile_of_a_folder_with_everything_asked_for(tmp_path: Path) -> None
     assert manifest["inputs"]["pairs"]["name"] == "pairs"
     assert "Minimal pairs at" in done.stdout and "Method study:" in done.stdout
     page = (tmp_path / "run" / "report.html").read_text()
-    for said in ("What to know of the corpus", "Where they fire", "Method study"):
+    for said in ("What to know of the input", "Where they fire", "Method study"):
         assert said in page
 
 

@@ -132,7 +132,7 @@ def test_what_only_a_model_can_tell_is_told_or_said_to_be_missing() -> None:
     assert "Method study" not in bare
     whole = " ".join(as_text(profile_parts(samples.whole_profile()), width=10_000).split())
     assert "Labels were shuffled only within 4 strata of length" in whole
-    assert "What to know of the corpus | 1 text stands more than once" in whole
+    assert "What to know of the input | 1 text stands more than once" in whole
     assert "see⏎⟦<script>⟧ there" in whole
     assert "Python on operators and punctuation (18%, random 2%)" in whole
     assert "2 keep" not in whole and "1 keep the index" in whole

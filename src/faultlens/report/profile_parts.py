@@ -107,7 +107,7 @@ def _warnings(profile: Profile) -> list[Part]:
     if not profile.warnings:
         return []
     text = " ".join(f"{sentence[0].upper()}{sentence[1:]}." for sentence in profile.warnings)
-    return [Callout("warning", "What to know of the corpus", text)]
+    return [Callout("warning", "What to know of the input", text)]
 
 
 def _beyond_chance(profile: Profile) -> Callout:
