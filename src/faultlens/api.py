@@ -10,6 +10,7 @@ from faultlens.progress import SILENT, Progress
 
 if TYPE_CHECKING:
     import numpy as np
+    from scipy.sparse import csr_matrix
 
     from faultlens.audit.outcomes import Rule
     from faultlens.audit.result import Audit
@@ -107,7 +108,7 @@ def audit(
     source: Lens | Mapping[str, FeatureTable] | None,
     task: Task | Answers,
     *,
-    residuals: Mapping[str, np.ndarray] | None = None,
+    residuals: Mapping[str, np.ndarray | csr_matrix] | None = None,
     rule: str | Rule | None = None,
     pooling: str = "max",
     min_support: int = 5,
@@ -155,6 +156,8 @@ def audit(
         else:
             tables = source
         return audit_answers(task, tables, residuals, rule=rule, config=config, progress=progress)
+    if residuals:
+        raise UserError("residuals go with answers: a task that is run is read by itself")
     if not isinstance(source, Lens):
         raise UserError(
             "a task is run by a model: give a lens (fl.load), or answers that are there"
