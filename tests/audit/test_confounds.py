@@ -186,6 +186,8 @@ def test_silence_is_compared_where_firing_is_the_rule() -> None:
     found = nearest_level(silent_once, {"x": levels})
     assert found.jaccard == pytest.approx(1 / 5)
     assert nearest_level(np.ones(40, dtype=bool), {"x": levels}) is None
+    half, more = np.arange(40) < 20, ["a"] * 24 + ["b"] * 16
+    assert nearest_level(half, {"x": more}) == Proxy("x", "a", 20 / 24), "not 16 / 20"
 
 
 def test_no_level_is_near_where_none_shares_a_prompt() -> None:
@@ -204,6 +206,13 @@ def test_the_followed_level_is_that_of_the_strength() -> None:
     assert followed_level(strength, {"verb": VERB}).level == "gave"
     sparse = np.where(firing("keys", "pen"), 2.0, 0.0)
     assert followed_level(sparse, FACTORS) == Proxy("thing", "anything but book", 1.0)
+
+
+def test_the_followed_level_explains_most_of_the_strength() -> None:
+    """The few prompts of a differ most from the rest, but a and b together explain more."""
+    levels = ["a"] * 5 + ["b"] * 20 + ["c"] * 30
+    strength = np.array([6.0] * 5 + [3.5] * 20 + [0.5] * 30)
+    assert followed_level(strength, {"x": levels}) == Proxy("x", "anything but c", 0.0)
 
 
 def test_what_is_constant_follows_nothing() -> None:

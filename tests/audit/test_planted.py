@@ -206,6 +206,20 @@ def test_dense_features_that_differ_in_sign_are_not_one_class(
     assert audit.suspect.features[0] in (f"{SITE}/7", f"{SITE}/8")
 
 
+def test_features_that_correlate_but_differ_in_sign_are_not_one_class(
+    answers: Answers, failed: np.ndarray
+) -> None:
+    """What they share is most of both, and has nothing to do with failure."""
+    shared = np.random.default_rng(4).normal(0, 1, len(failed))
+    for group in (failed, ~failed):
+        shared[group] -= shared[group].mean()
+    up, down = 9 + shared / shared.std() + 0.55 * failed, 9 + shared / shared.std() - 0.55 * failed
+    assert np.corrcoef(up, down)[0, 1] > 0.9
+    audit = audited(answers, {7: up, 8: down, 9: 2 * up})
+    groups = sorted(sorted(c.features) for _, c in audit.significant)
+    assert groups == [[f"{SITE}/7", f"{SITE}/9"], [f"{SITE}/8"]]
+
+
 def large(seed: int, n: int = 4000) -> tuple[Answers, np.ndarray]:
     """Prompts of four objects; nine in ten of those with the keys fail, one in ten others."""
     rng = np.random.default_rng(seed)
