@@ -12,6 +12,7 @@ from faultlens.progress import SILENT, Progress
 if TYPE_CHECKING:
     import numpy as np
     from plotly.graph_objects import Figure
+    from scipy.sparse import csr_matrix
 
     from faultlens.audit.outcomes import Rule
     from faultlens.audit.result import Audit
@@ -166,7 +167,7 @@ def audit(
     source: Lens | Mapping[str, FeatureTable] | None,
     task: Task | Answers,
     *,
-    residuals: Mapping[str, np.ndarray] | None = None,
+    residuals: Mapping[str, np.ndarray | csr_matrix] | None = None,
     rule: str | Rule | None = None,
     pooling: str = "max",
     min_support: int = 5,
@@ -220,10 +221,16 @@ def audit(
         else:
             tables = source
         found = audit_answers(task, tables, residuals, rule=rule, config=config, progress=progress)
+    elif residuals:
+        raise UserError("residuals go with answers: a task that is run is read by itself")
     elif isinstance(source, Lens):
-        rule = rule or DEFAULT_RULE
         found = audit_task(
-            source, task, rule=rule, pooling=pooling, config=config, progress=progress
+            source,
+            task,
+            rule=rule or DEFAULT_RULE,
+            pooling=pooling,
+            config=config,
+            progress=progress,
         )
     else:
         raise UserError(

@@ -185,7 +185,7 @@ def followed_level(values: np.ndarray, factors: Mapping[str, Sequence[str]]) -> 
     best: Proxy | None = None
     strongest = 0.0
     firing = values > 0
-    for factor, raw in factors.items():
+    for factor, raw in factors.items() if np.ptp(values) > 0 else ():
         levels = np.array(pooled_levels(raw), dtype=object)
         names = list(dict.fromkeys(levels))
         mean = {name: values[levels == name].mean() for name in names}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from scipy.sparse import csr_matrix, hstack
@@ -16,7 +16,7 @@ from faultlens.audit.factors import factor_table, left_out, prepared, trends
 from faultlens.audit.interventions import CONTROLS, necessity
 from faultlens.audit.ladder import Scheme, build_ladder
 from faultlens.audit.ledger import ledger
-from faultlens.audit.outcomes import GIVEN, KINDS, Rule, kind_of, resolve_rule
+from faultlens.audit.outcomes import GIVEN, KINDS, Rule, first_word, kind_of, resolve_rule
 from faultlens.audit.result import Audit
 from faultlens.audit.running import run_task, tokenize
 from faultlens.audit.scoring import failures_by_rule, scoring_table
@@ -26,6 +26,7 @@ from faultlens.corpus.answers import Answers
 from faultlens.corpus.task import Task
 from faultlens.errors import UserError
 from faultlens.features.lens import Lens
+from faultlens.features.matrix import as_matrix
 from faultlens.features.store import ActivationStore
 from faultlens.features.table import FeatureTable
 from faultlens.models.normalisation import UNSCALED
@@ -138,7 +139,7 @@ def audit_task(
 def audit_answers(
     answers: Answers,
     tables: Mapping[str, FeatureTable] | None = None,
-    residuals: Mapping[str, np.ndarray] | None = None,
+    residuals: Mapping[str, np.ndarray | csr_matrix] | None = None,
     *,
     rule: str | Rule | None = None,
     config: AuditConfig | None = None,
@@ -158,20 +159,19 @@ def audit_answers(
         UserError: rows that do not match, values that are not finite, an unknown rule, a rule
             without continuations to apply it to.
     """
-    tables, residuals = tables or {}, residuals or {}
+    tables = {name: _checked(name, table) for name, table in (tables or {}).items()}
+    matrices = {
+        name: as_matrix(f"the residual matrix {name}", matrix)
+        for name, matrix in (residuals or {}).items()
+    }
     sizes = {f"table {name}": table.n_texts for name, table in tables.items()}
-    sizes |= {f"the residuals of {name}": len(matrix) for name, matrix in residuals.items()}
+    sizes |= {f"the residual matrix {n}": m.shape[0] for n, m in matrices.items()}
     for name, rows in sizes.items():
         if rows != len(answers):
             raise UserError(f"{name} has {rows} rows, but there are {len(answers)} prompts")
-    for name, matrix in residuals.items():
-        if matrix.ndim != 2 or not np.isfinite(matrix).all():
-            raise UserError(
-                f"the residuals of {name} hold NaN or infinite values, or are no matrix: expected "
-                "finite numbers [prompts, d]"
-            )
     rule_name, outcomes = _score(answers, rule)
-    residual = np.hstack([*residuals.values()]) if residuals else None
+    dense = [m.toarray() if isinstance(m, csr_matrix) else m for m in matrices.values()]
+    residual = np.hstack(dense) if dense else None
     observed = Observed(
         answers.task.name,
         outcomes,
@@ -183,11 +183,19 @@ def audit_answers(
     return audit_outcomes(observed, config or AuditConfig(), progress)
 
 
+def _checked(name: str, table: FeatureTable) -> FeatureTable:
+    """A table that was brought, as CSR. Raises UserError for values that no feature has."""
+    matrix = csr_matrix(as_matrix(f"table {name}", table.matrix))
+    if (matrix.data < 0).any():
+        raise UserError(f"table {name} holds negative values: expected activations, which are >= 0")
+    return replace(table, matrix=matrix)
+
+
 def _score(answers: Answers, rule: str | Rule | None) -> tuple[str, list[PromptOutcome]]:
     """The outcomes of answers, and the name of the rule that decided them."""
     prompts = answers.task.prompts
     if rule is None and answers.success is not None:
-        name, right = GIVEN, list(answers.success)
+        name, right = GIVEN, [bool(success) for success in answers.success]
     else:
         name, succeeds = resolve_rule(DEFAULT_RULE if rule is None else rule)
         if None in answers.generated:
@@ -196,6 +204,7 @@ def _score(answers: Answers, rule: str | Rule | None) -> tuple[str, list[PromptO
                 f"prompt {place} has no 'generated', which the rule {name} needs: leave the rule "
                 "out to take 'success' as it is"
             )
+        _check_targets(answers.task, name)
         pairs = zip(answers.generated, prompts, strict=True)
         right = [bool(succeeds(text or "", prompt.target)) for text, prompt in pairs]
     return name, [
@@ -219,11 +228,18 @@ def _check(lens: Lens, task: Task, rule: str) -> None:
                 f"dictionary {dictionary.name} is {kind}, on which an audit cannot intervene yet: "
                 "choose other dictionaries"
             )
+    _check_targets(task, rule)
+
+
+def _check_targets(task: Task, rule: str) -> None:
+    """Raises UserError for a target that the rule cannot find in any answer."""
     for number, prompt in enumerate(task.prompts, start=1):
-        if rule == DEFAULT_RULE and len(prompt.target.split()) > 1:
+        if rule == DEFAULT_RULE and first_word(prompt.target) != prompt.target:
+            several = len(prompt.target.split()) > 1
             raise UserError(
-                f"task {task.name}: the target of prompt {number}, {prompt.target!r}, is more than "
-                "one word, which the rule exact-word never finds: choose --rule first-token"
+                f"task {task.name}: the target of prompt {number}, {prompt.target!r}, is "
+                f"{'more than one word' if several else 'not a word free of .,!?;: and spaces'}, "
+                "which the rule exact-word never finds: choose --rule first-token"
             )
 
 
@@ -237,7 +253,8 @@ def audit_outcomes(observed: Observed, config: AuditConfig, progress: Progress =
     kinds = Counter(outcome.kind for outcome in outcomes)
     texts = [outcome.prompt for outcome in outcomes]
 
-    given = observed.factors or derived_factors(texts)
+    brought = {name: [*map(str, levels)] for name, levels in observed.factors.items()}
+    given = brought or derived_factors(texts)
     factors = prepared(given)
     scoring = scoring_table(by_rule, factors)
     selection = select_levels(factors, failed, ALPHA)
@@ -247,8 +264,6 @@ def audit_outcomes(observed: Observed, config: AuditConfig, progress: Progress =
     baselines: dict[str, Rung] | None = None
     ladder: Ladder | None = None
     if verdict is None:
-        if config.baselines:
-            baselines, ladder = _ladder(observed, given, failed, config, progress)
         drawn = conclusions.conclude(
             tables,
             by_rule,
@@ -261,6 +276,8 @@ def audit_outcomes(observed: Observed, config: AuditConfig, progress: Progress =
             intervene=observed.intervene,
             progress=progress,
         )
+        if config.baselines:
+            baselines, ladder = _ladder(observed, given, failed, config, progress)
     return Audit(
         task=observed.name,
         n=n,
@@ -299,6 +316,8 @@ def _check_config(config: AuditConfig) -> None:
             f"min_support {config.min_support} and permutations {config.permutations}: expected at "
             "least 1 of each"
         )
+    if not 0 <= config.seed < 2**31:
+        raise UserError(f"seed {config.seed}: expected 0 to {2**31 - 1}")
 
 
 def _ladder(

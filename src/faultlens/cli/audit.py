@@ -14,6 +14,7 @@ from faultlens.errors import UserError
 
 if TYPE_CHECKING:
     import numpy as np
+    from scipy.sparse import csr_matrix
 
     from faultlens.audit.study import AuditConfig
     from faultlens.cli.run import Findings
@@ -88,7 +89,12 @@ def audit(
             "expected a task to run (ioi, mini-ioi, or a JSONL file) or --outcomes FILE, not both "
             "and not neither"
         )
-    brought = {"--features": features, "--residuals": residuals, "--factors": factors}
+    brought = {
+        "--features": features,
+        "--residuals": residuals,
+        "--pooled": pooled,
+        "--factors": factors,
+    }
     for option, value in brought.items():
         if task is not None and value:
             raise UserError(f"{option} goes with --outcomes: a task that is run is read by itself")
@@ -179,20 +185,17 @@ def _audit_outcomes(
     return Findings(audit=result)
 
 
-def _residuals(pairs: Sequence[str], answers: Answers) -> Mapping[str, np.ndarray]:
-    import numpy as np
-    from scipy.sparse import csr_matrix
-
+def _residuals(pairs: Sequence[str], answers: Answers) -> Mapping[str, np.ndarray | csr_matrix]:
     from faultlens.cli.brought import named_files
     from faultlens.features.matrix import read_matrix
 
     found = {}
     for name, path in named_files("--residuals", pairs, "LAYER=FILE, e.g. 8=residuals.npy"):
         matrix = read_matrix(path)
-        dense = matrix.toarray() if isinstance(matrix, csr_matrix) else np.asarray(matrix)
-        if len(dense) != len(answers):
-            raise UserError(f"{path} has {len(dense)} rows, but there are {len(answers)} prompts")
-        found[name] = dense
+        rows = matrix.shape[0]
+        if rows != len(answers):
+            raise UserError(f"{path} has {rows} rows, but there are {len(answers)} prompts")
+        found[name] = matrix
     return found
 
 

@@ -10,11 +10,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from faultlens.corpus.records import Placed, read_records, shown, text_field
+import numpy as np
+from pandas import isna
+from pandas.api.types import is_scalar
+
+from faultlens.corpus.records import Placed, read_records, shown, text_field, whole_text
 from faultlens.corpus.task import Prompt, Task
 from faultlens.errors import UserError
 
 FIELDS = ("prompt", "target", "generated", "foil", "success", "factors")
+INDEX = ("", "__index_level_0__")  # a frame's index, as pandas writes it to CSV and Parquet
 TRUE, FALSE = ("true", "1", "1.0", "yes"), ("false", "0", "0.0", "no")
 
 
@@ -61,8 +66,7 @@ class Answers:
         factors: Sequence[str] | None = None,
     ) -> Answers:  # fmt: skip
         """Answers from dictionaries, e.g. `frame.to_dict("records")`; fields as `read_answers`."""
-        present = ({k: v for k, v in record.items() if not _absent(v)} for record in records)
-        placed = ((f"record {i}", record) for i, record in enumerate(present, start=1))
+        placed = ((f"record {i}", dict(record)) for i, record in enumerate(records, start=1))
         return _collected(name, placed, factors)
 
 
@@ -71,7 +75,8 @@ def read_answers(path: Path, factors: Sequence[str] | None = None) -> Answers:
 
     A row has `prompt` and `target`, `generated` or `success` or both, perhaps `foil` and `factors`
     (an object, factor name to level). In tables without a `factors` column every further column is
-    a factor.
+    a factor, but a frame's index is not. What is null or NaN is absent; in CSV and TSV an empty
+    cell is, except under `generated`, where it is an empty continuation.
 
     Args:
         path: the file.
@@ -80,11 +85,17 @@ def read_answers(path: Path, factors: Sequence[str] | None = None) -> Answers:
     Raises:
         UserError: naming file and row, for anything that is not as expected.
     """
-    return _collected(path.stem, read_records(path), factors)
+    rows = list(read_records(path))
+    if path.suffix.lower() in (".csv", ".tsv") and any("generated" in row for _, row in rows):
+        rows = [(where, {"generated": "", **row}) for where, row in rows]
+    return _collected(path.stem, rows, factors)
 
 
 def _collected(name: str, rows: Iterable[Placed], factors: Sequence[str] | None) -> Answers:
-    placed = list(rows)
+    placed = [
+        (where, {name: _plain(v) for name, v in record.items() if not _absent(v)})
+        for where, record in rows
+    ]
     if not placed:
         raise UserError(f"{name} holds no prompts: expected at least one row")
     prompts = [_prompt(where, record, factors) for where, record in placed]
@@ -123,11 +134,11 @@ def _factors(where: str, record: dict[str, Any], names: Sequence[str] | None) ->
     if isinstance(nested, str):  # a CSV cell may hold JSON
         try:
             nested = json.loads(nested)
-        except ValueError:
+        except (ValueError, RecursionError):
             nested = None
     if not isinstance(nested, dict):
         raise UserError(f"{where}: 'factors' is {shown(record['factors'])}, expected an object")
-    flat = {k: v for k, v in record.items() if k not in FIELDS}
+    flat = {k: v for k, v in record.items() if k not in (*FIELDS, *INDEX)}
     chosen = {**flat, **nested}
     if names is not None:
         for name in names:
@@ -138,19 +149,25 @@ def _factors(where: str, record: dict[str, Any], names: Sequence[str] | None) ->
         chosen = {name: chosen[name] for name in names}
     elif "factors" in record:
         chosen = nested
-    return {str(name): _level(where, str(name), level) for name, level in chosen.items()}
+    return {
+        whole_text(where, "factors", str(name)): _level(where, str(name), level)
+        for name, level in chosen.items()
+    }
 
 
 def _level(where: str, name: str, level: Any) -> str:
+    level = _plain(level)
     if isinstance(level, str | bool | int) or (isinstance(level, float) and math.isfinite(level)):
-        return str(level)
+        return whole_text(where, name, str(level))
     raise UserError(f"{where}: factor {name!r} is {shown(level)}, expected a word or a number")
 
 
 def _generated(where: str, record: dict[str, Any]) -> str | None:
     value = record.get("generated")
-    if value is None or isinstance(value, str):
-        return value
+    if value is None:
+        return None
+    if isinstance(value, str):
+        return whole_text(where, "generated", value)
     raise UserError(f"{where}: 'generated' is {shown(value)}, expected a text")
 
 
@@ -165,4 +182,10 @@ def _truth(where: str, value: Any) -> bool:
 
 
 def _absent(value: Any) -> bool:
-    return value is None or (isinstance(value, float) and math.isnan(value))
+    """Whether a value says that there is none: None, NaN, and pandas's NA and NaT."""
+    return value is None or bool(is_scalar(value) and isna(value))
+
+
+def _plain(value: Any) -> Any:
+    """A NumPy number as Python's; anything else as it is."""
+    return value.item() if isinstance(value, np.generic) else value

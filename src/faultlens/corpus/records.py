@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import io
 import json
 from collections.abc import Iterator
 from pathlib import Path
@@ -49,7 +50,8 @@ def _jsonl(path: Path) -> Iterator[Placed]:
 
 
 def _delimited(path: Path, delimiter: str) -> Iterator[Placed]:
-    rows = csv.reader(read_text(path).splitlines(keepends=True), delimiter=delimiter, strict=True)
+    lines = io.StringIO(read_text(path), newline="")  # only these end a line: \n, \r, \r\n
+    rows = csv.reader(lines, delimiter=delimiter, strict=True)
     header: list[str] | None = None
     try:
         for row in rows:
@@ -100,13 +102,18 @@ def text_field(where: str, record: dict[str, Any], field: str) -> str:
     value = record[field]
     if not isinstance(value, str) or not value.strip():
         raise UserError(f"{where}: {field!r} is {shown(value)}, expected a text that is not empty")
+    return whole_text(where, field, value)
+
+
+def whole_text(where: str, field: str, text: str) -> str:
+    """The text itself. Raises UserError for a lone surrogate, which no file can hold."""
     try:
-        value.encode()
+        text.encode()
     except UnicodeEncodeError as error:
         raise UserError(
             f"{where}: {field!r} holds half of a character (a lone surrogate) at {error.start}"
         ) from error
-    return value
+    return text
 
 
 def label_field(where: str, record: dict[str, Any], field: str) -> str:

@@ -44,8 +44,10 @@ def stratified_d(
     kept = telling[codes]
     x, y, strata = first[kept].astype(float), values[kept].astype(float), codes[kept]
     df = len(x) - int(telling.sum()) - 1
+    if df < 1:
+        return None
     spread = _pooled_sd(values.astype(float), first)
-    if df < 1 or spread == 0:
+    if spread == 0:
         return None
     x_left, y_left = x - _means(x, strata), y - _means(y, strata)
     weight = x_left @ x_left
