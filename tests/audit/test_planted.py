@@ -215,7 +215,7 @@ def test_features_that_correlate_but_differ_in_sign_are_not_one_class(
         shared[group] -= shared[group].mean()
     up, down = 9 + shared / shared.std() + 0.55 * failed, 9 + shared / shared.std() - 0.55 * failed
     assert np.corrcoef(up, down)[0, 1] > 0.9
-    audit = audited(answers, {7: up, 8: down, 9: 2 * up})
+    audit = audited(answers, {7: up, 8: down, 9: 2 * up}, min_support=150)
     groups = sorted(sorted(c.features) for _, c in audit.significant)
     assert groups == [[f"{SITE}/7", f"{SITE}/9"], [f"{SITE}/8"]]
 

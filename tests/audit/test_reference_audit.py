@@ -80,6 +80,20 @@ def test_no_failure_names_the_subject_and_five_have_the_first_token_right(audit:
     assert all(o.generated.startswith(f"{o.target}'s") for o in scored_wrong)
 
 
+def test_a_failure_that_did_name_the_subject_would_be_told(table: Path, audit: Audit) -> None:
+    """Positive control: the first failure, made to name the subject, is counted as such."""
+    given = read_answers(table)
+    place = [outcome.success for outcome in audit.outcomes].index(False)
+    texts = list(given.generated)
+    texts[place] = f" {given.task.prompts[place].foil}."
+    changed = audit_answers(
+        Answers(given.task, tuple(texts), given.success), config=AuditConfig(baselines=False)
+    )
+    assert changed.outcome_kinds["names the foil"] == 1
+    assert changed.outcomes[place].kind == "names the foil"
+    assert changed.failures == 61
+
+
 def test_the_rule_of_the_study_decides_as_the_study_decided(table: Path) -> None:
     given = read_answers(table)
     decided = audit_answers(
