@@ -124,7 +124,7 @@ def test_on_noise_every_rung_is_a_coin_and_says_so(quick: None) -> None:
         covered += holds
     assert covered >= binom.ppf(1e-3, sets * 6, 0.92)
     differences = [d for _, ladder in climbed for d in ladder.differences]
-    assert len(differences) == sets * 9
+    assert len(differences) == sets * 10
     assert np.mean([d.low <= 0 <= d.high for d in differences]) > 0.85
     left = [one for _, ladder in climbed for one in ladder.left_out]
     assert len(left) == sets * 6
