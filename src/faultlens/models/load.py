@@ -87,6 +87,9 @@ def _from_anywhere(
         if in_cache:
             raise UserError(_cannot_be_loaded(name, error)) from error
     if not hub.reachable():
+        cached = hub.snapshot(name, revision)
+        if cached is not None:
+            _refuse_pickle(name, cached, trust_pickle)
         raise UserError(hub.not_at_hand(f"model {name!r}", download_size(name)))
     try:
         return _from_transformers(*arguments, local_only=False)
