@@ -101,9 +101,12 @@ def _from_transformers(
     source: str, dtype: str, revision: str | None, trust_pickle: bool, local_only: bool
 ) -> tuple[Any, dict[str, Any], Any, Any]:
     """Network, what loading said of it, tokenizer and configuration."""
-    from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
+    from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, PretrainedConfig
 
     where = {"revision": revision or "main", "local_files_only": local_only}
+    raw, _ = PretrainedConfig.get_config_dict(source, **where)
+    if isinstance(raw.get("model_type"), str):  # one that Transformers does not know either is refused the same way
+        adapter_for(raw["model_type"])
     config = AutoConfig.from_pretrained(source, **where)
     adapter_for(config.model_type)  # an unknown family is refused before its weights are fetched
     network, loading = AutoModelForCausalLM.from_pretrained(
