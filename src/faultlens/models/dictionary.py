@@ -82,6 +82,8 @@ class Convention:
     centred: bool  # trained on residuals with their mean over d_model taken off
     value_bias_folded: bool = False  # at hook_z: trained on values without their bias
     normalisation: str = "none"  # of the input; a factor, where there is one, is folded in
+    factor_folded: bool = False  # whether there is one
+    given: tuple[str, ...] = ()  # the words that put it in force over what the file says
 
     def to_dict(self) -> dict[str, Any]:
         """For tables, manifest and report; only those that are not always the same."""

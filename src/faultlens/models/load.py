@@ -105,7 +105,8 @@ def _from_transformers(
 
     where = {"revision": revision or "main", "local_files_only": local_only}
     raw, _ = PretrainedConfig.get_config_dict(source, **where)
-    if isinstance(raw.get("model_type"), str):  # one that Transformers does not know either is refused the same way
+    # Before AutoConfig, whose own error for a type it does not know speaks of upgrading.
+    if isinstance(raw.get("model_type"), str):
         adapter_for(raw["model_type"])
     config = AutoConfig.from_pretrained(source, **where)
     adapter_for(config.model_type)  # an unknown family is refused before its weights are fetched
