@@ -8,6 +8,8 @@ direction (the cause), and one that fires at the same places but writes elsewher
 from __future__ import annotations
 
 from collections.abc import Callable
+from copy import deepcopy
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -178,6 +180,18 @@ def test_an_assay_without_a_change_is_the_model_itself(model: Model, tokens: Tas
         assert margin[i] == pytest.approx(float(logits[TARGET] - others.max()), abs=1e-4)
         assert difference[i] == pytest.approx(float(logits[TARGET] - logits[WRONG]), abs=1e-4)
         assert right[i] == (int(logits.argmax()) == TARGET)
+
+
+def test_an_assay_of_a_model_in_half_precision_restarts_it(
+    model: Model, dictionary: Dictionary, tokens: TaskTokens
+) -> None:
+    half = replace(model, network=deepcopy(model.network).to(torch.bfloat16))
+    assay = Assay.of(half, SITE, tokens, np.arange(60))
+    margin, _, right = assay.measure(None)
+    change = SetToMean(dictionary, [0], torch.tensor([0.0])).change(assay.values)
+    new_margin, _, _ = assay.measure(change)
+    assert right.tolist() == (~FAILED).tolist()
+    assert (new_margin[FAILED] > margin[FAILED] + 1).all()
 
 
 def test_bos_and_padding_are_never_edited_while_decoding(

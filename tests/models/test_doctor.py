@@ -19,7 +19,7 @@ from torch import Tensor
 
 from faultlens.errors import UserError
 from faultlens.features.lens import Lens
-from faultlens.models.convention import put_in_force, scaled
+from faultlens.models.convention import put_in_force, rivals, scaled
 from faultlens.models.dictionary import (
     Convention,
     Dictionary,
@@ -169,6 +169,33 @@ def test_a_factor_that_was_not_folded(model: Model) -> None:
     assert ill.better.words[0].startswith("factor=")
     assert float(ill.better.words[0].removeprefix("factor=")) == pytest.approx(factor, rel=0.1)
     assert one(model, put_in_force(trained, ill.better.words)).complaint is None
+
+
+def test_the_advice_keeps_the_words_that_were_given(model: Model) -> None:
+    """`--convention` is given whole: a change alone would take back what was right."""
+    right = planted(centred(values(model, SITE)), Convention(prepend_bos=True, centred=True))
+    file_says = replace(right, convention=Convention(prepend_bos=False, centred=False))
+    ill = one(model, put_in_force(file_says, ["bos", "raw"]))
+    assert ill.better is not None
+    assert ill.better.words == ("centred",)
+    assert "give --convention bos,centred, or" in str(ill.complaint)
+    assert one(model, put_in_force(file_says, ["bos", "centred"])).complaint is None
+
+
+def test_no_factor_is_tried_on_top_of_one_that_is_there(model: Model) -> None:
+    plain = planted(values(model, SITE), Convention(prepend_bos=True, centred=False))
+
+    def factors(dictionary: Dictionary) -> list[str]:
+        words = [word for rival in rivals(dictionary, 100.0) for word in rival.words]
+        return [word for word in words if word.startswith("factor=")]
+
+    assert len(factors(plain)) == 2
+    assert factors(put_in_force(plain, ["factor=0.5"])) == []
+    assert put_in_force(plain, ["factor=0.5", "no-bos"]).convention.given == (
+        "factor=0.5", "no-bos",
+    )  # fmt: skip
+    folded = replace(plain.convention, factor_folded=True)
+    assert factors(replace(plain, convention=folded)) == []
 
 
 def test_a_normalisation_of_each_token_that_is_left_out(model: Model) -> None:

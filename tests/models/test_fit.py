@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 import torch
 from torch.nn.functional import cross_entropy
 
+from faultlens.errors import UserError
 from faultlens.models.dictionary import Convention, Dictionary, Relu
 from faultlens.models.fit import mean_loss, measure_fit
 from faultlens.models.model import Model
@@ -74,6 +77,29 @@ def test_unexplained_variance_is_a_ratio_of_sums(tiny: Model) -> None:
     assert abs(ratio_of_sums - mean_of_ratios) > 1e-2, "the data must tell the rivals apart"
     assert fit.l0 == pytest.approx(float((some.encode(x) > 0).sum(1).float().mean()))
     assert fit.firing_share == pytest.approx(float((some.encode(x) > 0).any(0).float().mean()))
+
+
+def test_a_site_that_is_the_same_everywhere_is_one_sentence(
+    tiny: Model, perfect: Dictionary
+) -> None:
+    attention = tiny.network.transformer.h[1].attn.c_proj
+    attention.weight.data.zero_()
+    for constant in (0.0, 0.7):
+        attention.bias.data.fill_(constant)
+        dead = replace(perfect, site=Site(1, "attn_out"))
+        with pytest.raises(UserError, match=r"blocks\.1\.hook_attn_out is the same at all 17"):
+            measure_fit(tiny, dead, ROWS)
+
+
+def test_a_site_that_the_loss_does_not_need_has_no_share_recovered(
+    tiny: Model, perfect: Dictionary
+) -> None:
+    tiny.network.lm_head.weight = torch.nn.Parameter(torch.zeros(64, 24), requires_grad=False)
+    fit = measure_fit(tiny, perfect, ROWS)
+    assert fit.fvu == pytest.approx(0, abs=1e-9)
+    assert fit.loss_zero_ablated == fit.loss
+    assert fit.to_dict()["recovered_from_mean"] is None
+    assert fit.to_dict()["recovered_from_zero"] is None
 
 
 def test_ablation_replaces_every_token_but_bos(tiny: Model) -> None:

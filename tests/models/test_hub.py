@@ -14,10 +14,12 @@ import torch
 from conftest import use_cache
 from hub_cache import MODEL_COMMIT, RELEASE, SAE_COMMIT, SAE_REPOSITORY, snapshot, write_res_jb
 from referees import hooked_gpt2, quietly, registry_sae
+from safetensors.torch import load_file
 from torch.testing import assert_close
 
 from faultlens.errors import UserError
 from faultlens.features.lens import Lens
+from faultlens.mini import LANGUAGE_MODEL
 from faultlens.models import hub, registry
 from faultlens.models.convention import put_in_force
 from faultlens.models.dictionaries import load_dictionaries
@@ -51,6 +53,20 @@ def test_a_release_is_found_by_name_and_keeps_neuronpedias_names() -> None:
     (alone,) = load_dictionaries(f"{RELEASE}/blocks.8.hook_resid_pre", model)
     assert alone.name == "8-res-jb"
     assert alone.digest == eight.digest
+
+
+def test_a_model_of_the_cache_with_pickled_weights_only_says_what_to_give(
+    hub_in_use: Path,
+) -> None:
+    folder = snapshot(hub_in_use, "somebody/pickled", "c" * 40)
+    with pytest.raises(UserError, match="is not in the local Hugging Face cache"):
+        load_model("somebody/pickled")
+    for path in LANGUAGE_MODEL.glob("*.json"):
+        shutil.copy(path, folder)
+    torch.save(load_file(LANGUAGE_MODEL / "model.safetensors"), folder / "pytorch_model.bin")
+    with pytest.raises(UserError, match=r"only pickled weights \(pytorch_model\.bin\).*--trust-p"):
+        load_model("somebody/pickled")
+    assert load_model("somebody/pickled", trust_pickle=True).n_layers == load_model("mini").n_layers
 
 
 def test_nothing_is_asked_of_the_network_for_what_is_there(

@@ -49,6 +49,18 @@ def test_a_broken_file_is_one_sentence(folder: Path, broken: str) -> None:
         load_model(str(folder))
 
 
+@pytest.mark.parametrize("model_type", ["mamba", "not-yet-known"])
+def test_a_family_without_an_adapter_is_refused_with_the_known_ones(
+    folder: Path, model_type: str
+) -> None:
+    """One that Transformers has, and one that it has not."""
+    config = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps({**config, "model_type": model_type}))
+    expected = f"models of type '{model_type}' are not supported: expected one of .*gpt2"
+    with pytest.raises(UserError, match=expected):
+        load_model(str(folder))
+
+
 def test_a_folder_without_weights_is_one_sentence(folder: Path) -> None:
     (folder / "model.safetensors").unlink()
     with pytest.raises(UserError, match="cannot be loaded"):

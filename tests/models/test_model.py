@@ -58,6 +58,17 @@ def test_a_restart_gives_the_same_logits(tiny: Model, layer: int) -> None:
     assert torch.equal(tiny.logits(IDS), whole), "the blocks must be back in place"
 
 
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+def test_a_restart_takes_a_float32_residual_in_half_precision(
+    tiny: Model, dtype: torch.dtype
+) -> None:
+    tiny.network.to(dtype)
+    site = Site(2, "resid_pre")
+    residual = tiny.read(IDS, [site])[site]
+    assert residual.dtype == torch.float32
+    assert torch.equal(tiny.logits(IDS, restart=Restart(2, residual)), tiny.logits(IDS))
+
+
 def test_a_restart_really_uses_the_cached_residual(tiny: Model) -> None:
     residual = tiny.read(IDS, [Site(2, "resid_pre")])[Site(2, "resid_pre")]
     moved = tiny.logits(IDS, restart=Restart(2, residual + 1.0 * torch.randn(24)))

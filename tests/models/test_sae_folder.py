@@ -85,6 +85,7 @@ def agree(ours: Dictionary, sae: Any, x: torch.Tensor) -> None:
     assert_close(ours.reconstruct(x), decoded, rtol=RELATIVE, atol=RELATIVE * float(decoded.max()))
 
 
+@pytest.mark.parametrize("normalisation", NORMALISATIONS)
 @pytest.mark.parametrize(
     ("architecture", "skip"),
     [
@@ -94,8 +95,12 @@ def agree(ours: Dictionary, sae: Any, x: torch.Tensor) -> None:
         ("jumprelu_skip_transcoder", True),
     ],
 )
-def test_transcoders_are_saelenss(tmp_path: Path, architecture: str, skip: bool) -> None:
-    sae = saelens(architecture, "blocks.2.ln2.hook_normalized")
+def test_transcoders_are_saelenss(
+    tmp_path: Path, architecture: str, skip: bool, normalisation: str
+) -> None:
+    sae = saelens(
+        architecture, "blocks.2.ln2.hook_normalized", normalize_activations=normalisation
+    )
     sae.save_model(tmp_path / "sae")
     ours = load_sae_folder(tmp_path / "sae", "set", CPU)
     x = inputs()

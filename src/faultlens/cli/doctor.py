@@ -81,7 +81,7 @@ def _recovered(examination: Examination) -> str:
             f"loss recovered says nothing here: the model's own loss is {fit.loss:.1f} nats, "
             "hardly better than a guess"
         )
-    return (
-        f"loss recovered {fit.recovered_from_mean:.3f} (mean ablation), "
-        f"{fit.recovered_from_zero:.3f} (zero)"
-    )
+    mean, zero = fit.recovered_from_mean, fit.recovered_from_zero
+    if mean is None or zero is None:
+        return "loss recovered says nothing here: ablating the site leaves the loss as it is"
+    return f"loss recovered {mean:.3f} (mean ablation), {zero:.3f} (zero)"

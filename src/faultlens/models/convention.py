@@ -59,6 +59,7 @@ def put_in_force(dictionary: Dictionary, words: Sequence[str]) -> Dictionary:
 
     Raises UserError for a word that names no convention, or one that the site does not have.
     """
+    given = _together(dictionary.convention.given, words)
     for word in words:
         if word.startswith(FACTOR):
             dictionary = scaled(dictionary, _factor(word))
@@ -77,14 +78,24 @@ def put_in_force(dictionary: Dictionary, words: Sequence[str]) -> Dictionary:
             )
         convention = replace(dictionary.convention, **{field: value})
         dictionary = dictionary.under(convention)
-    return dictionary
+    return dictionary.under(replace(dictionary.convention, given=given))
+
+
+def _together(given: Sequence[str], more: Sequence[str]) -> tuple[str, ...]:
+    """Words in the order given, without those that a later one takes back; factors multiply."""
+    together: list[str] = []
+    for word in (*given, *more):
+        field = WORDS[word][0] if word in WORDS else None
+        together = [w for w in together if field is None or WORDS.get(w, ("",))[0] != field]
+        together.append(word)
+    return tuple(together)
 
 
 def scaled(dictionary: Dictionary, factor: float) -> Dictionary:
     """The dictionary with its input multiplied by `factor`, and its output divided by it."""
     said = f"{dictionary.convention.normalisation}, factor {factor:g}"
     return replace(
-        dictionary.under(replace(dictionary.convention, normalisation=said)),
+        dictionary.under(replace(dictionary.convention, normalisation=said, factor_folded=True)),
         W_enc=dictionary.W_enc * factor,
         W_dec=dictionary.W_dec / factor,
         b_dec=dictionary.b_dec / factor,
@@ -95,7 +106,8 @@ def rivals(dictionary: Dictionary, mean_norm: float) -> Iterator[Rival]:
     """Every convention that this dictionary could have been trained under, but the one in force.
 
     Centred or not and with BOS or not, in all combinations; at `hook_z`, with value biases folded
-    or not; and, where no token is normalised by itself, its input brought to the norm √d.
+    or not; and, where no token is normalised by itself and no factor is folded in, its input
+    brought to the norm √d.
 
     Args:
         dictionary: under the convention in force.
@@ -116,9 +128,11 @@ def rivals(dictionary: Dictionary, mean_norm: float) -> Iterator[Rival]:
         yield Rival((word,), put_in_force(dictionary, [word]))
     factor = math.sqrt(dictionary.d_in) / mean_norm
     affine = dictionary.normalisation is UNSCALED and dictionary.encoder is None
-    if affine and dictionary.site_out is None and not 0.8 < factor < 1.25:
+    free = dictionary.site_out is None and not now.factor_folded
+    if affine and free and not 0.8 < factor < 1.25:
         for one in (factor, 1 / factor):
-            yield Rival((f"{FACTOR}{one:.4g}",), scaled(dictionary, float(f"{one:.4g}")))
+            word = f"{FACTOR}{one:.4g}"
+            yield Rival((word,), put_in_force(dictionary, [word]))
 
 
 def _possible(dictionary: Dictionary) -> set[str]:

@@ -82,6 +82,8 @@ class Convention:
     centred: bool  # trained on residuals with their mean over d_model taken off
     value_bias_folded: bool = False  # at hook_z: trained on values without their bias
     normalisation: str = "none"  # of the input; a factor, where there is one, is folded in
+    factor_folded: bool = False  # whether there is one
+    given: tuple[str, ...] = ()  # the words that put it in force over what the file says
 
     def to_dict(self) -> dict[str, Any]:
         """For tables, manifest and report; only those that are not always the same."""
@@ -121,7 +123,7 @@ class Dictionary:
     source: str  # where it was loaded from
     digest: str  # SHA-256 of the weight file
     site_out: Site | None = None  # of a transcoder: where its reconstruction belongs
-    W_skip: Tensor | None = None  # of a skip transcoder: [d_in, d_out]
+    W_skip: Tensor | None = None  # of a skip transcoder: [d_in, d_out]; past the normalisation
     normalisation: Normalisation = UNSCALED
     value_bias: Tensor | None = None  # taken off at hook_z, [d_in]
     encoder: Encoder | None = None  # in place of the affine map and the activation
@@ -174,7 +176,7 @@ class Dictionary:
         if self.site_out is not None:
             assert target is not None, "a transcoder rebuilds another site"
             if self.W_skip is not None:
-                decoded = decoded + self.prepare(x) @ self.W_skip
+                decoded = decoded + self._centred(x) @ self.W_skip
             return decoded + (target.float() - self.centred(target))
         centred = self._centred(x)
         rebuilt = decoded * self.normalisation.scale(centred) + self.normalisation.shift(centred)

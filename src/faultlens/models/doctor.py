@@ -35,10 +35,11 @@ L0_AGREES, L0_DISAGREES = 1.25, 2.0  # factors between a measured and a publishe
 class Alternative:
     """A convention, and what comes out under it on the tokens that conventions are compared on."""
 
-    words: tuple[str, ...]  # those that put it in force; none for the one that is
+    words: tuple[str, ...]  # those that change it to this; none for the one in force
     said: str
     fvu: float
     l0: float
+    given: tuple[str, ...] = ()  # all that --convention then has to say
 
     def to_dict(self) -> dict[str, Any]:
         return {"convention": " ".join(self.words), "fvu": self.fvu, "l0": self.l0}
@@ -103,7 +104,7 @@ class Examination:
                 f"dictionary {self.name} does not fit {self.model} as it is read: with "
                 f"{better.said} it leaves {better.fvu:.1%} of the variance at {self.site} "
                 f"unexplained and has L0 {better.l0:.1f}, now {self.in_force.fvu:.1%} and "
-                f"{self.in_force.l0:.1f}{l0}; give --convention {','.join(better.words)}, or "
+                f"{self.in_force.l0:.1f}{l0}; give --convention {','.join(better.given)}, or "
                 "--no-fit-check to go on"
             )
         if not self.fit.fvu <= MOST_UNEXPLAINED:
@@ -179,7 +180,7 @@ def _examine(
     alternatives = []
     for rival in tried:
         under = _seen(rival.dictionary, compared[rival.dictionary.convention.prepend_bos])
-        alternatives.append(Alternative(rival.words, rival.said, under.fvu, under.l0))
+        alternatives.append(_alternative(rival, under))
     guess = math.log(model.vocabulary)
     return Examination(
         name=dictionary.name,
@@ -192,6 +193,11 @@ def _examine(
         published=dictionary.published,
         knows_language=assay.loss < 0.9 * guess,
     )
+
+
+def _alternative(rival: Rival, under: Reconstruction) -> Alternative:
+    given = rival.dictionary.convention.given
+    return Alternative(rival.words, rival.said, under.fvu, under.l0, given)
 
 
 def _seen(dictionary: Dictionary, values: dict[Site, Tensor]) -> Reconstruction:

@@ -14,6 +14,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from faultlens.errors import UserError
 from faultlens.models.dictionary import Dictionary
 from faultlens.models.losses import LossAssay, batches
 from faultlens.models.losses import mean_loss as mean_loss
@@ -23,6 +24,7 @@ SAMPLE = Path(__file__).parent / "fit_sample.txt"
 """Natural text of many kinds, about 2,500 words: templated text has too little variance."""
 
 
+CONSTANT = 1e-12  # a variance below this share of the mean square is rounding
 PIECE = 128  # tokens: the context that published dictionaries were often trained with
 
 
@@ -66,17 +68,19 @@ class Fit:
         return {**asdict(self), **shares}
 
     @property
-    def recovered_from_mean(self) -> float:
-        """(CE_mean − CE_sae) / (CE_mean − CE_clean)."""
+    def recovered_from_mean(self) -> float | None:
+        """(CE_mean − CE_sae) / (CE_mean − CE_clean); None where ablation costs nothing."""
         return _recovered(self.loss_mean_ablated, self.loss_reconstructed, self.loss)
 
     @property
-    def recovered_from_zero(self) -> float:
-        """(CE_zero − CE_sae) / (CE_zero − CE_clean)."""
+    def recovered_from_zero(self) -> float | None:
+        """(CE_zero − CE_sae) / (CE_zero − CE_clean); None where ablation costs nothing."""
         return _recovered(self.loss_zero_ablated, self.loss_reconstructed, self.loss)
 
 
-def _recovered(floor: float, reconstructed: float, clean: float) -> float:
+def _recovered(floor: float, reconstructed: float, clean: float) -> float | None:
+    if floor == clean:
+        return None
     return (floor - reconstructed) / (floor - clean)
 
 
@@ -117,9 +121,18 @@ class Reconstruction:
 
     @property
     def fvu(self) -> float:
-        """Σ‖x − x̂‖² / Σ‖x − x̄‖²: a ratio of sums."""
+        """Σ‖x − x̂‖² / Σ‖x − x̄‖²: a ratio of sums.
+
+        Raises UserError where the value to be rebuilt is the same at every token.
+        """
         assert self._sums is not None
         variance = self._squares - float((self._sums**2).sum()) / self.tokens
+        if variance <= CONSTANT * self._squares:
+            raise UserError(
+                f"dictionary {self._dictionary.name} cannot be judged: what it is to rebuild at "
+                f"{self._dictionary.target.name} is the same at all {self.tokens} tokens read; "
+                "choose another site or layer, or give --no-fit-check to go on"
+            )
         return self._error / variance
 
     @property

@@ -86,7 +86,8 @@ def fold(
         tensors["b_enc"] = tensors.pop("b_gate")
     _check(config, tensors, origin)
     W_enc, b_enc, W_dec, b_dec = (tensors[name] for name in ("W_enc", "b_enc", "W_dec", "b_dec"))
-    if config.normalisation == "expected_average_only_in" and origin.factor is not None:
+    if _has_factor(config, origin):
+        assert origin.factor is not None
         W_enc, W_dec, b_dec = W_enc * origin.factor, W_dec / origin.factor, b_dec / origin.factor
     if config.decoder_norm_in_activations:
         norm = W_dec.norm(dim=1)
@@ -108,6 +109,7 @@ def fold(
             centred=config.centred,
             value_bias_folded=config.value_bias_folded,
             normalisation=_described(config, origin),
+            factor_folded=_has_factor(config, origin),
         ),
         source=origin.source,
         digest=origin.digest,
@@ -117,6 +119,10 @@ def fold(
         encoder=encoder,
         published=origin.published,
     )
+
+
+def _has_factor(config: SaeConfig, origin: Origin) -> bool:
+    return config.normalisation == "expected_average_only_in" and origin.factor is not None
 
 
 def _described(config: SaeConfig, origin: Origin) -> str:

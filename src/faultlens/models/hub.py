@@ -83,6 +83,14 @@ def commit(repo: str, revision: str | None) -> str:
     return commit_of(Path(config)) or "unknown"
 
 
+def snapshot(repo: str, revision: str | None) -> Path | None:
+    """The folder of a model that is in the cache, whole or in part; None if it is not."""
+    from huggingface_hub import try_to_load_from_cache
+
+    config = try_to_load_from_cache(repo, "config.json", revision=revision)
+    return Path(config).parent if isinstance(config, str) else None
+
+
 def commit_of(path: Path) -> str | None:
     """The commit of a file that lies in the hub's cache (`…/snapshots/COMMIT/…`), else None."""
     parts = path.parts

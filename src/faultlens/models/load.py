@@ -87,6 +87,9 @@ def _from_anywhere(
         if in_cache:
             raise UserError(_cannot_be_loaded(name, error)) from error
     if not hub.reachable():
+        cached = hub.snapshot(name, revision)
+        if cached is not None:
+            _refuse_pickle(name, cached, trust_pickle)
         raise UserError(hub.not_at_hand(f"model {name!r}", download_size(name)))
     try:
         return _from_transformers(*arguments, local_only=False)
@@ -98,9 +101,13 @@ def _from_transformers(
     source: str, dtype: str, revision: str | None, trust_pickle: bool, local_only: bool
 ) -> tuple[Any, dict[str, Any], Any, Any]:
     """Network, what loading said of it, tokenizer and configuration."""
-    from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
+    from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, PretrainedConfig
 
     where = {"revision": revision or "main", "local_files_only": local_only}
+    raw, _ = PretrainedConfig.get_config_dict(source, **where)
+    # Before AutoConfig, whose own error for a type it does not know speaks of upgrading.
+    if isinstance(raw.get("model_type"), str):
+        adapter_for(raw["model_type"])
     config = AutoConfig.from_pretrained(source, **where)
     adapter_for(config.model_type)  # an unknown family is refused before its weights are fetched
     network, loading = AutoModelForCausalLM.from_pretrained(

@@ -41,7 +41,7 @@ class Restart:
     """Take the forward pass up at block `layer` from the cached `residual` that enters it.
 
     The residual is `blocks.{layer}.hook_resid_pre`, `[batch, positions, d_model]`, read from the
-    same token ids.
+    same token ids; it is brought to what the model runs in.
     """
 
     layer: int
@@ -264,7 +264,9 @@ class Model:
             yield
             return
         full = self.adapter.blocks(self.network)
-        skips = [_Skip(restart.residual)] + [_Skip() for _ in range(restart.layer - 1)]
+        like = next(iter(self.network.parameters()))  # reading gave float32, whatever the model is
+        residual = restart.residual.to(like.device, like.dtype)
+        skips = [_Skip(residual)] + [_Skip() for _ in range(restart.layer - 1)]
         try:
             self.adapter.put_blocks(self.network, nn.ModuleList([*skips, *full[restart.layer :]]))
             yield

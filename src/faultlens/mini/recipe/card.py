@@ -206,7 +206,7 @@ def _fit_targets(fits: Collection[Fit]) -> list[Target]:
     fvu = max(fit.fvu for fit in fits)
     l0 = max(fit.l0 for fit in fits)
     dead = max(1 - fit.firing_share for fit in fits)
-    recovered = min(fit.recovered_from_mean for fit in fits)
+    recovered = min(_given(fit.recovered_from_mean) for fit in fits)
     return [
         ("every SAE: FVU at most 0.15", f"at most {fvu:.3f}", fvu <= 0.15),
         ("every SAE: mean L0 at most 40", f"at most {l0:.1f}", l0 <= 40),
@@ -219,6 +219,11 @@ def _fit_targets(fits: Collection[Fit]) -> list[Target]:
     ]
 
 
+def _given(recovered: float | None) -> float:
+    assert recovered is not None, "mini's sites all matter to its loss"
+    return recovered
+
+
 def _size_target() -> Target:
     size = sum(path.stat().st_size for path in FILES.rglob("*") if path.is_file())
     return "all files together under 24 MB", f"{size / 1e6:.1f} MB", size < PACKAGE_LIMIT
@@ -228,8 +233,8 @@ def _dictionaries(lens: Lens, fits: dict[str, Fit]) -> str:
     tokens = next(iter(fits.values())).tokens
     lines = [
         f"| {name} | {lens[name].site.name} | {lens[name].d_sae} | {fit.fvu:.3f} | {fit.l0:.1f} | "
-        f"{1 - fit.firing_share:.1%} | {fit.recovered_from_mean:.3f} | "
-        f"{fit.recovered_from_zero:.3f} |"
+        f"{1 - fit.firing_share:.1%} | {_given(fit.recovered_from_mean):.3f} | "
+        f"{_given(fit.recovered_from_zero):.3f} |"
         for name, fit in fits.items()
     ]
     return (
