@@ -148,3 +148,11 @@ def test_tables_that_do_not_fit_are_refused() -> None:
     silent = FeatureTable("3-res-x", csr_matrix((40, 5)), planted().rows, {}, 3)
     with pytest.raises(UserError, match="no feature of 3-res-x fires on any text of planted"):
         profile(silent)
+
+
+@pytest.mark.parametrize("threshold", [np.nan, np.inf, -np.inf, -0.5])
+def test_a_threshold_that_cannot_be_meant_is_refused(threshold: float) -> None:
+    expected = f"^the threshold is {threshold}: expected a finite number >= 0$"
+    with pytest.raises(UserError, match=expected):
+        profile(planted(), threshold=threshold)
+    assert profile(planted(), threshold=0.0).sites["3-res-x"].threshold == 0.0

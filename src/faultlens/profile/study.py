@@ -13,7 +13,7 @@ from faultlens.profile.chance import against_chance, draw_nulls
 from faultlens.profile.layers import compare_layers, difficulties
 from faultlens.profile.lengths import length_strata as strata_of
 from faultlens.profile.lengths import lengths_by_category, text_lengths
-from faultlens.profile.measures import SiteMeasures
+from faultlens.profile.measures import SiteMeasures, check_threshold
 from faultlens.profile.readings import category_reading, site_reading
 from faultlens.profile.result import Profile
 from faultlens.progress import SILENT, Progress
@@ -50,8 +50,10 @@ def profile_tables(
         progress: told of the stages.
 
     Raises:
-        UserError: a table does not fit the corpus, or nothing fires in it.
+        UserError: a table does not fit the corpus, nothing fires in it, or the threshold is no
+            finite number >= 0.
     """
+    check_threshold(threshold)
     for name, table in tables.items():
         if table.n_texts != len(corpus):
             raise UserError(
