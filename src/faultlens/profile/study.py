@@ -59,7 +59,7 @@ def profile_tables(
             raise UserError(
                 f"table {name} has {table.n_texts} rows, the corpus has {len(corpus)} texts"
             )
-        if not table.matrix.nnz:
+        if not (table.matrix.data > 0).any():
             raise UserError(f"no feature of {name} fires on any text of {corpus.name}")
     measures = {name: SiteMeasures.of(table, threshold) for name, table in tables.items()}
     lengths, unit = text_lengths(tables, corpus)
