@@ -92,7 +92,15 @@ def profile_tables(
         lengths=lengths_by_category(lengths, unit, corpus),
         sites=sites,
         difficulty=difficulties(sites, ALPHA),
-        length_strata=length_strata,
-        warnings=corpus.warnings,
+        length_strata=None if strata is None else int(strata.max()) + 1,
+        warnings=[*corpus.warnings, *_fewer_strata(length_strata, strata)],
         layers=compare_layers(sites, decoders or {}),
     )
+
+
+def _fewer_strata(asked: int | None, strata: np.ndarray | None) -> list[str]:
+    """That equal lengths left fewer strata than were asked for, if they did."""
+    found = 0 if strata is None else int(strata.max()) + 1
+    if asked is None or found == asked:
+        return []
+    return [f"of {asked} length strata asked for, {found} came about: many texts are equally long"]
