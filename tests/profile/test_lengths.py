@@ -58,3 +58,24 @@ def test_strata_are_equally_full_and_keep_equal_lengths_together() -> None:
 def test_strata_that_hold_nothing_fixed_are_refused(strata: int) -> None:
     with pytest.raises(UserError, match=f"{strata} length strata for 120 texts: expected 2 to 60"):
         profiled(strata)
+
+
+def test_strata_that_came_about_are_counted() -> None:
+    """Half the texts of length 5, the others longer: of 5 strata the two lowest edges coincide."""
+    lengths = np.repeat([5, 6, 7, 8], [60, 20, 20, 20])
+    assert np.unique(length_strata(lengths, 4)).tolist() == [0, 1, 2]
+    made = table()
+    tied = FeatureTable(made.name, made.matrix, made.rows.assign(tokens=lengths), {}, 2)
+    result = profile_tables({"2-res-x": tied}, CORPUS, permutations=99, length_strata=4)
+    assert result.length_strata == 3
+    assert "of 4 length strata asked for, 3 came about: many texts are equally long" in (
+        result.warnings
+    )
+    assert not [w for w in profiled(12).warnings if "strata" in w]
+
+
+def test_lengths_that_leave_one_stratum_are_refused() -> None:
+    with pytest.raises(UserError, match="^3 length strata for 9 texts: so many are equally long"):
+        length_strata(np.full(9, 5), 3)
+    with pytest.raises(UserError, match="fewer than two come about"):
+        length_strata(np.array([5] * 4 + [9] * 5), 2)

@@ -148,3 +148,32 @@ def test_tables_that_do_not_fit_are_refused() -> None:
     silent = FeatureTable("3-res-x", csr_matrix((40, 5)), planted().rows, {}, 3)
     with pytest.raises(UserError, match="no feature of 3-res-x fires on any text of planted"):
         profile(silent)
+
+
+@pytest.mark.parametrize("threshold", [np.nan, np.inf, -np.inf, -0.5])
+def test_a_threshold_that_cannot_be_meant_is_refused(threshold: float) -> None:
+    expected = f"^the threshold is {threshold}: expected a finite number >= 0$"
+    with pytest.raises(UserError, match=expected):
+        profile(planted(), threshold=threshold)
+    assert profile(planted(), threshold=0.0).sites["3-res-x"].threshold == 0.0
+
+
+def test_zeros_that_are_stored_are_no_activations() -> None:
+    stored = csr_matrix(np.ones((40, 5), dtype=np.float32))
+    stored.data[:] = 0
+    with pytest.raises(UserError, match="no feature of 3-res-x fires on any text of planted"):
+        profile(FeatureTable("3-res-x", stored, planted().rows, {}, 3))
+    table = planted()
+    explicit = csr_matrix(np.ones(table.matrix.shape, dtype=np.float32))
+    explicit.data[:] = table.matrix.toarray().ravel()
+    assert explicit.nnz > table.matrix.nnz
+    same = FeatureTable(table.name, explicit, table.rows, table.convention, table.layer)
+    assert profile(same) == profile(table)
+
+
+def test_a_column_that_is_not_there_is_one_sentence() -> None:
+    matrix = csr_matrix(planted().matrix)
+    matrix.indices[0] = 200
+    with pytest.raises(UserError, match="^table 3-res-x holds no valid CSR matrix: .*ind") as told:
+        FeatureTable("3-res-x", matrix, planted().rows, {}, 3)
+    assert "\n" not in str(told.value)

@@ -85,7 +85,9 @@ def profile(
     if out is not None:
         check_target(out, overwrite)
     from faultlens.cli.run import Findings, finish
+    from faultlens.profile.measures import check_threshold
 
+    check_threshold(threshold)
     if features and (pairs is not None or multiverse):
         raise UserError(
             f"{'--pairs' if pairs is not None else '--multiverse'} needs a model to read texts "

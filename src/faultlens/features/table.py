@@ -38,6 +38,10 @@ class FeatureTable:
     def __post_init__(self) -> None:
         if len(self.rows) != self.matrix.shape[0]:
             raise ValueError(f"{self.matrix.shape[0]} rows of features, {len(self.rows)} texts")
+        try:
+            self.matrix.check_format(full_check=True)
+        except ValueError as error:
+            raise UserError(f"table {self.name} holds no valid CSR matrix: {error}") from error
         if not np.isfinite(self.matrix.data).all():
             raise UserError(f"table {self.name} holds NaN or infinite values: expected activations")
 

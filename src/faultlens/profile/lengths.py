@@ -40,7 +40,8 @@ def length_strata(lengths: np.ndarray, strata: int) -> np.ndarray:
 
     Equally long texts share a stratum, so that with many ties there are fewer strata than asked.
 
-    Raises UserError unless at least two strata of at least two texts come about.
+    Raises UserError for fewer than 2 strata or more than half as many as texts, and where the
+    lengths are so tied that fewer than two come about.
 
     >>> length_strata(np.array([5, 9, 5, 30, 12, 5]), 3).tolist()
     [0, 1, 0, 2, 2, 0]
@@ -52,4 +53,12 @@ def length_strata(lengths: np.ndarray, strata: int) -> np.ndarray:
             + (f"2 to {most}" if most >= 2 else "at least 4 texts")
         )
     edges = np.quantile(lengths, np.arange(1, strata) / strata)
-    return np.searchsorted(edges, lengths, side="left")
+    found: np.ndarray = np.unique(
+        np.searchsorted(edges, lengths, side="left"), return_inverse=True
+    )[1]
+    if found.max() < 1:
+        raise UserError(
+            f"{strata} length strata for {len(lengths)} texts: so many are equally long that fewer "
+            "than two come about; leave the strata out"
+        )
+    return found

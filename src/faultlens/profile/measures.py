@@ -11,10 +11,17 @@ from functools import cached_property
 
 import numpy as np
 
+from faultlens.errors import UserError
 from faultlens.features.table import FeatureTable
 from faultlens.stats.effects import auroc, gini, midranks
 
 DEFAULT_PERCENTILE = 99.5  # of the positive pooled values: the default threshold
+
+
+def check_threshold(threshold: float | None) -> None:
+    """Raises UserError for a τ that no activation can be compared with: nan, infinite, negative."""
+    if threshold is not None and not 0 <= threshold < np.inf:
+        raise UserError(f"the threshold is {threshold}: expected a finite number >= 0")
 
 
 def default_threshold(table: FeatureTable) -> float:

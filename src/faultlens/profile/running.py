@@ -13,6 +13,7 @@ from faultlens.features.reading import Long
 from faultlens.features.store import ActivationStore
 from faultlens.features.table import FeatureTable
 from faultlens.profile.extraction import check_long
+from faultlens.profile.measures import check_threshold
 from faultlens.profile.multiverse import method_study
 from faultlens.profile.pairs import contrast_pairs
 from faultlens.profile.result import MinimalPairs, Profile
@@ -53,6 +54,7 @@ def profile_lens(
     Raises:
         UserError: a text cannot be read, or nothing fires.
     """
+    check_threshold(threshold)
     if multiverse:
         check_long(long)
     store = ActivationStore()

@@ -13,7 +13,7 @@ from faultlens.profile.chance import against_chance, draw_nulls
 from faultlens.profile.layers import compare_layers, difficulties
 from faultlens.profile.lengths import length_strata as strata_of
 from faultlens.profile.lengths import lengths_by_category, text_lengths
-from faultlens.profile.measures import SiteMeasures
+from faultlens.profile.measures import SiteMeasures, check_threshold
 from faultlens.profile.readings import category_reading, site_reading
 from faultlens.profile.result import Profile
 from faultlens.progress import SILENT, Progress
@@ -50,14 +50,16 @@ def profile_tables(
         progress: told of the stages.
 
     Raises:
-        UserError: a table does not fit the corpus, or nothing fires in it.
+        UserError: a table does not fit the corpus, nothing fires in it, or the threshold is no
+            finite number >= 0.
     """
+    check_threshold(threshold)
     for name, table in tables.items():
         if table.n_texts != len(corpus):
             raise UserError(
                 f"table {name} has {table.n_texts} rows, the corpus has {len(corpus)} texts"
             )
-        if not table.matrix.nnz:
+        if not (table.matrix.data > 0).any():
             raise UserError(f"no feature of {name} fires on any text of {corpus.name}")
     measures = {name: SiteMeasures.of(table, threshold) for name, table in tables.items()}
     lengths, unit = text_lengths(tables, corpus)
@@ -90,7 +92,15 @@ def profile_tables(
         lengths=lengths_by_category(lengths, unit, corpus),
         sites=sites,
         difficulty=difficulties(sites, ALPHA),
-        length_strata=length_strata,
-        warnings=corpus.warnings,
+        length_strata=None if strata is None else int(strata.max()) + 1,
+        warnings=[*corpus.warnings, *_fewer_strata(length_strata, strata)],
         layers=compare_layers(sites, decoders or {}),
     )
+
+
+def _fewer_strata(asked: int | None, strata: np.ndarray | None) -> list[str]:
+    """That equal lengths left fewer strata than were asked for, if they did."""
+    found = 0 if strata is None else int(strata.max()) + 1
+    if asked is None or found == asked:
+        return []
+    return [f"of {asked} length strata asked for, {found} came about: many texts are equally long"]

@@ -40,7 +40,7 @@ class Profile:
     lengths: dict[str, Length]
     sites: dict[str, SiteReading]
     difficulty: dict[str, Difficulty]
-    length_strata: int | None = None  # labels were shuffled only within so many strata of length
+    length_strata: int | None = None  # that came about; labels were shuffled only within them
     warnings: list[str] = field(default_factory=list)  # what to know of the corpus
     layers: LayerComparison | None = None  # None with fewer than two layers of a kind
     tokens: TokenEvidence | None = None  # None without a model
