@@ -98,9 +98,7 @@ def agree(ours: Dictionary, sae: Any, x: torch.Tensor) -> None:
 def test_transcoders_are_saelenss(
     tmp_path: Path, architecture: str, skip: bool, normalisation: str
 ) -> None:
-    sae = saelens(
-        architecture, "blocks.2.ln2.hook_normalized", normalize_activations=normalisation
-    )
+    sae = saelens(architecture, "blocks.2.ln2.hook_normalized", normalize_activations=normalisation)
     sae.save_model(tmp_path / "sae")
     ours = load_sae_folder(tmp_path / "sae", "set", CPU)
     x = inputs()

@@ -38,7 +38,6 @@ from faultlens.stats.effect_intervals import (
     rate_difference,
     welch_interval,
 )
-from faultlens.stats.fisher import least_attainable
 from faultlens.stats.moments import moments
 from faultlens.stats.multiplicity import holm
 
@@ -119,7 +118,9 @@ def conclude(
         groups = [found.rank(np.arange(len(found.column)))[:1]]
     with_failure = [i for i, members in enumerate(groups) if found.auroc[members[0]] > 0.5]
     suspect = next(iter([*with_failure, 0]))
-    judge = _Judge(found, tables, failed, described, strata, codes, conditional, others, alpha)
+    judge = _Judge(
+        found, tables, failed, described, strata, codes, conditional, others, found.least_p, alpha
+    )
     classes: dict[str, list[ClassReading]] = {name: [] for name in tables}
     accused = None
     for rank, members in enumerate(groups):
@@ -161,6 +162,7 @@ class _Judge:
     codes: np.ndarray
     conditional: np.ndarray
     others: Mapping[str, tuple[int, OtherOutcome | None]]
+    least: np.ndarray
     alpha: float
 
     def reading(
@@ -177,12 +179,11 @@ class _Judge:
         within = self._confounds(values) if significant else None
         conditional = float(self.conditional[top])
         flagged = [] if significant else [t for t, f in found.flagged.items() if f[top]]
-        least = least_attainable(np.array([sum(counts)]), found.failures, len(self.failed))
         verdict = verdicts.of_class(
             verdicts.Evidence(
                 active=counts,
                 p_deciding=float(found.decisive[top]),
-                least_p=float(least[0]),
+                least_p=float(self.least[top]),
                 tested=len(found.column),
                 alpha=self.alpha,
                 rate_difference=float(found.rate_difference[top]),

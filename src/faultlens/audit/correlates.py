@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from math import comb
 
 import numpy as np
-from scipy.sparse import csr_matrix, hstack
+from scipy.sparse import csc_matrix, csr_matrix, hstack
 
 from faultlens.audit.steps import StudyRule
 from faultlens.features.table import FeatureTable
@@ -60,6 +61,22 @@ class Correlates:
         return result
 
     @property
+    def least_p(self) -> np.ndarray:
+        """The least unadjusted p that each feature admits, by firing or by strength.
+
+        By firing, Fisher's least with its support. By strength, where a feature fires on as many
+        prompts as fail and its values there differ: one arrangement of the outcome among all.
+        """
+        n, support = self.values.shape[0], self.fail_active + self.success_active
+        least = least_attainable(support, self.failures, n)
+        columns = csc_matrix(self.values)
+        columns.eliminate_zeros()
+        differ = np.array([np.ptp(v) > 0 if len(v) else False for v in _by_column(columns)])
+        able = differ & (support >= self.failures)
+        result: np.ndarray = np.where(able, np.minimum(least, 1 / comb(n, self.failures)), least)
+        return result
+
+    @property
     def flagged(self) -> dict[str, np.ndarray]:
         """Which features the tests flag that describe and do not decide, boolean, by test."""
         found = {
@@ -85,6 +102,10 @@ class Correlates:
         keys = (-d, self.p_fisher[members], self.decisive[members])
         result: np.ndarray = members[np.lexsort(keys)]
         return result
+
+
+def _by_column(columns: csc_matrix) -> list[np.ndarray]:
+    return np.split(columns.data, columns.indptr[1:-1])
 
 
 @dataclass(frozen=True, eq=False)
@@ -226,10 +247,8 @@ def artefact_classes(found: Correlates, alpha: float) -> list[np.ndarray]:
     No deciding test finds them, although their support would have allowed it: the least attainable
     p is at most α / m. Ranked as `significant_classes` ranks.
     """
-    n = found.values.shape[0]
-    least = least_attainable(found.fail_active + found.success_active, found.failures, n)
     flagged = np.logical_or.reduce(list(found.flagged.values()))
-    able = least <= alpha / max(len(least), 1)
+    able = found.least_p <= alpha / max(len(found.column), 1)
     by_neither = np.minimum(found.p_min_p, found.p_max_t) > alpha
     return _classes(found, flagged & able & by_neither)
 

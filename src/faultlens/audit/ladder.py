@@ -81,6 +81,7 @@ def build_ladder(
     random: csr_matrix | None = None,
     features: csr_matrix | None = None,
     scheme: Scheme = "repeated",
+    repeats: int = REPEATS,
     seed: int = 0,
     progress: Progress = SILENT,
 ) -> tuple[dict[str, Rung], Ladder]:
@@ -100,6 +101,7 @@ def build_ladder(
         random: activations of the random dictionary, pooled as the features are.
         features: **all** features of the dictionary, CSR `[prompts, d_sae]`.
         scheme: `repeated` or `study`.
+        repeats: of the five folds, under `repeated`.
         seed: of the folds and the bootstrap.
         progress: told of the trainings.
 
@@ -109,7 +111,7 @@ def build_ladder(
     failed = np.asarray(failed, dtype=bool)
     matrices = {"residuals": residual, "random features": random, "features": features}
     _check(texts, factors, failed, scheme, matrices)
-    repeats = REPEATS if scheme == "repeated" else 1
+    repeats = repeats if scheme == "repeated" else 1
     reason = too_few(failed)
     if reason:
         rungs = {name: Rung(None, None, None, reason) for name in RUNGS}

@@ -65,11 +65,13 @@ def _scoring(claim: str, reading: ClassReading) -> Claim:
     if not tested:
         why = "no other rule can be applied, none differs, or too few prompts fail under it"
         return Claim(claim, control, NOT_DONE, why)
+    if reading.verdict == ARTEFACT_OF_SCORING:
+        return Claim(claim, control, "failed", reading.sentence)
     p_value, worst = max(tested, key=lambda pair: pair[0])
     return Claim(
         claim,
         control,
-        "failed" if reading.verdict == ARTEFACT_OF_SCORING else "passed",
+        "passed",
         f"largest adjusted p = {p_value:.2g}, under {worst.rule} ({worst.failures} failures)",
     )
 
@@ -83,7 +85,7 @@ def _beyond_the_prompt(
     detail = "no factor" if copy is None else f"{copy.factor} = {copy.level}, {copy.jaccard:.2f}"
     claims = []
     if strata is not None and strata.others:
-        nearest = detail if copy is not None else "no level comes near"
+        nearest = detail if copy is not None else f"no level reaches {PROXY_JACCARD}"
         claims.append(Claim(claim, control, "failed" if copies else "passed", nearest))
     within = reading.confounds
     if strata is None or within is None or reading.p_conditional is None or not strata.factors:

@@ -31,6 +31,7 @@ from faultlens.features.store import ActivationStore
 from faultlens.features.table import FeatureTable
 from faultlens.models.normalisation import UNSCALED
 from faultlens.progress import SILENT, Progress
+from faultlens.stats.cross_validation import REPEATS
 
 ALPHA = 0.05
 DEFAULT_RULE = "exact-word"
@@ -52,6 +53,8 @@ class AuditConfig:
     """Of the ladder: `repeated`, or the reference `study`'s one split."""
     baselines: bool = True
     """Whether the ladder is climbed."""
+    repeats: int = REPEATS
+    """Of the ladder's five folds, under `repeated`."""
 
 
 @dataclass(frozen=True)
@@ -337,6 +340,7 @@ def _ladder(
         random=random,
         features=csr_matrix(hstack(matrices, format="csr")) if matrices else None,
         scheme=config.folds,
+        repeats=config.repeats,
         seed=config.seed,
         progress=progress,
     )

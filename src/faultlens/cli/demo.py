@@ -23,11 +23,12 @@ def demo(
     overwrite = overwrite or out == DEFAULT  # the demo may replace its own
     check_target(out, overwrite)
     arguments = {"model": "mini", "sae": "mini", "n": 300, "task_seed": 0, "pooling": "max"}
-    manifest = Manifest.begin({**arguments, "permutations": 10_000, "seed": 0, "out": str(out)})
+    drawn = {"permutations": 10_000, "repeats": 2, "seed": 0}
+    manifest = Manifest.begin({**arguments, **drawn, "out": str(out)})
     with progress_bars() as bars:
         ready = bars.start("Loading mini", 1)
         import faultlens as fl
-        from faultlens.audit.study import audit_task
+        from faultlens.audit.study import AuditConfig, audit_task
         from faultlens.cli.run import Findings, finish, record_lens
         from faultlens.features.store import ActivationStore
         from faultlens.profile.running import profile_lens
@@ -44,6 +45,7 @@ def demo(
 
         run = profile_lens(lens, corpus, pairs=pairs, progress=bars)
         task_read = ActivationStore()
-        audit = audit_task(lens, task, progress=bars, store=task_read)
+        config = AuditConfig(repeats=2)  # of the ladder: ten would take longer than all the rest
+        audit = audit_task(lens, task, config=config, progress=bars, store=task_read)
         found = Findings(run.profile, run.tables, run.store, audit, task_read)
     finish(out, manifest, found, overwrite, json=False)

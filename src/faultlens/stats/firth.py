@@ -138,6 +138,7 @@ def _place(Q: np.ndarray, y: np.ndarray, point: np.ndarray) -> _Place:
 def _maximum(Q: np.ndarray, y: np.ndarray, start: np.ndarray, free: slice) -> tuple[_Place, bool]:
     """Climb from `start` in the `free` coordinates; whether the modified score came to 0."""
     now = _place(Q, y, start)
+    share, before = 1.0, np.zeros_like(start)
     for _ in range(NEWTON_STEPS):
         if not np.isfinite(now.value):
             return now, False
@@ -146,7 +147,10 @@ def _maximum(Q: np.ndarray, y: np.ndarray, start: np.ndarray, free: slice) -> tu
         change = np.abs(Q @ step).max()
         if change <= LAST_STEP:
             return now, True
-        step *= min(1.0, LARGEST_STEP / change)
+        # Near the maximum the steps may swing from side to side of it: shorter ones come to rest.
+        share = share / 2 if (Q @ step) @ (Q @ before) < 0 else min(1.0, 1.5 * share)
+        before = step.copy()
+        step *= min(share, LARGEST_STEP / change)
         for _ in range(HALVINGS):
             following = _place(Q, y, now.point + step)
             if following.value >= now.value - ROUNDING * (1 + abs(now.value)):
