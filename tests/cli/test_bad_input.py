@@ -7,6 +7,7 @@ import shutil
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from safetensors.torch import load_file, save_file
@@ -231,6 +232,33 @@ def test_every_run_starts_with_the_fit_check(
     message = refused(capsys, *arguments, "--sae", wrong.parent)
     assert "dictionary 2-res-wrong leaves" in message
     assert "give --no-fit-check to go on" in message
+
+
+def test_a_feature_by_name_loads_its_layer_and_checks_its_dictionary(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import faultlens as fl
+    from faultlens.features.lens import Lens
+
+    loaded, checked = [], []
+
+    def load(*arguments: Any, **options: Any) -> Lens:
+        lens = fl_load(*arguments, **options)
+        loaded.append([d.name for d in lens.dictionaries])
+        return lens
+
+    def check(lens: Lens, progress: object) -> Lens:
+        checked.append([d.name for d in lens.dictionaries])
+        return lens
+
+    fl_load = fl.load
+    monkeypatch.setattr(fl, "load", load)
+    monkeypatch.setattr(Lens, "checked", check)
+    code, out, _ = run(capsys, "tokens", "Mary met Tom.", "--feature", "5-att-mini/5")
+    assert code == 0
+    assert out.startswith("5-att-mini/5 in 4 tokens")
+    assert loaded == [["5-res-mini", "5-att-mini", "5-mlp-mini"]]
+    assert checked == [["5-att-mini"]]
 
 
 def truncate(folder: Path) -> None:

@@ -36,20 +36,25 @@ def tokens(
 ) -> None:
     """One feature's activation at each token of a text, its classes of token, its top examples."""
     given = dict(locals())
-    from faultlens.cli.lens import open_lens
+    from dataclasses import replace
+
+    from faultlens.cli.lens import load_lens
 
     if text is None and corpus is None:
         raise UserError("nothing to read: expected a text, or a corpus with --corpus")
     place, slash, number = feature.rpartition("/")
     if not slash or not number.isdigit():
         raise UserError(f"--feature {feature!r}: expected LAYER/INDEX or NAME/INDEX, e.g. 3/17")
-    if place.isdigit():
-        given["layers"] = place
-    elif sites is None:  # a name says its own site
+    layer = place.partition("-")[0]  # names start with it: 3-res-mini
+    if layer.isdigit():
+        given["layers"] = layer
+    if not place.isdigit() and sites is None:  # a name says its own site
         given["sites"] = "all"
     with progress_bars() as bars:
-        lens = open_lens(given, bars)
-    name = _only_name(lens, place)
+        lens = load_lens(given)
+        name = _only_name(lens, place)
+        lens = replace(lens, dictionaries=(lens[name],))
+        lens = lens.checked(bars) if fit_check else lens.unchecked()
     index, d_sae = int(number), lens[name].d_sae
     if index >= d_sae:
         raise UserError(f"--feature {feature!r}: {name} has the features 0 to {d_sae - 1}")
@@ -105,14 +110,13 @@ def _text_lines(feature: str, shown: dict[str, Any]) -> list[str]:
 
 def _in_corpus(lens: Lens, name: str, index: int, corpus: str, top: int) -> dict[str, Any]:
     """The strongest texts of a corpus, and the classes of token against a random feature's."""
-    from dataclasses import asdict, replace
+    from dataclasses import asdict
 
     from faultlens.cli.profile import read_named_corpus
     from faultlens.features.store import ActivationStore
     from faultlens.profile.token_evidence import TokenMap, feature_tokens
 
     texts = read_named_corpus(corpus)
-    lens = replace(lens, dictionaries=(lens[name],))
     store = ActivationStore()
     table = lens.read(texts.texts, store=store)[name]
     seen = TokenMap.of(lens, texts.texts, table.rows["tokens"].tolist())
