@@ -240,7 +240,7 @@ def test_python_gives_an_equal_audit(run: Run, here: Path) -> None:
         assert result.features is not None and len(result.features["feature"]) == 29
 
 
-def test_a_table_may_hold_any_kind_of_matrix(here: Path) -> None:
+def test_a_table_may_hold_numbers_of_any_kind(here: Path) -> None:
     answers = fl.read_answers(here / "outcomes.jsonl")
     rows = pd.DataFrame({"text": [""] * N})
 
@@ -249,7 +249,6 @@ def test_a_table_may_hold_any_kind_of_matrix(here: Path) -> None:
         return fl.audit({"8-res-x": table}, answers, permutations=99, baselines=False)
 
     expected = audited(csr_matrix(features()))
-    assert audited(features()) == expected
     assert audited(csr_matrix(features().astype(int)).tocsc()) == expected
     assert audited(csr_matrix(features() > 0)).failures == expected.failures
 
@@ -429,14 +428,14 @@ def test_a_file_that_is_no_matrix(run: Run, here: Path) -> None:
     [
         (features() - 1, "table 8 holds negative values: expected activations, which are >= 0"),
         (features() * np.float32(1e35), "table 8 holds values beyond ±1e30"),
-        (features()[:, 0], r"table 8 has shape \(60,\): expected \[texts, features\]"),
+        (features()[:, :0], r"table 8 has shape \(60, 0\): expected \[texts, features\]"),
     ],
 )
 def test_tables_in_memory_meet_the_same_conditions(
     here: Path, matrix: np.ndarray, message: str
 ) -> None:
     answers = fl.read_answers(here / "outcomes.jsonl")
-    table = fl.FeatureTable("8", matrix, pd.DataFrame({"text": [""] * N}), {})  # type: ignore[arg-type]
+    table = fl.FeatureTable("8", csr_matrix(matrix), pd.DataFrame({"text": [""] * N}), {})
     with pytest.raises(fl.UserError, match=message):
         fl.audit({"8": table}, answers, baselines=False)
 

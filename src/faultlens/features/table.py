@@ -38,6 +38,8 @@ class FeatureTable:
     def __post_init__(self) -> None:
         if len(self.rows) != self.matrix.shape[0]:
             raise ValueError(f"{self.matrix.shape[0]} rows of features, {len(self.rows)} texts")
+        if not isinstance(self.matrix, csr_matrix):
+            object.__setattr__(self, "matrix", csr_matrix(self.matrix))
         try:
             self.matrix.check_format(full_check=True)
         except ValueError as error:
