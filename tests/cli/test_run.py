@@ -129,7 +129,7 @@ def test_an_audit_of_prompts_from_a_file(tmp_path: Path) -> None:
 
 
 def test_a_profile_of_a_folder_with_everything_asked_for(tmp_path: Path) -> None:
-    """Text files by category, one twice; labels shuffled within strata; pairs; the method study."""
+    """Text files by category, one twice; pairs; the method study."""
     texts = {
         "code": ["x = [1, 2]", "for i in y:\n    z(i)", "print(a + b)", "def f(q):\n    return q"],
         "chat": ["hi there", "how are you", "see you soon then", "hi there"],
@@ -146,7 +146,7 @@ def test_a_profile_of_a_folder_with_everything_asked_for(tmp_path: Path) -> None
     ]
     (tmp_path / "pairs.jsonl").write_text("\n".join(map(json.dumps, rows)))
     done = faultlens(
-        "profile", "mine", "--layers", "3,4", "--permutations", "199", "--length-strata", "2",
+        "profile", "mine", "--layers", "3,4", "--permutations", "199",
         "--pairs", "pairs.jsonl", "--multiverse", "--out", "run", cwd=tmp_path,
     )  # fmt: skip
     warnings = [line for line in done.stderr.splitlines() if line.startswith("warning: ")]
@@ -156,7 +156,7 @@ def test_a_profile_of_a_folder_with_everything_asked_for(tmp_path: Path) -> None
         "has in common",
     ]
     profile = Profile.from_dict(json.loads((tmp_path / "run" / "profile.json").read_text()))
-    assert (profile.corpus, profile.n_texts, profile.length_strata) == ("mine", 9, 2)
+    assert (profile.corpus, profile.n_texts, profile.length_strata) == ("mine", 9, None)
     assert [f"warning: {w}" for w in profile.warnings] == warnings
     assert profile.pairs is not None and profile.pairs.pairs == 3
     assert profile.multiverse is not None and profile.multiverse.permutations == 199

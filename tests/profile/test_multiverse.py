@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
@@ -12,6 +14,7 @@ from faultlens.errors import UserError
 from faultlens.features.lens import Lens
 from faultlens.profile.extraction import Pooled, read_ways
 from faultlens.profile.result import Multiverse, Profile, Specification
+from faultlens.profile.running import profile_lens
 from faultlens.profile.specifications import ENCODE_FIRST, POOL_FIRST, Way, specifications, ways
 
 REDUCE = {
@@ -195,3 +198,13 @@ def test_what_needs_a_model_is_not_asked_of_tables(lens: Lens, corpus: Corpus) -
         fl.profile(tables, corpus, pairs=fl.minimal_pairs())
     with pytest.raises(UserError, match="^the method study needs a model to read texts with"):
         fl.profile(tables, corpus, multiverse=True)
+
+
+@pytest.mark.parametrize(
+    ("option", "name"), [({"threshold": 3.0}, "--threshold"), ({"length_strata": 2}, "--length-s")]
+)
+def test_choices_that_the_study_does_not_keep_are_refused(
+    lens: Lens, corpus: Corpus, option: dict[str, Any], name: str
+) -> None:
+    with pytest.raises(UserError, match="^the method study .* tries its own .*leave out " + name):
+        profile_lens(lens, corpus, multiverse=True, **option)

@@ -177,3 +177,16 @@ def test_a_column_that_is_not_there_is_one_sentence() -> None:
     with pytest.raises(UserError, match="^table 3-res-x holds no valid CSR matrix: .*ind") as told:
         FeatureTable("3-res-x", matrix, planted().rows, {}, 3)
     assert "\n" not in str(told.value)
+
+
+def test_too_few_permutations_are_said() -> None:
+    """Three hypotheses: 3/(59 + 1) is α, 3/(58 + 1) is above it."""
+    told = profile(planted(), permutations=58)
+    assert told.warnings == [
+        "with 58 permutations nothing can be beyond chance after Holm over 3 hypotheses "
+        "(categories × sites): at least 59 are needed"
+    ]
+    assert not any(told.beyond_chance().values())
+    enough = profile(planted(), permutations=59)
+    assert enough.warnings == []
+    assert enough.beyond_chance()["A"] == ["3-res-x"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -137,10 +138,28 @@ def test_what_only_a_model_can_tell_is_told_or_said_to_be_missing() -> None:
     assert "Python on operators and punctuation (18%, random 2%)" in whole
     assert "2 keep" not in whole and "1 keep the index" in whole
     assert "1 of 2 go to the feature that is nearest in direction" in whole
-    assert "Features go with meaning across forms at 1 of 2 sites" in whole
+    assert "Features go with meaning or its shared words across forms at 1 of 2 sites" in whole
     assert "The words alone go with meaning as well (+0.15, p 0.003)" in whole
     assert "12 of 14 claims hold throughout" in whole
     assert "✗ padding is pooled as if it were text" in whole
+
+
+def test_meaning_is_named_alone_where_words_alone_do_not_tell_it() -> None:
+    whole = samples.whole_profile()
+    assert whole.pairs is not None
+    words = replace(whole.pairs.words, p_value=0.06)
+    silent = replace(whole, pairs=replace(whole.pairs, words=words))
+    text = " ".join(as_text(profile_parts(silent), width=10_000).split())
+    assert "Features go with meaning across forms at 1 of 2 sites" in text
+    assert "The words alone do not (p 0.06)" in text
+
+
+def test_the_norm_is_not_said_to_grow_where_nobody_measured_it() -> None:
+    parts = profile_parts(samples.whole_profile())
+    captions = [part.caption for part in parts if isinstance(part, Figure | Table)]
+    assert not [c for c in captions if "norm" in c and "grows with depth by itself" in c]
+    assert not [c for c in captions if "which grows with depth" in c]
+    assert any("so peaks are also given relative to its mean norm" in c for c in captions)
 
 
 def test_figures_are_handed_out_as_plotly_objects() -> None:

@@ -121,6 +121,8 @@ def profile(
                 progress=bars, **options,
             )  # fmt: skip
             found = Findings(run.profile, run.tables, run.store)
+    assert found.profile is not None
+    warn([said for said in found.profile.warnings if said not in texts.warnings])
     finish(out, manifest, found, overwrite, json)
 
 

@@ -14,6 +14,7 @@ import numpy as np
 from scipy.sparse import csr_matrix, diags
 
 from faultlens.corpus.texts import Corpus
+from faultlens.errors import UserError
 from faultlens.features.lens import Lens
 from faultlens.features.reading import Long
 from faultlens.profile.chance import auroc_null, random_labellings, score_null
@@ -45,6 +46,16 @@ class Outcome:
     values: np.ndarray  # of the best feature
     beyond: np.ndarray  # whether it is beyond chance
     features: np.ndarray  # its index; −1 where nothing fires
+
+
+def check_choices(threshold: float | None, length_strata: int | None) -> None:
+    """Raises UserError for a choice that the method study does not keep: it tries its own."""
+    for name, given in (("--threshold", threshold), ("--length-strata", length_strata)):
+        if given is not None:
+            raise UserError(
+                f"the method study (--multiverse) tries its own thresholds and shuffles among all "
+                f"texts: leave out {name}, or run it by itself"
+            )
 
 
 def method_study(

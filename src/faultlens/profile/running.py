@@ -14,7 +14,7 @@ from faultlens.features.store import ActivationStore
 from faultlens.features.table import FeatureTable
 from faultlens.profile.extraction import check_long
 from faultlens.profile.measures import check_threshold
-from faultlens.profile.multiverse import method_study
+from faultlens.profile.multiverse import check_choices, method_study
 from faultlens.profile.pairs import contrast_pairs
 from faultlens.profile.result import MinimalPairs, Profile
 from faultlens.profile.study import ALPHA, profile_tables
@@ -57,6 +57,7 @@ def profile_lens(
     check_threshold(threshold)
     if multiverse:
         check_long(long)
+        check_choices(threshold, length_strata)
     store = ActivationStore()
     tick = progress.start("Reading texts", len(corpus))
     tables = lens.read(corpus.texts, pooling, long, tick, store)

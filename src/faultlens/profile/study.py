@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from itertools import count
 
 import numpy as np
 
@@ -93,7 +94,11 @@ def profile_tables(
         sites=sites,
         difficulty=difficulties(sites, ALPHA),
         length_strata=None if strata is None else int(strata.max()) + 1,
-        warnings=[*corpus.warnings, *_fewer_strata(length_strata, strata)],
+        warnings=[
+            *corpus.warnings,
+            *_fewer_strata(length_strata, strata),
+            *_too_few_permutations(len(sites) * len(corpus.categories), permutations),
+        ],
         layers=compare_layers(sites, decoders or {}),
     )
 
@@ -104,3 +109,17 @@ def _fewer_strata(asked: int | None, strata: np.ndarray | None) -> list[str]:
     if asked is None or found == asked:
         return []
     return [f"of {asked} length strata asked for, {found} came about: many texts are equally long"]
+
+
+def _too_few_permutations(cells: int, permutations: int) -> list[str]:
+    """That no p can be at most α after Holm, where the least, 1/(permutations + 1), is too large.
+
+    Holm multiplies the least p of all by the number of hypotheses, categories × sites.
+    """
+    if cells / (permutations + 1) <= ALPHA:
+        return []
+    enough = next(b for b in count(int(cells / ALPHA) - 2) if cells / (b + 1) <= ALPHA)
+    return [
+        f"with {permutations:,} permutations nothing can be beyond chance after Holm over "
+        f"{cells:,} hypotheses (categories × sites): at least {enough:,} are needed"
+    ]

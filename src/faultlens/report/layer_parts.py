@@ -130,7 +130,8 @@ def _trends(profile: Profile) -> Table:
         for trend in trends
     ]
     return table(
-        "What grows with depth. A residual stream grows by itself; the relative peak does not.",
+        "What grows with depth. A residual stream may grow by itself, so peaks are also given "
+        "relative to its mean norm.",
         [
             Column("Category"),
             Column("Quantity"),

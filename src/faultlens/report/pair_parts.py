@@ -41,8 +41,10 @@ def _callout(pairs: MinimalPairs, site: str, alpha: float) -> Callout:
     found = pairs.sites[site]
     alike = found.similarity
     beyond = [name for name, of_site in pairs.sites.items() if of_site.p_holm <= alpha]
+    shared = pairs.words.p_value <= alpha
+    what = "meaning or its shared words" if shared else "meaning"
     title = (
-        f"Features go with meaning across forms at {len(beyond)} of "
+        f"Features go with {what} across forms at {len(beyond)} of "
         f"{counted(len(pairs.sites), 'site')}"
     )
     text = (
@@ -52,7 +54,7 @@ def _callout(pairs: MinimalPairs, site: str, alpha: float) -> Callout:
         f"{number(alike.between)}: {signed(alike.difference)}, "
         f"p Holm {p_value(found.p_holm)} by permuting the meanings within each form. "
     )
-    if pairs.words.p_value <= alpha:
+    if shared:
         text += (
             f"The words alone go with meaning as well ({signed(pairs.words.difference)}, p "
             f"{p_value(pairs.words.p_value)}): forms of one meaning share names and numbers, and "

@@ -65,9 +65,9 @@ def profile_parts(profile: Profile) -> list[Part]:
     if found is not None:
         figure, relative = found
         what = (
-            "relative to the mean residual norm, which grows with depth"
+            "relative to the mean residual norm of the site"
             if relative
-            else "absolute, for the residual norm is not known: it grows with depth by itself"
+            else "absolute, for the residual norm is not known"
         )
         parts.append(
             Figure(
