@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -12,10 +13,18 @@ import faultlens as fl
 from faultlens.corpus.texts import Corpus
 from faultlens.errors import UserError
 from faultlens.features.lens import Lens
+from faultlens.profile.choices import choices
 from faultlens.profile.extraction import Pooled, read_ways
 from faultlens.profile.result import Multiverse, Profile, Specification
 from faultlens.profile.running import profile_lens
-from faultlens.profile.specifications import ENCODE_FIRST, POOL_FIRST, Way, specifications, ways
+from faultlens.profile.specifications import (
+    ENCODE_FIRST,
+    POOL_FIRST,
+    Way,
+    is_default,
+    specifications,
+    ways,
+)
 
 REDUCE = {
     "max": lambda x: x.max(0),
@@ -107,9 +116,38 @@ def test_errors_are_labelled_and_nothing_else() -> None:
     assert {way.pooling for way in ways("last-3", True)} == {"max", "mean", "sum", "last", "last-3"}
     by = specifications(ways("max", True))
     assert {name: len(of_by) for name, of_by in by.items()} == {
-        "selectivity": 64,
-        "specialist": 384,
+        "selectivity": 52,
+        "specialist": 312,
+    }, "of the last token BOS and order change nothing: 26 ways, not 32"
+
+
+@pytest.mark.parametrize("pooling", ["max", "last", "last-1", "last-3"])
+def test_each_computation_is_one_specification_whatever_the_default(pooling: str) -> None:
+    by = specifications(ways(pooling, True))
+    counts = {"last-3": 34}
+    default = {}
+    for name, of_by in by.items():
+        keys = [(s.pooling, s.bos, s.padding, s.order, s.relative) for s in of_by]
+        assert len(set(keys)) == 2 * counts.get(pooling, 26)
+        assert {key[:2] for key in keys if key[0] == "last"} == {("last", False)}
+        found = [i for i, spec in enumerate(of_by) if is_default(spec, pooling, 99.5)]
+        assert len(found) == 1
+        default[name] = found[0]
+    outcomes = {
+        name: [Found(np.full((2, 1), True), np.full((2, 1), i)) for i in range(len(of_by))]
+        for name, of_by in by.items()
     }
+    made = {(c.name, c.value): c for c in choices(by, outcomes, default)}
+    same = 1.0 if pooling in ("last", "last-1") else 0.0
+    assert made["BOS", "pooled"].same_alone == same
+    assert made["order", "pool, then encode"].same_alone == same
+    assert made["padding", "pooled"].same_alone == 0.0
+
+
+@dataclass(frozen=True, eq=False)
+class Found:
+    beyond: np.ndarray
+    features: np.ndarray
 
 
 def study(profile: Profile) -> Multiverse:
@@ -160,7 +198,7 @@ def test_choices_show_the_damage_of_each_error(profile: Profile) -> None:
     assert wrong.error.startswith("pooled before it was encoded")
     assert wrong.same_alone < 0.5, "mean-then-encode names other features"
     assert found["padding", "pooled"].error and not found["BOS", "pooled"].error
-    assert found["padding", "pooled"].specifications == 32
+    assert found["padding", "pooled"].specifications == 26
     of_score = [c for c in found.values() if c.by == "specialist"]
     assert {c.name for c in of_score} == {"threshold", "rule"}
 

@@ -13,6 +13,7 @@ from faultlens.profile.specifications import (
     MEAN_THEN_ENCODE,
     POOL_FIRST,
     UNMASKED,
+    way_of,
 )
 
 
@@ -75,8 +76,8 @@ def _dimension(
     values = dict.fromkeys(getattr(spec, field) for spec in specs)
     for value in values:
         making = [i for i, spec in enumerate(specs) if getattr(spec, field) == value]
-        alone = replace(specs[default], **{field: value}, errors=[])
-        place = next(i for i in making if replace(specs[i], errors=[]) == alone)
+        alone = _distinct(replace(specs[default], **{field: value}, errors=[]))
+        place = next(i for i, spec in enumerate(specs) if replace(spec, errors=[]) == alone)
         yield Choice(
             name=name,
             value=words(specs[making[0]]),
@@ -88,6 +89,12 @@ def _dimension(
             beyond_mean=float(np.mean([beyond[i] for i in making])),
             same_mean=float(np.mean([same[i] for i in making])),
         )
+
+
+def _distinct(spec: Specification) -> Specification:
+    """The specification that gives the same numbers and is among those tried."""
+    way = way_of(spec).canonical
+    return replace(spec, pooling=way.pooling, bos=way.bos, order=way.order)
 
 
 def _error(name: str, spec: Specification) -> str:

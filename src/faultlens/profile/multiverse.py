@@ -99,7 +99,7 @@ def method_study(
             for (percentile, rule), outcome in tests.outcomes(sites):
                 outcomes[way, relative, percentile, rule] = outcome
             tick(1)
-    specs = specifications(every)
+    specs = specifications(distinct)
     found = {by: [outcomes[_key(spec)] for spec in of_by] for by, of_by in specs.items()}
     default = {
         by: next(i for i, spec in enumerate(of_by) if is_default(spec, pooling, DEFAULT_PERCENTILE))

@@ -32,7 +32,7 @@ class Way:
         """The simplest way that gives the same numbers: of one token there is nothing to pool."""
         if Pooling.parse(self.pooling) != Pooling("last"):
             return self
-        return Way(self.pooling, False, self.padding, ENCODE_FIRST)
+        return Way("last", False, self.padding, ENCODE_FIRST)
 
     @property
     def errors(self) -> list[str]:
@@ -52,7 +52,11 @@ def ways(pooling: str, with_bos: bool) -> list[Way]:
 
 
 def specifications(read: Sequence[Way]) -> dict[str, list[Specification]]:
-    """Every specification of the two measures: by AUROC, and by score with threshold and rule."""
+    """Every specification of the two measures: by AUROC, and by score with threshold and rule.
+
+    Ways that give the same numbers make one specification, so that a share counts none twice.
+    """
+    read = list(dict.fromkeys(way.canonical for way in read))
     by_auroc = [_specified(way, relative) for way in read for relative in (False, True)]
     by_score = [
         _specified(way, relative, percentile, rule)
@@ -72,7 +76,7 @@ def way_of(spec: Specification) -> Way:
 def is_default(spec: Specification, pooling: str, percentile: float) -> bool:
     """Whether this is what the study does unless told otherwise."""
     return (
-        way_of(spec) == Way(pooling, False, False, ENCODE_FIRST)
+        way_of(spec) == Way(pooling, False, False, ENCODE_FIRST).canonical
         and not spec.relative
         and spec.percentile in (None, percentile)
         and spec.rule in (None, "exhaustive")
