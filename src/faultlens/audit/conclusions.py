@@ -118,9 +118,7 @@ def conclude(
         groups = [found.rank(np.arange(len(found.column)))[:1]]
     with_failure = [i for i, members in enumerate(groups) if found.auroc[members[0]] > 0.5]
     suspect = next(iter([*with_failure, 0]))
-    judge = _Judge(
-        found, tables, failed, described, strata, codes, conditional, others, found.least_p, alpha
-    )
+    judge = _Judge(found, tables, failed, described, strata, codes, conditional, others, alpha)
     classes: dict[str, list[ClassReading]] = {name: [] for name in tables}
     accused = None
     for rank, members in enumerate(groups):
@@ -162,7 +160,6 @@ class _Judge:
     codes: np.ndarray
     conditional: np.ndarray
     others: Mapping[str, tuple[int, OtherOutcome | None]]
-    least: np.ndarray
     alpha: float
 
     def reading(
@@ -183,7 +180,7 @@ class _Judge:
             verdicts.Evidence(
                 active=counts,
                 p_deciding=float(found.decisive[top]),
-                least_p=float(self.least[top]),
+                least_p=float(found.least_p[top]),
                 tested=len(found.column),
                 alpha=self.alpha,
                 rate_difference=float(found.rate_difference[top]),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 
@@ -154,16 +154,10 @@ def nearest_level(firing: np.ndarray, factors: Mapping[str, Sequence[str]]) -> P
         no level shares a prompt with it.
     """
     best: Proxy | None = None
-    for factor, raw in factors.items():
-        levels = np.array(pooled_levels(raw), dtype=object)
-        names = list(dict.fromkeys(levels))
-        share = {name: firing[levels == name].mean() for name in names}
-        names.sort(key=lambda name: -share[name])
-        for count in range(1, len(names)):
-            union = np.isin(levels, names[:count])
-            jaccard = _likeness(firing, union)
-            if jaccard > 0 and (best is None or jaccard > best.jaccard):
-                best = Proxy(factor, _union_name(names, count), jaccard)
+    for factor, name, union in _unions(firing, factors):
+        jaccard = _likeness(firing, union)
+        if jaccard > 0 and (best is None or jaccard > best.jaccard):
+            best = Proxy(factor, name, jaccard)
     return best
 
 
@@ -185,20 +179,27 @@ def followed_level(values: np.ndarray, factors: Mapping[str, Sequence[str]]) -> 
     best: Proxy | None = None
     strongest = 0.0
     firing = values > 0
-    for factor, raw in factors.items() if np.ptp(values) > 0 else ():
+    for factor, name, union in _unions(values, factors) if np.ptp(values) > 0 else ():
+        share = union.mean()
+        gap = values[union].mean() - values[~union].mean()
+        correlation = float(gap * np.sqrt(share * (1 - share)))  # times the activation's SD
+        if correlation > strongest:
+            strongest = correlation
+            best = Proxy(factor, name, _likeness(firing, union))
+    return best
+
+
+def _unions(
+    values: np.ndarray, factors: Mapping[str, Sequence[str]]
+) -> Iterator[tuple[str, str, np.ndarray]]:
+    """Of each factor, the levels of the largest means, ever more of them: name and prompts."""
+    for factor, raw in factors.items():
         levels = np.array(pooled_levels(raw), dtype=object)
         names = list(dict.fromkeys(levels))
         mean = {name: values[levels == name].mean() for name in names}
         names.sort(key=lambda name: -mean[name])
         for count in range(1, len(names)):
-            union = np.isin(levels, names[:count])
-            share = union.mean()
-            gap = values[union].mean() - values[~union].mean()
-            correlation = float(gap * np.sqrt(share * (1 - share)))  # times the activation's SD
-            if correlation > strongest:
-                strongest = correlation
-                best = Proxy(factor, _union_name(names, count), _likeness(firing, union))
-    return best
+            yield factor, _union_name(names, count), np.isin(levels, names[:count])
 
 
 def _likeness(firing: np.ndarray, union: np.ndarray) -> float:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from math import comb
 
 import numpy as np
@@ -60,7 +61,7 @@ class Correlates:
         result: np.ndarray = self.fail_active / self.failures - self.success_active / successes
         return result
 
-    @property
+    @cached_property
     def least_p(self) -> np.ndarray:
         """The least unadjusted p that each feature admits, by firing or by strength.
 
@@ -76,7 +77,7 @@ class Correlates:
         result: np.ndarray = np.where(able, np.minimum(least, 1 / comb(n, self.failures)), least)
         return result
 
-    @property
+    @cached_property
     def flagged(self) -> dict[str, np.ndarray]:
         """Which features the tests flag that describe and do not decide, boolean, by test."""
         found = {
@@ -86,7 +87,7 @@ class Correlates:
         }
         return {name: p <= ALPHA for name, p in found.items()}
 
-    @property
+    @cached_property
     def decisive(self) -> np.ndarray:
         """Twice the smaller of the two deciding tests' adjusted p-values, at most 1.
 
@@ -112,7 +113,6 @@ def _by_column(columns: csc_matrix) -> list[np.ndarray]:
 class OtherOutcome:
     """The family against another outcome, `[features]` each."""
 
-    failures: int
     decisive: np.ndarray
     rate_difference: np.ndarray
     cohens_d: np.ndarray
@@ -226,7 +226,6 @@ def decisive_under(
     fail_active = np.asarray(firing[np.flatnonzero(failed)].sum(axis=0)).ravel()
     success_active = np.asarray(firing.sum(axis=0)).ravel() - fail_active
     return OtherOutcome(
-        failures,
         np.minimum(2 * smaller, 1.0),
         fail_active / failures - success_active / (n - failures),
         cohens_d_of_moments(moments(found.values, failed), moments(found.values, ~failed)),
