@@ -8,12 +8,10 @@ from __future__ import annotations
 
 import json
 import os
-import types
-from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, is_dataclass
 from html import escape
 from pathlib import Path
-from typing import Any, get_args, get_origin, get_type_hints
+from typing import Any
 
 import numpy as np
 
@@ -31,6 +29,7 @@ from faultlens.audit.steps import (
     Strata,
     TrendReading,
 )
+from faultlens.thaw import thaw
 
 
 @dataclass(frozen=True)
@@ -105,10 +104,9 @@ class Audit:
         return data
 
     @classmethod
-    def from_dict(cls, data: Mapping[str, Any]) -> Audit:
+    def from_dict(cls, data: dict[str, Any]) -> Audit:
         """The audit that `to_dict` wrote. Keys it does not know raise `TypeError`."""
-        audit: Audit = _restored(cls, data)
-        return audit
+        return thaw(cls, data)
 
     def save(self, folder: str | Path) -> Path:
         """Write `audit.json` into `folder`, which is made if need be; returns the file's path."""
@@ -148,21 +146,3 @@ def _plain(value: Any) -> Any:
     if isinstance(value, list | tuple):
         return [_plain(inner) for inner in value]
     return value
-
-
-def _restored(kind: Any, data: Any) -> Any:
-    """`data` as the type that an annotation names: records, lists and dictionaries of them."""
-    if data is None:
-        return None
-    origin, arguments = get_origin(kind), get_args(kind)
-    if origin is types.UnionType:
-        (kind,) = (k for k in arguments if k is not type(None))
-        return _restored(kind, data)
-    if origin is list:
-        return [_restored(arguments[0], inner) for inner in data]
-    if origin is dict:
-        return {key: _restored(arguments[1], inner) for key, inner in data.items()}
-    if isinstance(kind, type) and is_dataclass(kind):
-        hints = get_type_hints(kind)
-        return kind(**{key: _restored(hints.get(key, Any), inner) for key, inner in data.items()})
-    return data

@@ -13,8 +13,8 @@ from faultlens.profile.result.layers import Difficulty, LayerComparison
 from faultlens.profile.result.multiverse import Multiverse
 from faultlens.profile.result.pairs import MinimalPairs
 from faultlens.profile.result.sites import SiteReading
-from faultlens.profile.result.thaw import thaw
 from faultlens.profile.result.tokens import TokenEvidence
+from faultlens.thaw import thaw
 
 
 @dataclass(frozen=True)
