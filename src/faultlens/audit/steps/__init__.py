@@ -3,6 +3,10 @@
 Field names are keys of `audit.json`. What was not done, or is not defined, is None, never zero.
 """
 
+from faultlens.audit.steps.attribution import (
+    Attributed,
+    SiteAttribution,
+)
 from faultlens.audit.steps.conclusions import (
     Claim,
     ClassReading,
@@ -21,6 +25,11 @@ from faultlens.audit.steps.correlates import (
     Proxy,
     StudyRule,
 )
+from faultlens.audit.steps.counterfactuals import (
+    Counterfactual,
+    Counterfactuals,
+    Patch,
+)
 from faultlens.audit.steps.factors import (
     DroppedLevel,
     LevelReading,
@@ -31,8 +40,11 @@ from faultlens.audit.steps.factors import (
     TrendReading,
 )
 from faultlens.audit.steps.interventions import (
+    Effect,
     Flips,
     Intervention,
+    Null,
+    Variant,
 )
 from faultlens.audit.steps.ladder import (
     Ladder,
@@ -45,34 +57,52 @@ from faultlens.audit.steps.outcomes import (
     PromptOutcome,
     RuleReading,
 )
+from faultlens.audit.steps.robustness import (
+    HalfReading,
+    Robustness,
+    SeedReading,
+    StableClass,
+)
 
 __all__ = [
     "SCORED_WRONG",
+    "Attributed",
     "Claim",
     "ClassReading",
     "Confounds",
+    "Counterfactual",
+    "Counterfactuals",
     "Described",
     "DroppedLevel",
+    "Effect",
     "Flips",
+    "HalfReading",
     "Interval",
     "Intervention",
     "Ladder",
     "LeftOut",
     "LevelReading",
+    "Null",
     "OddsReading",
     "OtherScoring",
     "PairReading",
     "PairTable",
+    "Patch",
     "PromptOutcome",
     "Proxy",
+    "Robustness",
     "RuleReading",
     "Rung",
     "RungDifference",
+    "SeedReading",
     "SelectedLevel",
     "Selection",
+    "SiteAttribution",
     "SiteAudit",
+    "StableClass",
     "Strata",
     "StrataCount",
     "StudyRule",
     "TrendReading",
+    "Variant",
 ]

@@ -1,8 +1,53 @@
-"""Step 7: interventions."""
+"""Step 7: interventions. What changing a class does to the answers, against matched controls."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Effect:
+    """One decisive test: what a change of a class does, against controls.
+
+    Changes are of the margin `logit(target) − strongest other logit` where the answer begins, in
+    nats, averaged over prompts. An effect counts in the direction of its claim: up for necessity
+    (failures recover), down for sufficiency (successes break).
+    """
+
+    claim: str  # "necessity" or "sufficiency"
+    kind: str  # e.g. "set to the successes' mean"
+    on: str  # e.g. "failures where the class fires"
+    positions: str
+    prompts: int
+    change: float
+    control_change: float  # mean over the controls
+    adjusted: float  # change − control_change
+    low: float  # bootstrap over prompts, 95 %, of the adjusted change
+    high: float
+    low_90: float  # the same, 90 %: for equivalence
+    high_90: float
+    p_value: float  # (1 + controls with at least the change) / (controls + 1)
+    p_holm: float | None  # over the classes and claims tested
+    controls: int
+    control_features: int  # of the controls, other features; the rest are random directions
+    shown: bool  # p_holm ≤ alpha and the interval excludes 0, on the side of the claim
+    turned: int  # prompts whose first token turns: right for necessity, wrong for sufficiency
+    turned_share: float
+    control_turned_share: float
+    turned_low: float  # bootstrap over prompts, 95 %, of the share beyond the controls'
+    turned_high: float
+    foil_change: float | None  # the same change of `logit(target) − logit(foil)`: described
+
+
+@dataclass(frozen=True)
+class Variant:
+    """The same class changed in another way: sensitivity, never decisive."""
+
+    kind: str
+    positions: str
+    prompts: int
+    change: float  # of the margin, mean over the prompts of the necessity test
+    turned_share: float  # whose first token becomes right
 
 
 @dataclass(frozen=True)
@@ -16,28 +61,30 @@ class Flips:
 
 
 @dataclass(frozen=True)
-class Intervention:
-    """What setting a class to its mean over the successes does, against matched controls.
+class Null:
+    """Whether the absence of an effect is proven, condition by condition.
 
-    Effects are mean changes of the margin `logit(target) − strongest other logit` at the answer, in
-    nats, over the failures where the class fires; the margin's sign is the first token's fate.
+    Proven takes all three: the effect's 90 % interval within ±`bound`, the upper bound of
+    restoration at most 0.10, and an assay that can see an effect.
     """
 
-    kind: str
-    positions: str
-    failures: int  # failing prompts on which the class fires: the effect is measured on these
-    effect: float
-    foil_effect: (
-        float | None
-    )  # the same of `logit(target) − logit(foil)`: described, not decided by
-    control_effect: float  # mean over the controls
-    adjusted: float  # effect − control_effect
-    low: float  # bootstrap over prompts, 95 %, of the adjusted effect
-    high: float
-    p_value: float  # (1 + controls with at least the effect) / (controls + 1)
-    controls: int
-    control_features: int  # of the controls, other features; the rest are random directions
-    shown: bool  # p ≤ alpha and the interval excludes 0, on the positive side
-    restored: float  # share of those failures whose first token was wrong and becomes right
-    control_restored: float
+    gap: float  # median margin of successes − of failures
+    bound: float  # a tenth of it
+    restoration_high: float  # one-sided 95 % upper bound (Clopper–Pearson)
+    assay_restored: float | None  # share restored by patching the whole value from swapped prompts
+    assay_prompts: int  # on which that could be done
+    within: bool
+    assay_sees: bool | None  # None: there was nothing to patch from
+    proven: bool
+
+
+@dataclass(frozen=True)
+class Intervention:
+    """All that was done to one class."""
+
+    necessity: Effect
+    sufficiency: Effect | None
+    sufficiency_missing: str | None  # why there is none
     flips: Flips
+    variants: list[Variant]
+    null: Null | None  # None where an effect is shown
