@@ -18,13 +18,16 @@ import numpy as np
 from faultlens.audit.steps import (
     Claim,
     ClassReading,
+    Counterfactuals,
     Ladder,
     LevelReading,
     PairTable,
     PromptOutcome,
+    Robustness,
     RuleReading,
     Rung,
     Selection,
+    SiteAttribution,
     SiteAudit,
     Strata,
     TrendReading,
@@ -44,6 +47,9 @@ class Audit:
         factors_left_out: those that tell nothing, with the reason.
         strata: within which the outcomes were permuted for `p_conditional`.
         baselines: the rungs of the ladder, by name; `ladder` says how they were climbed.
+        counterfactuals: what swapping levels of factors did; None: no model was run.
+        attribution: by site; empty where no model was run.
+        untried: by the first feature of a class that was to be tried: why it could not be.
         warnings: what a reader should know of the input, a sentence each.
         features: every test of every feature in the family, a column each, `[tested]`; written to
             `tables/features.parquet`, not to `audit.json`, hence None in a result that was read.
@@ -73,7 +79,10 @@ class Audit:
     strata: Strata | None = None
     baselines: dict[str, Rung] | None = None
     ladder: Ladder | None = None
-    robustness: dict[str, Any] | None = None
+    counterfactuals: Counterfactuals | None = None
+    attribution: dict[str, SiteAttribution] = field(default_factory=dict)
+    untried: dict[str, str] = field(default_factory=dict)
+    robustness: Robustness | None = None
     warnings: list[str] = field(default_factory=list)
     features: dict[str, np.ndarray] | None = field(default=None, compare=False, repr=False)
 

@@ -35,6 +35,10 @@ class TaskTokens:
     foil: np.ndarray
 
     @property
+    def scored(self) -> list[list[int]]:
+        return self.rows
+
+    @property
     def last(self) -> np.ndarray:
         """The position of each prompt's last token, BOS counted."""
         return np.array([len(row) - 1 for row in self.rows])
