@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 
 from faultlens.audit.result import Audit
-from faultlens.audit.steps import ClassReading, Interval
+from faultlens.audit.steps import ClassReading, Effect, Interval, Intervention
 from faultlens.report.correlate_parts import no_features
 from faultlens.report.numbers import NOT_DONE, auroc, interval, listed, number, p_value, signed
 from faultlens.report.parts import Cell, Column, Paragraph, Part, Table, shown_first, table
@@ -18,14 +18,35 @@ TOO_FEW = "too few fail or succeed"
 
 def class_name(reading: ClassReading) -> str:
     """A class goes by its strongest member."""
-    more = reading.size - 1
-    return reading.features[0] + (f" and {more} alike" if more else "")
+    return members_name(reading.features[0], reading.size)
+
+
+def members_name(first: str, size: int) -> str:
+    """A class of so many features, by the first of them."""
+    return first + (f" and {size - 1} alike" if size > 1 else "")
 
 
 def tally(audit: Audit) -> str:
     """How many classes have each verdict, whatever it is a proxy of."""
     counts = Counter(reading.verdict.split(" of ")[0] for _, reading in audit.classes)
     return listed([f"{count} {verdict}" for verdict, count in counts.most_common()])
+
+
+def effect_words(done: Intervention) -> str:
+    """What is known of a class's effect, in a few words."""
+    shown = [effect.claim for effect in effects_of(done) if effect.shown]
+    if len(shown) == 2:
+        return "both effects shown"
+    if shown:
+        return f"{shown[0]} shown"
+    if done.null is not None and done.null.proven:
+        return "null proven"
+    return "inconclusive"
+
+
+def effects_of(done: Intervention) -> list[Effect]:
+    """The decisive tests that were done."""
+    return [effect for effect in (done.necessity, done.sufficiency) if effect is not None]
 
 
 def estimate(reading: Interval | None, missing: str = "infinite") -> Cell | str:
@@ -61,21 +82,25 @@ def _classes(audit: Audit) -> Table:
             Column("p min-P", "right", "Adjusted, decides."),
             Column("p max-T", "right", "Adjusted, decides."),
             Column(
+                "Effect",
+                explanation="Of the margin beyond controls: necessity's, then sufficiency's.",
+            ),
+            Column(
                 "Stands for", explanation="A level of a factor, or levels; with the Jaccard index."
             ),
         ],
-        [_class_row(site, reading, audit.alpha) for site, reading in audit.classes],
+        [_class_row(site, reading, audit) for site, reading in audit.classes],
     )
 
 
-def _class_row(site: str, reading: ClassReading, alpha: float) -> list[Cell | str]:
+def _class_row(site: str, reading: ClassReading, audit: Audit) -> list[Cell | str]:
     proxy, flagged = reading.proxy, reading.flagged_by or []
     others = [feature.removeprefix(f"{site}/") for feature in reading.features[1:]]
     return [
         Cell(
             reading.features[0],
             f"with {listed(others, MEMBERS_NAMED)}" if others else "",
-            reading.p_deciding <= alpha,
+            reading.p_deciding <= audit.alpha,
         ),
         Cell(reading.verdict, f"flagged by {listed(flagged)}" if flagged else ""),
         f"{reading.fail_active:,}",
@@ -83,10 +108,19 @@ def _class_row(site: str, reading: ClassReading, alpha: float) -> list[Cell | st
         Cell(p_value(reading.p_fisher), f"Holm {p_value(reading.p_holm)}"),
         p_value(reading.p_min_p),
         p_value(reading.p_max_t),
+        _effect_cell(reading, audit),
         "no level"
         if proxy is None
         else Cell(f"{proxy.factor} = {proxy.level}", f"Jaccard {number(proxy.jaccard)}"),
     ]
+
+
+def _effect_cell(reading: ClassReading, audit: Audit) -> Cell:
+    done = reading.intervention
+    if done is None:
+        return Cell(NOT_DONE, audit.untried.get(reading.features[0], ""))
+    sizes = [signed(effect.adjusted) for effect in effects_of(done)]
+    return Cell(effect_words(done), f"{' and '.join(sizes)} nats")
 
 
 def _effects(audit: Audit) -> list[Part]:
