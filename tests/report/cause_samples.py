@@ -62,14 +62,18 @@ def proven_null() -> Intervention:
     )  # fmt: skip
     enough = dataclasses.replace(
         sufficiency(), change=-0.019, adjusted=0.034, low=-0.017, high=0.086, p_value=0.61,
-        p_holm=0.89, control_features=199, shown=False, turned=1, turned_share=1 / 48,
+        p_holm=0.89, control_features=198, shown=False, turned=1, turned_share=1 / 48,
+        turned_low=-0.0067, turned_high=0.0493,
     )  # fmt: skip
     null = Null(
         gap=2.13, bound=0.213, restoration_high=0.0722, assay_restored=0.714, assay_prompts=35,
         within=True, assay_sees=True, proven=True,
     )  # fmt: skip
     flips = Flips(prompts=42, failure_to_success=0, success_to_failure=2, p_mcnemar=0.5)
-    scaled = [dataclasses.replace(v, prompts=40, change=v.change / 50) for v in variants()[:4]]
+    scaled = [
+        dataclasses.replace(v, prompts=40, change=v.change / 50, turned_share=0.0)
+        for v in variants()[:4]
+    ]
     return Intervention(need, enough, None, flips, scaled, null)
 
 

@@ -8,9 +8,10 @@ import audit_samples
 import cause_samples
 import pytest
 import samples
+from test_cause_parts import of_suspect
 
 from faultlens.audit.result import Audit
-from faultlens.audit.steps import Intervention, Robustness
+from faultlens.audit.steps import Robustness
 from faultlens.report.terminal import summary
 
 AUDITS = {
@@ -107,15 +108,6 @@ def test_without_a_factor_that_goes_with_failure_nothing_lies_beyond() -> None:
     strata = audit_samples.tables_only().strata
     lines = said(dataclasses.replace(audit_samples.audit(), strata=strata))
     assert "beyond the factors: no factor goes with failure" in lines
-
-
-def of_suspect(intervention: Intervention | None) -> Audit:
-    """The whole audit, its suspect changed in another way."""
-    whole = audit_samples.audit()
-    site = whole.sites["4-res-mini"]
-    reading = dataclasses.replace(site.classes[0], intervention=intervention)
-    found = dataclasses.replace(site, classes=[reading, *site.classes[1:]])
-    return dataclasses.replace(whole, sites={**whole.sites, "4-res-mini": found})
 
 
 def test_a_null_is_told_with_what_proves_it() -> None:

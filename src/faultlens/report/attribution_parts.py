@@ -16,17 +16,21 @@ def attribution_parts(audit: Audit) -> list[Part]:
     """The sites side by side, then each one's first features with what changing them did."""
     if not audit.attribution:
         return [Paragraph(f"{NOT_DONE}: {NOT_SEARCHED}.", LABEL)]
-    parts: list[Part] = [_sites(list(audit.attribution.values()))]
+    parts: list[Part] = [
+        Paragraph(
+            "The margin, attributed to all that a site holds, in failures and in successes. An "
+            "attribution is no effect: its agreement with measured effects says how far it can "
+            "be trusted here.",
+            LABEL,
+        ),
+        _sites(list(audit.attribution.values())),
+    ]
     classes = {reading.rank: class_name(reading) for _, reading in audit.classes}
     return [*parts, *(_top(found, classes) for found in audit.attribution.values())]
 
 
 def _sites(found: list[SiteAttribution]) -> Table:
-    caption = (
-        "The search for causes: the margin, attributed to what the site holds; failures − "
-        "successes, in nats. An attribution is no effect: the agreement with measured effects "
-        "says how far it can be trusted here."
-    )
+    caption = "Attribution of the margin, site by site: failures − successes, in nats."
     columns = [
         Column("Site"),
         Column("All features", "right", "Their activation × gradient, summed over positions."),
@@ -49,22 +53,16 @@ def _sites(found: list[SiteAttribution]) -> Table:
 
 def _site_row(site: SiteAttribution) -> list[Cell | str]:
     measured = f"{counted(site.measured, 'feature')} measured"
+    over = f"{site.prompts:,} + {site.prompts:,} prompts, {counted(site.steps, 'step')}"
     return [
         site.site,
         signed(site.features_gradient),
         signed(site.error_gradient),
-        Cell(
-            _known(site.error_integrated),
-            f"{site.prompts:,} + {site.prompts:,} prompts, {counted(site.steps, 'step')}",
-        ),
+        NOT_DONE if site.error_integrated is None else Cell(signed(site.error_integrated), over),
         NOT_DONE if site.completeness is None else f"{number(site.completeness)} nats",
         Cell(_rank(site.agreement, site.measured), measured),
         _rank(site.agreement_integrated, site.measured),
     ]
-
-
-def _known(value: float | None) -> str:
-    return NOT_DONE if value is None else signed(value)
 
 
 def _rank(correlation: float | None, measured: int) -> str:
@@ -82,15 +80,15 @@ def _top(site: SiteAttribution, classes: dict[int, str]) -> Table:
     columns = [
         Column("Feature"),
         Column(
-            "Gradient", "right", "Activation × gradient: failures − successes; below, each, nats."
+            "Gradient", "right", "Activation × gradient: failures − successes; below, both. Nats."
         ),
         Column("Integrated", "right", "Integrated gradients, likewise."),
         Column(
             "Measured",
-            "right",
-            "Change of the margin beyond controls, set to the successes' mean on failures, nats.",
+            explanation="Change of the margin beyond controls, set to the successes' mean on "
+            "failures, nats.",
         ),
-        Column("p", "right", "Against the controls; below, after Holm."),
+        Column("p", explanation="Against the controls; below, after Holm."),
     ]
     return table(caption, columns, [_feature_row(found, classes) for found in site.top])
 
@@ -119,11 +117,7 @@ def _feature_row(found: Attributed, classes: dict[int, str]) -> list[Cell | str]
 
 
 def _difference(failures: float, successes: float) -> Cell:
-    return Cell(signed(failures - successes), f"{signed(failures)} − {_bracketed(successes)}")
-
-
-def _bracketed(value: float) -> str:
-    return f"({number(value)})" if value < 0 else number(value)
+    return Cell(signed(failures - successes), f"{signed(failures)} against {signed(successes)}")
 
 
 def attribution_words(audit: Audit) -> str:

@@ -147,17 +147,12 @@ def dose_lines(scaled: dict[str, list[tuple[float, Variant]]]) -> dict[str, Any]
 
 def patch_shares(
     rows: Sequence[tuple[str, Interval | None, Interval | None]],
-) -> dict[str, Any] | None:
+) -> dict[str, Any]:
     """Share of a swap's effect that passes through each thing patched; the dotted line is all.
 
     Args:
-        rows: name, share by denoising, share by noising, from top to bottom.
-
-    None where no share is defined.
+        rows: name, share by denoising, share by noising, from top to bottom; one share at least.
     """
-    drawn = [row for row in rows if row[1] is not None or row[2] is not None]
-    if not drawn:
-        return None
     traces = []
     for which, colour, symbol, name in (
         (1, STRIKING, "circle", "swapped values into the original prompts"),
@@ -169,18 +164,21 @@ def patch_shares(
                 place + offset, found.value, found.low, found.high,
                 f"{share(found.value)} {share_interval(found.low, found.high)}",
             )
-            for place, row in enumerate(drawn)
+            for place, row in enumerate(rows)
             if isinstance(found := row[which], Interval)
         ]  # fmt: skip
         if dots:
-            traces.append(
-                {
-                    **_trace(dots, colour, symbol, name),
-                    "hovertemplate": "%{text}<extra></extra>",
-                }
-            )
-    x = axis("share of the swap's effect", tickformat=".0%", zeroline=True)
-    return {"data": traces, "layout": _layout([row[0] for row in drawn], x, 1.0, 40)}
+            hover = {"hovertemplate": "%{text}<extra></extra>"}
+            traces.append({**_trace(dots, colour, symbol, name), **hover})
+    shares = [found for _, *both in rows for found in both if found is not None]
+    ends = [0.0, 1.0, *(end for found in shares for end in (found.low, found.high))]
+    x = axis(
+        "share of the swap's effect",
+        range=[min(ends) - 0.04, max(ends) + 0.04],
+        tickformat=".0%",
+        zeroline=True,
+    )
+    return {"data": traces, "layout": _layout([row[0] for row in rows], x, 1.0, 40)}
 
 
 def _rung_words(rung: Rung) -> str:

@@ -7,7 +7,16 @@ from collections import Counter
 from faultlens.audit.result import Audit
 from faultlens.audit.steps import ClassReading, Effect, Interval, Intervention
 from faultlens.report.correlate_parts import no_features
-from faultlens.report.numbers import NOT_DONE, auroc, interval, listed, number, p_value, signed
+from faultlens.report.numbers import (
+    NOT_DONE,
+    auroc,
+    counted,
+    interval,
+    listed,
+    number,
+    p_value,
+    signed,
+)
 from faultlens.report.parts import Cell, Column, Paragraph, Part, Table, shown_first, table
 
 FIRST_CLASSES = 10
@@ -74,8 +83,9 @@ def _classes(audit: Audit) -> Table:
         [
             Column("Class"),
             Column("Verdict"),
-            Column("Fails", "right", "Failures on which the strongest member fires."),
-            Column("Succeeds", "right", "Successes on which the strongest member fires."),
+            Column(
+                "Fires on", "right", "Failures and successes on which the strongest member does."
+            ),
             Column(
                 "p Fisher", "right", "Of firing, for this feature alone; Holm: over all tested."
             ),
@@ -83,44 +93,47 @@ def _classes(audit: Audit) -> Table:
             Column("p max-T", "right", "Adjusted, decides."),
             Column(
                 "Effect",
-                explanation="Of the margin beyond controls: necessity's, then sufficiency's.",
+                explanation="What is shown of changing it; below, by how many nats beyond controls "
+                "taking it away and bringing it in moves the margin.",
             ),
             Column(
                 "Stands for", explanation="A level of a factor, or levels; with the Jaccard index."
             ),
         ],
-        [_class_row(site, reading, audit) for site, reading in audit.classes],
+        [_class_row(site, reading, audit.alpha) for site, reading in audit.classes],
     )
 
 
-def _class_row(site: str, reading: ClassReading, audit: Audit) -> list[Cell | str]:
+def _class_row(site: str, reading: ClassReading, alpha: float) -> list[Cell | str]:
     proxy, flagged = reading.proxy, reading.flagged_by or []
     others = [feature.removeprefix(f"{site}/") for feature in reading.features[1:]]
     return [
         Cell(
             reading.features[0],
             f"with {listed(others, MEMBERS_NAMED)}" if others else "",
-            reading.p_deciding <= audit.alpha,
+            reading.p_deciding <= alpha,
         ),
         Cell(reading.verdict, f"flagged by {listed(flagged)}" if flagged else ""),
-        f"{reading.fail_active:,}",
-        f"{reading.success_active:,}",
+        Cell(
+            counted(reading.fail_active, "failure"),
+            counted(reading.success_active, "success", "successes"),
+        ),
         Cell(p_value(reading.p_fisher), f"Holm {p_value(reading.p_holm)}"),
         p_value(reading.p_min_p),
         p_value(reading.p_max_t),
-        _effect_cell(reading, audit),
+        _effect_cell(reading),
         "no level"
         if proxy is None
         else Cell(f"{proxy.factor} = {proxy.level}", f"Jaccard {number(proxy.jaccard)}"),
     ]
 
 
-def _effect_cell(reading: ClassReading, audit: Audit) -> Cell:
+def _effect_cell(reading: ClassReading) -> Cell:
     done = reading.intervention
     if done is None:
-        return Cell(NOT_DONE, audit.untried.get(reading.features[0], ""))
+        return Cell(NOT_DONE)
     sizes = [signed(effect.adjusted) for effect in effects_of(done)]
-    return Cell(effect_words(done), f"{' and '.join(sizes)} nats")
+    return Cell(effect_words(done).removesuffix(" shown"), " and ".join(sizes))
 
 
 def _effects(audit: Audit) -> list[Part]:

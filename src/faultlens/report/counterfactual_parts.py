@@ -29,7 +29,7 @@ def counterfactual_parts(audit: Audit) -> list[Part]:
         return [Paragraph(f"{NOT_DONE.capitalize()}: {_why_none(audit)}.")]
     parts: list[Part] = [_swaps(found.swaps, audit.alpha)]
     if found.reason is not None:
-        parts.append(Paragraph(f"{found.reason}.", "Left out:"))
+        parts.append(Paragraph(f"{found.reason.rstrip('.')}.", "Left out:"))
     parts += [_patches(swap) for swap in found.swaps if swap.patches]
     parts += [
         Paragraph(f"{NOT_DONE}: nothing was patched.", f"{swap_name(swap)}:")
@@ -96,6 +96,8 @@ def _patches(swap: Counterfactual) -> Table:
         f"{swap_name(swap)}: what part of the margin's change passes through a class, and through "
         "all that its site holds."
     )
+    if any(patch.denoise is None or patch.noise is None for patch in swap.patches):
+        caption += f" Where a share is not defined, {UNDEFINED}."
     columns = [
         Column("Through"),
         Column("Pairs", "right"),
@@ -138,28 +140,27 @@ def _patch_row(patch: Patch) -> list[Cell | str]:
 def _share(found: Interval | None, change: float) -> Cell:
     nats = f"{signed(change)} nats"
     if found is None:
-        return Cell("not defined", f"{nats}; {UNDEFINED}")
+        return Cell("not defined", nats)
     return Cell(share(found.value), f"{share_interval(found.low, found.high)}; {nats}")
 
 
 def _figure(swaps: list[Counterfactual]) -> list[Part]:
-    several = len(swaps) > 1
-    drawn = patch_shares(
-        [
-            (
-                f"{through_name(patch)}{f', {swap.level}' if several else ''}",
-                patch.denoise,
-                patch.noise,
-            )
-            for swap in swaps
-            for patch in swap.patches
-        ]
-    )
-    if drawn is None:
+    rows = [
+        (swap.level, through_name(patch), patch.denoise, patch.noise)
+        for swap in swaps
+        for patch in swap.patches
+        if patch.denoise is not None or patch.noise is not None
+    ]
+    if not rows:
         return []
+    many = len({level for level, *_ in rows}) > 1
+    named = [
+        (f"{level}: {name}" if many else name, denoise, noise)
+        for level, name, denoise, noise in rows
+    ]
     return [
         Figure(
-            drawn,
+            patch_shares(named),
             "Share of a swap's effect that passes through what is patched, with its 95% interval; "
             "the dotted line is the whole of it.",
             "Two dots with intervals for each patch; the tables above hold the numbers.",

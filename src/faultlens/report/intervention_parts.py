@@ -18,7 +18,17 @@ from faultlens.report.numbers import (
     share_interval,
     signed,
 )
-from faultlens.report.parts import Cell, Column, Figure, Paragraph, Part, Table, table
+from faultlens.report.parts import (
+    Callout,
+    Cell,
+    Column,
+    Figure,
+    Paragraph,
+    Part,
+    Table,
+    Tone,
+    table,
+)
 
 NOTHING_TRIED = "no class was changed to see what happens"
 MOST_RESTORED = 0.1  # upper bound of restoration up to which a null may be proven
@@ -55,84 +65,86 @@ def tried_classes(audit: Audit) -> list[tuple[ClassReading, Intervention]]:
 
 
 def _tried(name: str, done: Intervention, alpha: float, *, folded: bool) -> list[Part]:
+    shown = any(effect.shown for effect in effects_of(done))
+    proven = done.null is not None and done.null.proven
+    tone: Tone = "good" if shown else "neutral" if proven else "warning"
     return [
+        Callout(tone, f"{name}: {effect_words(done)}", flips_words(done.flips)),
         _effects(name, done, alpha),
-        Paragraph(_controls(done), "Controls."),
-        Paragraph(flips_words(done.flips), "Flips."),
         *_null(name, done),
         *_variants(name, done.variants, folded),
     ]
 
 
 def _effects(name: str, done: Intervention, alpha: float) -> Table:
-    columns = [
-        Column("Claim", explanation="Necessity: failures recover. Sufficiency: successes break."),
-        Column("Change"),
-        Column("Prompts", "right"),
-        Column("Class", "right", "Mean change of the target's margin over the strongest other."),
-        Column("Controls", "right", "The same, mean over the controls."),
-        Column("Beyond controls", "right", "With its 95% interval, bootstrap over prompts."),
-        Column("p", "right", "(1 + controls with at least the change) / (controls + 1)."),
-        Column("p Holm", "right", "Over all classes and claims tested, and what the search adds."),
-        Column("Turned", "right", "Prompts whose first token becomes right, or wrong."),
-        Column(
-            "Turned beyond", "right", "The controls' share; with its 95% interval, over prompts."
-        ),
-        Column("Over the foil", "right", "Change of logit(target) − logit(foil). Described."),
-    ]
-    rows = [_effect_row(done.necessity)]
+    """The two decisive tests side by side, a row for each thing known of them."""
     if done.sufficiency is not None:
-        rows.append(_effect_row(done.sufficiency))
+        enough = _effect_cells(done.sufficiency)
     else:
-        why = done.sufficiency_missing or "no reason recorded"
-        rows.append(["sufficiency", Cell(NOT_DONE, why), *(NOT_DONE,) * 9])
+        reason = done.sufficiency_missing or "no reason recorded"
+        enough = [Cell(NOT_DONE, reason), *[NOT_DONE] * (len(EFFECT_ROWS) - 1)]
     caption = (
-        f"{name}: {effect_words(done)}. Changes of the margin at the answer's first token, in "
-        f"nats. ✓ marks what is shown: p after Holm ≤ {number(alpha)}, and an interval beyond 0 on "
-        "the side of the claim."
+        f"{name}: the two tests that decide, by the margin of the target's logit over the "
+        "strongest other, where the answer begins. ✓ marks what is shown: p after Holm ≤ "
+        f"{number(alpha)}, and the interval beyond 0, up for necessity and down for sufficiency."
     )
-    return table(caption, columns, rows)
+    columns = [
+        Column("What"),
+        Column("Necessity", explanation="Taken away from failures: do they recover?"),
+        Column("Sufficiency", explanation="Brought into successes: do they break?"),
+    ]
+    return table(
+        caption, columns, zip(EFFECT_ROWS, _effect_cells(done.necessity), enough, strict=True)
+    )
 
 
-def _effect_row(effect: Effect) -> list[Cell | str]:
+EFFECT_ROWS = (
+    Cell("Result"),
+    Cell("Change"),
+    Cell("Where"),
+    Cell("On"),
+    Cell("Margin moves by", "mean over prompts"),
+    Cell("Controls", "that push there as hard"),
+    Cell("Under controls", "mean over them"),
+    Cell("Beyond controls", "95%, over prompts"),
+    Cell("p", "(1 + controls as large) / (controls + 1)"),
+    Cell("p after Holm", "over all that was tested"),
+    Cell("First token turns", "below, under controls"),
+    Cell("Turned beyond controls", "95%, over prompts"),
+    Cell("Logit over the foil's", "described"),
+)
+
+
+def _effect_cells(effect: Effect) -> list[Cell | str]:
+    """What is known of one test, in the order of `EFFECT_ROWS`."""
     foil = effect.foil_change
     beyond = effect.turned_share - effect.control_turned_share
+    directions = effect.controls - effect.control_features
     return [
-        Cell(effect.claim, "shown" if effect.shown else "not shown", effect.shown),
-        Cell(effect.kind, f"{effect.positions}; on {effect.on}"),
-        f"{effect.prompts:,}",
-        signed(effect.change),
-        signed(effect.control_change),
-        Cell(signed(effect.adjusted), interval(effect.low, effect.high)),
+        Cell("shown" if effect.shown else "not shown", marked=effect.shown),
+        effect.kind,
+        effect.positions,
+        f"{effect.prompts:,} {effect.on}",
+        f"{signed(effect.change)} nats",
+        Cell(
+            f"{effect.controls:,}",
+            f"{counted(effect.control_features, 'other feature')}, "
+            f"{counted(directions, 'random direction')}",
+        ),
+        f"{signed(effect.control_change)} nats",
+        Cell(f"{signed(effect.adjusted)} nats", interval(effect.low, effect.high)),
         p_value(effect.p_value),
         NOT_DONE if effect.p_holm is None else p_value(effect.p_holm),
         Cell(
-            f"{effect.turned:,} {TURNED[effect.claim]}",
-            f"{share(effect.turned_share)}, controls {share(effect.control_turned_share)}",
+            f"{effect.turned:,} {TURNED[effect.claim]}, {share(effect.turned_share)}",
+            f"controls {share(effect.control_turned_share)}",
         ),
         Cell(
             f"{signed(100 * beyond)} points",
             share_interval(effect.turned_low, effect.turned_high),
         ),
-        Cell("none", "no foil") if foil is None else signed(foil),
+        "no foil" if foil is None else f"{signed(foil)} nats",
     ]
-
-
-def _controls(done: Intervention) -> str:
-    """How many controls there were, and of which kind; once where both claims had the same."""
-    words = {effect.claim: _control_words(effect) for effect in effects_of(done)}
-    if len(set(words.values())) == 1:
-        said = next(iter(words.values()))
-    else:
-        said = "; ".join(f"for {claim} {text}" for claim, text in words.items())
-    return f"Changes that push at the same places equally hard: {said}."
-
-
-def _control_words(effect: Effect) -> str:
-    return (
-        f"{counted(effect.control_features, 'other feature')} and "
-        f"{counted(effect.controls - effect.control_features, 'random direction')}"
-    )
 
 
 def flips_words(flips: Flips) -> str:
@@ -149,9 +161,9 @@ def _null(name: str, done: Intervention) -> list[Part]:
     """The conditions under which the absence of an effect is proven, one by one."""
     null, effect = done.null, done.necessity
     if null is None:
-        shown = [found.claim for found in effects_of(done) if found.shown]
-        why = f"{listed(shown)} shown" if shown else NOT_DONE
-        return [Paragraph(f"Whether it does nothing is not asked: {why}.", "Null.")]
+        shown = any(found.shown for found in effects_of(done))
+        why = "Not asked: an effect is shown." if shown else f"{NOT_DONE.capitalize()}."
+        return [Paragraph(why, "Null.")]
     few = null.restoration_high <= MOST_RESTORED
     rows: list[list[Cell | str]] = [
         [

@@ -5,7 +5,7 @@ from __future__ import annotations
 from faultlens.audit.result import Audit
 from faultlens.audit.steps import HalfReading, Robustness, SeedReading, StableClass
 from faultlens.report.class_parts import estimate, members_name
-from faultlens.report.numbers import NOT_DONE, counted, number, p_value, share, signed
+from faultlens.report.numbers import NOT_DONE, counted, listed, number, p_value, share, signed
 from faultlens.report.parts import Cell, Column, Paragraph, Part, shown_first, table
 
 FIRST_CLASSES = 10
@@ -31,7 +31,7 @@ def _seeds(found: Robustness) -> list[Part]:
         why = found.reason or NO_SEEDS
         parts.append(Paragraph(f"{NOT_DONE}: {why}.", "Prompts from other seeds:"))
     elif found.reason is not None:
-        parts.append(Paragraph(f"{found.reason}.", "Prompts from other seeds:"))
+        parts.append(Paragraph(f"{found.reason.rstrip('.')}.", "Prompts from other seeds:"))
     if not found.seeds:
         return parts
     columns = [
@@ -70,17 +70,25 @@ def _classes(found: Robustness) -> list[Part]:
     columns = [
         Column("Class"),
         Column("Stable"),
-        *(Column(f"Seed {seed.seed}") for seed in found.seeds),
+        Column("Verdicts", explanation="In brackets the seeds."),
     ]
     rows: list[list[Cell | str]] = [
         [
             Cell(members_name(c.features[0], len(c.features)), c.verdict, c.stable),
             _stable(c),
-            *("no class matches" if verdict is None else verdict for verdict in c.verdicts),
+            _by_seed(c, [seed.seed for seed in found.seeds]),
         ]
         for c in found.classes
     ]
     return shown_first(table(caption, columns, rows), FIRST_CLASSES, "classes")
+
+
+def _by_seed(found: StableClass, seeds: list[int]) -> str:
+    """Each verdict with the seeds under which it was given."""
+    under: dict[str, list[str]] = {}
+    for seed, verdict in zip(seeds, found.verdicts, strict=True):
+        under.setdefault(verdict or "no class matches", []).append(str(seed))
+    return "; ".join(f"{verdict} ({listed(named)})" for verdict, named in under.items())
 
 
 def _stable(found: StableClass) -> str:
@@ -141,8 +149,9 @@ def robustness_sentence(audit: Audit) -> str:
     if several(found) and found.classes:
         stable = sum(c.stable for c in found.classes)
         said.append(
-            f"{stable:,} of {counted(len(found.classes), 'class', 'classes')} have the same "
-            f"verdict under at least {found.needed} of {counted(len(found.seeds), 'seed')}"
+            f"the same verdict under at least {found.needed} of "
+            f"{counted(len(found.seeds), 'seed')}: {stable:,} of "
+            f"{counted(len(found.classes), 'class', 'classes')}"
         )
         mine = suspects_stability(audit)
         if mine is not None:
