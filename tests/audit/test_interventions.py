@@ -168,12 +168,11 @@ def test_bringing_the_cause_in_is_shown_to_break(cause: Intervention) -> None:
 
 
 def test_a_bystander_that_fires_at_the_same_places_is_not_shown(bystander: Intervention) -> None:
-    """Its direction touches neither answer; what is left is the norm before the unembedding."""
+    """Its direction touches neither answer: what it does is done through the norm, by controls too."""
     assert bystander.sufficiency is not None
     for effect in (bystander.necessity, bystander.sufficiency):
         assert not effect.shown
         assert effect.turned == 0
-        assert abs(effect.change) < 1
     assert bystander.flips.failure_to_success == 0
     assert not is_cause(bystander)
 
