@@ -168,7 +168,7 @@ def test_bringing_the_cause_in_is_shown_to_break(cause: Intervention) -> None:
 
 
 def test_a_bystander_that_fires_at_the_same_places_is_not_shown(bystander: Intervention) -> None:
-    """Its direction touches neither answer: what it does is done through the norm, by controls too."""
+    """Its direction touches neither answer; what it does through the norm, controls do too."""
     assert bystander.sufficiency is not None
     for effect in (bystander.necessity, bystander.sufficiency):
         assert not effect.shown

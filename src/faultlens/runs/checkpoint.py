@@ -1,4 +1,4 @@
-"""Checkpoint: finished stages of a run that may be interrupted, so that it goes on where it stopped.
+"""Checkpoint: finished stages of a run that may be interrupted: it goes on where it stopped.
 
 Each stage's result is a frozen dataclass, written whole or not at all. They lie beside the run
 folder until that is written, under a key that says what is being run: stages of another key are
