@@ -63,7 +63,7 @@ class Conclusions:
     suspect: ClassReading | None = None
     tested: int = 0
     features: dict[str, np.ndarray] | None = None
-    causes: Causes = Causes()
+    causes: Causes = field(default_factory=Causes)
 
 
 def conclude(

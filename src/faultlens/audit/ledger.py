@@ -126,7 +126,7 @@ def _effect(claim: str, effect: Effect) -> Claim:
         f"{effect.claim} against {effect.controls} matched controls ({effect.control_features} "
         "other features, the rest random directions)",
         "passed" if effect.shown else "failed",
-        f"{effect.adjusted:+.2f} nats [{effect.low:.2f}, {effect.high:.2f}], p after Holm = {p:.2g}",
+        f"{effect.adjusted:+.2f} nats [{effect.low:.2f}, {effect.high:.2f}], p after Holm {p:.2g}",
     )
 
 

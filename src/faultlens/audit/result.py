@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import os
-from dataclasses import dataclass, field, fields, is_dataclass
+from dataclasses import dataclass, field
 from html import escape
 from pathlib import Path
 from typing import Any
@@ -32,7 +32,7 @@ from faultlens.audit.steps import (
     Strata,
     TrendReading,
 )
-from faultlens.thaw import thaw
+from faultlens.thaw import plain, thaw
 
 
 @dataclass(frozen=True)
@@ -109,7 +109,7 @@ class Audit:
 
     def to_dict(self) -> dict[str, Any]:
         """Everything but `features`, in the shape of `audit.json`."""
-        data: dict[str, Any] = _plain(self)
+        data: dict[str, Any] = plain(self, without=("features",))
         return data
 
     @classmethod
@@ -140,18 +140,3 @@ class Audit:
             f"<table><caption>Audit of {escape(self.task)}: {self.failures} failures in {self.n} "
             f"prompts</caption><tr><th>verdict</th><th>class</th><th>why</th></tr>{rows}</table>"
         )
-
-
-def _plain(value: Any) -> Any:
-    """A record as dictionaries, lists and numbers; without columns of arrays."""
-    if is_dataclass(value):
-        return {
-            f.name: _plain(getattr(value, f.name))
-            for f in fields(value)
-            if not (isinstance(value, Audit) and f.name == "features")
-        }
-    if isinstance(value, dict):
-        return {key: _plain(inner) for key, inner in value.items()}
-    if isinstance(value, list | tuple):
-        return [_plain(inner) for inner in value]
-    return value

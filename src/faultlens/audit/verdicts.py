@@ -260,6 +260,6 @@ def _effect(done: Intervention | None) -> str:
         return f"effect inconclusive ({size})"
     return (
         f"null proven ({need.adjusted:+.2f} nats [{need.low_90:+.2f}, {need.high_90:+.2f}] within "
-        f"±{null.bound:.2f}; at most {null.restoration_high:.0%} restored, where patching the whole "
-        f"value restores {null.assay_restored:.0%})"
+        f"±{null.bound:.2f}; at most {null.restoration_high:.0%} restored, where patching the "
+        f"whole value restores {null.assay_restored:.0%})"
     )

@@ -50,34 +50,51 @@ class Codes:
         """The rows of `matrix` that are a prompt's."""
         return slice(int(self.starts[prompt]), int(self.starts[prompt + 1]))
 
+    def rows(self, prompts: np.ndarray) -> np.ndarray:
+        """The tokens of some prompts but BOS, as rows of `matrix`."""
+        every = np.arange(len(self.roles))
+        found = np.concatenate([every[self.rows_of(int(prompt))] for prompt in prompts])
+        kept: np.ndarray = found[self.roles[found] >= 0]
+        return kept
+
+    def firing_rows(self, features: Sequence[int], prompts: np.ndarray) -> np.ndarray:
+        """The tokens of some prompts at which any of the features fires, as rows of `matrix`."""
+        rows = self.rows(prompts)
+        fires = self.matrix[rows][:, list(features)].getnnz(axis=1) > 0
+        kept: np.ndarray = rows[fires]
+        return kept
+
+    def fires(self, features: Sequence[int]) -> np.ndarray:
+        """Whether any of the features fires on each prompt, boolean `[prompts]`."""
+        at = self.matrix[:, list(features)].getnnz(axis=1) > 0
+        return np.logical_or.reduceat(at, self.starts[:-1])
+
+    def values(self, rows: np.ndarray, features: Sequence[int]) -> np.ndarray:
+        """Some features' activations at some tokens, `[rows, features]`."""
+        found: np.ndarray = self.matrix[rows][:, list(features)].toarray()
+        return found
+
     def mean_by_role(self, prompts: np.ndarray) -> np.ndarray:
         """Mean activation over the tokens of each role in some prompts, `[roles, d_sae]`.
 
         A role that none of them has takes the mean over all their tokens but BOS.
         """
-        rows = np.concatenate(
-            [np.arange(*self.rows_of(i).indices(len(self.roles))) for i in prompts]
-        )
-        rows = rows[self.roles[rows] >= 0]
+        rows = self.rows(prompts)
         roles = self.roles[rows]
         pick = csr_matrix(
             (np.ones(len(rows), dtype=np.float32), (roles, rows)),
             shape=(self.n_roles, self.matrix.shape[0]),
         )
         counts = np.bincount(roles, minlength=self.n_roles)
-        means = np.asarray((pick @ self.matrix).todense(), dtype=np.float32)
+        means: np.ndarray = (pick @ self.matrix).toarray().astype(np.float32)
         means[counts > 0] /= counts[counts > 0, None]
         means[counts == 0] = self.mean(prompts)
         return means
 
     def mean(self, prompts: np.ndarray) -> np.ndarray:
         """Mean activation over all tokens of some prompts but BOS, `[d_sae]`."""
-        total, count = np.zeros(self.matrix.shape[1]), 0
-        for prompt in prompts:
-            rows = self.rows_of(int(prompt))
-            total += np.asarray(self.matrix[rows].sum(axis=0)).ravel()
-            count += rows.stop - rows.start - 1
-        return (total / max(count, 1)).astype(np.float32)
+        rows = self.rows(prompts)
+        return np.asarray(self.matrix[rows].mean(axis=0), dtype=np.float32).ravel()
 
     def padded(self, prompts: np.ndarray, features: Sequence[int], positions: int) -> np.ndarray:
         """Some features' activations, right-padded: `[prompts, positions, features]`."""

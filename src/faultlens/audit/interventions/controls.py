@@ -131,4 +131,5 @@ class Controls:
         generator = torch.Generator().manual_seed(self.seed)
         n, d = CONTROLS - len(self.features), change.shape[-1]
         drawn = torch.randn(CONTROLS, d, generator=generator)[:n].to(change.device)
-        return drawn / drawn.norm(dim=1, keepdim=True)
+        unit: Tensor = drawn / drawn.norm(dim=1, keepdim=True)
+        return unit

@@ -25,16 +25,15 @@ from faultlens.audit.interventions.controls import CONTROLS, Controls, Edited, m
 from faultlens.audit.interventions.decoding import Succeeds, count_flips
 from faultlens.audit.interventions.effects import NECESSITY, SUFFICIENCY, Measured, effect_of
 from faultlens.audit.interventions.roles import Roles
+from faultlens.audit.interventions.variants import WHERE_IT_FIRES, variants
 from faultlens.audit.running import TaskTokens
-from faultlens.audit.steps import Effect, Intervention, Variant
+from faultlens.audit.steps import Effect, Intervention
 from faultlens.models.dictionary import Dictionary
 from faultlens.models.model import Model
 from faultlens.progress import Tick
 
 LEAST_PROMPTS = 5  # failures on which a class must fire for its effect to be measured
 MOST_PROMPTS = 48  # that a decisive test runs on; more are drawn from
-SCALES = (0.0, 0.5, 1.5, 2.0)  # of the class's activations, for dose and response
-WHERE_IT_FIRES = "where the class fires"
 
 
 @dataclass(frozen=True, eq=False)
@@ -82,7 +81,7 @@ class Trials:
             features: the class.
             progress: told of each control done, `2 · CONTROLS` in all.
         """
-        fires = self._fires(features)
+        fires = self.codes.fires(features)
         prompts = np.flatnonzero(self.failed & fires)
         if len(prompts) < LEAST_PROMPTS:
             return f"it fires on {len(prompts)} failures: at least {LEAST_PROMPTS} are needed"
@@ -106,7 +105,7 @@ class Trials:
             sufficiency if isinstance(sufficiency, Effect) else None,
             None if isinstance(sufficiency, Effect) else sufficiency,
             flips,
-            self.variants(features, tested),
+            variants(self, features, tested),
             None,
         )
 
@@ -114,7 +113,7 @@ class Trials:
         self, features: Sequence[int], prompts: np.ndarray, progress: Tick | None = None
     ) -> Effect:
         """Set the class to its mean over the successes, on failures where it fires."""
-        rows = self._firing_rows(features, prompts)
+        rows = self.codes.firing_rows(features, prompts)
         wanted = self.success_means[self.codes.roles[rows]][:, list(features)]
         return self._effect(
             Edited(rows, features, wanted), prompts, self.success_means, progress,
@@ -129,15 +128,13 @@ class Trials:
         """
         roles = self.firing_roles(features)
         successes = np.flatnonzero(~self.failed)
-        has = [
-            bool(np.isin(self.codes.roles[self.codes.rows_of(i)], roles).any()) for i in successes
-        ]
+        rows = self.codes.rows(successes)
+        able = rows[np.isin(self.codes.roles[rows], roles)]
+        has = np.isin(successes, np.searchsorted(self.codes.starts, able, side="right") - 1)
         if sum(has) < LEAST_PROMPTS:
             return "fewer than five successes have a token in the place where it fires"
         prompts = self._some(successes[has])
-        rows = np.concatenate(
-            [np.arange(len(self.codes.roles))[self.codes.rows_of(i)] for i in prompts]
-        )
+        rows = self.codes.rows(prompts)
         rows = rows[np.isin(self.codes.roles[rows], roles)]
         wanted = self.failure_means[self.codes.roles[rows]][:, list(features)]
         return self._effect(
@@ -151,53 +148,26 @@ class Trials:
 
         Where there is none, the commonest one.
         """
-        prompts = np.flatnonzero(self.failed & self._fires(features))
+        prompts = np.flatnonzero(self.failed & self.codes.fires(features))
         counts = np.zeros(self.codes.n_roles, dtype=int)
         for prompt in prompts:
-            rows = self._firing_rows(features, np.array([prompt]))
+            rows = self.codes.firing_rows(features, np.array([prompt]))
             counts[np.unique(self.codes.roles[rows])] += 1
         usual = np.flatnonzero(counts * 2 >= len(prompts))
-        return usual if len(usual) else counts.argmax()[None]
-
-    def variants(self, features: Sequence[int], prompts: np.ndarray) -> list[Variant]:
-        """The same failures under other changes: dose, other values, other positions."""
-        rows = self._firing_rows(features, prompts)
-        own = self.codes.matrix[rows][:, list(features)].toarray()
-        everywhere = self._editable_rows(prompts)
-        last = np.array([self.codes.rows_of(int(i)).stop - 1 for i in prompts])
-        means = self.success_means[:, list(features)]
-        overall = self.codes.mean_by_role(np.arange(len(self.failed)))[:, list(features)]
-        most = self._largest_on_successes(features)
-        roles = self.codes.roles
-        ways: list[tuple[str, str, np.ndarray, np.ndarray]] = [
-            (f"scaled by {scale:g}", WHERE_IT_FIRES, rows, scale * own) for scale in SCALES
-        ]
-        ways += [
-            ("set to the mean of all prompts", WHERE_IT_FIRES, rows, overall[roles[rows]]),
-            ("clamped to its largest on successes", WHERE_IT_FIRES, rows, np.minimum(own, most)),
-            ("resampled from successes", WHERE_IT_FIRES, rows, self._resampled(features, rows)),
-            ("set to the successes' mean", "all positions", everywhere, means[roles[everywhere]]),
-            ("set to the successes' mean", "last position", last, means[roles[last]]),
-        ]
-        found = []
-        for kind, positions, at, wanted in ways:
-            margin, changed, _ = self._answers(Edited(at, features, wanted), prompts)
-            turned = (margin <= 0) & (changed > 0)
-            change = float((changed - margin).mean())
-            found.append(Variant(kind, positions, len(prompts), change, float(turned.mean())))
-        return found
+        return usual if len(usual) else np.array([counts.argmax()])
 
     def plain_effect(self, feature: int, prompts: np.ndarray) -> float:
         """Mean change of the margin when one feature is set to the successes' mean; no controls."""
-        rows = self._firing_rows([feature], prompts)
+        rows = self.codes.firing_rows([feature], prompts)
         wanted = self.success_means[self.codes.roles[rows]][:, [feature]]
-        margin, changed, _ = self._answers(Edited(rows, [feature], wanted), prompts)
+        margin, changed, _ = self.answers(Edited(rows, [feature], wanted), prompts)
         return float((changed - margin).mean())
 
     def edited_positions(self, features: Sequence[int], prompt: int) -> np.ndarray:
         """The positions of one prompt's row at which the class fires."""
-        rows = self._firing_rows(features, np.array([prompt]))
-        return rows - self.codes.starts[prompt]
+        rows = self.codes.firing_rows(features, np.array([prompt]))
+        at: np.ndarray = rows - self.codes.starts[prompt]
+        return at
 
     def _effect(
         self,
@@ -223,7 +193,7 @@ class Trials:
         for assay in groups:
             here = [place[int(i)] for i in assay.prompts]
             inputs = self._inputs(assay)
-            change = self._change(edited, assay, inputs)
+            change = self.change(edited, assay, inputs)
             before, before_foil, _ = assay.measure(None)
             after, after_foil, _ = assay.measure(change)
             margin[here], changed[here], foil[here] = before, after, after_foil - before_foil
@@ -240,7 +210,7 @@ class Trials:
             control_features=len(features), seed=self.seed,
         )  # fmt: skip
 
-    def _answers(
+    def answers(
         self, edited: Edited, prompts: np.ndarray
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Margins before and after a change, and the change of the difference, `[prompts]`."""
@@ -249,7 +219,7 @@ class Trials:
         for assay in assays(self.model, self.dictionary.target, self.tokens, prompts):
             here = [place[int(i)] for i in assay.prompts]
             before, before_foil, _ = assay.measure(None)
-            after, after_foil, _ = assay.measure(self._change(edited, assay, self._inputs(assay)))
+            after, after_foil, _ = assay.measure(self.change(edited, assay, self._inputs(assay)))
             margin[here], changed[here], foil[here] = before, after, after_foil - before_foil
         return margin, changed, foil
 
@@ -259,11 +229,11 @@ class Trials:
             return assay.values
         return self.model.read(assay.cached.ids, [self.dictionary.site])[self.dictionary.site]
 
-    def _change(self, edited: Edited, assay: Assay, inputs: Tensor) -> Tensor:
+    def change(self, edited: Edited, assay: Assay, inputs: Tensor) -> Tensor:
         """What is added to the target site's values, `[prompts, positions, d]`."""
         features = list(edited.features)
         steps = np.zeros((*inputs.shape[:2], len(features)), dtype=np.float32)
-        now = self.codes.matrix[edited.rows][:, features].toarray()
+        now = self.codes.values(edited.rows, features)
         for place, prompt in enumerate(assay.prompts):
             rows = self.codes.rows_of(int(prompt))
             mine = (edited.rows >= rows.start) & (edited.rows < rows.stop)
@@ -271,44 +241,6 @@ class Trials:
         flat = torch.from_numpy(steps).to(inputs.device).flatten(0, 1)
         raised = self.dictionary.raised(inputs.flatten(0, 1), flat, features)
         return raised.reshape(*inputs.shape[:2], -1)
-
-    def _fires(self, features: Sequence[int]) -> np.ndarray:
-        """Whether any member fires on each prompt, boolean `[prompts]`."""
-        fires = np.asarray((self.codes.matrix[:, list(features)] > 0).sum(axis=1)).ravel() > 0
-        return np.logical_or.reduceat(fires, self.codes.starts[:-1])
-
-    def _firing_rows(self, features: Sequence[int], prompts: np.ndarray) -> np.ndarray:
-        """The tokens of some prompts at which any member fires, as rows of the codes."""
-        rows = self._editable_rows(prompts)
-        fires = np.asarray((self.codes.matrix[rows][:, list(features)] > 0).sum(axis=1)).ravel() > 0
-        found: np.ndarray = rows[fires]
-        return found
-
-    def _editable_rows(self, prompts: np.ndarray) -> np.ndarray:
-        every = np.arange(len(self.codes.roles))
-        rows = np.concatenate([every[self.codes.rows_of(int(i))] for i in prompts])
-        found: np.ndarray = rows[self.codes.roles[rows] >= 0]
-        return found
-
-    def _largest_on_successes(self, features: Sequence[int]) -> np.ndarray:
-        rows = self._editable_rows(np.flatnonzero(~self.failed))
-        return np.asarray(self.codes.matrix[rows][:, list(features)].max(axis=0).todense()).ravel()
-
-    def _resampled(self, features: Sequence[int], rows: np.ndarray) -> np.ndarray:
-        """For each token the activations at the same role of a random success, `[rows, features]`.
-
-        A role that no success has takes the successes' mean.
-        """
-        rng = np.random.default_rng(self.seed)
-        donors = self._editable_rows(np.flatnonzero(~self.failed))
-        found = self.success_means[self.codes.roles[rows]][:, list(features)]
-        for role in np.unique(self.codes.roles[rows]):
-            able = donors[self.codes.roles[donors] == role]
-            mine = np.flatnonzero(self.codes.roles[rows] == role)
-            if len(able):
-                drawn = rng.choice(able, len(mine))
-                found[mine] = self.codes.matrix[drawn][:, list(features)].toarray()
-        return found
 
     def _some(self, prompts: np.ndarray) -> np.ndarray:
         """At most `most` of the prompts, drawn at random, in their order."""
