@@ -248,8 +248,10 @@ def robustness() -> Robustness:
     few = "UNDERPOWERED: 3 failures and 297 successes, and at least 5 of each are needed"
     return Robustness(
         seeds=[
-            SeedReading(0, 300, 61, 16, CLASS, "CONTRIBUTES"),
-            SeedReading(1, 300, 58, 14, CLASS[:3], "CONTRIBUTES"),
+            SeedReading(0, 300, 61, 16, CLASS, "CONTRIBUTES", {"base_rate": 0.5, "sae_all": 0.921}),
+            SeedReading(
+                1, 300, 58, 14, CLASS[:3], "CONTRIBUTES", {"base_rate": 0.5, "sae_all": None}
+            ),
             SeedReading(2, 300, 3, 0, [], few),
             SeedReading(3, 300, 66, 12, ["4-res-mini/92"], "CONTRIBUTES"),
             SeedReading(4, 300, 0, 0, [], None),
@@ -267,7 +269,7 @@ def robustness() -> Robustness:
         needed=4,
         halves=[
             HalfReading(CLASS[:2], 3.11, Interval(2.62, 2.04, 3.19), 0.713, 0.604, 3.4e-14),
-            HalfReading(["4-res-mini/200"], 1.92, None, 0.417, 0.388, None),
+            HalfReading(["4-res-mini/200"], None, None, 0.417, 0.388, None),
         ],
         shrinkage=0.8421,
         reason=None,

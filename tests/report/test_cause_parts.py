@@ -296,7 +296,7 @@ def test_without_swaps_there_is_a_reason() -> None:
 
 
 def test_seeds_classes_and_halves_are_told() -> None:
-    seeds, classes, halves = tables(audit_samples.audit(), OTHERS)
+    seeds, classes, ladders, halves = tables(audit_samples.audit(), OTHERS)
     assert rows(seeds)[:2] == [
         ["0", "300", "61 20.3%", "16", "4-res-mini/91 and 11 alike", "CONTRIBUTES"],
         ["1", "300", "58 19.3%", "14", "4-res-mini/91 and 2 alike", "CONTRIBUTES"],
@@ -311,10 +311,15 @@ def test_seeds_classes_and_halves_are_told() -> None:
          "PROXY of object = the keys (0); CORRELATE (1, 3); no class matches (2, 4)"],
     ]  # fmt: skip
     assert [row[0].marked for row in classes.rows] == [True, False]
-    assert halves.caption.endswith("Their mean d there: 0.842 of what it is where they were found.")
+    assert [column.header for column in ladders.columns[1:]] == [f"Seed {i}" for i in range(5)]
+    assert rows(ladders) == [
+        ["base rate", "0.500", "0.500", *[NOT_DONE] * 3],
+        ["all SAE features", "0.921", *[NOT_DONE] * 4],
+    ]
+    assert halves.caption.endswith("are finite: 0.842 of what it is where they were found.")
     assert rows(halves) == [
         ["4-res-mini/91 and 1 alike", "+3.11", "+2.62 [2.04, 3.19]", "+0.713", "+0.604", "3.4e-14"],
-        ["4-res-mini/200", "+1.92", "not defined", "+0.417", "+0.388", "not defined"],
+        ["4-res-mini/200", "infinite", "not defined", "+0.417", "+0.388", "not defined"],
     ]
 
 
@@ -326,8 +331,17 @@ def test_robustness_says_why_a_part_was_not_done() -> None:
         return dataclasses.replace(whole, robustness=changed)
 
     alone = other(seeds=found.seeds[:1], classes=[], needed=1, reason="one seed was asked for")
-    assert paragraphs(alone, OTHERS) == ["Prompts from other seeds: not done: one seed was asked "
-                                         "for."]  # fmt: skip
+    assert paragraphs(alone, OTHERS) == [
+        "Prompts from other seeds: not done: one seed was asked for."
+    ]
+    halves_only = other(seeds=[], classes=[], needed=0)
+    assert paragraphs(halves_only, OTHERS) == [
+        "Prompts from other seeds: not done: no prompts from other seeds were run."
+    ]
+    unclimbed = [dataclasses.replace(seed, baselines={}) for seed in found.seeds]
+    assert paragraphs(other(seeds=unclimbed), OTHERS) == [
+        "The baseline ladder of other seeds: not done."
+    ]
     assert paragraphs(alone, ARGUMENT)[8] == (
         "9 Robustness. Other seeds not done: one seed was asked for; in the half where a class was "
         "not found, d is 0.842 of what it is where it was."
@@ -337,7 +351,7 @@ def test_robustness_says_why_a_part_was_not_done() -> None:
         "Discovery and replication: not done: no class was found in a half of the prompts."
     ]
     undefined = headed(other(shrinkage=None), OTHERS, "d found")
-    assert undefined.caption.endswith("Their mean d there: not defined.")
+    assert undefined.caption.endswith("are finite: not defined.")
     empty = other(classes=[], shrinkage=None)
     assert "Classes: there are none to look for under the other seeds." in paragraphs(empty, OTHERS)
     assert paragraphs(empty, ARGUMENT)[8] == (

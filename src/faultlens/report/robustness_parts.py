@@ -5,7 +5,17 @@ from __future__ import annotations
 from faultlens.audit.result import Audit
 from faultlens.audit.steps import HalfReading, Robustness, SeedReading, StableClass
 from faultlens.report.class_parts import estimate, members_name
-from faultlens.report.numbers import NOT_DONE, counted, listed, number, p_value, share, signed
+from faultlens.report.ladder_parts import rung_name
+from faultlens.report.numbers import (
+    NOT_DONE,
+    auroc,
+    counted,
+    listed,
+    number,
+    p_value,
+    share,
+    signed,
+)
 from faultlens.report.parts import Cell, Column, Paragraph, Part, shown_first, table
 
 FIRST_CLASSES = 10
@@ -17,7 +27,7 @@ def robustness_parts(audit: Audit) -> list[Part]:
     found = audit.robustness
     if found is None:
         return [Paragraph(f"{NOT_DONE.capitalize()}: {NO_SEEDS}.")]
-    return [*_seeds(found), *_classes(found), *_halves(found)]
+    return [*_seeds(found), *_classes(found), *_ladders(found.seeds), *_halves(found)]
 
 
 def several(found: Robustness) -> bool:
@@ -96,6 +106,23 @@ def _stable(found: StableClass) -> str:
     return f"{word}, {found.same:,} of {len(found.verdicts):,}"
 
 
+def _ladders(seeds: list[SeedReading]) -> list[Part]:
+    """How well each rung of the ladder predicts failure under each seed."""
+    rungs = list(dict.fromkeys(name for seed in seeds for name in seed.baselines))
+    if not rungs:
+        return [Paragraph(f"{NOT_DONE}.", "The baseline ladder of other seeds:")] if seeds else []
+    rows = [
+        [rung_name(rung), *(_auroc(seed.baselines.get(rung)) for seed in seeds)] for rung in rungs
+    ]
+    columns = [Column("Rung"), *(Column(f"Seed {seed.seed}", "right") for seed in seeds)]
+    caption = "The baseline ladder under each seed: mean AUROC on prompts held out."
+    return [table(caption, columns, rows)]
+
+
+def _auroc(value: float | None) -> str:
+    return NOT_DONE if value is None else auroc(value)
+
+
 def _halves(found: Robustness) -> list[Part]:
     """Effects where they were found, and where they were not looked for."""
     label = "Discovery and replication:"
@@ -106,7 +133,7 @@ def _halves(found: Robustness) -> list[Part]:
         shrunk = f"{number(found.shrinkage)} of what it is where they were found"
     caption = (
         "Discovery and replication: classes found in one half of the prompts, measured in the "
-        f"other. Their mean d there: {shrunk}."
+        f"other. Their mean d there, where both are finite: {shrunk}."
     )
     columns = [
         Column("Class"),
@@ -124,7 +151,7 @@ def _half_row(half: HalfReading) -> list[Cell | str]:
     p = half.p_replication
     return [
         members_name(half.features[0], len(half.features)),
-        signed(half.discovery),
+        "infinite" if half.discovery is None else signed(half.discovery),
         estimate(half.replication, missing="not defined"),
         signed(half.rate_discovery),
         signed(half.rate_replication),
