@@ -11,7 +11,7 @@ import pytest
 from test_audit_parts import headed, paragraphs, rows, section, tables
 
 from faultlens.audit.result import Audit
-from faultlens.audit.steps import Counterfactuals, Interval, Intervention, Null, Robustness
+from faultlens.audit.steps import Counterfactuals, Interval, Intervention, Null, Patch, Robustness
 from faultlens.report.audit_figures import dose_lines, doses, patch_shares
 from faultlens.report.numbers import NOT_DONE
 from faultlens.report.parts import Callout, Figure, Table
@@ -180,6 +180,8 @@ def test_dose_and_response_goes_through_no_change() -> None:
     assert silent["line"]["dash"] != suspect["line"]["dash"]
     assert silent["marker"]["symbol"] != suspect["marker"]["symbol"]
     go.Figure(figure.figure)
+    backwards = dose_lines({"one": doses(cause_samples.variants()[::-1])})
+    assert backwards is not None and backwards["data"][0]["x"] == suspect["x"]
     assert dose_lines({"one": doses(cause_samples.variants()[:1])}) is None
     assert dose_lines({"other": doses(cause_samples.variants()[4:])}) is None
 
@@ -399,6 +401,23 @@ def test_the_argument_of_a_null_says_whether_it_is_proven() -> None:
         "what passes through 4-res-mini/200 is not defined: the swap itself changes nothing beyond "
         "chance."
     )
+
+
+def test_the_suspects_own_share_is_told_though_more_passes_through_another() -> None:
+    whole, found = audit_samples.audit(), cause_samples.counterfactuals().swaps[0]
+    through, all_of_it = found.patches
+    other = dataclasses.replace(
+        through, features=["4-res-mini/200"], denoise=Interval(0.88, 0.8, 0.93)
+    )
+
+    def sentence(*patches: Patch) -> str:
+        swap = dataclasses.replace(found, patches=list(patches))
+        swaps = Counterfactuals([swap], None)
+        return paragraphs(dataclasses.replace(whole, counterfactuals=swaps), ARGUMENT)[7]
+
+    assert "41.2% [30.1%, 52.8%] of that passes" in sentence(other, through, all_of_it)
+    less = dataclasses.replace(other, features=["4-res-mini/250"], denoise=through.denoise)
+    assert "88% [80%, 93%] of that passes through 4-res-mini/200" in sentence(less, other)
 
 
 def test_a_cause_is_told_as_one() -> None:

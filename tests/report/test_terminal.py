@@ -67,10 +67,8 @@ def test_summary_is_the_argument_in_short() -> None:
         "necessity: +0.84 nats [0.52, 1.17], p 0.03; 23.8% of 42 right (controls 2.1%)",
         "sufficiency: −0.611 nats [−0.882, −0.334], p 0.0404; 12.5% of 48 wrong (controls 1.33%)",
         "answers without it: 10 turn right and 1 wrong, of 45; p 0.0117",
-        "Swap the keys → a book: 34 of 40 failures turn right, p 2.1e-9; 41.2% through "
-        "4-res-mini/91",
-        "Attribution's first: 4-res-mini/91 −1.12 nats (error term −0.317); agreement with effects "
-        "+0.711",
+        "Swap the keys → a book: 34 of 40 failures right, p 2.1e-9; 41.2% through 4-res-mini/91",
+        "Attribution's first: 4-res-mini/91 −1.12 nats (error term −0.317); rank agreement +0.711",
         "Other prompts: suspect CONTRIBUTES under 4 of 5 seeds; d replicates × 0.842",
         "1 warning in the report",
     ]
@@ -144,6 +142,31 @@ def test_robustness_and_swaps_say_as_much_as_there_is() -> None:
     swaps = cause_samples.counterfactuals()
     silent = dataclasses.replace(swaps, swaps=swaps.swaps[1:])
     assert any(
-        line.endswith("→ the school: 1 of 5 failures turn right, p 1")
+        line.endswith("→ the school: 1 of 5 failures right, p 1")
         for line in said(dataclasses.replace(whole, counterfactuals=silent))
     )
+
+
+def test_long_names_and_numbers_still_fit_a_line() -> None:
+    name = "12-res-gemma-scope-2b-pt-res-canonical/16383"
+    whole, swaps = of_suspect(cause_samples.contributes()), cause_samples.counterfactuals()
+    swap = dataclasses.replace(
+        swaps.swaps[0], level="the keys of the landlord", swapped_for="a book of the landlady",
+        failures_original=140, failure_to_success=134, p_mcnemar=2.1e-31,
+        patches=[dataclasses.replace(swaps.swaps[0].patches[0], features=[name])],
+    )  # fmt: skip
+    site = whole.attribution["4-res-mini"]
+    top = dataclasses.replace(site.top[0], feature=name, gradient_failures=-0.1234)
+    robust = cause_samples.robustness()
+    verdict = "PROXY of the direct object = the keys of the landlord"
+    mine = dataclasses.replace(robust.classes[0], verdict=verdict)
+    audit = dataclasses.replace(
+        whole,
+        counterfactuals=dataclasses.replace(swaps, swaps=[swap]),
+        attribution={"12": dataclasses.replace(site, top=[top], error_gradient=-0.0317)},
+        robustness=dataclasses.replace(robust, classes=[mine]),
+    )
+    lines = summary(None, audit)
+    assert max(map(len, lines)) <= 100 and not any(line.endswith("…") for line in lines)
+    for said_of in ("Swap the keys", "Attribution's first: 12-res-g…/16383", "Other prompts"):
+        assert any(line.strip().startswith(said_of) for line in lines)

@@ -72,17 +72,15 @@ def _swap(audit: Audit) -> list[str]:
     if swap is None:
         return []
     line = (
-        f"  Swap {clipped(swap.level, 16)} → {clipped(swap.swapped_for, 16)}: "
-        f"{swap.failure_to_success:,} of {counted(swap.failures_original, 'failure')} turn right, "
+        f"  Swap {clipped(swap.level, 11)} → {clipped(swap.swapped_for, 11)}: "
+        f"{swap.failure_to_success:,} of {counted(swap.failures_original, 'failure')} right, "
         f"p {p_value(swap.p_mcnemar)}"
     )
     suspect = audit.suspect
     patch = deciding_patch(swap, None if suspect is None else suspect.features[0])
     if patch is None or patch.denoise is None:
         return [line]
-    return [
-        f"{line}; {share(patch.denoise.value)} through {clipped_feature(patch.features[0], 18)}"
-    ]
+    return [f"{line}; {share(patch.denoise.value)} through {clipped_feature(patch.features[0])}"]
 
 
 def _search(audit: Audit) -> list[str]:
@@ -91,12 +89,10 @@ def _search(audit: Audit) -> list[str]:
     if named is None:
         return []
     site, first = named
-    agreement = (
-        "" if site.agreement is None else f"; agreement with effects {signed(site.agreement)}"
-    )
+    agreement = "" if site.agreement is None else f"; rank agreement {signed(site.agreement)}"
     size, error = signed(towards_failure(first)), signed(site.error_gradient)
     return [
-        f"  Attribution's first: {clipped_feature(first.feature, 18)} {size} nats (error term "
+        f"  Attribution's first: {clipped_feature(first.feature)} {size} nats (error term "
         f"{error}){agreement}"
     ]
 
