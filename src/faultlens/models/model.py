@@ -177,6 +177,7 @@ class Model:
         at: Tensor | None = None,
         edits: Mapping[Site, Edit] | None = None,
         restart: Restart | None = None,
+        cache: Any = None,
     ) -> Tensor:
         """Logits in float32, `[batch, positions, vocabulary]`; with `at`, `[batch, vocabulary]`.
 
@@ -185,9 +186,11 @@ class Model:
             at: for each row the position whose next-token logits are wanted, `[batch]`.
             edits: changes to the values at sites, applied during the pass.
             restart: skip the blocks before a layer, using its cached residual.
+            cache: keys and values of the columns before `ids` (see `suffix`); taken over.
         """
+        kept = {"use_cache": False} if cache is None else {"past_key_values": cache}
         with self.edited(edits or {}), self._restarted(restart):
-            hidden = self.network.base_model(input_ids=ids, use_cache=False).last_hidden_state
+            hidden = self.network.base_model(input_ids=ids, **kept).last_hidden_state
         if at is not None:
             hidden = hidden[torch.arange(len(ids), device=hidden.device), at]
         logits: Tensor = self.network.get_output_embeddings()(hidden).float()
