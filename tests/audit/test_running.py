@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -196,12 +198,27 @@ def test_what_is_known_of_tokens_alone_suffices(model: Model) -> None:
     assert other.difference is None
 
 
+class PrefixSpace:
+    """A tokenizer that puts a space before every text, as Llama's does; ids by first appearance."""
+
+    bos_token_id = eos_token_id = 0
+
+    def __init__(self) -> None:
+        self.known: list[str] = ["<s>"]
+
+    def __call__(self, text: str, add_special_tokens: bool) -> dict[str, list[int]]:
+        pieces = re.findall(r"_?[^_]+|_", "_" + text.replace(" ", "_"))
+        self.known += [piece for piece in dict.fromkeys(pieces) if piece not in self.known]
+        return {"input_ids": [self.known.index(piece) for piece in pieces]}
+
+
 def test_an_answer_is_split_as_it_follows_its_prompt(model: Model) -> None:
-    # By itself "42" may be cut otherwise than after "17"; what the model would write is meant.
-    prompt = Prompt("the year 17", "42", separator="")
-    tokens = tokenize(Task("t", (prompt,)), model)
-    assert tokens.rows[0] + list(tokens.answers[0]) == [model.bos_id, *model.ids("the year 1742")]
-    # "s" would be drawn into the prompt's last word: the prompt's tokens stay as they are.
+    spacing = replace(model, tokenizer=PrefixSpace())
+    assert len(spacing.ids(" Tom")) == 2  # by itself; after a prompt it is one
+    tokens = tokenize(Task("t", (Prompt("Ann met", "Tom", "Eva"),)), spacing)
+    assert list(tokens.answers) == [[spacing.ids("Tom")[0]]]
+    assert list(tokens.foils) == [[spacing.ids("Eva")[0]]]
+    # An answer that would be drawn into the prompt's last word leaves the prompt's tokens alone.
     joined = Prompt("he met the land", "lord", separator="")
     tokens = tokenize(Task("t", (joined,)), model)
     assert model.ids("he met the landlord") != [*tokens.rows[0][1:], *tokens.answers[0]]
@@ -288,7 +305,8 @@ def test_the_table_holds_prompts_outcomes_and_factors(tmp_path: Path) -> None:
     first, second = pyarrow.parquet.read_table(path).to_pylist()
     assert first["foil"] == "Bob" and first["margin"] == 0.5 and first["factor margin"] == "wide"
     assert first["target_log_probability"] == -0.25
-    missing = [name for name, value in second.items() if value is None]  # null, and not NaN
+    missing = [name for name, value in second.items() if value is None]
+    assert table["margin"].tolist()[1] is pd.NA  # in the frame too it is missing, and not NaN
     assert missing == ["foil", "generated", "logit_difference", "margin", "target_log_probability"]
     with pytest.raises(ValueError, match="shorter"):
         prompt_table(SOME, OUTCOMES[:1])
