@@ -254,7 +254,8 @@ def test_a_prompt_that_leaves_no_room_is_refused(model: Model) -> None:
     with pytest.raises(UserError) as caught:
         tokenize(long, model)
     assert str(caught.value) == (
-        "task long: prompt 2 has 249 tokens, and 8 more are decoded: expected at most 256 in all"
+        "task long: prompt 2 has 249 tokens, and 8 more are decoded: expected at most 256 in all, "
+        "the model's context; shorten the prompt"
     )
     (row,) = tokenize(Task("fits", (Prompt(" Mary" * fits, "Tom"),)), model).rows
     assert len(model.generate([row], NEW_TOKENS)[0]) <= NEW_TOKENS
