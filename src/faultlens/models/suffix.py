@@ -67,7 +67,13 @@ class CachedPass:
             self.ids[:, start:].repeat(copies, 1),
             Restart(layer, residual.repeat(copies, 1, 1)),
             start,
-            [_columns(kept, start, copies) for kept in self.cache.layers] if start else [],
+            # Blocks before `layer` are not run: of their columns only the number is asked for.
+            [
+                _columns(kept, start, copies if index >= layer else 1)
+                for index, kept in enumerate(self.cache.layers)
+            ]
+            if start
+            else [],
         )
 
 
@@ -106,6 +112,8 @@ class Suffix:
 def _columns(kept: Any, start: int, copies: int) -> Any:
     """One layer of the cache, its columns before `start`, for several copies of the batch."""
     cut = copy.copy(kept)
-    cut.keys = kept.keys[:, :, :start].repeat(copies, 1, 1, 1)
-    cut.values = kept.values[:, :, :start].repeat(copies, 1, 1, 1)
+    cut.keys, cut.values = kept.keys[:, :, :start], kept.values[:, :, :start]
+    if copies > 1:
+        cut.keys = cut.keys.repeat(copies, 1, 1, 1)
+        cut.values = cut.values.repeat(copies, 1, 1, 1)
     return cut

@@ -1,4 +1,4 @@
-"""Step 7, the search: which features the answers' margin is attributed to, failures against rest."""
+"""Step 7, the search: what the answers' margin is attributed to, failures against successes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Step 8: counterfactual pairs. The same prompt with one level of one factor swapped for another."""
+"""Step 8: counterfactual pairs: the same prompt with one level of one factor swapped."""
 
 from __future__ import annotations
 
