@@ -91,8 +91,8 @@ def tokenize(task: Task, model: Model) -> TaskTokens:
         if len(row) + more > model.context:
             raise UserError(
                 f"task {task.name}: prompt {number} has {len(row)} tokens, and {more} more "
-                f"are decoded: expected at most {model.context} in all, the model's context; shorten "
-                "the prompt"
+                f"are decoded: expected at most {model.context} in all, the model's context; "
+                "shorten the prompt"
             )
         parting = _parting(answer, wrong)
         target.append(answer[parting or 0])
