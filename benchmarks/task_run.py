@@ -6,7 +6,8 @@ prompt, on a part of the prompts, in the same run; both must give the same token
 random, which costs the same time. TOKENIZER is a folder with GPT-2's vocab.json and merges.txt.
 
 On a machine that has other work, seconds on the clock say little: the processor's seconds of this
-process, and the load when it began, are printed beside them.
+process, and the load when it began, are printed beside them. There use `--threads 1`: two threads
+spend most of their time on waiting for each other.
 """
 
 from __future__ import annotations
@@ -70,8 +71,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("tokenizer", type=Path)
     parser.add_argument("--prompts", type=int, default=300)
-    torch.set_num_threads(2)
+    parser.add_argument("--threads", type=int, default=2)
     options = parser.parse_args()
+    torch.set_num_threads(options.threads)
     with tempfile.TemporaryDirectory() as folder:
         lens = random_gpt2(Path(folder), options.tokenizer)
         task = fl.tasks.ioi(n=options.prompts, seed=42)
