@@ -1,4 +1,4 @@
-"""Step 8: counterfactual pairs. The same prompt with one level of one factor swapped for another."""
+"""Step 8: counterfactual pairs. The same prompt with one level of a factor swapped for another."""
 
 from __future__ import annotations
 
