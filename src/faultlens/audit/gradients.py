@@ -71,7 +71,7 @@ class Caught:
         cls, model: Model, dictionary: Dictionary, tokens: TaskTokens, prompts: np.ndarray
     ) -> Caught:
         """Read the prompts with the given indices once."""
-        rows = [tokens.rows[i] for i in prompts]
+        rows = [tokens.scored[i] for i in prompts]
         ids = model.pad(rows)
         last = torch.tensor([len(row) - 1 for row in rows], device=ids.device)
         target = torch.from_numpy(tokens.target[prompts]).to(ids.device)

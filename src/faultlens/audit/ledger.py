@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from faultlens.audit.confounds import PROXY_JACCARD
-from faultlens.audit.steps import Claim, ClassReading, Ladder, Rung, Strata
+from faultlens.audit.steps import Claim, ClassReading, Effect, Ladder, Null, Rung, Strata
 from faultlens.audit.verdicts import ARTEFACT_OF_SCORING, by
 
 NOT_DONE, NOT_YET = "not done", "not part of this version"
@@ -111,16 +111,40 @@ def _interventions(claim: str, reading: ClassReading) -> list[Claim]:
     if done is None:
         why = "no model was run, or it fires on under five failures"
         return [Claim(claim, "intervention", NOT_DONE, why)]
-    return [
-        Claim(
-            claim,
-            f"necessity against {done.controls} matched controls ({done.control_features} other "
-            "features, the rest random directions)",
-            "passed" if done.shown else "failed",
-            f"{done.adjusted:+.2f} nats [{done.low:.2f}, {done.high:.2f}], p = {done.p_value:.2g}",
-        ),
-        Claim(claim, "sufficiency", NOT_DONE, NOT_YET),
-    ]
+    claims = [_effect(claim, done.necessity)]
+    if done.sufficiency is None:
+        claims.append(Claim(claim, "sufficiency", NOT_DONE, done.sufficiency_missing or ""))
+    else:
+        claims.append(_effect(claim, done.sufficiency))
+    return [*claims, *_null(reading.features[0], done.null)]
+
+
+def _effect(claim: str, effect: Effect) -> Claim:
+    p = effect.p_value if effect.p_holm is None else effect.p_holm
+    return Claim(
+        claim,
+        f"{effect.claim} against {effect.controls} matched controls ({effect.control_features} "
+        "other features, the rest random directions)",
+        "passed" if effect.shown else "failed",
+        f"{effect.adjusted:+.2f} nats [{effect.low:.2f}, {effect.high:.2f}], p after Holm {p:.2g}",
+    )
+
+
+def _null(name: str, null: Null | None) -> list[Claim]:
+    """The claim that it does nothing, where no effect is shown."""
+    if null is None:
+        return []
+    claim = f"{name} does nothing for failure"
+    control = "equivalence, restoration at most 10%, and an assay that sees an effect"
+    if null.assay_restored is None:
+        why = "no prompt could be swapped, so nothing shows that the assay could see an effect"
+        return [Claim(claim, control, NOT_DONE, why)]
+    detail = (
+        f"90% interval {'within' if null.within else 'not within'} ±{null.bound:.2f} nats; "
+        f"restoration at most {null.restoration_high:.0%}; patching the whole value restores "
+        f"{null.assay_restored:.0%} of {null.assay_prompts}"
+    )
+    return [Claim(claim, control, "passed" if null.proven else "failed", detail)]
 
 
 def _of_ladder(baselines: Mapping[str, Rung] | None, ladder: Ladder | None) -> list[Claim]:

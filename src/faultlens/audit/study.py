@@ -11,9 +11,9 @@ from scipy.sparse import csr_matrix, hstack
 
 from faultlens.audit import conclusions, verdicts
 from faultlens.audit.baseline_inputs import residual_and_random
+from faultlens.audit.causes import Inquiry
 from faultlens.audit.derived import derived_factors
 from faultlens.audit.factors import factor_table, left_out, prepared, trends
-from faultlens.audit.interventions import CONTROLS, necessity
 from faultlens.audit.ladder import Scheme, build_ladder
 from faultlens.audit.ledger import ledger
 from faultlens.audit.outcomes import GIVEN, KINDS, Rule, first_word, kind_of, resolve_rule
@@ -21,7 +21,7 @@ from faultlens.audit.result import Audit
 from faultlens.audit.running import run_task, tokenize
 from faultlens.audit.scoring import failures_by_rule, scoring_table
 from faultlens.audit.selection import pair_table, select_levels
-from faultlens.audit.steps import Intervention, Ladder, PromptOutcome, Rung
+from faultlens.audit.steps import Ladder, PromptOutcome, Rung
 from faultlens.corpus.answers import Answers
 from faultlens.corpus.task import Task
 from faultlens.errors import UserError
@@ -53,6 +53,8 @@ class AuditConfig:
     """Of the ladder: `repeated`, or the reference `study`'s one split."""
     baselines: bool = True
     """Whether the ladder is climbed."""
+    tried: int = 3
+    """Classes that are put to the test by intervening, the most certain first."""
     repeats: int = REPEATS
     """Of the ladder's five folds, under `repeated`."""
 
@@ -69,7 +71,7 @@ class Observed:
         tables: by dictionary, rows = prompts; may be empty.
         ladder_inputs: gives the residual `[prompts, d]` and the random dictionary's activations,
             or None for either; called when the ladder is climbed.
-        intervene: tests a class: `(site's name, feature indices, failed, fires) -> measurement`.
+        inquiry: tries classes with the model; None: there is none.
     """
 
     name: str
@@ -78,7 +80,7 @@ class Observed:
     factors: Mapping[str, Sequence[str]]
     tables: Mapping[str, FeatureTable] = field(default_factory=dict)
     ladder_inputs: Callable[[], tuple[np.ndarray | None, csr_matrix | None]] = lambda: (None, None)
-    intervene: conclusions.Intervene | None = None
+    inquiry: Inquiry | None = None
 
 
 def audit_task(
@@ -118,15 +120,6 @@ def audit_task(
     def answered(ids: list[int], index: int) -> bool:
         return succeeds(lens.model.tokenizer.decode(ids), task.prompts[index].target)
 
-    def intervene(
-        name: str, features: Sequence[int], failed: np.ndarray, fires: np.ndarray
-    ) -> Intervention | None:
-        tick = progress.start("Ablating the suspect", CONTROLS)
-        return necessity(
-            lens.model, lens[name], features, tokens, failed, fires, ALPHA, config.seed, answered,
-            tick,
-        )  # fmt: skip
-
     observed = Observed(
         task.name,
         outcomes,
@@ -134,7 +127,7 @@ def audit_task(
         task.factors,
         tables,
         lambda: residual_and_random(lens, tokens, pooling, config.seed, progress),
-        intervene,
+        None,
     )
     return audit_outcomes(observed, config, progress)
 
@@ -276,7 +269,8 @@ def audit_outcomes(observed: Observed, config: AuditConfig, progress: Progress =
             min_support=config.min_support,
             permutations=config.permutations,
             seed=config.seed,
-            intervene=observed.intervene,
+            inquiry=observed.inquiry,
+            tried=config.tried,
             progress=progress,
         )
         if config.baselines:

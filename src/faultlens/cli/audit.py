@@ -26,7 +26,11 @@ if TYPE_CHECKING:
 
 def audit(
     task: Annotated[
-        str | None, typer.Argument(help="ioi, mini-ioi, or a JSONL file of prompts to run")
+        str | None,
+        typer.Argument(
+            help="A task (ioi, classic-ioi, mini-ioi, agreement, brackets, greater-than, "
+            "induction, or one that an installed package offers), or a JSONL file of prompts to run"
+        ),
     ] = None,
     outcomes: Annotated[
         Path | None,

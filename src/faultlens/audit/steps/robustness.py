@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from faultlens.audit.steps.correlates import Interval
 
@@ -17,6 +17,7 @@ class SeedReading:
     significant: int  # classes
     suspect: list[str]  # features of the suspect; empty without one
     verdict: str | None  # of the suspect, or of an audit that could not be carried out
+    baselines: dict[str, float | None] = field(default_factory=dict)  # AUROC by rung
 
 
 @dataclass(frozen=True)
@@ -35,7 +36,7 @@ class HalfReading:
     """A class found in one half of the prompts, and its effect in the other."""
 
     features: list[str]
-    discovery: float  # Cohen's d in the half it was found in
+    discovery: float | None  # Cohen's d in the half it was found in; None where infinite
     replication: Interval | None  # in the other half; None where it is not defined there
     rate_discovery: float  # share of failures − of successes on which it fires
     rate_replication: float

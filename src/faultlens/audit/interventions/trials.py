@@ -1,0 +1,250 @@
+"""Trials: everything that is done to one class of features, with the model at hand.
+
+The change keeps the error term: at the edited positions the dictionary's target site gains
+`Σ_f (wanted_f − a_f) · D_f`, D_f the feature's direction in the site's units. BOS is never edited.
+
+Two changes decide, both declared beforehand. *Necessity*: on failures where the class fires, there,
+its features are set to their mean over the successes at the same role (see `roles`). *Sufficiency*:
+on successes, at the roles where the class fires in most of those failures, they are set to their
+mean over the failures at the same role. The rest is sensitivity.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from faultlens.audit.interventions.assay import Assay, assays
+from faultlens.audit.interventions.codes import Codes
+from faultlens.audit.interventions.controls import CONTROLS, Controls, Edited, matching_features
+from faultlens.audit.interventions.decoding import Succeeds, count_flips
+from faultlens.audit.interventions.effects import NECESSITY, SUFFICIENCY, Measured, effect_of
+from faultlens.audit.interventions.roles import Roles
+from faultlens.audit.interventions.variants import WHERE_IT_FIRES, variants
+from faultlens.audit.running import TaskTokens
+from faultlens.audit.steps import Effect, Intervention
+from faultlens.models.dictionary import Dictionary
+from faultlens.models.model import Model
+from faultlens.progress import Tick
+
+LEAST_PROMPTS = 5  # failures on which a class must fire for its effect to be measured
+MOST_PROMPTS = 48  # that a decisive test runs on; more are drawn from
+
+
+@dataclass(frozen=True, eq=False)
+class Trials:
+    """Puts classes of one dictionary to the test.
+
+    Attributes:
+        tokens: the task's.
+        roles: of its tokens.
+        failed: the outcome, boolean `[prompts]`.
+        succeeds: whether generated ids answer the prompt of that index.
+        seed: of every draw: prompts, controls, donors, bootstrap.
+    """
+
+    model: Model
+    dictionary: Dictionary
+    tokens: TaskTokens
+    roles: Roles
+    failed: np.ndarray
+    succeeds: Succeeds
+    seed: int
+    most: int = MOST_PROMPTS
+
+    @cached_property
+    def codes(self) -> Codes:
+        """All prompts' token activations, encoded once."""
+        return Codes.of(self.model, self.dictionary, self.tokens, self.roles)
+
+    @cached_property
+    def success_means(self) -> np.ndarray:
+        """Every feature's mean over the successes, `[roles, d_sae]`."""
+        return self.codes.mean_by_role(np.flatnonzero(~self.failed))
+
+    @cached_property
+    def failure_means(self) -> np.ndarray:
+        """Every feature's mean over the failures, `[roles, d_sae]`."""
+        return self.codes.mean_by_role(np.flatnonzero(self.failed))
+
+    def run(self, features: Sequence[int], progress: Tick | None = None) -> Intervention | str:
+        """Everything done to a class; or the reason why nothing can be.
+
+        The effects' `p_holm` and `shown`, and the null, are settled once all classes are tried.
+
+        Args:
+            features: the class.
+            progress: told of each control done, `2 · CONTROLS` in all.
+        """
+        fires = self.codes.fires(features)
+        prompts = np.flatnonzero(self.failed & fires)
+        if len(prompts) < LEAST_PROMPTS:
+            return f"it fires on {len(prompts)} failures: at least {LEAST_PROMPTS} are needed"
+        tested = self._some(prompts)
+        necessity = self.necessity(features, tested, progress)
+        sufficiency = self.sufficiency(features, progress)
+        flips = count_flips(
+            self.model,
+            self.dictionary,
+            features,
+            self.codes,
+            self.tokens,
+            self.success_means,
+            self.codes.mean(np.flatnonzero(~self.failed)),
+            self.failed,
+            np.flatnonzero(fires),
+            self.succeeds,
+        )
+        return Intervention(
+            necessity,
+            sufficiency if isinstance(sufficiency, Effect) else None,
+            None if isinstance(sufficiency, Effect) else sufficiency,
+            flips,
+            variants(self, features, tested),
+            None,
+        )
+
+    def necessity(
+        self, features: Sequence[int], prompts: np.ndarray, progress: Tick | None = None
+    ) -> Effect:
+        """Set the class to its mean over the successes, on failures where it fires."""
+        rows = self.codes.firing_rows(features, prompts)
+        wanted = self.success_means[self.codes.roles[rows]][:, list(features)]
+        return self._effect(
+            Edited(rows, features, wanted), prompts, self.success_means, progress,
+            claim=NECESSITY, kind="set to the successes' mean",
+            on="failures where the class fires", positions=WHERE_IT_FIRES,
+        )  # fmt: skip
+
+    def sufficiency(self, features: Sequence[int], progress: Tick | None = None) -> Effect | str:
+        """Set the class to its mean over the failures, on successes, at the roles where it fires.
+
+        Returns the reason where no success has such a role.
+        """
+        roles = self.firing_roles(features)
+        successes = np.flatnonzero(~self.failed)
+        rows = self.codes.rows(successes)
+        able = rows[np.isin(self.codes.roles[rows], roles)]
+        has = np.isin(successes, np.searchsorted(self.codes.starts, able, side="right") - 1)
+        if sum(has) < LEAST_PROMPTS:
+            return "fewer than five successes have a token in the place where it fires"
+        prompts = self._some(successes[has])
+        rows = self.codes.rows(prompts)
+        rows = rows[np.isin(self.codes.roles[rows], roles)]
+        wanted = self.failure_means[self.codes.roles[rows]][:, list(features)]
+        return self._effect(
+            Edited(rows, features, wanted), prompts, self.failure_means, progress,
+            claim=SUFFICIENCY, kind="set to the failures' mean", on="successes",
+            positions="in the places where the class fires in failures",
+        )  # fmt: skip
+
+    def firing_roles(self, features: Sequence[int]) -> np.ndarray:
+        """The roles where the class fires in at least half of the failures where it fires at all.
+
+        Where there is none, the commonest one.
+        """
+        prompts = np.flatnonzero(self.failed & self.codes.fires(features))
+        counts = np.zeros(self.codes.n_roles, dtype=int)
+        for prompt in prompts:
+            rows = self.codes.firing_rows(features, np.array([prompt]))
+            counts[np.unique(self.codes.roles[rows])] += 1
+        usual = np.flatnonzero(counts * 2 >= len(prompts))
+        return usual if len(usual) else np.array([counts.argmax()])
+
+    def plain_effect(self, feature: int, prompts: np.ndarray) -> float:
+        """Mean change of the margin when one feature is set to the successes' mean; no controls."""
+        rows = self.codes.firing_rows([feature], prompts)
+        wanted = self.success_means[self.codes.roles[rows]][:, [feature]]
+        margin, changed, _ = self.answers(Edited(rows, [feature], wanted), prompts)
+        return float((changed - margin).mean())
+
+    def edited_positions(self, features: Sequence[int], prompt: int) -> np.ndarray:
+        """The positions of one prompt's row at which the class fires."""
+        rows = self.codes.firing_rows(features, np.array([prompt]))
+        at: np.ndarray = rows - self.codes.starts[prompt]
+        return at
+
+    def _effect(
+        self,
+        edited: Edited,
+        prompts: np.ndarray,
+        means: np.ndarray,
+        progress: Tick | None,
+        *,
+        claim: str,
+        kind: str,
+        on: str,
+        positions: str,
+    ) -> Effect:
+        order = np.random.default_rng(self.seed).permutation(self.dictionary.d_sae)
+        features = matching_features(
+            self.codes, self.dictionary, edited, means, firing=claim == NECESSITY, order=order
+        )
+        controls = Controls(self.dictionary, self.codes, features, means, self.seed)
+        place = {int(prompt): i for i, prompt in enumerate(prompts)}
+        margin, changed, foil = (np.zeros(len(prompts)) for _ in range(3))
+        by_control = np.zeros((CONTROLS, len(prompts)))
+        groups = list(assays(self.model, self.dictionary.target, self.tokens, prompts))
+        for assay in groups:
+            here = [place[int(i)] for i in assay.prompts]
+            inputs = self._inputs(assay)
+            change = self.change(edited, assay, inputs)
+            before, before_foil, _ = assay.measure(None)
+            after, after_foil, _ = assay.measure(change)
+            margin[here], changed[here], foil[here] = before, after, after_foil - before_foil
+            at = 0
+            for several in controls.changes(assay, change, inputs):
+                found = assay.measure_all(several)
+                by_control[at : at + len(several), here] = found.margin
+                at += len(several)
+                if progress is not None and assay is groups[-1]:
+                    progress(len(several))
+        return effect_of(
+            Measured(margin, changed, by_control, foil),
+            claim=claim, kind=kind, on=on, positions=positions,
+            control_features=len(features), seed=self.seed,
+        )  # fmt: skip
+
+    def answers(
+        self, edited: Edited, prompts: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Margins before and after a change, and the change of the difference, `[prompts]`."""
+        place = {int(prompt): i for i, prompt in enumerate(prompts)}
+        margin, changed, foil = (np.zeros(len(prompts)) for _ in range(3))
+        for assay in assays(self.model, self.dictionary.target, self.tokens, prompts):
+            here = [place[int(i)] for i in assay.prompts]
+            before, before_foil, _ = assay.measure(None)
+            after, after_foil, _ = assay.measure(self.change(edited, assay, self._inputs(assay)))
+            margin[here], changed[here], foil[here] = before, after, after_foil - before_foil
+        return margin, changed, foil
+
+    def _inputs(self, assay: Assay) -> Tensor:
+        """What the dictionary reads in the prompts of an assay, `[prompts, positions, d_in]`."""
+        if self.dictionary.site == self.dictionary.target:
+            return assay.values
+        return self.model.read(assay.cached.ids, [self.dictionary.site])[self.dictionary.site]
+
+    def change(self, edited: Edited, assay: Assay, inputs: Tensor) -> Tensor:
+        """What is added to the target site's values, `[prompts, positions, d]`."""
+        features = list(edited.features)
+        steps = np.zeros((*inputs.shape[:2], len(features)), dtype=np.float32)
+        now = self.codes.values(edited.rows, features)
+        for place, prompt in enumerate(assay.prompts):
+            rows = self.codes.rows_of(int(prompt))
+            mine = (edited.rows >= rows.start) & (edited.rows < rows.stop)
+            steps[place, edited.rows[mine] - rows.start] = (edited.wanted - now)[mine]
+        flat = torch.from_numpy(steps).to(inputs.device).flatten(0, 1)
+        raised = self.dictionary.raised(inputs.flatten(0, 1), flat, features)
+        return raised.reshape(*inputs.shape[:2], -1)
+
+    def _some(self, prompts: np.ndarray) -> np.ndarray:
+        """At most `most` of the prompts, drawn at random, in their order."""
+        if len(prompts) <= self.most:
+            return prompts
+        rng = np.random.default_rng(self.seed)
+        return np.sort(rng.choice(prompts, self.most, replace=False))
