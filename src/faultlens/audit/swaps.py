@@ -172,7 +172,8 @@ def aligned(original: Sequence[int], swapped: Sequence[int]) -> list[int]:
     if len(original) == len(swapped):
         return [-1, *range(1, len(original))]
     shorter = min(len(original), len(swapped))
-    begin = next((i for i in range(shorter) if original[i] != swapped[i]), shorter)
+    most = shorter - 1  # the last token of both is where the answer is read
+    begin = next((i for i in range(most) if original[i] != swapped[i]), most)
     end = next(
         (i for i in range(shorter - begin) if original[-1 - i] != swapped[-1 - i]),
         shorter - begin,
