@@ -10,10 +10,8 @@ from __future__ import annotations
 
 import json
 import sys
-import tempfile
 import time
 from collections import Counter, defaultdict
-from dataclasses import replace
 from pathlib import Path
 
 import torch

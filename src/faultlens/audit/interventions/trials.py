@@ -85,7 +85,7 @@ class Trials:
         prompts = np.flatnonzero(self.failed & fires)
         if len(prompts) < LEAST_PROMPTS:
             return f"it fires on {len(prompts)} failures: at least {LEAST_PROMPTS} are needed"
-        tested = self._some(prompts)
+        tested = self.drawn(prompts)
         necessity = self.necessity(features, tested, progress)
         sufficiency = self.sufficiency(features, progress)
         flips = count_flips(
@@ -133,7 +133,7 @@ class Trials:
         has = np.isin(successes, np.searchsorted(self.codes.starts, able, side="right") - 1)
         if sum(has) < LEAST_PROMPTS:
             return "fewer than five successes have a token in the place where it fires"
-        prompts = self._some(successes[has])
+        prompts = self.drawn(successes[has])
         rows = self.codes.rows(prompts)
         rows = rows[np.isin(self.codes.roles[rows], roles)]
         wanted = self.failure_means[self.codes.roles[rows]][:, list(features)]
@@ -250,7 +250,7 @@ class Trials:
         raised = self.dictionary.raised(inputs.flatten(0, 1), flat, features)
         return raised.reshape(*inputs.shape[:2], -1)
 
-    def _some(self, prompts: np.ndarray) -> np.ndarray:
+    def drawn(self, prompts: np.ndarray) -> np.ndarray:
         """At most `most` of the prompts, drawn at random, in their order."""
         if len(prompts) <= self.most:
             return prompts
