@@ -205,7 +205,10 @@ def audit(
             dictionary that does not fit its model, rows that do not match, values that are not
             finite.
     """
-    from faultlens.audit.study import DEFAULT_RULE, AuditConfig, audit_answers, audit_task
+    from faultlens.audit.from_answers import audit_answers
+    from faultlens.audit.from_task import audit_task
+    from faultlens.audit.outcomes import DEFAULT_RULE
+    from faultlens.audit.study import AuditConfig
     from faultlens.corpus.answers import Answers
     from faultlens.features.lens import Lens
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 import faultlens as fl
-from faultlens.audit.study import audit_task
+from faultlens.audit.from_task import audit_task
 from faultlens.errors import UserError
 from faultlens.features.lens import Lens
 from faultlens.models.normalisation import PerTokenNorm

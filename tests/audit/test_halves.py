@@ -33,7 +33,8 @@ def test_each_half_has_half_of_the_failures() -> None:
 def test_a_planted_class_replicates() -> None:
     rng = np.random.default_rng(0)
     matrix = noise(rng, 50)
-    matrix[:, 7] = np.where(rng.random(200) < np.where(FAILED, 0.9, 0.3), matrix[:, 8] + 1, 0)
+    fires = rng.random(200) < np.where(FAILED, 0.9, 0.3)
+    matrix[:, 7] = np.where(fires, rng.normal(3.0, 0.3, 200), 0.0)
     found, shrinkage = replicate(
         table(matrix), FAILED, alpha=0.05, min_support=5, permutations=999, seed=0
     )

@@ -111,7 +111,7 @@ def test_options_that_cannot_be_meant(
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["audit", "no-task"], "no task or file 'no-task': expected one of ioi, mini-ioi"),
+        (["audit", "no-task"], "no task or file 'no-task': expected one of agreement, brackets"),
         (["audit", "no.jsonl"], "no file no.jsonl"),
         (["audit", "mini-ioi", "--rule", "vibes"], "unknown outcome rule 'vibes': expected one"),
         (["tokens", "hello", "--feature", "17"], "--feature '17': expected LAYER/INDEX"),

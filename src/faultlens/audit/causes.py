@@ -7,14 +7,33 @@ runs over them, and only then is an effect shown.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
+import numpy as np
+
+from faultlens.audit.attribution import site_attribution
+from faultlens.audit.counterfactuals import Swapped, assay_restored, run_counterfactuals
+from faultlens.audit.interventions import CONTROLS, Trials
+from faultlens.audit.interventions.decoding import Succeeds
+from faultlens.audit.interventions.effects import settled
+from faultlens.audit.interventions.nulls import margin_gap, null_of
+from faultlens.audit.interventions.roles import Roles
+from faultlens.audit.interventions.trials import LEAST_PROMPTS
+from faultlens.audit.running import TaskTokens
 from faultlens.audit.steps import (
+    Attributed,
     Counterfactuals,
+    Effect,
     Intervention,
     Selection,
     SiteAttribution,
 )
+from faultlens.corpus.task import Task
+from faultlens.features.lens import Lens
+from faultlens.progress import Progress
+from faultlens.runs.checkpoint import Checkpoint
+
+NOT_AMONG = "not among the features that attribution names first, over all sites"
 
 
 @dataclass(frozen=True)
@@ -25,6 +44,11 @@ class Accused:
     site: str
     features: list[int]
 
+    @property
+    def name(self) -> str:
+        """Its strongest member."""
+        return f"{self.site}/{self.features[0]}"
+
 
 @dataclass(frozen=True)
 class Causes:
@@ -32,16 +56,188 @@ class Causes:
 
     Attributes:
         interventions: by the class's rank.
-        untried: by rank, why a class could not be tried.
+        untried: by the name of a class's strongest member, why it could not be tried.
         counterfactuals: the swaps.
         attribution: by site.
     """
 
     interventions: Mapping[int, Intervention] = field(default_factory=dict)
-    untried: Mapping[int, str] = field(default_factory=dict)
+    untried: Mapping[str, str] = field(default_factory=dict)
     counterfactuals: Counterfactuals | None = None
     attribution: Mapping[str, SiteAttribution] = field(default_factory=dict)
 
 
 Inquiry = Callable[[Sequence[Accused], Selection], Causes]
 """Tries the accused classes, given what forward selection took."""
+
+
+@dataclass(frozen=True)
+class _Trial:
+    """One class's trial: what was found, or the reason why it could not be tried."""
+
+    intervention: Intervention | None
+    reason: str | None
+
+
+@dataclass(frozen=True)
+class _Test:
+    """One searched feature's test, likewise."""
+
+    effect: Effect | None
+    reason: str | None
+
+
+@dataclass(frozen=True, eq=False)
+class Court:
+    """The model, the task and what happened: all that it takes to try classes; an `Inquiry`.
+
+    Attributes:
+        margin: of every prompt, `[prompts]`.
+        failed: the outcome, boolean `[prompts]`.
+        succeeds: whether generated ids answer the prompt of that index.
+        searched: how many of the features that attribution names first, over all sites, are tried.
+        kept: finished trials of an interrupted run.
+    """
+
+    lens: Lens
+    task: Task
+    tokens: TaskTokens
+    margin: np.ndarray
+    failed: np.ndarray
+    succeeds: Succeeds
+    alpha: float
+    seed: int
+    searched: int
+    progress: Progress
+    kept: Checkpoint
+    _trials: dict[str, Trials] = field(default_factory=dict, repr=False)
+
+    def __call__(self, accused: Sequence[Accused], selection: Selection) -> Causes:
+        """Swap levels, try the classes, search for causes, and settle what is shown."""
+        swaps, swapped = run_counterfactuals(
+            self.lens, self.task, self.tokens, self.margin, self.failed, selection,
+            [(a.site, a.features) for a in accused],
+            succeeds=self.succeeds, alpha=self.alpha, seed=self.seed,
+            progress=self.progress.start("Swapping levels", len(self.task)),
+        )  # fmt: skip
+        trials = {a.rank: self._try(a) for a in accused}
+        tried = {rank: t.intervention for rank, t in trials.items() if t.intervention is not None}
+        tried, attribution = settle(tried, self._search(accused), self.alpha)
+        for a in accused:
+            if a.rank in tried and not any_shown(tried[a.rank]):
+                tried[a.rank] = self._with_null(tried[a.rank], a, swapped)
+        reasons = {a.name: trials[a.rank].reason for a in accused}
+        untried = {name: reason for name, reason in reasons.items() if reason is not None}
+        return Causes(tried, untried, swaps, attribution)
+
+    def trials(self, site: str) -> Trials:
+        """The bench of one dictionary, set up once."""
+        if site not in self._trials:
+            roles = Roles.of(self.lens.model, self.task, self.tokens)
+            self._trials[site] = Trials(
+                self.lens.model, self.lens[site], self.tokens, roles, self.failed, self.succeeds,
+                self.seed,
+            )  # fmt: skip
+        return self._trials[site]
+
+    def _try(self, accused: Accused) -> _Trial:
+        def run() -> _Trial:
+            trials = self.trials(accused.site)
+            tick = self.progress.start(f"Trying {accused.name}", 2 * CONTROLS * trials.most)
+            found = trials.run(accused.features, tick)
+            return _Trial(None, found) if isinstance(found, str) else _Trial(found, None)
+
+        return self.kept.once(f"trial-{accused.name.replace('/', '-')}", _Trial, run)
+
+    def _with_null(
+        self, done: Intervention, accused: Accused, swapped: Sequence[Swapped]
+    ) -> Intervention:
+        trials = self.trials(accused.site)
+        longest = max(len(row) for row in self.tokens.scored)
+        edited = np.zeros((len(self.failed), longest), dtype=bool)
+        for prompt in np.flatnonzero(self.failed & trials.codes.fires(accused.features)):
+            edited[prompt, trials.edited_positions(accused.features, int(prompt))] = True
+        dictionary = self.lens[accused.site]
+        restored, on = assay_restored(self.lens.model, dictionary, self.tokens, swapped, edited)
+        gap = margin_gap(self.margin, self.failed)
+        return replace(done, null=null_of(done.necessity, gap, restored, on))
+
+    def _search(self, accused: Sequence[Accused]) -> dict[str, SiteAttribution]:
+        """Attribution at every site; the features that it names first are tried."""
+        found = {d.name: self._attribution(d.name, accused) for d in self.lens.dictionaries}
+        named = [
+            (reading.gradient_failures - reading.gradient_successes, site, reading.feature)
+            for site, attribution in found.items()
+            for reading in attribution.top
+        ]
+        first = {feature for _, _, feature in sorted(named)[: self.searched]}
+
+        def tested(reading: Attributed) -> Attributed:
+            if reading.feature not in first:
+                return replace(reading, effect_missing=NOT_AMONG)
+            site, _, index = reading.feature.rpartition("/")
+            test = self._test(site, int(index))
+            return replace(reading, effect=test.effect, effect_missing=test.reason)
+
+        return {
+            site: replace(attribution, top=[tested(reading) for reading in attribution.top])
+            for site, attribution in found.items()
+        }
+
+    def _attribution(self, site: str, accused: Sequence[Accused]) -> SiteAttribution:
+        def run() -> SiteAttribution:
+            tick = self.progress.start(f"Attributing to {site}", len(self.task))
+            return site_attribution(
+                self.lens.model, self.lens[site], self.tokens, self.failed, seed=self.seed,
+                classes={f: a.rank for a in accused if a.site == site for f in a.features},
+                effect_of=lambda features: "", progress=tick,
+            )  # fmt: skip
+
+        return self.kept.once(f"attribution-{site}", SiteAttribution, run)
+
+    def _test(self, site: str, feature: int) -> _Test:
+        def run() -> _Test:
+            trials = self.trials(site)
+            prompts = np.flatnonzero(self.failed & trials.codes.fires([feature]))
+            if len(prompts) < LEAST_PROMPTS:
+                return _Test(None, f"it fires on {len(prompts)} failures")
+            tick = self.progress.start(f"Trying {site}/{feature}", CONTROLS * trials.most)
+            return _Test(trials.necessity([feature], trials.drawn(prompts), tick), None)
+
+        return self.kept.once(f"search-{site}-{feature}", _Test, run)
+
+
+def settle(
+    tried: Mapping[int, Intervention], attribution: Mapping[str, SiteAttribution], alpha: float
+) -> tuple[dict[int, Intervention], dict[str, SiteAttribution]]:
+    """The same with every effect's p after Holm over all of them, and whether it is shown."""
+    effects: list[Effect] = []
+    for done in tried.values():
+        effects += [done.necessity, *([done.sufficiency] if done.sufficiency else [])]
+    for site in attribution.values():
+        effects += [reading.effect for reading in site.top if reading.effect is not None]
+    after = iter(settled(effects, alpha))
+    interventions = {
+        rank: replace(
+            done,
+            necessity=next(after),
+            sufficiency=next(after) if done.sufficiency else None,
+        )
+        for rank, done in tried.items()
+    }
+    sites = {
+        name: replace(
+            site,
+            top=[
+                reading if reading.effect is None else replace(reading, effect=next(after))
+                for reading in site.top
+            ],
+        )
+        for name, site in attribution.items()
+    }
+    return interventions, sites
+
+
+def any_shown(done: Intervention) -> bool:
+    """Whether necessity or sufficiency is shown."""
+    return done.necessity.shown or (done.sufficiency is not None and done.sufficiency.shown)

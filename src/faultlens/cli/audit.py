@@ -26,7 +26,11 @@ if TYPE_CHECKING:
 
 def audit(
     task: Annotated[
-        str | None, typer.Argument(help="ioi, mini-ioi, or a JSONL file of prompts to run")
+        str | None,
+        typer.Argument(
+            help="A task (ioi, classic-ioi, mini-ioi, agreement, brackets, greater-than, "
+            "induction, or one that an installed package offers), or a JSONL file of prompts to run"
+        ),
     ] = None,
     outcomes: Annotated[
         Path | None,
@@ -128,7 +132,8 @@ def _audit_task(
     bars: Progress,
 ) -> Findings:
     """Run a task on the model that the command's options name."""
-    from faultlens.audit.study import DEFAULT_RULE, audit_task
+    from faultlens.audit.from_task import audit_task
+    from faultlens.audit.outcomes import DEFAULT_RULE
     from faultlens.cli.lens import open_lens
     from faultlens.cli.run import Findings, record_lens
     from faultlens.features.store import ActivationStore
@@ -146,7 +151,7 @@ def _audit_task(
         progress=bars,
         store=store,
     )
-    return Findings(audit=result, task_read=store)
+    return Findings(audit=result, task_read=store, task=prompts)
 
 
 def _audit_outcomes(
@@ -161,7 +166,7 @@ def _audit_outcomes(
     bars: Progress,
 ) -> Findings:
     """Audit outcomes that are there, with the matrices that came with them."""
-    from faultlens.audit.study import audit_answers
+    from faultlens.audit.from_answers import audit_answers
     from faultlens.cli.brought import brought_tables
     from faultlens.cli.run import Findings
     from faultlens.corpus.answers import read_answers
@@ -182,7 +187,7 @@ def _audit_outcomes(
         pair.partition("=")[0]: file_digest(Path(pair.partition("=")[2])) for pair in residuals
     }
     result = audit_answers(answers, tables, matrices, rule=rule, config=config, progress=bars)
-    return Findings(audit=result)
+    return Findings(audit=result, task=answers.task)
 
 
 def _residuals(pairs: Sequence[str], answers: Answers) -> Mapping[str, np.ndarray | csr_matrix]:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from faultlens.audit.result import Audit
+    from faultlens.corpus.task import Task
     from faultlens.features.lens import Lens
     from faultlens.features.store import ActivationStore
     from faultlens.features.table import FeatureTable
@@ -47,6 +48,7 @@ class Findings:
     corpus_read: ActivationStore | None = None
     audit: Audit | None = None
     task_read: ActivationStore | None = None
+    task: Task | None = None  # what the audit is of; its factors and foils go beside the outcomes
 
 
 def write_run(target: Path, manifest: Manifest, found: Findings, overwrite: bool) -> None:
@@ -59,7 +61,7 @@ def write_run(target: Path, manifest: Manifest, found: Findings, overwrite: bool
         if found.profile is not None:
             _write_profile(folder, found.profile, found.tables)
         if found.audit is not None:
-            _write_audit(folder, found.audit)
+            _write_audit(folder, found.audit, found.task)
         if found.corpus_read is not None:
             found.corpus_read.write(folder / "activations" / "corpus")
         if found.task_read is not None:
@@ -124,13 +126,18 @@ def _write_profile(folder: Path, profile: Profile, tables: Mapping[str, FeatureT
         ).to_parquet(folder / "tables" / f"pooled-{name}.parquet", index=False)
 
 
-def _write_audit(folder: Path, audit: Audit) -> None:
+def _write_audit(folder: Path, audit: Audit, task: Task | None) -> None:
     import pandas as pd
 
+    from faultlens.audit.prompt_table import prompt_table
+
     audit.save(folder)
-    pd.DataFrame([asdict(outcome) for outcome in audit.outcomes]).to_parquet(
-        folder / "tables" / "prompts.parquet", index=False
+    prompts = (
+        pd.DataFrame([asdict(outcome) for outcome in audit.outcomes])
+        if task is None
+        else prompt_table(task, audit.outcomes)
     )
+    prompts.to_parquet(folder / "tables" / "prompts.parquet", index=False)
     levels = [
         {"factor": factor, "level": level, **asdict(reading)}
         for factor, of_factor in audit.factors.items()

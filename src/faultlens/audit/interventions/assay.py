@@ -15,7 +15,7 @@ from faultlens.models.sites import Site
 from faultlens.models.suffix import CachedPass, Suffix
 
 PASS_TOKENS = 1024  # run together in one pass of several changes
-GROUP = 24  # prompts of similar length cached together
+GROUP = 16  # prompts cached together
 
 
 @dataclass(frozen=True, eq=False)
@@ -126,8 +126,14 @@ class Assay:
         return max(1, PASS_TOKENS // (len(self.prompts) * columns))
 
 
-def assays(model: Model, site: Site, tokens: TaskTokens, prompts: np.ndarray) -> Iterator[Assay]:
-    """The prompts in groups of similar length, in the order of their lengths."""
-    order = prompts[np.argsort(tokens.last[prompts], kind="stable")]
+def assays(
+    model: Model, site: Site, tokens: TaskTokens, prompts: np.ndarray, first: np.ndarray
+) -> Iterator[Assay]:
+    """The prompts in groups that have few columns to run: by first edited position, then length.
+
+    Args:
+        first: each prompt's first edited position, `[prompts]`.
+    """
+    order = prompts[np.lexsort((tokens.last[prompts], first))]
     for start in range(0, len(order), GROUP):
         yield Assay.of(model, site, tokens, order[start : start + GROUP])

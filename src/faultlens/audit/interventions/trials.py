@@ -11,7 +11,7 @@ mean over the failures at the same role. The rest is sensitivity.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -33,7 +33,7 @@ from faultlens.models.model import Model
 from faultlens.progress import Tick
 
 LEAST_PROMPTS = 5  # failures on which a class must fire for its effect to be measured
-MOST_PROMPTS = 48  # that a decisive test runs on; more are drawn from
+MOST_PROMPTS = 30  # that a decisive test runs on; more are drawn from. Zero flips need 29
 
 
 @dataclass(frozen=True, eq=False)
@@ -79,13 +79,13 @@ class Trials:
 
         Args:
             features: the class.
-            progress: told of each control done, `2 · CONTROLS` in all.
+            progress: told of each control done on each prompt.
         """
         fires = self.codes.fires(features)
         prompts = np.flatnonzero(self.failed & fires)
         if len(prompts) < LEAST_PROMPTS:
             return f"it fires on {len(prompts)} failures: at least {LEAST_PROMPTS} are needed"
-        tested = self._some(prompts)
+        tested = self.drawn(prompts)
         necessity = self.necessity(features, tested, progress)
         sufficiency = self.sufficiency(features, progress)
         flips = count_flips(
@@ -133,7 +133,7 @@ class Trials:
         has = np.isin(successes, np.searchsorted(self.codes.starts, able, side="right") - 1)
         if sum(has) < LEAST_PROMPTS:
             return "fewer than five successes have a token in the place where it fires"
-        prompts = self._some(successes[has])
+        prompts = self.drawn(successes[has])
         rows = self.codes.rows(prompts)
         rows = rows[np.isin(self.codes.roles[rows], roles)]
         wanted = self.failure_means[self.codes.roles[rows]][:, list(features)]
@@ -189,8 +189,7 @@ class Trials:
         place = {int(prompt): i for i, prompt in enumerate(prompts)}
         margin, changed, foil = (np.zeros(len(prompts)) for _ in range(3))
         by_control = np.zeros((CONTROLS, len(prompts)))
-        groups = list(assays(self.model, self.dictionary.target, self.tokens, prompts))
-        for assay in groups:
+        for assay in self._assays(edited, prompts):
             here = [place[int(i)] for i in assay.prompts]
             inputs = self._inputs(assay)
             change = self.change(edited, assay, inputs)
@@ -202,8 +201,8 @@ class Trials:
                 found = assay.measure_all(several)
                 by_control[at : at + len(several), here] = found.margin
                 at += len(several)
-                if progress is not None and assay is groups[-1]:
-                    progress(len(several))
+                if progress is not None:
+                    progress(len(several) * len(assay.prompts))
         return effect_of(
             Measured(margin, changed, by_control, foil),
             claim=claim, kind=kind, on=on, positions=positions,
@@ -216,12 +215,21 @@ class Trials:
         """Margins before and after a change, and the change of the difference, `[prompts]`."""
         place = {int(prompt): i for i, prompt in enumerate(prompts)}
         margin, changed, foil = (np.zeros(len(prompts)) for _ in range(3))
-        for assay in assays(self.model, self.dictionary.target, self.tokens, prompts):
+        for assay in self._assays(edited, prompts):
             here = [place[int(i)] for i in assay.prompts]
             before, before_foil, _ = assay.measure(None)
             after, after_foil, _ = assay.measure(self.change(edited, assay, self._inputs(assay)))
             margin[here], changed[here], foil[here] = before, after, after_foil - before_foil
         return margin, changed, foil
+
+    def _assays(self, edited: Edited, prompts: np.ndarray) -> Iterator[Assay]:
+        """The prompts cached in groups, for a change at the edited tokens."""
+        at = (
+            edited.rows - np.repeat(self.codes.starts[:-1], np.diff(self.codes.starts))[edited.rows]
+        )
+        of = np.searchsorted(self.codes.starts, edited.rows, side="right") - 1
+        first = np.array([at[of == prompt].min(initial=10**6) for prompt in prompts])
+        return assays(self.model, self.dictionary.target, self.tokens, prompts, first)
 
     def _inputs(self, assay: Assay) -> Tensor:
         """What the dictionary reads in the prompts of an assay, `[prompts, positions, d_in]`."""
@@ -242,7 +250,7 @@ class Trials:
         raised = self.dictionary.raised(inputs.flatten(0, 1), flat, features)
         return raised.reshape(*inputs.shape[:2], -1)
 
-    def _some(self, prompts: np.ndarray) -> np.ndarray:
+    def drawn(self, prompts: np.ndarray) -> np.ndarray:
         """At most `most` of the prompts, drawn at random, in their order."""
         if len(prompts) <= self.most:
             return prompts

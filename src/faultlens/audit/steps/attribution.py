@@ -27,7 +27,7 @@ class SiteAttribution:
 
     site: str
     prompts: int  # of failures, and of successes, over which integrated gradients were taken
-    steps: int  # of the integral
+    steps: int  # nodes of the integral: the most that a prompt took
     error_gradient: float  # of the error term: failures − successes
     error_integrated: float | None
     features_gradient: float  # of all features together: failures − successes

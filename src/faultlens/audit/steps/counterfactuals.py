@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from faultlens.audit.steps.correlates import Interval
 
@@ -18,8 +18,8 @@ class Patch:
     features: list[str]  # of the class; empty for the whole value at the site
     site: str
     pairs: int
-    activation_original: float  # mean of the strongest member's largest activation; 0 for a whole
-    activation_swapped: float
+    activation_original: float | None  # mean of the strongest member's largest; None: a whole
+    activation_swapped: float | None
     denoise: Interval | None  # original prompts with the values of the swapped ones
     noise: Interval | None  # swapped prompts with the values of the original ones
     denoise_change: float  # of the margin, nats
@@ -52,3 +52,4 @@ class Counterfactuals:
 
     swaps: list[Counterfactual]
     reason: str | None
+    not_swapped: dict[str, str] = field(default_factory=dict)  # by `FACTOR = LEVEL`, why not

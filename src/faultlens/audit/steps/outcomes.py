@@ -19,6 +19,7 @@ class PromptOutcome:
     kind: str
     logit_difference: float | None  # target − foil
     margin: float | None = None  # target − the strongest other token
+    target_log_probability: float | None = None  # nats, of the whole target after the prompt
 
 
 @dataclass(frozen=True)
