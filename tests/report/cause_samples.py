@@ -176,7 +176,7 @@ def counterfactuals() -> Counterfactuals:
         restorable=34,
     )
     whole = dataclasses.replace(
-        through, features=[], activation_original=0.0, activation_swapped=0.0,
+        through, features=[], activation_original=None, activation_swapped=None,
         denoise=Interval(0.958, 0.907, 1.01), noise=Interval(0.931, 0.872, 0.993),
         denoise_change=2.47, noise_change=-2.39, restored=33,
     )  # fmt: skip
@@ -203,8 +203,8 @@ def counterfactuals() -> Counterfactuals:
         failures_original=5, failures_swapped=6, failure_to_success=1, success_to_failure=2,
         p_mcnemar=1.0, margin_change=Interval(-0.031, -0.14, 0.083), patches=[silent],
     )  # fmt: skip
-    reason = "template = template 3 does not stand in the prompt as words of its own"
-    return Counterfactuals([keys, nothing], reason)
+    not_swapped = {"template = template 3": "its words do not stand in the prompt"}
+    return Counterfactuals([keys, nothing], None, not_swapped)
 
 
 def attribution() -> dict[str, SiteAttribution]:

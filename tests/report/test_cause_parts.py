@@ -231,13 +231,22 @@ def test_a_swap_is_a_table_of_two_by_two() -> None:
     for row in swaps.rows:
         assert sum(int(cell.text) for cell in row[3:7]) == int(row[1].text)
     assert [row[0].marked for row in swaps.rows] == [True, False]
-    assert paragraphs(audit_samples.audit(), SWAPS) == [
-        "Left out: template = template 3 does not stand in the prompt as words of its own."
+    left_out = [["template = template 3", "its words do not stand in the prompt"]]
+    assert rows(headed(audit_samples.audit(), SWAPS, "Why not")) == left_out
+    whole = audit_samples.audit()
+    reason = "only the first three levels were swapped."
+    some = dataclasses.replace(cause_samples.counterfactuals(), reason=reason)
+    assert paragraphs(dataclasses.replace(whole, counterfactuals=some), SWAPS) == [
+        "Left out: only the first three levels were swapped."
     ]
+    none = dataclasses.replace(some, swaps=[])
+    assert rows(headed(dataclasses.replace(whole, counterfactuals=none), SWAPS, "Why not")) == (
+        left_out
+    )
 
 
 def test_what_passes_through_a_class_stands_beside_the_whole() -> None:
-    keys, nothing = tables(audit_samples.audit(), SWAPS)[1:]
+    keys, nothing = tables(audit_samples.audit(), SWAPS)[2:]
     assert rows(keys) == [
         ["4-res-mini/91 and 11 alike at 4-res-mini", "43", "6.31 → 0.142",
          "41.2% [30.1%, 52.8%]; +1.06 nats", "36.6% [24.3%, 48.7%]; −0.942 nats", "11 of 34"],

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from faultlens.audit.result import Audit
-from faultlens.audit.steps import Counterfactual, Interval, Patch
+from faultlens.audit.steps import Counterfactual, Counterfactuals, Interval, Patch
 from faultlens.report.audit_figures import patch_shares
 from faultlens.report.class_parts import estimate, members_name
 from faultlens.report.numbers import (
@@ -26,10 +26,12 @@ def counterfactual_parts(audit: Audit) -> list[Part]:
     """What each swap did, and what part of it passes through the classes and the whole value."""
     found = audit.counterfactuals
     if found is None or not found.swaps:
-        return [Paragraph(f"{NOT_DONE.capitalize()}: {_why_none(audit)}.")]
+        none = Paragraph(f"{NOT_DONE.capitalize()}: {_why_none(audit)}.")
+        return [none, *([] if found is None else _not_swapped(found))]
     parts: list[Part] = [_swaps(found.swaps, audit.alpha)]
     if found.reason is not None:
         parts.append(Paragraph(f"{found.reason.rstrip('.')}.", "Left out:"))
+    parts += _not_swapped(found)
     parts += [_patches(swap) for swap in found.swaps if swap.patches]
     parts += [
         Paragraph(f"{NOT_DONE}: nothing was patched.", f"{swap_name(swap)}:")
@@ -42,6 +44,15 @@ def counterfactual_parts(audit: Audit) -> list[Part]:
 def _why_none(audit: Audit) -> str:
     found = audit.counterfactuals
     return NO_SWAPS if found is None or found.reason is None else found.reason
+
+
+def _not_swapped(found: Counterfactuals) -> list[Part]:
+    """The levels that were to be swapped and could not be."""
+    if not found.not_swapped:
+        return []
+    caption = "Levels that were to be swapped and could not be."
+    rows = [[level, reason] for level, reason in found.not_swapped.items()]
+    return [table(caption, [Column("Level"), Column("Why not")], rows)]
 
 
 def swap_name(swap: Counterfactual) -> str:
@@ -121,9 +132,9 @@ def _patches(swap: Counterfactual) -> Table:
 
 
 def _patch_row(patch: Patch) -> list[Cell | str]:
-    active = "no one feature's"
-    if patch.features:
-        active = f"{number(patch.activation_original)} → {number(patch.activation_swapped)}"
+    active, before, after = "no one feature's", patch.activation_original, patch.activation_swapped
+    if before is not None and after is not None:
+        active = f"{number(before)} → {number(after)}"
     restored = "none to restore"
     if patch.restorable:
         restored = f"{patch.restored:,} of {patch.restorable:,}"
