@@ -211,11 +211,16 @@ def test_attribution_stands_beside_its_error_term_and_its_agreement() -> None:
     assert rows(found) == [
         ["4-res-mini/91 of 4-res-mini/91 and 11 alike", "−1.12 −1.23 against −0.112",
          "−0.847 −0.934 against −0.0871", "+0.294 [0.153, 0.441]", "0.005 Holm 0.04"],
-        ["4-res-mini/777 of no significant class", "−0.482 −0.43 against +0.052", NOT_DONE,
+        ["4-res-mini/777", "−0.482 −0.43 against +0.052", NOT_DONE,
          "not done it fires on 2 failures: at least 5 are needed", NOT_DONE],
     ]  # fmt: skip
     assert [row[3].marked for row in found.rows] == [True, False]
     assert rows(bare)[0][0] == "2-res-mini/5 of 4-res-mini/200"
+    many = dataclasses.replace(
+        whole.attribution["4-res-mini"], top=whole.attribution["4-res-mini"].top * 5
+    )
+    folded = tables(dataclasses.replace(whole, attribution={"4-res-mini": many}), TRIALS)[-1]
+    assert folded.folded == "5 more features" and len(folded.rows) == 5
     none = {"2-res-mini": dataclasses.replace(whole.attribution["2-res-mini"], measured=0)}
     unmeasured = headed(dataclasses.replace(whole, attribution=none), TRIALS, "Completeness")
     assert rows(unmeasured)[0][-2:] == [f"{NOT_DONE} 0 features measured", NOT_DONE]

@@ -6,8 +6,9 @@ from faultlens.audit.result import Audit
 from faultlens.audit.steps import Attributed, SiteAttribution
 from faultlens.report.class_parts import class_name
 from faultlens.report.numbers import NOT_DONE, counted, interval, number, p_value, signed
-from faultlens.report.parts import Cell, Column, Paragraph, Part, Table, table
+from faultlens.report.parts import Cell, Column, Paragraph, Part, Table, shown_first, table
 
+FIRST_FEATURES = 5
 LABEL = "Search for causes:"
 NOT_SEARCHED = "the answers were not attributed to features"
 
@@ -26,7 +27,9 @@ def attribution_parts(audit: Audit) -> list[Part]:
         _sites(list(audit.attribution.values())),
     ]
     classes = {reading.rank: class_name(reading) for _, reading in audit.classes}
-    return [*parts, *(_top(found, classes) for found in audit.attribution.values())]
+    for found in audit.attribution.values():
+        parts += shown_first(_top(found, classes), FIRST_FEATURES, "features")
+    return parts
 
 
 def _sites(found: list[SiteAttribution]) -> Table:
@@ -78,7 +81,7 @@ def _top(site: SiteAttribution, classes: dict[int, str]) -> Table:
         "✓ marks an effect that is shown."
     )
     columns = [
-        Column("Feature"),
+        Column("Feature", explanation="Below, the significant class that holds it, if any."),
         Column(
             "Gradient", "right", "Activation × gradient: failures − successes; below, both. Nats."
         ),
@@ -88,7 +91,7 @@ def _top(site: SiteAttribution, classes: dict[int, str]) -> Table:
             explanation="Change of the margin beyond controls, set to the successes' mean on "
             "failures, nats.",
         ),
-        Column("p", explanation="Against the controls; below, after Holm."),
+        Column("p", "right", "Against the controls; below, after Holm."),
     ]
     return table(caption, columns, [_feature_row(found, classes) for found in site.top])
 
@@ -100,7 +103,7 @@ def _feature_row(found: Attributed, classes: dict[int, str]) -> list[Cell | str]
     if found.integrated_failures is not None and found.integrated_successes is not None:
         integrated = _difference(found.integrated_failures, found.integrated_successes)
     row: list[Cell | str] = [
-        Cell(found.feature, f"of {member}" if member else "of no significant class"),
+        Cell(found.feature, f"of {member}" if member else ""),
         _difference(found.gradient_failures, found.gradient_successes),
         integrated,
     ]
