@@ -1,4 +1,4 @@
-"""A run in about a dozen lines: what a stranger should know before opening the page."""
+"""A run in a dozen or two of lines: what a stranger should know before opening the page."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import textwrap
 from faultlens.audit.result import Audit
 from faultlens.audit.steps import SCORED_WRONG, ClassReading
 from faultlens.profile.result import Profile
+from faultlens.report.cause_lines import further_lines, trial_lines
 from faultlens.report.class_parts import class_name
 from faultlens.report.confound_parts import NO_FACTOR, beyond_factors, strata_name
 from faultlens.report.factor_parts import strongest_level
@@ -14,14 +15,13 @@ from faultlens.report.ladder_parts import rung_name
 from faultlens.report.numbers import (
     auroc,
     clipped,
+    clipped_feature,
     counted,
-    interval,
     listed,
     number,
     p_value,
     share,
     share_interval,
-    signed,
 )
 from faultlens.report.outcome_parts import NOT_RECORDED, by_rule
 from faultlens.report.pair_parts import clearest
@@ -32,7 +32,7 @@ LADDER = ("factors", "residual", "random_dictionary", "sae_top_k", "sae_all")  #
 
 
 def summary(profile: Profile | None, audit: Audit | None) -> list[str]:
-    """The run in plain text, at most 20 lines of at most 100 characters."""
+    """The run in plain text, at most 25 lines of at most 100 characters."""
     lines = [] if profile is None else _profile(profile)
     lines += [] if audit is None else _audit(audit)
     return [line if len(line) <= WIDTH else line[: WIDTH - 1] + "…" for line in lines]
@@ -86,14 +86,8 @@ def _best(profile: Profile, category: str) -> str:
     best = min(readings, key=lambda reading: (reading.p_holm, -reading.auroc))
     chance = "" if best.p_holm <= profile.alpha else ", chance"
     name = clipped(category, 14).ljust(14)
-    return f"{name} {_short(best.feature)} {auroc(best.auroc)} (p {p_value(best.p_holm)}{chance})"
-
-
-def _short(feature: str, width: int = 15) -> str:
-    """A feature's name cut in its site, never in its index."""
-    site, _, index = feature.rpartition("/")
-    room = width - len(index) - 1
-    return feature if len(feature) <= width else f"{clipped(site, max(room, 2))}/{index}"
+    feature = clipped_feature(best.feature)
+    return f"{name} {feature} {auroc(best.auroc)} (p {p_value(best.p_holm)}{chance})"
 
 
 def _audit(audit: Audit) -> list[str]:
@@ -121,7 +115,7 @@ def _audit(audit: Audit) -> list[str]:
     lines += _factors(audit) + _ladder(audit)
     if audit.verdict is not None:
         return [*lines, *textwrap.wrap(f"  {audit.verdict}", WIDTH, subsequent_indent="    ")]
-    lines += _suspect(audit)
+    lines += _suspect(audit) + further_lines(audit)
     if audit.warnings:
         lines.append(f"  {counted(len(audit.warnings), 'warning')} in the report")
     return lines
@@ -183,7 +177,7 @@ def _suspect(audit: Audit) -> list[str]:
         f"{counted(top.success_active, 'success', 'successes')}; adjusted p "
         f"{p_value(top.p_deciding)}{_proxy(top)}",
         _beyond(audit, top),
-        _ablation(top),
+        *trial_lines(audit, top),
     ]
 
 
@@ -204,14 +198,3 @@ def _beyond(audit: Audit, reading: ClassReading) -> str:
     if not factors:
         return f"    beyond the factors: {NO_FACTOR}"
     return f"    beyond {clipped(strata_name(factors), 24)}: {beyond_factors(reading)}"
-
-
-def _ablation(reading: ClassReading) -> str:
-    done = reading.intervention
-    if done is None:
-        return "    ablation: not done"
-    return (
-        f"    ablation: {signed(done.adjusted)} nats {interval(done.low, done.high)}, p "
-        f"{p_value(done.p_value)}; restores {share(done.restored)} of {done.failures} (controls "
-        f"{share(done.control_restored)})"
-    )
