@@ -175,6 +175,7 @@ def audit(
     strata: Sequence[str] = (),
     folds: Literal["repeated", "study"] = "repeated",
     baselines: bool = True,
+    tried: int = 3,
     seed: int = 0,
     fit_check: bool = True,
     progress: Progress = SILENT,
@@ -195,6 +196,8 @@ def audit(
         strata: factors to hold constant beside those that forward selection keeps.
         folds: of the ladder: `repeated` (10 × 5, tuned inside), or the reference `study`'s.
         baselines: whether to climb the ladder, which takes most of the time.
+        tried: classes that are put to the test by intervening, the most certain first; a task that
+            is run only.
         seed: of the permutations, the folds and the random controls.
         fit_check: check first that a lens's dictionaries fit its model; that it was left out is
             said in the result's warnings. Without effect on tables.
@@ -212,7 +215,9 @@ def audit(
     from faultlens.corpus.answers import Answers
     from faultlens.features.lens import Lens
 
-    config = AuditConfig(min_support, permutations, seed, tuple(strata), folds, baselines)
+    config = AuditConfig(
+        min_support, permutations, seed, tuple(strata), folds, baselines, tried=tried
+    )
     if isinstance(source, Lens):
         source = source.checked(progress) if fit_check else source.unchecked()
     if isinstance(task, Answers):

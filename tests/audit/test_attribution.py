@@ -123,7 +123,7 @@ def test_on_a_linear_model_attribution_is_the_effect_of_zero_ablation(
         last[2] = Mixing(last[2])
         linear.network.transformer.ln_f = nn.Identity()
     caught = Caught.of(linear, dictionary, tokens, EVERY)
-    gradient = caught.gradient()
+    gradient = caught.gradient
     if way == "integrated":
         gradient = MeanGradient.of(caught, 16, 1.0).gradient
     due = caught.slopes(gradient) * caught.activation
@@ -151,7 +151,7 @@ def test_the_gradient_is_the_slope_that_finite_differences_find(
     tiny: Model, dictionary: Dictionary, tokens: TaskTokens
 ) -> None:
     caught = Caught.of(tiny, dictionary, tokens, EVERY)
-    slopes, step = caught.slopes(caught.gradient()), 1e-2
+    slopes, step = caught.slopes(caught.gradient), 1e-2
     for firing in (0, 50, 120, len(slopes) - 1):
         token, prompt = int(caught.token[firing]), int(caught.prompt[firing])
         both = []
@@ -191,7 +191,7 @@ def test_integrated_gradients_sum_to_the_difference(
         scale = float(mean.difference.abs().mean())
         assert scale > 0.5
         assert (mean.gap(caught).abs() <= 1e-3 * scale).all()
-        by_gradient = caught.of_features(caught.gradient()) + caught.of_error(caught.gradient())
+        by_gradient = caught.of_features(caught.gradient) + caught.of_error(caught.gradient)
         assert ((by_gradient - mean.difference).abs() > 0.1 * scale).any(), "not the same thing"
 
 
@@ -285,7 +285,7 @@ def test_failures_are_held_against_successes(
     errors = np.zeros(40)
     for i in range(40):
         caught = Caught.of(model, dictionary, tokens, np.array([i]))
-        gradient = caught.gradient()
+        gradient = caught.gradient
         due = (caught.slopes(gradient) * caught.activation).numpy()
         np.add.at(sums[i], caught.feature.numpy(), due)
         errors[i] = float((gradient * caught.error).sum())
@@ -319,7 +319,7 @@ def test_a_measured_change_is_what_one_plain_pass_gives(
     rows = [torch.tensor([tokens.rows[i]]) for i in range(40)]
     each = [dictionary.encode(linear.read(ids, [SITE])[SITE][0, 1:]) for ids in rows]
     assert_close(normal.mean, torch.cat(each[15:]).mean(dim=0), rtol=1e-4, atol=1e-6)
-    changes = measured_changes(caught, caught.gradient(), [3, 8], normal.mean)
+    changes = measured_changes(caught, caught.gradient, [3, 8], normal.mean)
     for change in changes:
         moved = []
         for i in range(9):

@@ -21,7 +21,7 @@ from scipy.stats import spearmanr
 from torch import Tensor
 
 from faultlens.audit.gradients import Caught, MeanGradient
-from faultlens.audit.running import BATCH, TaskTokens
+from faultlens.audit.running import TaskTokens, by_length
 from faultlens.audit.steps import Attributed, Effect, SiteAttribution
 from faultlens.models.dictionary import Dictionary
 from faultlens.models.model import Model
@@ -74,10 +74,10 @@ def site_attribution(
         raise ValueError("attribution compares failures with successes: expected some of each")
     rng = np.random.default_rng(seed)
     gradient, normal = MeanAttribution(dictionary), NormalActivation(dictionary)
-    for start in range(0, len(failed), BATCH):
-        part = np.arange(start, min(start + BATCH, len(failed)))
+    for batch in by_length(tokens.scored):
+        part = np.array(batch)
         caught = Caught.of(model, dictionary, tokens, part)
-        gradient.add(caught, caught.gradient(), failed[part])
+        gradient.add(caught, caught.gradient, failed[part])
         normal.add(caught, ~failed[part])
         if progress is not None:
             progress(len(part))
@@ -229,7 +229,7 @@ def measured_changes(
 ) -> list[Change]:
     """Set each feature to its normal activation `normal[feature]` where it fires, one at a time."""
     before = caught.margins(caught.values)[1]
-    gradients = caught.gradient(), mean_gradient
+    gradients = caught.gradient, mean_gradient
     changes = []
     for feature in features:
         here = caught.feature == feature

@@ -39,6 +39,7 @@ class Caught:
         target: the token of the right answer, `[prompts]`.
         competitor: the strongest other token of the untouched run, `[prompts]`.
         values: of the site, `[prompts, positions, d]`.
+        gradient: ∂m/∂x at each token, `[tokens, d]`.
         restart: the residual that enters the site's block.
         place: prompt and position of each token after BOS, `[tokens, 2]`.
         base: x0, `[tokens, d]`.
@@ -56,6 +57,7 @@ class Caught:
     target: Tensor
     competitor: Tensor
     values: Tensor
+    gradient: Tensor
     restart: Restart
     place: Tensor
     base: Tensor
@@ -79,8 +81,15 @@ class Caught:
         sites = sorted({dictionary.site, dictionary.target, entry}, key=lambda s: s.depth)
         read = model.read(ids, sites)
         restart = Restart(entry.layer, read[entry])
-        others = model.logits(ids, at=last, restart=restart)
-        others[torch.arange(len(ids), device=ids.device), target] = -torch.inf
+        leaf, row = read[dictionary.target].clone().requires_grad_(), torch.arange(len(ids))
+        with torch.enable_grad():
+            edits = {dictionary.target: lambda x: leaf}
+            logits = model.logits(ids, at=last, edits=edits, restart=restart)
+            others = logits.detach().clone()
+            others[row, target] = -torch.inf
+            competitor = others.argmax(dim=-1)
+            margin = logits[row, target] - logits[row, competitor]
+            (gradient,) = torch.autograd.grad(margin.sum(), leaf)
         position = torch.arange(ids.shape[1], device=ids.device)
         after_bos = (position > 0) & (position <= last[:, None])
         x, value = read[dictionary.site][after_bos], read[dictionary.target][after_bos]
@@ -95,9 +104,9 @@ class Caught:
         if dictionary.site_out is None:  # a transcoder's output is not scaled back
             scale = scale * dictionary.normalisation.scale(dictionary.centred(x)).flatten()
         return cls(
-            model, dictionary, ids, last, target, others.argmax(dim=-1), read[dictionary.target],
-            restart, after_bos.nonzero(), base, value - base - said * scale[:, None], scale,
-            token, feature, activation,
+            model, dictionary, ids, last, target, competitor, read[dictionary.target],
+            gradient[after_bos], restart, after_bos.nonzero(), base,
+            value - base - said * scale[:, None], scale, token, feature, activation,
         )  # fmt: skip
 
     def margins(self, values: Tensor, prompts: Tensor | None = None) -> tuple[Tensor, Tensor]:
@@ -124,10 +133,6 @@ class Caught:
         others = logits.detach().clone()
         others[row, self.target[chosen]] = -torch.inf
         return right - logits[row, self.competitor[chosen]], right - others.max(dim=-1).values
-
-    def gradient(self) -> Tensor:
-        """∂m/∂x at each token, `[tokens, d]`."""
-        return self.gradient_at(self.values)[tuple(self.place.T)]
 
     def gradient_at(self, values: Tensor, prompts: Tensor | None = None) -> Tensor:
         """∂m/∂x at other values of the site, in their shape `[prompts, positions, d]`."""

@@ -41,6 +41,12 @@ def main() -> None:
     quiet_libraries()
     try:
         app()
+    except KeyboardInterrupt:
+        print(
+            "faultlens: interrupted. With --out, the same command goes on where it stopped",
+            file=sys.stderr,
+        )
+        raise SystemExit(130) from None
     except UserError as error:
         print(f"faultlens: {error}", file=sys.stderr)
         raise SystemExit(2) from None

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from faultlens.features.store import ActivationStore
     from faultlens.features.table import FeatureTable
     from faultlens.profile.result import Profile
+    from faultlens.runs.checkpoint import Checkpoint
     from faultlens.runs.folder import Manifest
 
 
@@ -49,6 +50,7 @@ class Findings:
     audit: Audit | None = None
     task_read: ActivationStore | None = None
     task: Task | None = None  # what the audit is of; its factors and foils go beside the outcomes
+    kept: Checkpoint | None = None  # thrown away once the run is written
 
 
 def write_run(target: Path, manifest: Manifest, found: Findings, overwrite: bool) -> None:
@@ -70,6 +72,26 @@ def write_run(target: Path, manifest: Manifest, found: Findings, overwrite: bool
         write_page(folder)
 
 
+def checkpoint(out: Path | None, manifest: Manifest) -> Checkpoint:
+    """Where a run that will be written to `out` keeps what is finished; nowhere without one.
+
+    What is kept is only taken up by a run of the same arguments, inputs and versions.
+    """
+    from faultlens.runs.checkpoint import Checkpoint
+
+    if out is None:
+        return Checkpoint()
+    elsewhere = ("out", "overwrite")
+    arguments = {name: v for name, v in manifest.arguments.items() if name not in elsewhere}
+    key = {
+        "arguments": arguments,
+        "inputs": manifest.inputs,
+        "conventions": manifest.conventions,
+        "versions": manifest.versions,
+    }
+    return Checkpoint.beside(out, key)
+
+
 def finish(
     out: Path | None, manifest: Manifest, found: Findings, overwrite: bool, json: bool
 ) -> None:
@@ -79,6 +101,8 @@ def finish(
 
     if out is not None:
         write_run(out, manifest, found, overwrite)
+        if found.kept is not None:
+            found.kept.forget()
     result = found.profile or found.audit
     if json and result is not None:
         say_json(result.to_dict())
