@@ -135,7 +135,6 @@ def test_other_commands(
         (["--features", "6-x=a.npy", "--pairs", "built-in"], "--pairs needs a model to read texts"),
         (["--features", "6-x=a.npy", "--multiverse"], "--multiverse needs a model to read texts"),
         (["--threshold", "nan"], "the threshold is nan: expected a finite number >= 0"),
-        (["--multiverse", "--threshold", "2"], "leave out --threshold, or run it by itself"),
         (["--multiverse", "--long", "split"], "expected --long error or truncate, got split"),
         (["--text", "body"], "line 1 has no 'body': it has 'text', 'category'"),
     ],

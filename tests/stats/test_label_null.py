@@ -162,3 +162,20 @@ def test_random_labels_rarely_pass_and_a_planted_specialist_always_does() -> Non
     values[planted, 17] += 50
     null = auroc_null(values, size, random_groups(n, size, 499, rng))
     assert permutation_p(null, auroc(midranks(values), planted).max()) == 1 / 500
+
+
+@pytest.mark.parametrize("least", [0.55, 0.7, 0.9, 1.0])
+def test_what_cannot_reach_the_observed_changes_no_p(least: float) -> None:
+    """Sparse features: many cannot reach `least`, and p at or above it stays as it was."""
+    rng = np.random.default_rng(5)
+    values = rng.gamma(2.0, size=(60, 300)) * (rng.random((60, 300)) < rng.beta(0.4, 2.0, 300))
+    groups = random_groups(60, 12, 800, rng)
+    ranks, offset = midranks(values), np.full(300, -13 / (2 * 48))
+    whole = max_null(ranks, 1 / (12 * 48), offset, groups)
+    part = max_null(ranks, 1 / (12 * 48), offset, groups, least)
+    for observed in (least, least + 0.05):
+        assert permutation_p(part, observed) == permutation_p(whole, observed)
+    reached = whole >= least
+    np.testing.assert_array_equal(part[reached], whole[reached])
+    calls = max_null(ranks, 1 / (12 * 48), offset, groups, 1.01)
+    assert np.isneginf(calls).all(), "no AUROC passes 1, so every feature is left out"
