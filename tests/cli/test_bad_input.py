@@ -109,6 +109,50 @@ def test_options_that_cannot_be_meant(
 
 
 @pytest.mark.parametrize(
+    "option",
+    [
+        "--model mini",
+        "--sae mini",
+        "--layers 3",
+        "--sites all",
+        "--release x",
+        "--convention raw",
+        "--device cpu",
+        "--dtype float32",
+        "--revision main",
+        "--trust-pickle",
+        "--no-fit-check",
+        "--pooling mean",
+        "--long split",
+    ],
+)
+def test_what_says_how_to_read_is_refused_beside_what_was_read(
+    capsys: pytest.CaptureFixture[str], corpus: Path, option: str
+) -> None:
+    """Even with the value that it has by default: whoever writes it thinks that it does a thing."""
+    given = option.split()
+    brought = ["--features", "6-x=a.npy", "--pooled", "max"]
+    message = refused(capsys, "profile", corpus, *brought, *given)
+    flag = "--fit-check/--no-fit-check" if "fit-check" in option else given[0]
+    expected = "{} says what a model reads, or how, and beside {} none does: leave out one of them"
+    assert message == expected.format(flag, "--features")
+    if given[0] != "--long":
+        message = refused(capsys, "audit", "--outcomes", "no.jsonl", *given)
+        assert message == expected.format(flag, "--outcomes")
+
+
+def test_how_matrices_were_pooled_is_refused_without_them(
+    capsys: pytest.CaptureFixture[str], corpus: Path
+) -> None:
+    expected = "--pooled says how the matrices of --features were pooled: give those too"
+    assert refused(capsys, "profile", corpus, "--pooled", "mean") == expected
+    assert refused(capsys, "audit", "--outcomes", "no.jsonl", "--pooled", "mean") == expected
+    for option in (["-n", "5"], ["--task-seed", "3"]):
+        message = refused(capsys, "audit", "--outcomes", "no.jsonl", *option)
+        assert "and beside --outcomes none does: leave out one of them" in message
+
+
+@pytest.mark.parametrize(
     ("arguments", "message"),
     [
         (["audit", "no-task"], "no task or file 'no-task': expected one of ioi, mini-ioi"),

@@ -137,7 +137,7 @@ def test_what_only_a_model_can_tell_is_told_or_said_to_be_missing() -> None:
     assert "see⏎⟦<script>⟧ there" in whole
     assert "Python on operators and punctuation (18%, random 2%)" in whole
     assert "2 keep" not in whole and "1 keep the index" in whole
-    assert "1 of 2 go to the feature that is nearest in direction" in whole
+    assert "1 of 2 persist: they go to the feature that is nearest in direction" in whole
     assert "Features go with meaning or its shared words across forms at 1 of 2 sites" in whole
     assert "The words alone go with meaning as well (+0.15, p 0.003)" in whole
     assert "12 of 14 claims hold throughout" in whole
