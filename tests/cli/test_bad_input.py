@@ -7,7 +7,7 @@ import shutil
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 from safetensors.torch import load_file, save_file
@@ -163,12 +163,41 @@ def test_how_matrices_were_pooled_is_refused_without_them(
         (["tokens", "", "--feature", "3/1"], "text 1 has no tokens"),
         (["tokens", "--feature", "3/1"], "nothing to read: expected a text, or a corpus"),
         (["tokens", "--feature", "3/1", "--corpus", "no.jsonl"], "no file no.jsonl"),
+        (["tokens", "hi", "--feature", "3/1", "--long", "split"], "say how a corpus is read: give"),
     ],
 )
 def test_other_commands(
     capsys: pytest.CaptureFixture[str], arguments: list[str], message: str
 ) -> None:
     assert message in refused(capsys, *arguments)
+
+
+def test_tokens_reads_a_corpus_with_columns_of_its_own(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    path = tmp_path / "mine.csv"
+    path.write_text('body,kind\n"Mary met Tom.",chat\n' + f'"{"x = 1. " * 300}",code\n')
+    asked = ["tokens", "--feature", "3/5", "--corpus", path, "--text", "body", "--no-fit-check"]
+    assert "line 2 has no 'category': it has 'body', 'kind'" in refused(capsys, *asked)
+    asked += ["--label", "kind"]
+    assert "choose --long split or --long truncate" in refused(capsys, *asked)
+    for long in ("split", "truncate"):
+        code, out, _ = run(capsys, *asked, "--long", long, "--json")
+        assert code == 0
+        seen = json.loads(out)["corpus"]
+        assert {example["category"] for example in seen["examples"]} <= {"chat", "code"}
+        assert seen["tokens"] == fires(path, long)
+
+
+def fires(path: Path, long: Literal["split", "truncate"]) -> int:
+    """Tokens of the corpus on which 3-res-mini/5 fires, by the store of a plain reading."""
+    import faultlens as fl
+    from faultlens.features.store import ActivationStore
+
+    store = ActivationStore()
+    corpus = fl.read_corpus(path, "kind", "body")
+    fl.load("mini", layers=[3]).read(corpus.texts, long=long, store=store)
+    return len(store.firings("3-res-mini").of(5).text)
 
 
 @pytest.mark.parametrize(

@@ -59,8 +59,8 @@ def profile(
         float | None,
         typer.Option(help="τ of the score [default: 99.5th percentile of positive values]"),
     ] = None,
-    label: Annotated[str, typer.Option(help="Column that holds the category")] = "category",
-    text: Annotated[str, typer.Option(help="Column that holds the text")] = "text",
+    label: o.Label = "category",
+    text: o.Text = "text",
     long: o.Long = "error",
     length_strata: Annotated[
         int | None,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from faultlens.profile.result import LayerStep, Profile, Successor
-from faultlens.report.numbers import NOT_DONE, NOTHING_FIRES, auroc, counted, number, share
+from faultlens.report.numbers import NOT_DONE, NOTHING_FIRES, auroc, counted, listed, number, share
 from faultlens.report.parts import Cell, Column, Figure, Paragraph, Part, Table, shown_first, table
 from faultlens.report.profile_figures import coverage_lines, tail_curves
 
@@ -52,12 +52,25 @@ def layer_parts(profile: Profile) -> list[Part]:
     """Whether top features persist from layer to layer, and what grows with depth."""
     compared = profile.layers
     if compared is None:
-        return [Paragraph("Not compared: there are fewer than two layers of a kind.")]
+        return [Paragraph(_not_compared(profile))]
     return [
         Paragraph(_persistence(compared.steps)),
         *shown_first(_successors(compared.steps), FIRST_ROWS, "steps"),
         *shown_first(_trends(profile), FIRST_ROWS, "trends"),
     ]
+
+
+def _not_compared(profile: Profile) -> str:
+    nameless = [name for name, site in profile.sites.items() if site.layer is None]
+    if len(nameless) > 1:
+        return (
+            f"Not compared: the layers of {listed(nameless)} are not known. A site's name starts "
+            "with its layer, and names that agree in the rest are compared: 6-res-jb, 8-res-jb."
+        )
+    return (
+        "Not compared: there are fewer than two layers of a kind. Sites whose names agree in all "
+        "but the layer that they start with are compared: 6-res-jb, 8-res-jb."
+    )
 
 
 def _persistence(steps: list[LayerStep]) -> str:
