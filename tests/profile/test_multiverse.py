@@ -14,6 +14,7 @@ from faultlens.corpus.texts import Corpus
 from faultlens.errors import UserError
 from faultlens.features.lens import Lens
 from faultlens.features.store import ActivationStore
+from faultlens.models.convention import put_in_force
 from faultlens.profile.choices import choices
 from faultlens.profile.extraction import Pooled, extract
 from faultlens.profile.result import Multiverse, Profile, Specification
@@ -128,6 +129,19 @@ def test_ways_that_give_the_same_numbers_are_known(read: dict[Way, dict[str, Poo
             assert abs(dense(pooled) - same).max() <= 1e-4 * same.max()
     assert len({way.canonical for way in read if way not in LAST_THREE}) == 26
     assert Way("last-3", True, False, POOL_FIRST).canonical.bos, "three tokens are pooled"
+
+
+def test_without_bos_and_without_padding_there_is_nothing_of_them(lens: Lens) -> None:
+    """Texts of one length, read by a dictionary that is said to need no BOS."""
+    bare = replace(lens, dictionaries=tuple(put_in_force(d, ["no-bos"]) for d in lens.dictionaries))
+    texts = [f"{name} met Tom." for name in ("Mary", "John", "Anna", "Paul")]
+    assert len({len(lens.model.ids(text)) for text in texts}) == 1
+    store, every = ActivationStore(), ways("max", False)
+    tables = bare.read(texts, "mean", store=store)
+    extraction = extract(bare, texts, store, every, "error", lambda done: None)
+    for padding in (False, True):
+        for name, pooled in extraction.pooled(Way("mean", False, padding, ENCODE_FIRST)).items():
+            np.testing.assert_allclose(dense(pooled), tables[name].matrix.toarray(), atol=1e-4)
 
 
 def test_errors_are_labelled_and_nothing_else() -> None:
