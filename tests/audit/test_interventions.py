@@ -218,6 +218,8 @@ def test_dose_and_response(cause: Intervention, bystander: Intervention) -> None
     doses = [by_kind[f"scaled by {s}", "where the class fires"].change for s in ("0", "0.5")]
     more = [by_kind[f"scaled by {s}", "where the class fires"].change for s in ("1.5", "2")]
     assert doses[0] > doses[1] > 0 > more[0] > more[1]
+    assert {v.scale for v in cause.variants} == {0.0, 0.5, 1.5, 2.0, None}
+    assert by_kind["scaled by 1.5", "where the class fires"].scale == 1.5
     away = by_kind["set to the successes' mean", "last position"]
     assert away.change == pytest.approx(cause.necessity.change, abs=0.05)
     assert by_kind["resampled from successes", "where the class fires"].turned_share == 1.0
@@ -239,6 +241,10 @@ def test_a_null_is_proven_only_by_an_assay_that_sees(
     assert null_of(need, gap, None, 0).assay_sees is None
     assert not null_of(replace(need, prompts=28), gap, 1.0, 28).proven
     assert not null_of(replace(need, turned=1), gap, 1.0, 29).proven
+    few, many = null_of(need, gap, 0.5, 29), null_of(replace(need, turned=1), gap, 0.5, 29)
+    assert (few.few_restored, many.few_restored) == (True, False)
+    assert few.restoration_high <= few.restoration_bound == 0.1 < many.restoration_high
+    assert few.assay_bound == 0.5
     assert not null_of(replace(need, high_90=0.11 * gap), gap, 1.0, 29).proven
     assert not null_of(replace(need, low_90=-0.11 * gap), gap, 1.0, 29).proven
 

@@ -66,8 +66,9 @@ def proven_null() -> Intervention:
         turned_low=-0.0067, turned_high=0.0493,
     )  # fmt: skip
     null = Null(
-        gap=2.13, bound=0.213, restoration_high=0.0722, assay_restored=0.714, assay_prompts=35,
-        within=True, assay_sees=True, proven=True,
+        gap=2.13, bound=0.213, restoration_high=0.0722, restoration_bound=0.1, assay_restored=0.714,
+        assay_bound=0.5, assay_prompts=35, within=True, few_restored=True, assay_sees=True,
+        proven=True,
     )  # fmt: skip
     flips = Flips(prompts=42, failure_to_success=0, success_to_failure=2, p_mcnemar=0.5)
     scaled = [
@@ -84,8 +85,9 @@ def inconclusive() -> Intervention:
         p_holm=None, shown=False, turned=2, turned_share=2 / 9, turned_low=-0.022,
     )  # fmt: skip
     null = Null(
-        gap=2.13, bound=0.213, restoration_high=0.55, assay_restored=None, assay_prompts=0,
-        within=False, assay_sees=None, proven=False,
+        gap=2.13, bound=0.213, restoration_high=0.55, restoration_bound=0.1, assay_restored=None,
+        assay_bound=0.5, assay_prompts=0, within=False, few_restored=False, assay_sees=None,
+        proven=False,
     )  # fmt: skip
     flips = Flips(prompts=13, failure_to_success=2, success_to_failure=0, p_mcnemar=0.5)
     return Intervention(need, None, FEW, flips, [], null)
@@ -150,10 +152,10 @@ def sufficiency() -> Effect:
 def variants() -> list[Variant]:
     fires, mean = "where the class fires", "set to the successes' mean"
     return [
-        Variant("scaled by 0", fires, 42, 1.08, 0.262),
-        Variant("scaled by 0.5", fires, 42, 0.553, 0.119),
-        Variant("scaled by 1.5", fires, 42, -0.571, 0.0),
-        Variant("scaled by 2", fires, 42, -1.14, 0.0),
+        Variant("scaled by 0", fires, 42, 1.08, 0.262, 0),
+        Variant("scaled by 0.5", fires, 42, 0.553, 0.119, 0.5),
+        Variant("scaled by 1.5", fires, 42, -0.571, 0.0, 1.5),
+        Variant("scaled by 2", fires, 42, -1.14, 0.0, 2),
         Variant("clamped to its largest on successes", fires, 42, 0.731, 0.167),
         Variant(mean, "all positions", 42, 1.02, 0.286),
         Variant(mean, "last position", 42, 0.0171, 0.0238),

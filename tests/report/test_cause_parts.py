@@ -147,7 +147,7 @@ def test_a_null_is_proven_condition_by_condition() -> None:
     ("changes", "met"),
     [
         ({"within": False}, ["not met", "met", "met"]),
-        ({"restoration_high": 0.1001}, ["met", "not met", "met"]),
+        ({"restoration_high": 0.1001, "few_restored": False}, ["met", "not met", "met"]),
         ({"restoration_high": 0.1}, ["met", "met", "met"]),
         ({"assay_sees": False, "assay_restored": 0.49}, ["met", "met", "not met"]),
     ],

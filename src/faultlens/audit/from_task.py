@@ -10,6 +10,7 @@ import numpy as np
 from faultlens.audit.baseline_inputs import residual_and_random
 from faultlens.audit.causes import Court
 from faultlens.audit.outcomes import DEFAULT_RULE, Rule, check_targets, resolve_rule
+from faultlens.audit.replication import with_replication
 from faultlens.audit.result import Audit
 from faultlens.audit.robustness import Corpus, robustness
 from faultlens.audit.running import right_answer, run_task, token_warnings, tokenize
@@ -100,7 +101,8 @@ def audit_over_seeds(
         )  # fmt: skip
         corpora.append(Corpus(seed, audit, tables))
     first = corpora[0].audit
-    return replace(first, robustness=robustness(lens, corpora, first.robustness))
+    found = replace(first, robustness=robustness(lens, corpora, first.robustness))
+    return with_replication(found)
 
 
 def _audited(

@@ -1,6 +1,7 @@
 """The claims ledger: each claim with the controls it passed, failed or could not be given, and why.
 
-The order is that of the argument; the claims are those about the suspect and about the ladder.
+The order is that of the argument; the claims are those about the suspect, the features that the
+user named, and the ladder. What other prompts say of them is added by `replication`.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from faultlens.audit.confounds import PROXY_JACCARD
 from faultlens.audit.steps import Claim, ClassReading, Effect, Ladder, Null, Rung, Strata
 from faultlens.audit.verdicts import ARTEFACT_OF_SCORING, by
 
-NOT_DONE, NOT_YET = "not done", "not part of this version"
+NOT_DONE = "not done"
 
 
 def ledger(
@@ -54,7 +55,6 @@ def _of_suspect(
         family,
         _scoring(goes, reading),
         *_beyond_the_prompt(f"{name} says more than the prompt's factors", reading, alpha, strata),
-        Claim(goes, "replication on prompts from other seeds", NOT_DONE, NOT_YET),
         *_interventions(matters, reading),
     ]
 
@@ -135,7 +135,10 @@ def _null(name: str, null: Null | None) -> list[Claim]:
     if null is None:
         return []
     claim = f"{name} does nothing for failure"
-    control = "equivalence, restoration at most 10%, and an assay that sees an effect"
+    control = (
+        f"equivalence, restoration at most {null.restoration_bound:.0%}, and an assay that sees an "
+        "effect"
+    )
     if null.assay_restored is None:
         why = "no prompt could be swapped, so nothing shows that the assay could see an effect"
         return [Claim(claim, control, NOT_DONE, why)]

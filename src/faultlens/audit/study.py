@@ -17,6 +17,7 @@ from faultlens.audit.halves import replicate
 from faultlens.audit.ladder import Scheme, build_ladder
 from faultlens.audit.ledger import ledger
 from faultlens.audit.outcomes import KINDS
+from faultlens.audit.replication import with_replication
 from faultlens.audit.result import Audit
 from faultlens.audit.scoring import failures_by_rule, scoring_table
 from faultlens.audit.selection import pair_table, select_levels
@@ -126,7 +127,7 @@ def audit_outcomes(
                 "ladder", _Climbed, lambda: _ladder(observed, given, failed, config, progress)
             )
             baselines, ladder = climbed.baselines, climbed.ladder
-    return Audit(
+    audit = Audit(
         task=observed.name,
         n=n,
         failures=failures,
@@ -160,6 +161,7 @@ def audit_outcomes(
         warnings=_warnings(texts, outcomes),
         features=drawn.features,
     )
+    return with_replication(audit)
 
 
 @dataclass(frozen=True)

@@ -93,12 +93,7 @@ def ladder_dots(rungs: dict[str, Rung], of_prompt: set[str]) -> dict[str, Any] |
 
 def doses(variants: Sequence[Variant]) -> list[tuple[float, Variant]]:
     """The variants that scale a class's own activations, by how much."""
-    word = "scaled by "
-    return [
-        (float(variant.kind.removeprefix(word)), variant)
-        for variant in variants
-        if variant.kind.startswith(word)
-    ]
+    return [(variant.scale, variant) for variant in variants if variant.scale is not None]
 
 
 def dose_lines(scaled: dict[str, list[tuple[float, Variant]]]) -> dict[str, Any] | None:

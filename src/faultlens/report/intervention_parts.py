@@ -31,8 +31,6 @@ from faultlens.report.parts import (
 )
 
 NOTHING_TRIED = "no class was changed to see what happens"
-MOST_RESTORED = 0.1  # upper bound of restoration up to which a null may be proven
-ASSAY_SEES = 0.5  # share that patching the whole value has to restore
 OPEN = 2  # classes whose other changes are shown without asking
 
 CLAIMS = {"necessity": "taking it away", "sufficiency": "bringing it in"}
@@ -164,7 +162,6 @@ def _null(name: str, done: Intervention) -> list[Part]:
         shown = any(found.shown for found in effects_of(done))
         why = "Not asked: an effect is shown." if shown else f"{NOT_DONE.capitalize()}."
         return [Paragraph(why, "Null.")]
-    few = null.restoration_high <= MOST_RESTORED
     rows: list[list[Cell | str]] = [
         [
             Cell("No effect but a negligible one", marked=null.within),
@@ -173,10 +170,10 @@ def _null(name: str, done: Intervention) -> list[Part]:
             "met" if null.within else "not met",
         ],
         [
-            Cell("Next to no failure is restored", marked=few),
+            Cell("Next to no failure is restored", marked=null.few_restored),
             f"{effect.turned:,} of {effect.prompts:,}, at most {share(null.restoration_high)}",
-            f"at most {share(MOST_RESTORED)} (one-sided 95% bound)",
-            "met" if few else "not met",
+            f"at most {share(null.restoration_bound)} (one-sided 95% bound)",
+            "met" if null.few_restored else "not met",
         ],
         [Cell("An effect could have been seen", marked=bool(null.assay_sees)), *_assay(null)],
     ]
@@ -197,7 +194,7 @@ def _null(name: str, done: Intervention) -> list[Part]:
 
 
 def _assay(null: Null) -> list[str]:
-    needed = f"patching the whole value from the swapped prompt restores {share(ASSAY_SEES)}"
+    needed = f"patching the whole value from the swapped prompt restores {share(null.assay_bound)}"
     if null.assay_restored is None:
         return ["no prompt could be swapped: nothing to patch from", needed, NOT_DONE]
     found = f"{share(null.assay_restored)} of {counted(null.assay_prompts, 'prompt')} restored"

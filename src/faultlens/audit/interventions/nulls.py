@@ -31,14 +31,18 @@ def null_of(necessity: Effect, gap: float, restored: float | None, patched: int)
     # One-sided 95 % is the upper end of the two-sided 90 %.
     high = clopper_pearson(necessity.turned, necessity.prompts, level=0.9)[1]
     within = -bound <= necessity.low_90 and necessity.high_90 <= bound
+    few = high <= MOST_RESTORED
     sees = None if restored is None else restored >= ASSAY_SEES
     return Null(
         gap=gap,
         bound=bound,
         restoration_high=high,
+        restoration_bound=MOST_RESTORED,
         assay_restored=restored,
+        assay_bound=ASSAY_SEES,
         assay_prompts=patched,
         within=within,
+        few_restored=few,
         assay_sees=sees,
-        proven=bool(within and high <= MOST_RESTORED and sees),
+        proven=bool(within and few and sees),
     )

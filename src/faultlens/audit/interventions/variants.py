@@ -28,20 +28,21 @@ def variants(trials: Trials, features: Sequence[int], prompts: np.ndarray) -> li
     overall = codes.mean_by_role(np.arange(len(trials.failed)))[:, list(features)]
     successes = codes.rows(np.flatnonzero(~trials.failed))
     most = codes.values(successes, features).max(axis=0)
-    ways = [(f"scaled by {scale:g}", WHERE_IT_FIRES, rows, scale * own) for scale in SCALES]
-    ways += [
-        ("set to the mean of all prompts", WHERE_IT_FIRES, rows, overall[roles[rows]]),
-        ("clamped to its largest on successes", WHERE_IT_FIRES, rows, np.minimum(own, most)),
-        ("resampled from successes", WHERE_IT_FIRES, rows, _resampled(trials, features, rows)),
-        ("set to the successes' mean", "all positions", everywhere, means[roles[everywhere]]),
-        ("set to the successes' mean", "last position", last, means[roles[last]]),
+    resampled = _resampled(trials, features, rows)
+    ways: list[tuple[str, str, np.ndarray, np.ndarray, float | None]] = [
+        *((f"scaled by {s:g}", WHERE_IT_FIRES, rows, s * own, s) for s in SCALES),
+        ("set to the mean of all prompts", WHERE_IT_FIRES, rows, overall[roles[rows]], None),
+        ("clamped to its largest on successes", WHERE_IT_FIRES, rows, np.minimum(own, most), None),
+        ("resampled from successes", WHERE_IT_FIRES, rows, resampled, None),
+        ("set to the successes' mean", "all positions", everywhere, means[roles[everywhere]], None),
+        ("set to the successes' mean", "last position", last, means[roles[last]], None),
     ]
     found = []
-    for kind, positions, at, wanted in ways:
+    for kind, positions, at, wanted, scale in ways:
         margin, changed, _ = trials.answers(Edited(at, features, wanted), prompts)
         turned = (margin <= 0) & (changed > 0)
         change = float((changed - margin).mean())
-        found.append(Variant(kind, positions, len(prompts), change, float(turned.mean())))
+        found.append(Variant(kind, positions, len(prompts), change, float(turned.mean()), scale))
     return found
 
 

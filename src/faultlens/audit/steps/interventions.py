@@ -48,6 +48,7 @@ class Variant:
     prompts: int
     change: float  # of the margin, mean over the prompts of the necessity test
     turned_share: float  # whose first token becomes right
+    scale: float | None = None  # of the class's own activations; None: changed in another way
 
 
 @dataclass(frozen=True)
@@ -65,15 +66,18 @@ class Null:
     """Whether the absence of an effect is proven, condition by condition.
 
     Proven takes all three: the effect's 90 % interval within ±`bound`, the upper bound of
-    restoration at most 0.10, and an assay that can see an effect.
+    restoration at most `restoration_bound`, and an assay that can see an effect.
     """
 
     gap: float  # median margin of successes − of failures
     bound: float  # a tenth of it
     restoration_high: float  # one-sided 95 % upper bound (Clopper–Pearson)
+    restoration_bound: float  # up to which it counts as none
     assay_restored: float | None  # share restored by patching the whole value from swapped prompts
+    assay_bound: float  # what it must restore to be trusted
     assay_prompts: int  # on which that could be done
     within: bool
+    few_restored: bool
     assay_sees: bool | None  # None: there was nothing to patch from
     proven: bool
 
