@@ -20,10 +20,10 @@ from faultlens.audit.interventions import CONTROLS, Assay, Trials
 from faultlens.audit.interventions.controls import (
     MOST_FEATURES,
     Controls,
-    Edited,
     matching_features,
 )
-from faultlens.audit.interventions.decoding import SetWhereItFires
+from faultlens.audit.interventions.decoding import WhileDecoding, decoded
+from faultlens.audit.interventions.edited import Edited, Setting, edit_at
 from faultlens.audit.interventions.effects import settled
 from faultlens.audit.interventions.nulls import margin_gap, null_of
 from faultlens.audit.interventions.roles import Roles
@@ -291,7 +291,7 @@ def test_controls_fire_there_and_push_as_hard(trials: Trials) -> None:
     assert 0 not in features
     assert features
     assay = Assay.of(trials.model, SITE, trials.tokens, prompts)
-    change = trials.change(edited, assay, assay.values)
+    change = trials.bench.change(edited, assay, assay.values)
     norm = change.norm(dim=-1)
     controls = Controls(trials.dictionary, codes, features, trials.success_means, 0)
     found = torch.cat(list(controls.changes(assay, change, assay.values)))
@@ -309,7 +309,7 @@ def test_the_error_term_is_kept_and_silent_positions_are_untouched(trials: Trial
     assay = Assay.of(trials.model, SITE, trials.tokens, np.arange(60))
     rows = trials.codes.firing_rows([0], np.arange(60))
     edited = Edited(rows, [0], np.full((len(rows), 1), 1.5, dtype=np.float32))
-    change = trials.change(edited, assay, assay.values)
+    change = trials.bench.change(edited, assay, assay.values)
     before = trials.dictionary.encode(assay.values.reshape(-1, D))
     before = before.reshape(*assay.values.shape[:2], -1)[..., 0] * assay.editable
     fires = before > 0
@@ -356,40 +356,29 @@ def test_an_assay_of_a_model_in_half_precision_restarts_it(
     assert need.turned == 20
 
 
-def set_to(
-    dictionary: Dictionary, features: list[int], value: float, rows: list[list[int]]
-) -> SetWhereItFires:
-    """The same value everywhere, for left-padded rows."""
+def test_bos_and_padding_are_never_edited_while_decoding(trials: Trials) -> None:
+    prompts = np.array([0, 1, 2, 30])
+    rows = [trials.tokens.rows[i] for i in prompts]
     longest = max(map(len, rows))
-    wanted = torch.full((len(rows), longest, len(features)), value)
-    editable = torch.tensor([[i > longest - len(row) for i in range(longest)] for row in rows])
-    return SetWhereItFires(dictionary, features, wanted, wanted[0, 0], editable)
-
-
-def test_bos_and_padding_are_never_edited_while_decoding(
-    dictionary: Dictionary, tokens: TaskTokens
-) -> None:
-    rows = [tokens.rows[0], tokens.rows[1][-3:]]
-    longest = max(map(len, rows))
-    everywhere = Dictionary(
-        "x", SITE, Relu(), torch.zeros(D, 4), torch.ones(4), torch.ones(4, D), torch.zeros(D),
-        dictionary.convention, "", "",
-    )  # fmt: skip
-    (edit,) = set_to(everywhere, [0], 3.0, rows).edits().values()
-    changed = (edit(torch.zeros(2, longest, D)) != 0).any(dim=-1)
+    assert min(map(len, rows)) < longest
+    edited = edit_at(trials.codes, [0], prompts, Setting("add", 3.0), "all")
+    (edit,) = WhileDecoding.of(trials.bench, edited, prompts).edits().values()
+    changed = (edit(torch.zeros(4, longest, D)) != 0).any(dim=-1)
     expected = [[i > longest - len(row) for i in range(longest)] for row in rows]
     assert changed.tolist() == expected
-    assert (edit(torch.zeros(2, 1, D)) != 0).all(), "every decoding step is edited too"
+    assert (edit(torch.zeros(4, 1, D)) != 0).any(dim=-1).all(), "every decoding step is edited too"
 
 
 def test_decoding_under_an_edit_is_a_forward_pass_recomputed_at_every_step(
-    model: Model, dictionary: Dictionary, tokens: TaskTokens
+    trials: Trials, model: Model, dictionary: Dictionary, tokens: TaskTokens
 ) -> None:
     """The referee has no padding, no cache, and edits the whole text anew for each token."""
-    rows = [tokens.rows[i] for i in (0, 1, 25, 3)]
+    prompts = np.array([0, 1, 25, 3])
+    rows = [tokens.rows[i] for i in prompts]
     assert len({len(row) for row in rows}) > 1
     features = [0, 5, 9]
-    generated = model.generate(rows, 4, set_to(dictionary, features, 2.0, rows).edits())
+    edited = edit_at(trials.codes, features, prompts, Setting("clamp", bounds=(2.0, 2.0)))
+    generated = decoded(trials.bench, edited, prompts)
 
     def edit(x: torch.Tensor) -> torch.Tensor:
         flat = x.reshape(-1, D)
@@ -404,4 +393,5 @@ def test_decoding_under_an_edit_is_a_forward_pass_recomputed_at_every_step(
             logits = model.logits(torch.tensor([grown]), edits={SITE: edit})[0, -1]
             assert int(logits.argmax()) == token
             grown.append(token)
-    assert generated != model.generate(rows, 4), "the edit must matter"
+    assert generated != decoded(trials.bench, None, prompts), "the edit must matter"
+    assert decoded(trials.bench, None, prompts) == model.generate(rows, 8)

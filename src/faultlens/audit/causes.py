@@ -1,7 +1,7 @@
 """Steps 7 and 8 put together: classes are tried, swaps are made, and the causes are searched for.
 
-All decisive effects of one audit, of the classes and of what the search adds, make one family: Holm
-runs over them, and only then is an effect shown.
+All decisive effects of one audit, of the classes, of what the user named and of what the search
+adds, make one family: Holm runs over them, and only then is an effect shown.
 """
 
 from __future__ import annotations
@@ -25,10 +25,12 @@ from faultlens.audit.steps import (
     Counterfactuals,
     Effect,
     Intervention,
+    NamedTrial,
     Selection,
     SiteAttribution,
 )
 from faultlens.corpus.task import Task
+from faultlens.errors import UserError
 from faultlens.features.lens import Lens
 from faultlens.progress import Progress
 from faultlens.runs.checkpoint import Checkpoint
@@ -38,16 +40,21 @@ NOT_AMONG = "not among the features that attribution names first, over all sites
 
 @dataclass(frozen=True)
 class Accused:
-    """A class that is to be tried."""
+    """Features of one dictionary that are to be tried: a class, or what the user named."""
 
-    rank: int  # among all classes
+    rank: int | None  # among all classes; None: named by the user
     site: str
     features: list[int]
 
     @property
     def name(self) -> str:
-        """Its strongest member."""
-        return f"{self.site}/{self.features[0]}"
+        """A class's strongest member; all that the user named."""
+        members = self.features[:1] if self.rank is not None else self.features
+        return "+".join(f"{self.site}/{feature}" for feature in members)
+
+    def same_as(self, other: Accused) -> bool:
+        """Whether both are the same features."""
+        return self.site == other.site and set(self.features) == set(other.features)
 
 
 @dataclass(frozen=True)
@@ -59,12 +66,14 @@ class Causes:
         untried: by the name of a class's strongest member, why it could not be tried.
         counterfactuals: the swaps.
         attribution: by site.
+        named: what the user wanted to be tried.
     """
 
     interventions: Mapping[int, Intervention] = field(default_factory=dict)
     untried: Mapping[str, str] = field(default_factory=dict)
     counterfactuals: Counterfactuals | None = None
     attribution: Mapping[str, SiteAttribution] = field(default_factory=dict)
+    named: Sequence[NamedTrial] = ()
 
 
 Inquiry = Callable[[Sequence[Accused], Selection], Causes]
@@ -97,6 +106,7 @@ class Court:
         succeeds: whether generated ids answer the prompt of that index.
         searched: how many of the features that attribution names first, over all sites, are tried.
         kept: finished trials of an interrupted run.
+        named: what the user wants to be tried, whatever the statistics say.
     """
 
     lens: Lens
@@ -110,25 +120,72 @@ class Court:
     searched: int
     progress: Progress
     kept: Checkpoint
+    named: Sequence[Accused] = ()
     _trials: dict[str, Trials] = field(default_factory=dict, repr=False)
 
     def __call__(self, accused: Sequence[Accused], selection: Selection) -> Causes:
         """Swap levels, try the classes, search for causes, and settle what is shown."""
+        named = [n for n in self.named if not any(n.same_as(a) for a in accused)]
+        everyone = [*accused, *named]
         swaps, swapped = run_counterfactuals(
             self.lens, self.task, self.tokens, self.margin, self.failed, selection,
-            [(a.site, a.features) for a in accused],
+            [(a.site, a.features) for a in everyone],
             succeeds=self.succeeds, alpha=self.alpha, seed=self.seed,
             progress=self.progress.start("Swapping levels", len(self.task)),
         )  # fmt: skip
-        trials = {a.rank: self._try(a) for a in accused}
-        tried = {rank: t.intervention for rank, t in trials.items() if t.intervention is not None}
+        trials = {a.name: self._try(a) for a in everyone}
+        tried = {name: t.intervention for name, t in trials.items() if t.intervention is not None}
         tried, attribution = settle(tried, self._search(accused), self.alpha)
-        for a in accused:
-            if a.rank in tried and not any_shown(tried[a.rank]):
-                tried[a.rank] = self._with_null(tried[a.rank], a, swapped)
-        reasons = {a.name: trials[a.rank].reason for a in accused}
-        untried = {name: reason for name, reason in reasons.items() if reason is not None}
-        return Causes(tried, untried, swaps, attribution)
+        for a in everyone:
+            if a.name in tried and not any_shown(tried[a.name]):
+                tried[a.name] = self._with_null(tried[a.name], a, swapped)
+        reasons = {a.name: trials[a.name].reason for a in accused}
+        return Causes(
+            {a.rank: tried[a.name] for a in accused if a.rank is not None and a.name in tried},
+            {name: reason for name, reason in reasons.items() if reason is not None},
+            swaps,
+            attribution,
+            [self._named(n, accused, tried, trials) for n in self.named],
+        )
+
+    def check_named(self) -> None:
+        """Raises UserError for a named feature that fires in none of the prompts."""
+        for named in self.named:
+            codes = self.trials(named.site).codes
+            for feature in named.features:
+                if not codes.fires([feature]).any():
+                    raise UserError(
+                        f"suspect {named.site}/{feature} fires on none of the {len(self.task)} "
+                        f"prompts of {self.task.name}, so there is nothing to take away: expected "
+                        "a feature that fires on some of them (`faultlens tokens` shows which do)"
+                    )
+
+    def none_tried(self, verdict: str | None) -> list[NamedTrial]:
+        """What the user named, where the audit ended before anything could be tried."""
+        why = verdict or "no feature fires on enough prompts to be tested"
+        return [self._named(n, [], {}, {n.name: _Trial(None, why)}) for n in self.named]
+
+    def _named(
+        self,
+        named: Accused,
+        accused: Sequence[Accused],
+        tried: Mapping[str, Intervention],
+        trials: Mapping[str, _Trial],
+    ) -> NamedTrial:
+        """What came of what the user named, once everything is settled."""
+        twin = next((a for a in accused if named.same_as(a)), None)
+        name = named.name if twin is None else twin.name
+        reason = trials[name].reason
+        if twin is not None and reason is None:
+            reason = f"it is the class of {name}, which was tried as the statistics found it"
+        fires = self.trials(named.site).codes.fires(named.features)
+        return NamedTrial(
+            [f"{named.site}/{feature}" for feature in named.features],
+            int((fires & self.failed).sum()),
+            int((fires & ~self.failed).sum()),
+            tried.get(name),
+            reason,
+        )
 
     def trials(self, site: str) -> Trials:
         """The bench of one dictionary, set up once."""
@@ -147,7 +204,8 @@ class Court:
             found = trials.run(accused.features, tick)
             return _Trial(None, found) if isinstance(found, str) else _Trial(found, None)
 
-        return self.kept.once(f"trial-{accused.name.replace('/', '-')}", _Trial, run)
+        whose = "trial" if accused.rank is not None else "named"
+        return self.kept.once(f"{whose}-{accused.name.replace('/', '-')}", _Trial, run)
 
     def _with_null(
         self, done: Intervention, accused: Accused, swapped: Sequence[Swapped]
@@ -189,7 +247,12 @@ class Court:
             tick = self.progress.start(f"Attributing to {site}", len(self.task))
             return site_attribution(
                 self.lens.model, self.lens[site], self.tokens, self.failed, seed=self.seed,
-                classes={f: a.rank for a in accused if a.site == site for f in a.features},
+                classes={
+                    f: a.rank
+                    for a in accused
+                    if a.site == site and a.rank is not None
+                    for f in a.features
+                },
                 effect_of=lambda features: "", progress=tick,
             )  # fmt: skip
 
@@ -208,8 +271,8 @@ class Court:
 
 
 def settle(
-    tried: Mapping[int, Intervention], attribution: Mapping[str, SiteAttribution], alpha: float
-) -> tuple[dict[int, Intervention], dict[str, SiteAttribution]]:
+    tried: Mapping[str, Intervention], attribution: Mapping[str, SiteAttribution], alpha: float
+) -> tuple[dict[str, Intervention], dict[str, SiteAttribution]]:
     """The same with every effect's p after Holm over all of them, and whether it is shown."""
     effects: list[Effect] = []
     for done in tried.values():
@@ -218,12 +281,12 @@ def settle(
         effects += [reading.effect for reading in site.top if reading.effect is not None]
     after = iter(settled(effects, alpha))
     interventions = {
-        rank: replace(
+        name: replace(
             done,
             necessity=next(after),
             sufficiency=next(after) if done.sufficiency else None,
         )
-        for rank, done in tried.items()
+        for name, done in tried.items()
     }
     sites = {
         name: replace(

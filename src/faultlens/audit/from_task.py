@@ -9,6 +9,7 @@ import numpy as np
 
 from faultlens.audit.baseline_inputs import residual_and_random
 from faultlens.audit.causes import Court
+from faultlens.audit.named import read_suspects
 from faultlens.audit.outcomes import DEFAULT_RULE, Rule, check_targets, resolve_rule
 from faultlens.audit.replication import with_replication
 from faultlens.audit.result import Audit
@@ -84,7 +85,7 @@ def audit_over_seeds(
         store: takes in the first seed's activations.
 
     The other arguments are those of `audit_task`. On the other seeds the ladder is climbed with
-    two repeats, and nothing else is left out.
+    two repeats and named suspects are not tried; nothing else is left out.
 
     Raises:
         UserError: fewer than two seeds, or one twice; and what `audit_task` raises.
@@ -94,7 +95,9 @@ def audit_over_seeds(
     config, kept = config or AuditConfig(), kept or Checkpoint()
     corpora = []
     for place, seed in enumerate(seeds):
-        here = config if place == 0 else replace(config, repeats=REPEATS_ELSEWHERE)
+        here = config
+        if place:
+            here = replace(config, repeats=REPEATS_ELSEWHERE, suspects=())
         audit, tables = _audited(
             lens, make(seed), rule, pooling, here, progress,
             store if place == 0 else None, kept.within(f"seed-{seed}"),
@@ -118,6 +121,7 @@ def _audited(
     """The audit of one set of prompts, and the tables that it concluded from."""
     rule_name, succeeds = resolve_rule(rule)
     _check(lens, task, rule_name)
+    named = read_suspects(config.suspects, lens)
     tokens = tokenize(task, lens.model)
 
     def run() -> _Run:
@@ -146,7 +150,9 @@ def _audited(
         config.searched,
         progress,
         kept,
+        named,
     )
+    court.check_named()
     observed = Observed(
         task.name,
         outcomes,
@@ -154,9 +160,11 @@ def _audited(
         task.factors,
         tables,
         lambda: residual_and_random(lens, tokens, pooling, config.seed, progress),
-        court if config.tried else None,
+        court if config.tried or named else None,
     )
     found = audit_outcomes(observed, config, progress, kept)
+    if named and not found.named:
+        found = replace(found, named=court.none_tried(found.verdict))
     return replace(found, warnings=[*token_warnings(task, tokens), *found.warnings]), tables
 
 

@@ -9,7 +9,17 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from faultlens.audit.confounds import PROXY_JACCARD
-from faultlens.audit.steps import Claim, ClassReading, Effect, Ladder, Null, Rung, Strata
+from faultlens.audit.steps import (
+    Claim,
+    ClassReading,
+    Effect,
+    Intervention,
+    Ladder,
+    NamedTrial,
+    Null,
+    Rung,
+    Strata,
+)
 from faultlens.audit.verdicts import ARTEFACT_OF_SCORING, by
 
 NOT_DONE = "not done"
@@ -22,6 +32,7 @@ def ledger(
     strata: Strata | None,
     baselines: Mapping[str, Rung] | None,
     ladder: Ladder | None,
+    named: Sequence[NamedTrial] = (),
 ) -> list[Claim]:
     """All claims of an audit.
 
@@ -32,9 +43,22 @@ def ledger(
         strata: within which the outcomes were permuted.
         baselines: the ladder's rungs.
         ladder: their differences.
+        named: what the user wanted to be tried.
     """
     claims = [] if reading is None else _of_suspect(reading, tested, alpha, strata)
+    for trial in named:
+        if reading is None or set(trial.features) != set(reading.features):
+            claims += _of_named(trial)
     return claims + _of_ladder(baselines, ladder)
+
+
+def _of_named(trial: NamedTrial) -> list[Claim]:
+    """Whether what the user named matters; the suspect's own claims are not made twice."""
+    name = "+".join(trial.features)
+    matters = f"{name} matters for failure"
+    if trial.intervention is None:
+        return [Claim(matters, "intervention", NOT_DONE, trial.reason or "no reason recorded")]
+    return _interventions(matters, name, trial.intervention)
 
 
 def _of_suspect(
@@ -55,7 +79,7 @@ def _of_suspect(
         family,
         _scoring(goes, reading),
         *_beyond_the_prompt(f"{name} says more than the prompt's factors", reading, alpha, strata),
-        *_interventions(matters, reading),
+        *_tried(matters, reading),
     ]
 
 
@@ -106,17 +130,21 @@ def _beyond_the_prompt(
     ]
 
 
-def _interventions(claim: str, reading: ClassReading) -> list[Claim]:
-    done = reading.intervention
-    if done is None:
+def _tried(claim: str, reading: ClassReading) -> list[Claim]:
+    if reading.intervention is None:
         why = "no model was run, or it fires on under five failures"
         return [Claim(claim, "intervention", NOT_DONE, why)]
+    return _interventions(claim, reading.features[0], reading.intervention)
+
+
+def _interventions(claim: str, name: str, done: Intervention) -> list[Claim]:
+    """What an intervention says of the claim that something matters."""
     claims = [_effect(claim, done.necessity)]
     if done.sufficiency is None:
         claims.append(Claim(claim, "sufficiency", NOT_DONE, done.sufficiency_missing or ""))
     else:
         claims.append(_effect(claim, done.sufficiency))
-    return [*claims, *_null(reading.features[0], done.null)]
+    return [*claims, *_null(name, done.null)]
 
 
 def _effect(claim: str, effect: Effect) -> Claim:

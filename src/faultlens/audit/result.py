@@ -21,6 +21,7 @@ from faultlens.audit.steps import (
     Counterfactuals,
     Ladder,
     LevelReading,
+    NamedTrial,
     PairTable,
     PromptOutcome,
     Robustness,
@@ -50,6 +51,7 @@ class Audit:
         counterfactuals: what swapping levels of factors did; None: no model was run.
         attribution: by site; empty where no model was run.
         untried: by the first feature of a class that was to be tried: why it could not be.
+        named: the features that the user wanted to be tried; empty: none were named.
         warnings: what a reader should know of the input, a sentence each.
         features: every test of every feature in the family, a column each, `[tested]`; written to
             `tables/features.parquet`, not to `audit.json`, hence None in a result that was read.
@@ -82,6 +84,7 @@ class Audit:
     counterfactuals: Counterfactuals | None = None
     attribution: dict[str, SiteAttribution] = field(default_factory=dict)
     untried: dict[str, str] = field(default_factory=dict)
+    named: list[NamedTrial] = field(default_factory=list)
     robustness: Robustness | None = None
     warnings: list[str] = field(default_factory=list)
     features: dict[str, np.ndarray] | None = field(default=None, compare=False, repr=False)

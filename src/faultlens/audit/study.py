@@ -48,11 +48,13 @@ class AuditConfig:
     baselines: bool = True
     """Whether the ladder is climbed."""
     tried: int = 3
-    """Classes that are put to the test by intervening, the most certain first; 0: nothing is."""
+    """Classes that are put to the test by intervening, the most certain first; 0: none are."""
     searched: int = 2
     """Features that attribution names first, over all sites, which are put to the test as well."""
     repeats: int = REPEATS
     """Of the ladder's five folds, under `repeated`."""
+    suspects: tuple[str, ...] = ()
+    """Features to be tried whatever the statistics say: `SITE/INDEX`, several joined by `+`."""
 
 
 @dataclass(frozen=True)
@@ -143,7 +145,9 @@ def audit_outcomes(
         sites=drawn.sites,
         claims=[]
         if verdict
-        else ledger(drawn.suspect, drawn.tested, ALPHA, drawn.strata, baselines, ladder),
+        else ledger(
+            drawn.suspect, drawn.tested, ALPHA, drawn.strata, baselines, ladder, drawn.causes.named
+        ),
         outcomes=list(outcomes),
         scoring=scoring,
         factors_derived=not observed.factors and bool(given),
@@ -157,6 +161,7 @@ def audit_outcomes(
         counterfactuals=drawn.causes.counterfactuals,
         attribution=dict(drawn.causes.attribution),
         untried=dict(drawn.causes.untried),
+        named=list(drawn.causes.named),
         robustness=_robustness(tables, failed, config) if verdict is None and tables else None,
         warnings=_warnings(texts, outcomes),
         features=drawn.features,

@@ -83,6 +83,13 @@ def audit(
         int,
         typer.Option(min=0, help="Classes put to the test by intervening, the most certain first"),
     ] = 3,
+    suspects: Annotated[
+        str | None,
+        typer.Option(
+            help="Features to put to the test as well, whatever the statistics say: "
+            "3-res-mini/808,4-res-mini/12; those joined by + are changed together"
+        ),
+    ] = None,
     seeds: Annotated[
         str | None,
         typer.Option(
@@ -111,6 +118,8 @@ def audit(
         "--pooled": pooled,
         "--factors": factors,
     }
+    if task is None and suspects:
+        raise UserError("--suspects goes with a task that is run: answers cannot be tried again")
     for option, value in brought.items():
         if task is not None and value:
             raise UserError(f"{option} goes with --outcomes: a task that is run is read by itself")
@@ -135,6 +144,7 @@ def audit(
         folds,
         baselines,
         tried=tried,
+        suspects=tuple(o.parse_names(suspects) or ()),
     )
     manifest = Manifest.begin({name: str(v) for name, v in given.items() if v is not None})
     with progress_bars() as bars:

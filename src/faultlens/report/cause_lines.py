@@ -8,6 +8,7 @@ from faultlens.report.attribution_parts import first_attributed, towards_failure
 from faultlens.report.class_parts import effects_of
 from faultlens.report.counterfactual_parts import clearest_swap, deciding_patch
 from faultlens.report.intervention_parts import TURNED
+from faultlens.report.named_parts import named_name
 from faultlens.report.numbers import (
     NOT_DONE,
     clipped,
@@ -20,6 +21,8 @@ from faultlens.report.numbers import (
     signed,
 )
 from faultlens.report.robustness_parts import several, suspects_stability
+
+MOST_NAMED = 2  # of what the user named, that have a line
 
 
 def trial_lines(audit: Audit, reading: ClassReading) -> list[str]:
@@ -63,7 +66,25 @@ def _effect(effect: Effect) -> str:
 
 def further_lines(audit: Audit) -> list[str]:
     """A line each for swaps, the search and other prompts, where they were done."""
-    return _swap(audit) + _search(audit) + _robustness(audit)
+    return _named(audit) + _swap(audit) + _search(audit) + _robustness(audit)
+
+
+def _named(audit: Audit) -> list[str]:
+    """A line each for what the user named, two at most."""
+    lines = []
+    for trial in audit.named[:MOST_NAMED]:
+        done = trial.intervention
+        head = f"  Named {clipped(named_name(trial), 30)}"
+        if done is None or trial.reason is not None:
+            lines.append(f"{head}: {clipped(trial.reason or NOT_DONE, 60)}")
+            continue
+        said = [f"{effect.claim} {signed(effect.adjusted)} nats" for effect in effects_of(done)]
+        shown = any(effect.shown for effect in effects_of(done))
+        proven = done.null is not None and done.null.proven
+        result = "shown" if shown else "null proven" if proven else "inconclusive"
+        lines.append(f"{head}: {', '.join(said)}: {result}")
+    more = len(audit.named) - MOST_NAMED
+    return [*lines, f"  Named: {more} more in the report"] if more > 0 else lines
 
 
 def _swap(audit: Audit) -> list[str]:

@@ -3,10 +3,23 @@
 from __future__ import annotations
 
 from faultlens.audit.result import Audit
-from faultlens.audit.steps import ClassReading, Effect, Flips, Intervention, Null, Variant
+from faultlens.audit.steps import (
+    Effect,
+    Flips,
+    Intervention,
+    Null,
+    Variant,
+)
 from faultlens.report.attribution_parts import NOT_SEARCHED, attribution_parts, attribution_words
 from faultlens.report.audit_figures import dose_lines, doses
 from faultlens.report.class_parts import class_name, effect_words, effects_of
+from faultlens.report.named_parts import (
+    by_themselves,
+    named_name,
+    named_paragraph,
+    named_words,
+    tried_classes,
+)
 from faultlens.report.numbers import (
     NOT_DONE,
     counted,
@@ -41,25 +54,29 @@ TURNED = {"necessity": "right", "sufficiency": "wrong"}
 def intervention_parts(audit: Audit) -> list[Part]:
     """Each class that was tried, the doses, those that could not be tried, and the search."""
     tried = tried_classes(audit)
-    if not (tried or audit.untried or audit.attribution):
+    if not (tried or audit.untried or audit.named or audit.attribution):
         return [Paragraph(f"{NOT_DONE.capitalize()}: {NOTHING_TRIED}, and {NOT_SEARCHED}.")]
     parts: list[Part] = []
     for place, (reading, done) in enumerate(tried):
         parts += _tried(class_name(reading), done, audit.alpha, folded=place >= OPEN)
-    parts += _doses(tried)
+    parts += _named(audit)
+    parts += _doses(audit)
     parts += _untried(audit)
-    if not tried:
+    if not tried and not any(trial.intervention for trial in audit.named):
         parts = [Paragraph(f"{NOT_DONE.capitalize()}: {NOTHING_TRIED}."), *parts]
     return [*parts, *attribution_parts(audit)]
 
 
-def tried_classes(audit: Audit) -> list[tuple[ClassReading, Intervention]]:
-    """The classes that were changed, the most certain first."""
-    return [
-        (reading, reading.intervention)
-        for _, reading in audit.classes
-        if reading.intervention is not None
-    ]
+def _named(audit: Audit) -> list[Part]:
+    """The trials of what the user named; where there is none by itself, the reason."""
+    alone = {named_name(trial): done for trial, done in by_themselves(audit)}
+    parts: list[Part] = []
+    for trial in audit.named:
+        name = named_name(trial)
+        parts.append(named_paragraph(audit, trial))
+        if name in alone:
+            parts += _tried(name, alone[name], audit.alpha, folded=False)
+    return parts
 
 
 def _tried(name: str, done: Intervention, alpha: float, *, folded: bool) -> list[Part]:
@@ -226,8 +243,10 @@ def _variants(name: str, variants: list[Variant], folded: bool) -> list[Part]:
     return [table(caption, columns, rows, f"{name}: other changes" if folded else "")]
 
 
-def _doses(tried: list[tuple[ClassReading, Intervention]]) -> list[Part]:
-    drawn = dose_lines({class_name(reading): doses(done.variants) for reading, done in tried})
+def _doses(audit: Audit) -> list[Part]:
+    tried = [(class_name(reading), done) for reading, done in tried_classes(audit)]
+    tried += [(named_name(trial), done) for trial, done in by_themselves(audit)]
+    drawn = dose_lines({name: doses(done.variants) for name, done in tried})
     if drawn is None:
         return []
     return [
@@ -256,6 +275,7 @@ def intervention_sentence(audit: Audit) -> str:
     tried = tried_classes(audit)
     search = attribution_words(audit)
     after = f"; {search}" if search else ""
+    after += "".join(f"; {words}" for words in named_words(audit))
     if not tried:
         why = listed([f"{first}: {reason}" for first, reason in audit.untried.items()], 1)
         return f"{NOT_DONE.capitalize()}: {why or NOTHING_TRIED}{after}."

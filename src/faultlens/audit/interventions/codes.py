@@ -74,11 +74,17 @@ class Codes:
         found: np.ndarray = self.matrix[rows][:, list(features)].toarray()
         return found
 
-    def mean_by_role(self, prompts: np.ndarray) -> np.ndarray:
-        """Mean activation over the tokens of each role in some prompts, `[roles, d_sae]`.
+    def mean_by_role(
+        self, prompts: np.ndarray, features: Sequence[int] | None = None
+    ) -> np.ndarray:
+        """Mean activation over the tokens of each role in some prompts, `[roles, features]`.
 
         A role that none of them has takes the mean over all their tokens but BOS.
+
+        Args:
+            features: which; None: all of the dictionary.
         """
+        matrix = self.matrix if features is None else self.matrix[:, list(features)]
         rows = self.rows(prompts)
         roles = self.roles[rows]
         pick = csr_matrix(
@@ -86,9 +92,9 @@ class Codes:
             shape=(self.n_roles, self.matrix.shape[0]),
         )
         counts = np.bincount(roles, minlength=self.n_roles)
-        means: np.ndarray = (pick @ self.matrix).toarray().astype(np.float32)
+        means: np.ndarray = (pick @ matrix).toarray().astype(np.float32)
         means[counts > 0] /= counts[counts > 0, None]
-        means[counts == 0] = self.mean(prompts)
+        means[counts == 0] = np.asarray(matrix[rows].mean(axis=0), dtype=np.float32).ravel()
         return means
 
     def mean(self, prompts: np.ndarray) -> np.ndarray:

@@ -7,7 +7,7 @@ against one yardstick.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,27 +16,13 @@ from torch import Tensor
 
 from faultlens.audit.interventions.assay import Assay
 from faultlens.audit.interventions.codes import Codes
+from faultlens.audit.interventions.edited import Edited
 from faultlens.models.dictionary import Dictionary
 
 CONTROLS = 199
 MOST_FEATURES = 100  # of the controls; the rest are random directions
 NORM_MATCH = 0.2  # a control feature's change is within 20 % of the class's norm
 FIRES_THERE = 0.9  # share of the edited positions on which a control feature must fire
-
-
-@dataclass(frozen=True, eq=False)
-class Edited:
-    """Where a class is changed, and to what.
-
-    Attributes:
-        rows: the edited tokens, as rows of the codes.
-        features: the class.
-        wanted: what the features are set to at each of these tokens, `[edited, features]`.
-    """
-
-    rows: np.ndarray
-    features: Sequence[int]
-    wanted: np.ndarray
 
 
 def matching_features(

@@ -1,4 +1,4 @@
-"""Decoding under an intervention: which prompts flip when a class is set to its normal value."""
+"""Decoding under an intervention: what is generated, and which prompts flip."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ import torch
 from scipy.stats import binomtest
 from torch import Tensor
 
-from faultlens.audit.interventions.codes import Codes
-from faultlens.audit.running import BATCH, NEW_TOKENS, TaskTokens
+from faultlens.audit.interventions.bench import Bench
+from faultlens.audit.interventions.edited import Edited, Later
+from faultlens.audit.running import NEW_TOKENS, by_length
 from faultlens.audit.steps import Flips
 from faultlens.models.dictionary import Dictionary
 from faultlens.models.hooks import Edit
-from faultlens.models.model import Model
 from faultlens.models.sites import Site
 
 Succeeds = Callable[[list[int], int], bool]
@@ -23,20 +23,29 @@ Succeeds = Callable[[list[int], int], bool]
 
 
 @dataclass(frozen=True, eq=False)
-class SetWhereItFires:
-    """Sets features to given values at every token where any of them fires, while decoding.
+class WhileDecoding:
+    """A change of features, carried out on the prompts and on every token generated after them.
 
     Attributes:
-        wanted: what they are set to in the prompts, left-padded `[prompts, longest, features]`.
-        later: what they are set to at every later step, `[features]`.
-        editable: positions after BOS, left-padded boolean `[prompts, longest]`.
+        steps: how far they move in the prompts, left-padded `[prompts, longest, features]`.
+        later: what they become at every later step; None: that is left as it is.
     """
 
     dictionary: Dictionary
     features: Sequence[int]
-    wanted: Tensor
-    later: Tensor
-    editable: Tensor
+    steps: Tensor
+    later: Later | None
+
+    @classmethod
+    def of(cls, bench: Bench, edited: Edited, prompts: np.ndarray) -> WhileDecoding:
+        """A change of some prompts, decoded together."""
+        lengths = [len(bench.tokens.rows[i]) for i in prompts]
+        right = bench.steps(edited, prompts, max(len(bench.tokens.scored[i]) for i in prompts))
+        left = torch.zeros(len(prompts), max(lengths), len(edited.features))
+        for place, length in enumerate(lengths):
+            left[place, max(lengths) - length :] = right[place, :length]
+        device = bench.model.device
+        return cls(bench.dictionary, edited.features, left.to(device), edited.later)
 
     def edits(self) -> Mapping[Site, Edit]:
         """The hooks; of a transcoder one that reads its site and one that edits its target."""
@@ -55,60 +64,39 @@ class SetWhereItFires:
 
     def change(self, x: Tensor) -> Tensor:
         """What is added, `[prompts, positions, d]`, where the dictionary reads `x`."""
-        flat = x.flatten(0, 1)
-        activations = self.dictionary.encode(flat)[:, list(self.features)]
-        fires = (activations > 0).any(dim=-1, keepdim=True)
-        prefill = x.shape[1] == self.editable.shape[1] > 1
-        if prefill:
-            wanted = self.wanted.flatten(0, 1)
-            fires &= self.editable.flatten()[:, None]
+        features, flat = list(self.features), x.flatten(0, 1)
+        if x.shape[1] == self.steps.shape[1] > 1:
+            steps = self.steps.flatten(0, 1)
         else:
-            wanted = self.later
-        steps = (wanted - activations) * fires
-        return self.dictionary.raised(flat, steps, list(self.features)).reshape(*x.shape[:2], -1)
+            own = self.dictionary.encode(flat)[:, features]
+            steps = torch.zeros_like(own) if self.later is None else self.later(own) - own
+        return self.dictionary.raised(flat, steps, features).reshape(*x.shape[:2], -1)
+
+
+def decoded(bench: Bench, edited: Edited | None, prompts: np.ndarray) -> list[list[int]]:
+    """The generated ids of some prompts, in their order, under a change; None: as it is."""
+    rows = [bench.tokens.rows[i] for i in prompts]
+    found: list[list[int]] = [[] for _ in rows]
+    for batch in by_length(rows):
+        edits = None
+        if edited is not None:
+            edits = WhileDecoding.of(bench, edited, prompts[batch]).edits()
+        generated = bench.model.generate([rows[i] for i in batch], NEW_TOKENS, edits)
+        for place, ids in zip(batch, generated, strict=True):
+            found[place] = ids
+    return found
 
 
 def count_flips(
-    model: Model,
-    dictionary: Dictionary,
-    features: Sequence[int],
-    codes: Codes,
-    tokens: TaskTokens,
-    by_role: np.ndarray,
-    later: np.ndarray,
-    failed: np.ndarray,
-    prompts: np.ndarray,
-    succeeds: Succeeds,
+    bench: Bench, edited: Edited, prompts: np.ndarray, failed: np.ndarray, succeeds: Succeeds
 ) -> Flips:
-    """Decode all prompts where the class fires under the intervention; count both directions.
+    """Decode some prompts under a change; count outcomes that turn, in both directions.
 
     Args:
-        by_role: what every feature is set to in a prompt, `[roles, d_sae]`.
-        later: what it is set to in the tokens that are generated, `[d_sae]`.
+        failed: without the change, boolean over the task's prompts.
     """
-    chosen = list(features)
-    after = np.zeros(len(prompts), dtype=bool)
-    order = np.argsort([len(tokens.rows[i]) for i in prompts], kind="stable")
-    for start in range(0, len(prompts), BATCH):
-        places = order[start : start + BATCH]
-        rows = [tokens.rows[i] for i in prompts[places]]
-        longest = max(len(row) for row in rows)
-        wanted = torch.zeros(len(rows), longest, len(chosen))
-        editable = torch.zeros(len(rows), longest, dtype=torch.bool)
-        for place, (prompt, row) in enumerate(zip(prompts[places], rows, strict=True)):
-            roles = codes.roles[codes.rows_of(int(prompt))][1 : len(row)]
-            wanted[place, longest - len(row) + 1 :] = torch.from_numpy(by_role[roles][:, chosen])
-            editable[place, longest - len(row) + 1 :] = True
-        change = SetWhereItFires(
-            dictionary,
-            chosen,
-            wanted.to(model.device),
-            torch.from_numpy(later[chosen]).to(model.device),
-            editable.to(model.device),
-        )
-        generated = model.generate(rows, NEW_TOKENS, change.edits())
-        for place, ids in zip(places, generated, strict=True):
-            after[place] = succeeds(ids, int(prompts[place]))
+    generated = decoded(bench, edited, prompts)
+    after = np.array([succeeds(ids, int(i)) for ids, i in zip(generated, prompts, strict=True)])
     before = ~failed[prompts]
     gained, lost = int((~before & after).sum()), int((before & ~after).sum())
     p_value = float(binomtest(gained, gained + lost).pvalue) if gained + lost else 1.0

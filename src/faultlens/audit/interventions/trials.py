@@ -1,8 +1,5 @@
 """Trials: everything that is done to one class of features, with the model at hand.
 
-The change keeps the error term: at the edited positions the dictionary's target site gains
-`Σ_f (wanted_f − a_f) · D_f`, D_f the feature's direction in the site's units. BOS is never edited.
-
 Two changes decide, both declared beforehand. *Necessity*: on failures where the class fires, there,
 its features are set to their mean over the successes at the same role (see `roles`). *Sufficiency*:
 on successes, at the roles where the class fires in most of those failures, they are set to their
@@ -11,18 +8,17 @@ mean over the failures at the same role. The rest is sensitivity.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
-import torch
-from torch import Tensor
 
-from faultlens.audit.interventions.assay import Assay, assays
+from faultlens.audit.interventions.bench import Bench
 from faultlens.audit.interventions.codes import Codes
-from faultlens.audit.interventions.controls import CONTROLS, Controls, Edited, matching_features
+from faultlens.audit.interventions.controls import CONTROLS, Controls, matching_features
 from faultlens.audit.interventions.decoding import Succeeds, count_flips
+from faultlens.audit.interventions.edited import Edited, Setting, edit_at
 from faultlens.audit.interventions.effects import NECESSITY, SUFFICIENCY, Measured, effect_of
 from faultlens.audit.interventions.roles import Roles
 from faultlens.audit.interventions.variants import WHERE_IT_FIRES, variants
@@ -58,9 +54,20 @@ class Trials:
     most: int = MOST_PROMPTS
 
     @cached_property
+    def bench(self) -> Bench:
+        """On which changes are carried out; all prompts' tokens are encoded once."""
+        codes = Codes.of(self.model, self.dictionary, self.tokens, self.roles)
+        return Bench(self.model, self.dictionary, self.tokens, codes)
+
+    @property
     def codes(self) -> Codes:
-        """All prompts' token activations, encoded once."""
-        return Codes.of(self.model, self.dictionary, self.tokens, self.roles)
+        """All prompts' token activations."""
+        return self.bench.codes
+
+    @property
+    def successes(self) -> np.ndarray:
+        """The prompts that succeed."""
+        return np.flatnonzero(~self.failed)
 
     @cached_property
     def success_means(self) -> np.ndarray:
@@ -88,17 +95,9 @@ class Trials:
         tested = self.drawn(prompts)
         necessity = self.necessity(features, tested, progress)
         sufficiency = self.sufficiency(features, progress)
+        taken_away = edit_at(self.codes, features, np.flatnonzero(fires), self.normal)
         flips = count_flips(
-            self.model,
-            self.dictionary,
-            features,
-            self.codes,
-            self.tokens,
-            self.success_means,
-            self.codes.mean(np.flatnonzero(~self.failed)),
-            self.failed,
-            np.flatnonzero(fires),
-            self.succeeds,
+            self.bench, taken_away, np.flatnonzero(fires), self.failed, self.succeeds
         )
         return Intervention(
             necessity,
@@ -109,14 +108,18 @@ class Trials:
             None,
         )
 
+    @property
+    def normal(self) -> Setting:
+        """What decides: to the mean over the successes."""
+        return Setting("mean", among=self.successes)
+
     def necessity(
         self, features: Sequence[int], prompts: np.ndarray, progress: Tick | None = None
     ) -> Effect:
         """Set the class to its mean over the successes, on failures where it fires."""
-        rows = self.codes.firing_rows(features, prompts)
-        wanted = self.success_means[self.codes.roles[rows]][:, list(features)]
+        edited = edit_at(self.codes, features, prompts, self.normal)
         return self._effect(
-            Edited(rows, features, wanted), prompts, self.success_means, progress,
+            edited, prompts, self.success_means, progress,
             claim=NECESSITY, kind="set to the successes' mean",
             on="failures where the class fires", positions=WHERE_IT_FIRES,
         )  # fmt: skip
@@ -158,9 +161,8 @@ class Trials:
 
     def plain_effect(self, feature: int, prompts: np.ndarray) -> float:
         """Mean change of the margin when one feature is set to the successes' mean; no controls."""
-        rows = self.codes.firing_rows([feature], prompts)
-        wanted = self.success_means[self.codes.roles[rows]][:, [feature]]
-        margin, changed, _ = self.answers(Edited(rows, [feature], wanted), prompts)
+        edited = edit_at(self.codes, [feature], prompts, self.normal)
+        margin, _, changed, _ = self.bench.answers(edited, prompts)
         return float((changed - margin).mean())
 
     def edited_positions(self, features: Sequence[int], prompt: int) -> np.ndarray:
@@ -189,10 +191,10 @@ class Trials:
         place = {int(prompt): i for i, prompt in enumerate(prompts)}
         margin, changed, foil = (np.zeros(len(prompts)) for _ in range(3))
         by_control = np.zeros((CONTROLS, len(prompts)))
-        for assay in self._assays(edited, prompts):
+        for assay in self.bench.assays(edited, prompts):
             here = [place[int(i)] for i in assay.prompts]
-            inputs = self._inputs(assay)
-            change = self.change(edited, assay, inputs)
+            inputs = self.bench.inputs(assay)
+            change = self.bench.change(edited, assay, inputs)
             before, before_foil, _ = assay.measure(None)
             after, after_foil, _ = assay.measure(change)
             margin[here], changed[here], foil[here] = before, after, after_foil - before_foil
@@ -208,47 +210,6 @@ class Trials:
             claim=claim, kind=kind, on=on, positions=positions,
             control_features=len(features), seed=self.seed,
         )  # fmt: skip
-
-    def answers(
-        self, edited: Edited, prompts: np.ndarray
-    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Margins before and after a change, and the change of the difference, `[prompts]`."""
-        place = {int(prompt): i for i, prompt in enumerate(prompts)}
-        margin, changed, foil = (np.zeros(len(prompts)) for _ in range(3))
-        for assay in self._assays(edited, prompts):
-            here = [place[int(i)] for i in assay.prompts]
-            before, before_foil, _ = assay.measure(None)
-            after, after_foil, _ = assay.measure(self.change(edited, assay, self._inputs(assay)))
-            margin[here], changed[here], foil[here] = before, after, after_foil - before_foil
-        return margin, changed, foil
-
-    def _assays(self, edited: Edited, prompts: np.ndarray) -> Iterator[Assay]:
-        """The prompts cached in groups, for a change at the edited tokens."""
-        at = (
-            edited.rows - np.repeat(self.codes.starts[:-1], np.diff(self.codes.starts))[edited.rows]
-        )
-        of = np.searchsorted(self.codes.starts, edited.rows, side="right") - 1
-        first = np.array([at[of == prompt].min(initial=10**6) for prompt in prompts])
-        return assays(self.model, self.dictionary.target, self.tokens, prompts, first)
-
-    def _inputs(self, assay: Assay) -> Tensor:
-        """What the dictionary reads in the prompts of an assay, `[prompts, positions, d_in]`."""
-        if self.dictionary.site == self.dictionary.target:
-            return assay.values
-        return self.model.read(assay.cached.ids, [self.dictionary.site])[self.dictionary.site]
-
-    def change(self, edited: Edited, assay: Assay, inputs: Tensor) -> Tensor:
-        """What is added to the target site's values, `[prompts, positions, d]`."""
-        features = list(edited.features)
-        steps = np.zeros((*inputs.shape[:2], len(features)), dtype=np.float32)
-        now = self.codes.values(edited.rows, features)
-        for place, prompt in enumerate(assay.prompts):
-            rows = self.codes.rows_of(int(prompt))
-            mine = (edited.rows >= rows.start) & (edited.rows < rows.stop)
-            steps[place, edited.rows[mine] - rows.start] = (edited.wanted - now)[mine]
-        flat = torch.from_numpy(steps).to(inputs.device).flatten(0, 1)
-        raised = self.dictionary.raised(inputs.flatten(0, 1), flat, features)
-        return raised.reshape(*inputs.shape[:2], -1)
 
     def drawn(self, prompts: np.ndarray) -> np.ndarray:
         """At most `most` of the prompts, drawn at random, in their order."""

@@ -43,6 +43,7 @@ from faultlens.audit.steps.interventions import (
     Effect,
     Flips,
     Intervention,
+    NamedTrial,
     Null,
     Variant,
 )
@@ -82,6 +83,7 @@ __all__ = [
     "Ladder",
     "LeftOut",
     "LevelReading",
+    "NamedTrial",
     "Null",
     "OddsReading",
     "OtherScoring",

@@ -92,3 +92,18 @@ class Intervention:
     flips: Flips
     variants: list[Variant]
     null: Null | None  # None where an effect is shown
+
+
+@dataclass(frozen=True)
+class NamedTrial:
+    """Features that the user wanted to be tried, whatever the statistics say of them.
+
+    Where they are exactly a class that was tried, the intervention is that class's, its effects
+    count once in the family, and the reason says so.
+    """
+
+    features: list[str]  # of one dictionary, changed together
+    fail_active: int  # failures on which any of them fires, at any token but BOS
+    success_active: int
+    intervention: Intervention | None
+    reason: str | None  # why they were not tried, or not by themselves
