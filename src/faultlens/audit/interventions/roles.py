@@ -16,7 +16,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from faultlens.audit.running import TaskTokens
-from faultlens.corpus.task import Task
+from faultlens.corpus.task import Prompt, Task
 from faultlens.models.model import Model
 
 NO_ROLE = -1  # BOS
@@ -95,3 +95,18 @@ def _from_the_end(units: Sequence[int]) -> list[tuple[int, int]]:
         after = sum(other == unit for other in units[place + 1 :])
         roles.append((last - unit, after))
     return roles
+
+
+def tokens_of_factor(model: Model, prompt: Prompt, factor: str, n: int) -> np.ndarray:
+    """The positions, BOS counted, of the tokens of a prompt's level of one factor.
+
+    Args:
+        n: how many tokens the prompt has but BOS.
+    """
+    spans = level_spans(prompt.text, {factor: prompt.factors[factor]})
+    offsets = _offsets(model, prompt.text, n)
+    held = [
+        any(span[0] < end and end - 1 < span[1] and start < end for span in spans)
+        for start, end in offsets
+    ]
+    return 1 + np.flatnonzero(held)
