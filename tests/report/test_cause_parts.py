@@ -8,13 +8,24 @@ import audit_samples
 import cause_samples
 import plotly.graph_objects as go
 import pytest
+import samples
 from test_audit_parts import headed, paragraphs, rows, section, tables
 
 from faultlens.audit.result import Audit
-from faultlens.audit.steps import Counterfactuals, Interval, Intervention, Null, Patch, Robustness
+from faultlens.audit.steps import (
+    Counterfactuals,
+    Interval,
+    Intervention,
+    NamedTrial,
+    Null,
+    Patch,
+    Robustness,
+)
 from faultlens.report.audit_figures import dose_lines, doses, patch_shares
+from faultlens.report.intervention_parts import intervention_sentence
 from faultlens.report.numbers import NOT_DONE
 from faultlens.report.parts import Callout, Figure, Table
+from faultlens.report.terminal import summary
 
 TRIALS, SWAPS, OTHERS = "7 Interventions", "8 Counterfactual pairs", "9 Robustness"
 ARGUMENT = "The argument, a sentence a step"
@@ -440,3 +451,47 @@ def test_a_cause_is_told_as_one() -> None:
     assert verdict.title == "4-res-mini/91 and 11 alike: CAUSE"
     table = captioned(audit_samples.cause(), TRIALS, "4-res-mini/91 and 11 alike: the two tests")
     assert "28 right, 66.7% controls 2.1%" in [row[1] for row in rows(table)]
+
+
+def naming(*trials: NamedTrial) -> Audit:
+    return dataclasses.replace(audit_samples.audit(), named=list(trials))
+
+
+ALONE = NamedTrial(["3-res-mini/808"], 26, 94, cause_samples.cause(), None)
+CLASS = audit_samples.audit().classes[0][1].features
+TWIN = NamedTrial(CLASS, 42, 3, cause_samples.cause(), "it is the class of X")
+FEW_FIRE = NamedTrial(["3-res-mini/5"], 1, 0, None, "it fires on 1 failures: at least 5 are needed")
+
+
+def test_what_the_user_named_has_the_tables_of_a_class() -> None:
+    audit = naming(ALONE, TWIN, FEW_FIRE)
+    assert captioned(audit, TRIALS, "3-res-mini/808: the two tests that decide")
+    captions = [table.caption for table in tables(audit, TRIALS)]
+    assert not any(caption.startswith("4-res-mini/91 + ") for caption in captions)
+    said = [text for text in paragraphs(audit, TRIALS) if "It fires on" in text]
+    assert said == [
+        "Named by the user, 3-res-mini/808: It fires on 26 failures and 94 successes.",
+        f"Named by the user, {' + '.join(CLASS)}: It fires on 42 failures and 3 successes; not "
+        "tried by itself: it is the class of X.",
+        "Named by the user, 3-res-mini/5: It fires on 1 failure and 0 successes; not tried by "
+        "itself: it fires on 1 failures: at least 5 are needed.",
+    ]
+
+
+def test_a_tried_class_that_holds_what_was_named_is_said() -> None:
+    member = dataclasses.replace(ALONE, features=CLASS[1:2])
+    (said,) = [text for text in paragraphs(naming(member), TRIALS) if "It fires on" in text]
+    assert said.endswith(f"{CLASS[1]} is also of the tried class 4-res-mini/91 and 11 alike.")
+
+
+def test_the_argument_and_the_terminal_say_what_became_of_what_was_named() -> None:
+    audit = naming(ALONE, TWIN, FEW_FIRE)
+    sentence = intervention_sentence(audit)
+    assert "; named by the user, 3-res-mini/808: both effects shown;" in sentence
+    assert f"named by the user, {' + '.join(CLASS)}: it is the class of X" in sentence
+    lines = [line for line in summary(None, audit) if line.startswith("  Named")]
+    assert len(lines) == 3
+    assert lines[0].startswith("  Named 3-res-mini/808: necessity +")
+    assert lines[0].endswith(": shown")
+    assert lines[2] == "  Named: 1 more in the report"
+    assert len(summary(samples.profile(), audit)) <= 25
