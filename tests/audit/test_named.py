@@ -10,12 +10,13 @@ from statsmodels.stats.multitest import multipletests
 
 import faultlens as fl
 from faultlens.audit.causes import Accused, Causes, Court
+from faultlens.audit.counterfactuals import run_counterfactuals
 from faultlens.audit.from_task import audit_task
 from faultlens.audit.ledger import ledger
 from faultlens.audit.named import read_suspects
 from faultlens.audit.outcomes import resolve_rule
 from faultlens.audit.running import right_answer, run_task, tokenize
-from faultlens.audit.steps import NamedTrial, Selection
+from faultlens.audit.steps import NamedTrial, SelectedLevel, Selection
 from faultlens.audit.study import AuditConfig
 from faultlens.corpus.answers import Answers
 from faultlens.corpus.task import Task
@@ -174,3 +175,18 @@ def test_suspects_need_a_task_that_is_run_and_a_list(lens: Lens, task: Task) -> 
         fl.audit(lens, answers, suspects=["3-res-mini/808"], fit_check=False)
     with pytest.raises(UserError, match="^suspects '3-res-mini/808': expected a list of them"):
         fl.audit(lens, task, suspects="3-res-mini/808", fit_check=False)
+
+
+def test_what_was_named_is_patched_where_a_level_is_swapped(court: Court, lens: Lens) -> None:
+    level = SelectedLevel("object", "the keys", 8, 8, 52, 5, 1e-5, 1e-4, 40.0)
+    swaps, _ = run_counterfactuals(
+        court.lens, court.task, court.tokens, court.margin, court.failed,
+        Selection([level], [], ["object"]), [(SITE, CLASS)], named=[(SITE, NAMED)],
+        succeeds=court.succeeds, alpha=0.05, seed=0,
+    )  # fmt: skip
+    (swap,) = swaps.swaps
+    assert [(patch.features, patch.named) for patch in swap.patches] == [
+        ([f"{SITE}/26"], False),
+        ([f"{SITE}/808", f"{SITE}/26"], True),
+        ([], False),
+    ]

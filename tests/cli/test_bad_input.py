@@ -388,3 +388,29 @@ def test_dictionaries_that_cannot_be_used(
     if harm is not None:
         harm(folder)
     assert message in refused(capsys, "doctor", "--sae", folder.parent, *options)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (
+            ("audit", "mini-ioi", "--layers", "3", "--suspects", "3-res-mini/1+4-res-mini/2"),
+            "suspect '3-res-mini/1+4-res-mini/2' is of the dictionaries 3-res-mini, 4-res-mini: "
+            "expected one, for features are changed together at one site; name them one by one",
+        ),
+        (
+            ("audit", "mini-ioi", "--layers", "3", "--suspects", "3-res-mini/1,,"),
+            "'3-res-mini/1,,' names nothing in one place: expected names with commas between",
+        ),
+        (
+            ("audit", "--outcomes", "no.jsonl", "--suspects", "3-res-mini/1"),
+            "--suspects goes with a task that is run: answers cannot be tried again",
+        ),
+    ],
+)
+def test_suspects_that_cannot_be_tried(
+    capsys: pytest.CaptureFixture[str], arguments: tuple[str, ...], message: str
+) -> None:
+    assert refused(
+        capsys, *arguments, "--no-fit-check" if "mini-ioi" in arguments else "--json"
+    ) == (message)

@@ -22,6 +22,7 @@ from faultlens.audit.steps import (
     Robustness,
 )
 from faultlens.report.audit_figures import dose_lines, doses, patch_shares
+from faultlens.report.counterfactual_parts import deciding_patch, through_name
 from faultlens.report.intervention_parts import intervention_sentence
 from faultlens.report.numbers import NOT_DONE
 from faultlens.report.parts import Callout, Figure, Table
@@ -495,3 +496,13 @@ def test_the_argument_and_the_terminal_say_what_became_of_what_was_named() -> No
     assert lines[0].endswith(": shown")
     assert lines[2] == "  Named: 1 more in the report"
     assert len(summary(samples.profile(), audit)) <= 25
+
+
+def test_a_named_set_is_patched_under_its_own_name_and_never_speaks_for_the_suspect() -> None:
+    swap = cause_samples.counterfactuals().swaps[0]
+    own = next(patch for patch in swap.patches if patch.features)
+    pair = dataclasses.replace(own, features=[CLASS[0], "4-res-mini/5"], named=True)
+    both = dataclasses.replace(swap, patches=[pair, *swap.patches])
+    assert through_name(pair) == f"{CLASS[0]} + 4-res-mini/5"
+    assert deciding_patch(both, CLASS[0]) == own
+    assert deciding_patch(dataclasses.replace(swap, patches=[pair]), CLASS[0]) is None

@@ -129,7 +129,7 @@ class Court:
         everyone = [*accused, *named]
         swaps, swapped = run_counterfactuals(
             self.lens, self.task, self.tokens, self.margin, self.failed, selection,
-            [(a.site, a.features) for a in everyone],
+            [(a.site, a.features) for a in accused], named=[(n.site, n.features) for n in named],
             succeeds=self.succeeds, alpha=self.alpha, seed=self.seed,
             progress=self.progress.start("Swapping levels", len(self.task)),
         )  # fmt: skip

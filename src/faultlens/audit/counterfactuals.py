@@ -7,6 +7,7 @@ the two, and what a share is, says `patching`.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import torch
@@ -41,6 +42,7 @@ def run_counterfactuals(
     selection: Selection,
     classes: Sequence[Class],
     *,
+    named: Sequence[Class] = (),
     succeeds: Succeeds,
     alpha: float,
     seed: int,
@@ -54,6 +56,7 @@ def run_counterfactuals(
         failed: the outcome, boolean `[prompts]`.
         classes: to be patched; the whole value is patched at each of their sites, or without
             classes at every site.
+        named: features that the user wants patched as well, as they are given.
         succeeds: the outcome's rule; the right answer is the original's.
         alpha: 1 − alpha is the level of the interval that must exclude 0 for a swap to count.
         seed: of the bootstrap and of the pairs drawn.
@@ -92,7 +95,7 @@ def run_counterfactuals(
                 success_to_failure=lost,
                 p_mcnemar=float(binomtest(gained, gained + lost).pvalue) if gained + lost else 1.0,
                 margin_change=Interval(float(change.mean()), low, high),
-                patches=_patches(lens, tokens, swap, classes, alpha, seed),
+                patches=_patches(lens, tokens, swap, classes, named, alpha, seed),
             )
         )
     reason = None if found else "no level that forward selection took can be swapped"
@@ -118,21 +121,25 @@ def _patches(
     tokens: TaskTokens,
     swap: Swapped,
     classes: Sequence[Class],
+    named: Sequence[Class],
     alpha: float,
     seed: int,
 ) -> list[Patch]:
     rng = np.random.default_rng(seed)
     pairs = np.sort(rng.permutation(len(swap))[:MOST_PATCHED])
-    names = list(dict.fromkeys(name for name, _ in classes)) or [d.name for d in lens.dictionaries]
+    everything = [(c, False) for c in classes] + [(c, True) for c in named]
+    names = list(dict.fromkeys(name for (name, _), _ in everything)) or [
+        d.name for d in lens.dictionaries
+    ]
     found = []
     for name in names:
         dictionary = lens[name]
-        mine = [list(features) for site, features in classes if site == name]
-        read = sorted({feature for features in mine for feature in features})
+        mine = [(list(features), by) for (site, features), by in everything if site == name]
+        read = sorted({feature for features, _ in mine for feature in features})
         patching = Patching.of(lens.model, dictionary, tokens, swap, pairs, read)
-        for features in mine:
+        for features, by_user in mine:
             patch = patching.patch([*map(dictionary.feature, features)], features, alpha, seed)
-            found.append(patch)
+            found.append(replace(patch, named=by_user))
         found.append(patching.patch([], None, alpha, seed))
     return found
 

@@ -99,6 +99,8 @@ def through_name(patch: Patch) -> str:
     """What a patch goes through: a class, or the whole value at a site."""
     if not patch.features:
         return f"the whole value at {patch.site}"
+    if patch.named:
+        return " + ".join(patch.features)
     return members_name(patch.features[0], len(patch.features))
 
 
@@ -189,7 +191,7 @@ def clearest_swap(audit: Audit) -> Counterfactual | None:
 
 def deciding_patch(swap: Counterfactual, suspect: str | None) -> Patch | None:
     """The suspect's patch; else the class's through which most passes; None without a class's."""
-    classes = [patch for patch in swap.patches if patch.features]
+    classes = [patch for patch in swap.patches if patch.features and not patch.named]
     mine = [patch for patch in classes if suspect in patch.features]
     return next(
         iter(mine), max(classes, key=lambda p: p.denoise.value if p.denoise else 0.0, default=None)
