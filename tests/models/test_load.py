@@ -42,6 +42,29 @@ def test_missing_weights_are_refused_and_not_made_up(folder: Path) -> None:
         load_model(str(folder))
 
 
+@pytest.mark.parametrize("kept", [3, 0])
+def test_a_configuration_with_fewer_layers_than_the_weights_is_refused(
+    folder: Path, kept: int
+) -> None:
+    config = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps({**config, "n_layer": kept}))
+    expected = rf"its config\.json has no place for, e\.g\. (transformer\.)?h\.{kept}\.attn\.c_"
+    with pytest.raises(UserError, match=expected):
+        load_model(str(folder))
+    (folder / "config.json").write_text(json.dumps({**config, "n_layer": config["n_layer"] + 1}))
+    with pytest.raises(UserError, match=r"has no weights for transformer\.h\.6\."):
+        load_model(str(folder))
+
+
+def test_what_old_files_repeat_in_each_block_is_no_layer_too_many(folder: Path) -> None:
+    """GPT-2's and Pythia's published files hold masks and position tables beside the weights."""
+    tensors = load_file(folder / "model.safetensors")
+    more = {"transformer.h.0.attn.bias": torch.ones(1, 1, 4, 4), "something.else": torch.ones(2)}
+    save_file({**tensors, **more}, folder / "model.safetensors", metadata={"format": "pt"})
+    ids = torch.tensor([[0, 5, 99, 7]])
+    assert torch.equal(load_model(str(folder)).logits(ids), load_model("mini").logits(ids))
+
+
 @pytest.mark.parametrize("broken", ["model.safetensors", "config.json", "tokenizer.json"])
 def test_a_broken_file_is_one_sentence(folder: Path, broken: str) -> None:
     (folder / broken).write_text("{}" if broken == "tokenizer.json" else "version git-lfs")

@@ -25,6 +25,7 @@ DTYPES = {
 }
 # Downloads in bytes, where the name does not tell.
 _SIZES = {"gpt2": 548e6, "gpt2-medium": 1.52e9, "gpt2-large": 3.25e9, "gpt2-xl": 6.43e9}
+_IN_BLOCK = re.compile(r"(?:^|\.)(?:h|layers)\.\d+\.")
 _PARAMETERS = re.compile(r"(\d+(?:\.\d+)?)([mb])\b", re.IGNORECASE)
 
 
@@ -63,6 +64,13 @@ def load_model(
         raise UserError(
             f"model {name!r} has no weights for {missing[0]} and {len(missing) - 1} other tensors: "
             "they would be random; fetch the model again"
+        )
+    unused = sorted(key for key in loading["unexpected_keys"] if _of_a_block(key))
+    if unused:
+        raise UserError(
+            f"model {name!r} has weights that its config.json has no place for, e.g. {unused[0]} "
+            f"({len(unused)} in all): expected a configuration with as many layers and the same "
+            "parts; fetch the model again"
         )
     _refuse_nan(name, network)
     if len(tokenizer) < 2:
@@ -136,6 +144,14 @@ def _refuse_pickle(name: str, folder: Path, trust_pickle: bool) -> None:
             f"model {name!r} has only pickled weights ({pickled[0].name}), which can run code as "
             "they load: expected safetensors; give --trust-pickle if you trust their source"
         )
+
+
+def _of_a_block(key: str) -> bool:
+    """Whether a tensor's name is one of a block, where leaving it out would change the numbers.
+
+    Not the positions' table that old files repeat in each block, nor another half's (of images).
+    """
+    return bool(_IN_BLOCK.search(key)) and "inv_freq" not in key and "vision" not in key
 
 
 def _refuse_nan(name: str, network: Any) -> None:
