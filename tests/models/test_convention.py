@@ -117,6 +117,8 @@ def test_a_factor_means_nothing_where_tensors_cannot_carry_it(tmp_path: Path) ->
     ):
         with pytest.raises(UserError, match=message):
             put_in_force(dictionary, [word])
+    with pytest.raises(UserError, match="'layer_norm' and 'factor=2' exclude each other: give one"):
+        put_in_force(relu, ["layer_norm", "bos", "factor=2"])
     assert not [r for r in rivals(pursuit, 3.0) if r.words and r.words[0].startswith("factor")]
 
 

@@ -72,6 +72,33 @@ def test_a_broken_file_is_one_sentence(folder: Path, broken: str) -> None:
         load_model(str(folder))
 
 
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"n_layer": "six"}, "cannot be loaded: expected 'mini'"),
+        ({"n_positions": 8}, "its weights have other shapes than its config.json says"),
+        ([], "cannot be loaded: expected 'mini'"),
+    ],
+)
+def test_a_configuration_that_no_loader_expects_is_one_sentence(
+    folder: Path, changes: dict[str, object], message: str
+) -> None:
+    config = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps({**config, **changes} if changes else []))
+    with pytest.raises(UserError, match=message):
+        load_model(str(folder))
+
+
+def test_names_and_options_that_can_mean_no_model(folder: Path) -> None:
+    for name in ("a/b/c", "", "x y"):
+        with pytest.raises(UserError, match=r"expected 'mini', a .*model folder"):
+            load_model(name)
+    with pytest.raises(UserError, match="--revision v1 means nothing for mini, which is not from"):
+        load_model("mini", revision="v1")
+    with pytest.raises(UserError, match="device 'meta' cannot be used"):
+        load_model("mini", device="meta")
+
+
 @pytest.mark.parametrize("model_type", ["mamba", "not-yet-known"])
 def test_a_family_without_an_adapter_is_refused_with_the_known_ones(
     folder: Path, model_type: str

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import warnings
 from dataclasses import fields
 from pathlib import Path
@@ -315,6 +316,14 @@ def test_gemma_scope_2s_transcoders_read_what_the_norm_gives(tmp_path: Path) -> 
 def test_an_unknown_architecture_is_refused(folder: Path) -> None:
     edit_config(folder, architecture="crosscoder")
     refused(folder, "architecture 'crosscoder' is not known, expected one of standard, gated")
+
+
+@pytest.mark.parametrize(
+    ("field", "value"), [("architecture", ["topk"]), ("normalize_activations", {"a": 1})]
+)
+def test_a_field_of_another_kind_is_refused(folder: Path, field: str, value: Any) -> None:
+    edit_config(folder, **{field: value})
+    refused(folder, re.escape(str(value)))
 
 
 def test_an_architecture_that_reads_earlier_tokens_is_refused(folder: Path) -> None:

@@ -82,6 +82,11 @@ def put_in_force(dictionary: Dictionary, words: Sequence[str]) -> Dictionary:
 
     Raises UserError for a word that names no convention, or one that this dictionary cannot have.
     """
+    fields = [_meant(word)[0] for word in words]
+    for i, word in enumerate(words):
+        if fields[i] in fields[:i]:
+            other = words[fields.index(fields[i])]
+            raise UserError(f"conventions {other!r} and {word!r} exclude each other: give one")
     under = _under(without_scales(dictionary), dictionary, words)
     factor, decoder_norm = under.convention.factor, under.convention.decoder_norm
     return with_scales(under, factor, decoder_norm)

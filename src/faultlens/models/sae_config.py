@@ -162,7 +162,7 @@ def _fields(raw: Mapping[str, Any], overrides: Mapping[str, Any]) -> dict[str, A
 def _architecture(fields: Mapping[str, Any], where: str, new_form: bool) -> str:
     architecture = fields.get("architecture", None if new_form else "standard")
     known = [*ENCODED_HERE, *BY_SAELENS]
-    if architecture in _NOT_TOKEN_BY_TOKEN:
+    if isinstance(architecture, str) and architecture in _NOT_TOKEN_BY_TOKEN:
         raise UserError(
             f"{where}: architecture {architecture!r} cannot be read: "
             f"{_NOT_TOKEN_BY_TOKEN[architecture]}"
@@ -197,7 +197,7 @@ def _normalisation(fields: Mapping[str, Any], where: str, new_form: bool) -> str
         value = "expected_average_only_in" if value else "none"
     if value is None:
         value = "none"
-    if value not in NORMALISATIONS:
+    if value not in list(NORMALISATIONS):
         raise UserError(
             f"{where}: normalize_activations = {value!r}, expected one of "
             f"{', '.join(NORMALISATIONS)}"
