@@ -300,6 +300,18 @@ def test_minis_own_dictionaries_fit_as_they_are() -> None:
         assert examination.fit.tokens >= 2000
 
 
+def test_bfloat16_gives_the_same_figures_within_its_precision() -> None:
+    """8 bits: FVU within 0.02, L0 within 2 %, and no other convention becomes the better one."""
+    import faultlens as fl
+
+    full, half = (fl.load("mini", layers=[3], dtype=d) for d in ("float32", "bfloat16"))
+    (a,), (b,) = (examine(lens.model, lens.dictionaries) for lens in (full, half))
+    assert a.fit.fvu != b.fit.fvu, "it must have been bfloat16"
+    assert b.fit.fvu == pytest.approx(a.fit.fvu, abs=0.02)
+    assert b.fit.l0 == pytest.approx(a.fit.l0, rel=0.02)
+    assert b.complaint is None
+
+
 def test_a_transcoder_is_measured_at_its_target(model: Model, tmp_path: Path) -> None:
     """The best affine map from the MLP's input to its output, as a transcoder with a skip."""
     entry, target = Site(1, "mlp_in"), Site(1, "mlp_out")

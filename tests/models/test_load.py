@@ -42,6 +42,14 @@ def test_missing_weights_are_refused_and_not_made_up(folder: Path) -> None:
         load_model(str(folder))
 
 
+def test_weights_that_are_not_numbers_are_refused(folder: Path) -> None:
+    tensors = load_file(folder / "model.safetensors")
+    tensors["transformer.h.2.mlp.c_fc.bias"][5] = float("nan")
+    save_file(tensors, folder / "model.safetensors", metadata={"format": "pt"})
+    with pytest.raises(UserError, match=r"NaN or infinite in transformer\.h\.2\.mlp\.c_fc\.bias"):
+        load_model(str(folder))
+
+
 @pytest.mark.parametrize("kept", [3, 0])
 def test_a_configuration_with_fewer_layers_than_the_weights_is_refused(
     folder: Path, kept: int
