@@ -29,7 +29,8 @@ Conventions = Annotated[
     typer.Option(
         "--convention",
         help="Put in force, whatever the files say: centred, raw, bos, no-bos, folded, unfolded, "
-        "factor=NUMBER; a list",
+        "layer_norm, constant_norm_rescale, unnormalised, factor=NUMBER, decoder-norm, "
+        "no-decoder-norm, before-gain, after-gain; a list",
     ),
 ]
 Device = Annotated[str, typer.Option("--device", help="Where the model runs: cpu, cuda …")]
