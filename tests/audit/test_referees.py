@@ -187,7 +187,7 @@ def margins(logits: torch.Tensor, target: int) -> float:
 def test_features_set_to_given_values_give_the_same_logits(
     case: Case, trials: Trials, chosen: list[int]
 ) -> None:
-    values = torch.tensor([0.0, 1.5, 4.0])
+    values = torch.tensor([0.0, 5.0, 20.0])
     prompts = np.arange(len(TEXTS))
     rows = trials.codes.firing_rows(chosen, prompts)
     edited = Edited(rows, chosen, np.tile(values.numpy(), (len(rows), 1)))
@@ -208,10 +208,10 @@ def test_features_set_to_given_values_give_the_same_logits(
     for i, row in enumerate(tokens.scored):
         theirs = case.logits(row, chosen, lambda activations, n: values)
         plain = case.logits(row, chosen, None)
-        assert_close(ours[i].log_softmax(-1), theirs, rtol=CLOSE, atol=5 * CLOSE)
-        assert (theirs - plain).abs().max() > 0.05, "the change must show"
-        assert before[i] == pytest.approx(margins(plain, tokens.target[i]), abs=5 * CLOSE)
-        assert after[i] == pytest.approx(margins(theirs, tokens.target[i]), abs=5 * CLOSE)
+        assert_close(ours[i].log_softmax(-1), theirs, rtol=CLOSE, atol=CLOSE)
+        assert (theirs - plain).abs().max() > 0.2, "the change must show"
+        assert before[i] == pytest.approx(margins(plain, tokens.target[i]), abs=CLOSE)
+        assert after[i] == pytest.approx(margins(theirs, tokens.target[i]), abs=CLOSE)
 
 
 def test_set_to_the_successes_mean_at_the_same_distance_from_the_end(
@@ -237,7 +237,5 @@ def test_set_to_the_successes_mean_at_the_same_distance_from_the_end(
     before, after, _ = trials.answers(Edited(rows, chosen, means), prompts)
     for place, i in enumerate(prompts):
         theirs = case.logits(trials.tokens.scored[i], chosen, wanted)
-        assert after[place] == pytest.approx(
-            margins(theirs, trials.tokens.target[i]), abs=5 * CLOSE
-        )
+        assert after[place] == pytest.approx(margins(theirs, trials.tokens.target[i]), abs=CLOSE)
     assert np.abs(after - before).max() > 0.02, "the change must show"
