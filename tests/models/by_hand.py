@@ -96,9 +96,9 @@ def dictionary(layer: int, features: Mapping[str, torch.Tensor]) -> Dictionary:
     )  # fmt: skip
 
 
-def asked(n: int = 200) -> Task:
+def asked(n: int = 200, seed: int = 0) -> Task:
     """`OBJECT filler … OBJECT`, an equal number of each object."""
-    rng = np.random.default_rng(0)
+    rng = np.random.default_rng(seed)
     prompts = []
     for i in range(n):
         name = OBJECTS[i % len(OBJECTS)]
