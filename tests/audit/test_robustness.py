@@ -90,16 +90,18 @@ def test_another_feature_is_the_same_class_where_it_points_the_same_way(
 
 
 def test_a_direction_alone_is_not_enough() -> None:
-    """The twin fires on other prompts of the first corpus: Jaccard 40 / 100 over both."""
-    here = corpus(0, {OWN: FAILED, TWIN: NEVER})
-    assert (np.arange(N) >= FAILURES).sum() == 60
-    there = corpus(1, {OWN: NEVER, TWIN: FAILED})
+    """The twin fires on fewer prompts of the first corpus: Jaccard 34 / 80 over both."""
+    here = corpus(0, {OWN: FAILED, TWIN: np.arange(N) < 30})
+    there = corpus(1, {OWN: FEW, TWIN: FAILED})
     assert matched(lens_of(0.99), SITE, class_of(here, OWN), here, there) is None
 
 
 def test_a_class_that_no_longer_goes_with_failure_is_not_found(here: Corpus) -> None:
-    by_chance = np.arange(N) % 2 == 0
-    there = corpus(1, {OWN: by_chance, TWIN: NEVER})
+    index = np.arange(N)
+    weakly = np.where(FAILED, index < 28, index < FAILURES + 28)
+    there = corpus(1, {OWN: weakly, TWIN: NEVER})
+    assert [c.features for _, c in there.audit.classes] == [[f"{SITE}/{OWN}"]], "it is listed"
+    assert there.audit.significant == []
     assert matched(lens_of(0.0), SITE, class_of(here, OWN), here, there) is None
     elsewhere = replace(there, audit=replace(there.audit, sites={}))
     assert matched(lens_of(0.0), SITE, class_of(here, OWN), here, elsewhere) is None
