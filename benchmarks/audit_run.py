@@ -3,22 +3,25 @@
 Target: 300 prompts, one site of 24,576 features, all steps, under 3 minutes on 2 cores for one seed
 and under 12 for five. The weights are random: the clock does not mind. The dictionary's biases are
 set so that about 109 features fire on a token, as in the published one, and a fifth of the prompts
-fails, by what is generated first, so that features go with failure and are tried.
+is bound to fail, mostly by its object, so that features go with failure and are tried.
 """
 
 from __future__ import annotations
 
 import json
+import os
+import random
 import sys
 import time
-from collections import Counter, defaultdict
+from dataclasses import replace
 from pathlib import Path
 
 import torch
 import transformers
 
 import faultlens as fl
-from faultlens.audit.running import decode, tokenize
+from faultlens.audit.from_task import audit_over_seeds, audit_task
+from faultlens.corpus.task import Task
 from faultlens.features.lens import Lens
 from faultlens.models.adapter import adapter_for
 from faultlens.models.dictionary import Convention, Dictionary, Relu
@@ -26,22 +29,20 @@ from faultlens.models.model import Model
 from faultlens.models.sites import Site
 from faultlens.progress import Tick
 
-LAYER, FEATURES, FIRING, FAILING = 8, 24_576, 109, 0.2
+LAYER, FEATURES, FIRING = 8, 24_576, 109
+FAILS = "Zoe"
 
 
 class Stopwatch:
-    """Seconds of each stage, from its start to the last tick."""
+    """Says when each stage starts, in seconds of the clock and of the processor."""
 
     def __init__(self) -> None:
-        self.seconds: dict[str, float] = defaultdict(float)
+        self.began = time.perf_counter(), time.process_time()
 
     def start(self, stage: str, total: int) -> Tick:
-        began = time.perf_counter()
-
-        def tick(done: int) -> None:
-            self.seconds[stage] = time.perf_counter() - began
-
-        return tick
+        clock, cpu = time.perf_counter() - self.began[0], time.process_time() - self.began[1]
+        print(f"  {clock:7.1f} s  {cpu:7.1f} CPU s  {stage}", flush=True)
+        return lambda done: None
 
 
 def gpt2(tokenizer: Path) -> Model:
@@ -77,35 +78,36 @@ def sae(model: Model, texts: list[str]) -> Dictionary:
     )  # fmt: skip
 
 
-def main() -> None:
-    import os
+def failing(seed: int) -> Task:
+    """The study's prompts, of which a fifth is bound to fail: most of those about the keys."""
+    rng = random.Random(seed)
+    prompts = []
+    for prompt in fl.tasks.ioi(n=300, seed=seed).prompts:
+        bound = rng.random() < (0.9 if prompt.factors["object"] == "the keys" else 0.07)
+        prompts.append(replace(prompt, target=FAILS if bound else prompt.target))
+    return Task("ioi", tuple(prompts))
 
+
+def succeeds(generated: str, target: str) -> bool:
+    """Random weights say nothing: what fails is settled by the prompt."""
+    return target != FAILS
+
+
+def main() -> None:
     seeds = int(sys.argv[1]) if len(sys.argv) > 1 else 1
     tokenizer = Path(os.environ["FAULTLENS_REFERENCE_DATA"]) / "gpt2_tokenizer"
     model = gpt2(tokenizer)
-    task = fl.tasks.ioi(n=300, seed=42)
-    texts = [prompt.text for prompt in task.prompts]
+    texts = [prompt.text for prompt in fl.tasks.ioi(n=300, seed=42).prompts]
     lens = Lens(model, (sae(model, texts),)).unchecked()
-    first = [
-        text.split()[0] if text.split() else ""
-        for text in decode(model, tokenize(task, model).rows)
-    ]
-    counts, failing, total = Counter(first).most_common(), set(), 0
-    for word, count in reversed(counts):
-        if total + count <= FAILING * len(first):
-            failing.add(word)
-            total += count
-
-    def rule(generated: str, target: str) -> bool:
-        return (generated.split() or [""])[0] not in failing
-
     watch = Stopwatch()
     began, cpu = time.perf_counter(), time.process_time()
-    audit = fl.audit(lens, task, rule=rule, progress=watch, fit_check=False)
+    if seeds == 1:
+        audit = audit_task(lens, failing(42), rule=succeeds, progress=watch)
+    else:
+        numbers = range(42, 42 + seeds)
+        audit = audit_over_seeds(lens, failing, numbers, rule=succeeds, progress=watch)
     whole = {"seconds": time.perf_counter() - began, "cpu_seconds": time.process_time() - cpu}
     print(f"{audit.failures} failures, {len(audit.significant)} significant classes, seeds {seeds}")
-    for stage, seconds in watch.seconds.items():
-        print(f"  {stage:<40} {seconds:6.1f} s")
     print(
         json.dumps({k: round(v, 1) for k, v in whole.items()}), f"threads {torch.get_num_threads()}"
     )

@@ -179,11 +179,12 @@ class Model:
         restart: Restart | None = None,
         cache: Any = None,
     ) -> Tensor:
-        """Logits in float32, `[batch, positions, vocabulary]`; with `at`, `[batch, vocabulary]`.
+        """Logits in float32, `[batch, positions, vocabulary]`; with `at`, `[chosen, vocabulary]`.
 
         Args:
             ids: right-padded token ids, `[batch, positions]`.
-            at: for each row the position whose next-token logits are wanted, `[batch]`.
+            at: for each row the position whose next-token logits are wanted, `[batch]`; or which
+                positions, a mask `[batch, positions]`.
             edits: changes to the values at sites, applied during the pass.
             restart: skip the blocks before a layer, using its cached residual.
             cache: keys and values of the columns before `ids` (see `suffix`); taken over.
@@ -191,7 +192,9 @@ class Model:
         kept = {"use_cache": False} if cache is None else {"past_key_values": cache}
         with self.edited(edits or {}), self._restarted(restart):
             hidden = self.network.base_model(input_ids=ids, **kept).last_hidden_state
-        if at is not None:
+        if at is not None and at.dtype == torch.bool:
+            hidden = hidden[at]
+        elif at is not None:
             hidden = hidden[torch.arange(len(ids), device=hidden.device), at]
         logits: Tensor = self.network.get_output_embeddings()(hidden).float()
         cap = getattr(self._config, "final_logit_softcapping", None)  # Gemma 2
