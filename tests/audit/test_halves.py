@@ -73,3 +73,16 @@ def test_too_few_failures_are_not_halved() -> None:
         permutations=99, seed=0,
     )  # fmt: skip
     assert found == ([], None)
+
+
+def test_there_is_no_share_of_an_effect_of_nothing() -> None:
+    """Firing goes with failure, but the means are equal: d is 0, and nothing is divided by it."""
+    values = np.ones(200)
+    for half in halves(FAILED, seed=0):
+        successes = half[~FAILED[half]]
+        values[successes] = np.where(np.arange(len(successes)) % 5 == 0, 5.0, 0.0)
+    found, shrinkage = replicate(
+        table(values[:, None]), FAILED, alpha=0.05, min_support=5, permutations=199, seed=0
+    )
+    assert [reading.discovery for reading in found] == [0.0]
+    assert shrinkage is None

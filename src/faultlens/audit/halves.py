@@ -54,7 +54,7 @@ def replicate(
 
     Returns:
         the classes that go with failure, and the shrinkage: mean d in replication over mean d in
-        discovery, None without a class whose d is finite in both.
+        discovery, None without a class whose d is finite in both, or where the latter is 0.
     """
     successes = len(failed) - int(failed.sum())
     if not tables or min(int(failed.sum()), successes) < LEAST_FAILURES:
@@ -77,10 +77,8 @@ def replicate(
         for r in readings
         if r.discovery is not None and r.replication is not None
     ]
-    if not both:
-        return readings, None
-    discovered, replicated = np.mean(both, axis=0)
-    return readings, float(replicated / discovered)
+    discovered, replicated = np.mean(both, axis=0) if both else (0.0, 0.0)
+    return readings, float(replicated / discovered) if discovered else None
 
 
 def _reading(

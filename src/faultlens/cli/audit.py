@@ -197,16 +197,20 @@ def _audit_task(
     store = ActivationStore() if out is not None else None
     kept = checkpoint(out, manifest)
     rule, pooling = options["rule"] or DEFAULT_RULE, options["pooling"]
-    if seeds is None:
-        result = audit_task(
-            lens, prompts, rule=rule, pooling=pooling, config=config, progress=bars, store=store,
-            kept=kept,
-        )  # fmt: skip
-    else:
-        result = audit_over_seeds(
-            lens, lambda seed: _task(name, n, seed), seeds, rule=rule, pooling=pooling,
-            config=config, progress=bars, store=store, kept=kept,
-        )  # fmt: skip
+    try:
+        if seeds is None:
+            result = audit_task(
+                lens, prompts, rule=rule, pooling=pooling, config=config, progress=bars,
+                store=store, kept=kept,
+            )  # fmt: skip
+        else:
+            result = audit_over_seeds(
+                lens, lambda seed: _task(name, n, seed), seeds, rule=rule, pooling=pooling,
+                config=config, progress=bars, store=store, kept=kept,
+            )  # fmt: skip
+    except UserError:
+        kept.forget()  # the same command would end here again
+        raise
     return Findings(audit=result, task_read=store, task=prompts, kept=kept)
 
 

@@ -15,6 +15,8 @@ from faultlens.cli.screen import quiet_libraries
 from faultlens.cli.tokens import tokens
 from faultlens.errors import UserError
 
+INTERRUPTED = 130  # the exit code that Typer, too, makes of an interrupt
+
 app = typer.Typer(
     help="Reads a language model's failures off its sparse features, and says what they mean.",
     no_args_is_help=True,
@@ -41,12 +43,14 @@ def main() -> None:
     quiet_libraries()
     try:
         app()
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, SystemExit) as leave:
+        if isinstance(leave, SystemExit) and leave.code != INTERRUPTED:
+            raise
         print(
             "faultlens: interrupted. With --out, the same command goes on where it stopped",
             file=sys.stderr,
         )
-        raise SystemExit(130) from None
+        raise SystemExit(INTERRUPTED) from None
     except UserError as error:
         print(f"faultlens: {error}", file=sys.stderr)
         raise SystemExit(2) from None
