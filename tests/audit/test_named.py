@@ -59,7 +59,7 @@ def court(lens: Lens, task: Task) -> Court:
 
 @pytest.fixture(scope="module")
 def causes(court: Court) -> Causes:
-    return court([Accused(0, SITE, CLASS)], Selection([], [], []))
+    return court([Accused(0, SITE, CLASS)], 1, Selection([], [], []))
 
 
 def test_a_named_set_is_tried_like_a_class(causes: Causes, court: Court) -> None:

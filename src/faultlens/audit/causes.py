@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from math import ceil
 
 import numpy as np
 
@@ -45,6 +46,7 @@ class Accused:
     rank: int | None  # among all classes; None: named by the user
     site: str
     features: list[int]
+    with_failure: bool = True  # goes with failure, not with success
 
     @property
     def name(self) -> str:
@@ -76,8 +78,8 @@ class Causes:
     named: Sequence[NamedTrial] = ()
 
 
-Inquiry = Callable[[Sequence[Accused], Selection], Causes]
-"""Tries the accused classes, given what forward selection took."""
+Inquiry = Callable[[Sequence[Accused], int, Selection], Causes]
+"""Tries the first so many of the significant classes, given what forward selection took."""
 
 
 @dataclass(frozen=True)
@@ -123,19 +125,23 @@ class Court:
     named: Sequence[Accused] = ()
     _trials: dict[str, Trials] = field(default_factory=dict, repr=False)
 
-    def __call__(self, accused: Sequence[Accused], selection: Selection) -> Causes:
+    def __call__(
+        self, significant: Sequence[Accused], tried_classes: int, selection: Selection
+    ) -> Causes:
         """Swap levels, try the classes, search for causes, and settle what is shown."""
+        accused = [a for a in significant if a.with_failure][:tried_classes]
         named = [n for n in self.named if not any(n.same_as(a) for a in accused)]
         everyone = [*accused, *named]
+        controls = controls_for(2 * len(everyone) + self.searched, self.alpha)
         swaps, swapped = run_counterfactuals(
             self.lens, self.task, self.tokens, self.margin, self.failed, selection,
             [(a.site, a.features) for a in accused], named=[(n.site, n.features) for n in named],
             succeeds=self.succeeds, alpha=self.alpha, seed=self.seed,
             progress=self.progress.start("Swapping levels", len(self.task)),
         )  # fmt: skip
-        trials = {a.name: self._try(a) for a in everyone}
+        trials = {a.name: self._try(a, controls) for a in everyone}
         tried = {name: t.intervention for name, t in trials.items() if t.intervention is not None}
-        tried, attribution = settle(tried, self._search(accused), self.alpha)
+        tried, attribution = settle(tried, self._search(significant, controls), self.alpha)
         for a in everyone:
             if a.name in tried and not any_shown(tried[a.name]):
                 tried[a.name] = self._with_null(tried[a.name], a, swapped)
@@ -188,7 +194,7 @@ class Court:
         )
 
     def trials(self, site: str) -> Trials:
-        """The bench of one dictionary, set up once."""
+        """What tries the features of one dictionary, set up once."""
         if site not in self._trials:
             roles = Roles.of(self.lens.model, self.task, self.tokens)
             self._trials[site] = Trials(
@@ -197,11 +203,11 @@ class Court:
             )  # fmt: skip
         return self._trials[site]
 
-    def _try(self, accused: Accused) -> _Trial:
+    def _try(self, accused: Accused, controls: int) -> _Trial:
         def run() -> _Trial:
             trials = self.trials(accused.site)
-            tick = self.progress.start(f"Trying {accused.name}", 2 * CONTROLS * trials.most)
-            found = trials.run(accused.features, tick)
+            tick = self.progress.start(f"Trying {accused.name}", 2 * controls * trials.most)
+            found = trials.run(accused.features, tick, controls)
             return _Trial(None, found) if isinstance(found, str) else _Trial(found, None)
 
         whose = "trial" if accused.rank is not None else "named"
@@ -220,9 +226,9 @@ class Court:
         gap = margin_gap(self.margin, self.failed)
         return replace(done, null=null_of(done.necessity, gap, restored, on))
 
-    def _search(self, accused: Sequence[Accused]) -> dict[str, SiteAttribution]:
+    def _search(self, significant: Sequence[Accused], controls: int) -> dict[str, SiteAttribution]:
         """Attribution at every site; the features that it names first are tried."""
-        found = {d.name: self._attribution(d.name, accused) for d in self.lens.dictionaries}
+        found = {d.name: self._attribution(d.name, significant) for d in self.lens.dictionaries}
         named = [
             (reading.gradient_failures - reading.gradient_successes, site, reading.feature)
             for site, attribution in found.items()
@@ -234,7 +240,7 @@ class Court:
             if reading.feature not in first:
                 return replace(reading, effect_missing=NOT_AMONG)
             site, _, index = reading.feature.rpartition("/")
-            test = self._test(site, int(index))
+            test = self._test(site, int(index), controls)
             return replace(reading, effect=test.effect, effect_missing=test.reason)
 
         return {
@@ -242,14 +248,14 @@ class Court:
             for site, attribution in found.items()
         }
 
-    def _attribution(self, site: str, accused: Sequence[Accused]) -> SiteAttribution:
+    def _attribution(self, site: str, significant: Sequence[Accused]) -> SiteAttribution:
         def run() -> SiteAttribution:
             tick = self.progress.start(f"Attributing to {site}", len(self.task))
             return site_attribution(
                 self.lens.model, self.lens[site], self.tokens, self.failed, seed=self.seed,
                 classes={
                     f: a.rank
-                    for a in accused
+                    for a in significant
                     if a.site == site and a.rank is not None
                     for f in a.features
                 },
@@ -258,16 +264,28 @@ class Court:
 
         return self.kept.once(f"attribution-{site}", SiteAttribution, run)
 
-    def _test(self, site: str, feature: int) -> _Test:
+    def _test(self, site: str, feature: int, controls: int) -> _Test:
         def run() -> _Test:
             trials = self.trials(site)
             prompts = np.flatnonzero(self.failed & trials.codes.fires([feature]))
             if len(prompts) < LEAST_PROMPTS:
                 return _Test(None, f"it fires on {len(prompts)} failures")
-            tick = self.progress.start(f"Trying {site}/{feature}", CONTROLS * trials.most)
-            return _Test(trials.necessity([feature], trials.drawn(prompts), tick), None)
+            tick = self.progress.start(f"Trying {site}/{feature}", controls * trials.most)
+            return _Test(trials.necessity([feature], trials.drawn(prompts), tick, controls), None)
 
         return self.kept.once(f"search-{site}-{feature}", _Test, run)
+
+
+def controls_for(effects: int, alpha: float) -> int:
+    """How many controls each of a family's effects is given: at least 199.
+
+    The least p is 1 / (controls + 1), and Holm multiplies it by the size of the family: with more
+    effects 199 controls could show nothing. A quarter more than the bare number is taken.
+
+    >>> controls_for(8, 0.05), controls_for(12, 0.05)
+    (199, 299)
+    """
+    return max(CONTROLS, 100 * ceil(1.25 * effects / alpha / 100) - 1)
 
 
 def settle(

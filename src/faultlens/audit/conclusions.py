@@ -121,9 +121,9 @@ def conclude(
     suspect = next(iter([*with_failure, 0]))
     causes = Causes()
     if inquiry is not None:
-        significant = [i for i in with_failure if found.decisive[groups[i][0]] <= alpha]
-        accused = [_accused(found, i, groups[i]) for i in significant[:tried]]
-        causes = inquiry(accused, described.selection)
+        significant = [i for i, g in enumerate(groups) if found.decisive[g[0]] <= alpha]
+        accused = [_accused(found, i, groups[i]) for i in significant]
+        causes = inquiry(accused, tried, described.selection)
     judge = _Judge(found, tables, failed, described, strata, codes, conditional, others, alpha)
     classes: dict[str, list[ClassReading]] = {name: [] for name in tables}
     first = None
@@ -138,7 +138,8 @@ def conclude(
 
 def _accused(found: Correlates, rank: int, members: np.ndarray) -> Accused:
     name = found.sites[found.site[members[0]]]
-    return Accused(rank, name, [int(column) for column in found.column[members]])
+    features = [int(column) for column in found.column[members]]
+    return Accused(rank, name, features, with_failure=bool(found.auroc[members[0]] > 0.5))
 
 
 def _other_rules(

@@ -68,6 +68,7 @@ class Controls:
         features: the control features.
         means: by role, what they are set to, `[roles, d_sae]`.
         seed: of the random directions.
+        n: controls in all.
     """
 
     dictionary: Dictionary
@@ -75,6 +76,7 @@ class Controls:
     features: list[int]
     means: np.ndarray
     seed: int
+    n: int = CONTROLS
 
     def changes(self, assay: Assay, change: Tensor, inputs: Tensor) -> Iterator[Tensor]:
         """All controls' changes for one group of prompts, several at once.
@@ -115,7 +117,7 @@ class Controls:
 
     def _directions(self, change: Tensor) -> Tensor:
         generator = torch.Generator().manual_seed(self.seed)
-        n, d = CONTROLS - len(self.features), change.shape[-1]
-        drawn = torch.randn(CONTROLS, d, generator=generator)[:n].to(change.device)
+        n, d = self.n - len(self.features), change.shape[-1]
+        drawn = torch.randn(n, d, generator=generator).to(change.device)
         unit: Tensor = drawn / drawn.norm(dim=1, keepdim=True)
         return unit

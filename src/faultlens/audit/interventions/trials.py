@@ -79,7 +79,9 @@ class Trials:
         """Every feature's mean over the failures, `[roles, d_sae]`."""
         return self.codes.mean_by_role(np.flatnonzero(self.failed))
 
-    def run(self, features: Sequence[int], progress: Tick | None = None) -> Intervention | str:
+    def run(
+        self, features: Sequence[int], progress: Tick | None = None, controls: int = CONTROLS
+    ) -> Intervention | str:
         """Everything done to a class; or the reason why nothing can be.
 
         The effects' `p_holm` and `shown`, and the null, are settled once all classes are tried.
@@ -87,14 +89,15 @@ class Trials:
         Args:
             features: the class.
             progress: told of each control done on each prompt.
+            controls: that each effect is given.
         """
         fires = self.codes.fires(features)
         prompts = np.flatnonzero(self.failed & fires)
         if len(prompts) < LEAST_PROMPTS:
             return f"it fires on {len(prompts)} failures: at least {LEAST_PROMPTS} are needed"
         tested = self.drawn(prompts)
-        necessity = self.necessity(features, tested, progress)
-        sufficiency = self.sufficiency(features, progress)
+        necessity = self.necessity(features, tested, progress, controls)
+        sufficiency = self.sufficiency(features, progress, controls)
         taken_away = edit_at(self.codes, features, np.flatnonzero(fires), self.normal)
         flips = count_flips(
             self.bench, taken_away, np.flatnonzero(fires), self.failed, self.succeeds
@@ -114,17 +117,23 @@ class Trials:
         return Setting("mean", among=self.successes)
 
     def necessity(
-        self, features: Sequence[int], prompts: np.ndarray, progress: Tick | None = None
+        self,
+        features: Sequence[int],
+        prompts: np.ndarray,
+        progress: Tick | None = None,
+        controls: int = CONTROLS,
     ) -> Effect:
         """Set the class to its mean over the successes, on failures where it fires."""
         edited = edit_at(self.codes, features, prompts, self.normal)
         return self._effect(
-            edited, prompts, self.success_means, progress,
+            edited, prompts, self.success_means, progress, controls,
             claim=NECESSITY, kind="set to the successes' mean",
             on="failures where the class fires", positions=WHERE_IT_FIRES,
         )  # fmt: skip
 
-    def sufficiency(self, features: Sequence[int], progress: Tick | None = None) -> Effect | str:
+    def sufficiency(
+        self, features: Sequence[int], progress: Tick | None = None, controls: int = CONTROLS
+    ) -> Effect | str:
         """Set the class to its mean over the failures, on successes, at the roles where it fires.
 
         Returns the reason where no success has such a role.
@@ -141,7 +150,7 @@ class Trials:
         rows = rows[np.isin(self.codes.roles[rows], roles)]
         wanted = self.failure_means[self.codes.roles[rows]][:, list(features)]
         return self._effect(
-            Edited(rows, features, wanted), prompts, self.failure_means, progress,
+            Edited(rows, features, wanted), prompts, self.failure_means, progress, controls,
             claim=SUFFICIENCY, kind="set to the failures' mean", on="successes",
             positions="in the places where the class fires in failures",
         )  # fmt: skip
@@ -159,12 +168,6 @@ class Trials:
         usual = np.flatnonzero(counts * 2 >= len(prompts))
         return usual if len(usual) else np.array([counts.argmax()])
 
-    def plain_effect(self, feature: int, prompts: np.ndarray) -> float:
-        """Mean change of the margin when one feature is set to the successes' mean; no controls."""
-        edited = edit_at(self.codes, [feature], prompts, self.normal)
-        margin, _, changed, _ = self.bench.answers(edited, prompts)
-        return float((changed - margin).mean())
-
     def edited_positions(self, features: Sequence[int], prompt: int) -> np.ndarray:
         """The positions of one prompt's row at which the class fires."""
         rows = self.codes.firing_rows(features, np.array([prompt]))
@@ -177,6 +180,7 @@ class Trials:
         prompts: np.ndarray,
         means: np.ndarray,
         progress: Tick | None,
+        controls: int,
         *,
         claim: str,
         kind: str,
@@ -187,10 +191,10 @@ class Trials:
         features = matching_features(
             self.codes, self.dictionary, edited, means, firing=claim == NECESSITY, order=order
         )
-        controls = Controls(self.dictionary, self.codes, features, means, self.seed)
+        drawn = Controls(self.dictionary, self.codes, features, means, self.seed, controls)
         place = {int(prompt): i for i, prompt in enumerate(prompts)}
         margin, changed, foil = (np.zeros(len(prompts)) for _ in range(3))
-        by_control = np.zeros((CONTROLS, len(prompts)))
+        by_control = np.zeros((controls, len(prompts)))
         for assay in self.bench.assays(edited, prompts):
             here = [place[int(i)] for i in assay.prompts]
             inputs = self.bench.inputs(assay)
@@ -199,7 +203,7 @@ class Trials:
             after, after_foil, _ = assay.measure(change)
             margin[here], changed[here], foil[here] = before, after, after_foil - before_foil
             at = 0
-            for several in controls.changes(assay, change, inputs):
+            for several in drawn.changes(assay, change, inputs):
                 found = assay.measure_all(several)
                 by_control[at : at + len(several), here] = found.margin
                 at += len(several)
