@@ -12,7 +12,7 @@ from scipy.sparse import csr_matrix, vstack
 from faultlens.errors import UserError
 from faultlens.features.pieces import shown_pieces
 from faultlens.features.pooling import Pooling, pool
-from faultlens.features.reading import Long, TokenActivations, read_tokens
+from faultlens.features.reading import Long, Shapes, TokenActivations, read_tokens
 from faultlens.features.store import ActivationStore
 from faultlens.features.table import FeatureTable
 from faultlens.models.dictionary import Dictionary
@@ -87,6 +87,7 @@ class Lens:
         long: Long = "error",
         progress: Tick | None = None,
         store: ActivationStore | None = None,
+        shapes: Shapes | None = None,
     ) -> dict[str, FeatureTable]:
         """Read texts into one table a dictionary, rows in the order of `texts`.
 
@@ -99,6 +100,7 @@ class Lens:
                 that are pooled together, or `truncate` it.
             progress: told how many texts were finished.
             store: takes in the token-level activations on the way.
+            shapes: how texts share the passes, and how they are encoded; None finds what suits.
 
         Raises:
             UserError: no texts, a text without tokens, one too long under `error`.
@@ -110,7 +112,7 @@ class Lens:
         pooled: dict[str, list[csr_matrix]] = {d.name: [] for d in self.dictionaries}
         norms: dict[str, list[float]] = {d.name: [] for d in self.dictionaries}
         counts: list[int] = []
-        for batch in read_tokens(self.model, self.dictionaries, texts, long):
+        for batch in read_tokens(self.model, self.dictionaries, texts, long, shapes):
             order.extend(batch.texts)
             for name, seen in batch.activations.items():
                 pooled[name].append(pool(seen.matrix, seen.offsets, how))

@@ -129,6 +129,11 @@ class Dictionary:
     encoder: Encoder | None = None  # in place of the affine map and the activation
     published: Published = NOT_PUBLISHED
 
+    def __post_init__(self) -> None:
+        # A feature's weights lie side by side: what computes a few features reads no others, and a
+        # product with all of them is as quick either way. (No copy where they lie so already.)
+        object.__setattr__(self, "W_enc", self.W_enc.T.contiguous().T)
+
     @property
     def d_in(self) -> int:
         return self.W_enc.shape[0]
