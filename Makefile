@@ -29,12 +29,12 @@ $(BIN)/python: | check-python
 # The stamps make a second call free; a changed dependency installs again.
 $(VENV)/.ok: pyproject.toml constraints.txt | $(BIN)/python
 	@echo "Installing FaultLens and what it needs into $(VENV): a minute or two, about 2 GB."
-	$(PIP) -e .
+	$(PIP) -e '.[fast]'
 	@touch $@
 
 $(VENV)/.ok-test: pyproject.toml constraints.txt | $(BIN)/python
 	@echo "Installing FaultLens with its test tools into $(VENV): a minute or two, about 2 GB."
-	$(PIP) -e '.[test]'
+	$(PIP) -e '.[test,fast]'
 	@touch $(VENV)/.ok $@
 
 clean:

@@ -102,10 +102,14 @@ def _set_firing(saes: Path) -> None:
 
 
 def _bias(pre, wanted, shift):  # type: ignore[no-untyped-def]
-    """Half-way between the last value that shall fire and the first that shall not."""
+    """Between the last value that shall fire and the first that shall not, and on neither.
+
+    Texts that begin alike have equal values: a cut half-way between equals would leave the firing
+    to rounding.
+    """
     columns = range(pre.shape[1])
     above = pre[(wanted - 1).clamp(min=0), list(columns)]
     below = pre[wanted.clamp(max=len(pre) - 1), list(columns)]
-    cut = (above + below) / 2
+    cut = (above + below) / 2 + 1e-3
     cut[wanted == 0] = pre[0, wanted == 0] + 0.5
     return -cut + shift

@@ -14,6 +14,7 @@ import torch
 from scipy.sparse import csr_matrix
 from torch import Tensor
 
+from faultlens.features import screening
 from faultlens.models.dictionary import Dictionary, JumpRelu, Relu, TopK
 
 Encoding = Literal["auto", "plain", "compiled"]
@@ -22,6 +23,7 @@ quicker here."""
 
 TILE = 512  # tokens whose dense activations are held at once, at most
 CELLS = 512 * 24_576  # activations held at once: 50 MB
+TRIED = 128  # tokens that a trial of the two ways needs
 
 
 def encode(dictionary: Dictionary, x: Tensor, encoding: Encoding = "auto") -> csr_matrix:
@@ -39,6 +41,31 @@ def encode(dictionary: Dictionary, x: Tensor, encoding: Encoding = "auto") -> cs
     Raises:
         UserError: `compiled` where the extra is missing.
     """
+    if encoding == "plain" or not len(x):
+        return in_tiles(dictionary, x)
+    if encoding == "compiled":
+        screening.check_installed()
+        return (screening.screened if screening.screens(dictionary) else in_tiles)(dictionary, x)
+    return _by_experience(dictionary, x)
+
+
+PATIENCE = 3e11  # floating-point operations of plain encoding before anything is tried: a second
+_spent: dict[tuple[object, ...], float] = {}
+_quicker: dict[tuple[object, ...], bool] = {}
+
+
+def _by_experience(dictionary: Dictionary, x: Tensor) -> csr_matrix:
+    """Plain at first; once a good deal was read of dictionaries of this kind, what is quicker.
+
+    Loading compiled code takes half a second, compiling it some seconds: not for a few texts.
+    """
+    kind = (type(dictionary.activation), *dictionary.W_enc.shape, torch.get_num_threads())
+    _spent[kind] = _spent.get(kind, 0.0) + 2.0 * len(x) * dictionary.W_enc.numel()
+    if kind not in _quicker and _spent[kind] > PATIENCE and len(x) >= TRIED:
+        able = screening.installed() and screening.screens(dictionary)
+        _quicker[kind] = able and screening.is_quicker(dictionary, x)
+    if _quicker.get(kind) and screening.screens(dictionary):
+        return screening.screened(dictionary, x)
     return in_tiles(dictionary, x)
 
 
