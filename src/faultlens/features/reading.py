@@ -7,7 +7,7 @@ known from lengths, never from ids), and BOS is read past but never encoded.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -16,10 +16,11 @@ from scipy.sparse import csr_matrix, vstack
 from torch import Tensor
 
 from faultlens.errors import UserError
+from faultlens.features import screening
 from faultlens.features.budget import TOKEN_BUDGET as TOKEN_BUDGET
 from faultlens.features.budget import token_budget
-from faultlens.features.encode import Encoding, encode
-from faultlens.features.packing import ROW, Group, Layout, lay_out, plan
+from faultlens.features.encode import PATIENCE, TRIED, Encoding, encode
+from faultlens.features.packing import ROW, Group, lay_out, plan
 from faultlens.models.dictionary import Dictionary
 from faultlens.models.model import Model
 from faultlens.models.sites import Site
@@ -143,6 +144,51 @@ def read_pieces(
             yield _read_group(model, dictionaries, group, [pieces[t] for t in texts], texts, how)
 
 
+def settled(
+    model: Model, dictionaries: Sequence[Dictionary], pieces: Sequence[Pieces], shapes: Shapes
+) -> Shapes:
+    """The same shapes with `auto` decided, by trying both ways on the first of the texts.
+
+    What has to keep to one way from beginning to end asks for this before it begins.
+    """
+    if shapes.encoding != "auto":
+        return shapes
+    tokens = sum(len(part) for text in pieces for part in text)
+    able = [d for d in dictionaries if screening.installed() and screening.screens(d)]
+    work = 2.0 * tokens * sum(dictionary.W_enc.numel() for dictionary in able)
+    if work < PATIENCE:
+        return replace(shapes, encoding="plain")
+    seen = _first_values(model, dictionaries, pieces, shapes)
+    quicker = all(screening.is_quicker(d, seen[d.site]) for d in able)
+    return replace(shapes, encoding="compiled" if quicker else "plain")
+
+
+def screen_anew(
+    model: Model, dictionaries: Sequence[Dictionary], pieces: Sequence[Pieces], shapes: Shapes
+) -> None:
+    """Make the screens from the first of these texts, whatever was read before.
+
+    They decide which tiles are computed whole, and so the last bits.
+    """
+    if shapes.encoding != "compiled":
+        return
+    seen = _first_values(model, dictionaries, pieces, shapes)
+    for dictionary in dictionaries:
+        if screening.screens(dictionary):
+            screening.Screen.renew(dictionary, dictionary.prepare(seen[dictionary.site]))
+
+
+def _first_values(
+    model: Model, dictionaries: Sequence[Dictionary], pieces: Sequence[Pieces], shapes: Shapes
+) -> dict[Site, Tensor]:
+    """The sites' values in some of the first texts, `[tokens, d]`."""
+    lengths = [[len(part) for part in text] for text in pieces[:TRIED]]
+    group = next(plan(lengths, prepends_bos(dictionaries), 4 * TRIED, shapes.row))
+    mine = [pieces[text] for text in group.texts]
+    seen = list(_through_model(model, dictionaries, group, mine))
+    return {site: torch.cat([values[site] for values in seen]) for site in seen[0]}
+
+
 def prepends_bos(dictionaries: Sequence[Dictionary]) -> int:
     """Whether BOS goes before each text, 0 or 1. Raises UserError if dictionaries differ in it."""
     if len({dictionary.convention.prepend_bos for dictionary in dictionaries}) > 1:
@@ -174,15 +220,9 @@ def _read_group(
     texts: Sequence[int],
     shapes: Shapes,
 ) -> Batch:
-    bos_ids = [model.bos_id] * prepends_bos(dictionaries)
-    sites = list({dictionary.site for dictionary in dictionaries})
-    feed = iter([part for text in pieces for part in text])
     matrices: dict[str, list[csr_matrix]] = {d.name: [] for d in dictionaries}
     norms: dict[str, list[np.ndarray]] = {d.name: [] for d in dictionaries}
-    for one in group.passes:
-        parts = [next(feed) for line in one.rows for _ in line]
-        layout = lay_out(one, parts, bos_ids)
-        values = _values(model, sites, layout, packed=any(len(line) > 1 for line in one.rows))
+    for values in _through_model(model, dictionaries, group, pieces):
         for dictionary in dictionaries:
             x = values[dictionary.site]
             norms[dictionary.name].append(x.norm(dim=-1).cpu().numpy())
@@ -195,16 +235,23 @@ def _read_group(
     return Batch(tuple(texts), seen)
 
 
-def _values(
-    model: Model, sites: Sequence[Site], layout: Layout, packed: bool
-) -> dict[Site, Tensor]:
-    """The sites' values at the real tokens of a pass, `[tokens, d]` each."""
-    ids = torch.from_numpy(layout.ids).to(model.device)
-    positions = torch.from_numpy(layout.positions).to(model.device) if packed else None
-    line = torch.from_numpy(layout.line).to(model.device)
-    column = torch.from_numpy(layout.column).to(model.device)
-    values = model.read(ids, sites, positions)
-    return {site: values.pop(site)[line, column] for site in sites}
+def _through_model(
+    model: Model, dictionaries: Sequence[Dictionary], group: Group, pieces: Sequence[Pieces]
+) -> Iterator[dict[Site, Tensor]]:
+    """Pass by pass the sites' values at the real tokens, `[tokens, d]` each."""
+    bos_ids = [model.bos_id] * prepends_bos(dictionaries)
+    sites = list({dictionary.site for dictionary in dictionaries})
+    feed = iter([part for text in pieces for part in text])
+    for one in group.passes:
+        parts = [next(feed) for line in one.rows for _ in line]
+        layout = lay_out(one, parts, bos_ids)
+        shared = any(len(line) > 1 for line in one.rows)
+        ids, positions, line, column = (
+            torch.from_numpy(array).to(model.device)
+            for array in (layout.ids, layout.positions, layout.line, layout.column)
+        )
+        values = model.read(ids, sites, positions if shared else None)
+        yield {site: values.pop(site)[line, column] for site in sites}
 
 
 def _stacked(parts: list[csr_matrix]) -> csr_matrix:

@@ -111,6 +111,11 @@ class Screen:
         return _SCREENS[dictionary]
 
     @classmethod
+    def renew(cls, dictionary: Dictionary, seen: Tensor) -> None:
+        """Make it again from these values."""
+        _SCREENS[dictionary] = cls._made(dictionary, seen)
+
+    @classmethod
     def _made(cls, dictionary: Dictionary, seen: Tensor) -> Screen:
         weights, bias = dictionary.W_enc.detach(), dictionary.b_enc.detach()
         d_in, d_sae = weights.shape
