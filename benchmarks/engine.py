@@ -9,6 +9,7 @@ Needs FAULTLENS_REFERENCE_DATA for GPT-2's tokenizer, and the extra `fast`.
 from __future__ import annotations
 
 import argparse
+import ctypes
 import gc
 import json
 import os
@@ -146,8 +147,12 @@ def resident() -> int:
 
 
 def peak_above(work: Callable[[], object]) -> int:
-    """Bytes of resident memory that `work` takes at most beyond what was there before."""
+    """Bytes of resident memory that `work` takes at most beyond what was there before.
+
+    What was freed before goes back to the system first: else it would pass for weights.
+    """
     gc.collect()
+    ctypes.CDLL(None).malloc_trim(0)
     before, most, done = resident(), [0], threading.Event()
 
     def watch() -> None:
