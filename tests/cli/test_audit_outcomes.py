@@ -198,6 +198,9 @@ def test_the_run_folder_keeps_the_contract(run: Run, here: Path) -> None:
         f"tables/{name}.parquet" for name in ("prompts", "levels", "features")
     }
     assert set(manifest["files"]) == files - {"manifest.json", "report.html"}
+    arguments = manifest["arguments"]
+    assert "model" not in arguments and "pooling" not in arguments, "nothing was read"
+    assert arguments["pooled"] == "mean"
     assert manifest["inputs"] == {
         "outcomes": {"name": "outcomes", "digest": fl.read_answers(here / "outcomes.jsonl").digest},
         "features": {"8-res-x": file_digest(here / "acts.npy")},

@@ -7,7 +7,7 @@ import shutil
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 from safetensors.torch import load_file, save_file
@@ -109,6 +109,50 @@ def test_options_that_cannot_be_meant(
 
 
 @pytest.mark.parametrize(
+    "option",
+    [
+        "--model mini",
+        "--sae mini",
+        "--layers 3",
+        "--sites all",
+        "--release x",
+        "--convention raw",
+        "--device cpu",
+        "--dtype float32",
+        "--revision main",
+        "--trust-pickle",
+        "--no-fit-check",
+        "--pooling mean",
+        "--long split",
+    ],
+)
+def test_what_says_how_to_read_is_refused_beside_what_was_read(
+    capsys: pytest.CaptureFixture[str], corpus: Path, option: str
+) -> None:
+    """Even with the value that it has by default: whoever writes it thinks that it does a thing."""
+    given = option.split()
+    brought = ["--features", "6-x=a.npy", "--pooled", "max"]
+    message = refused(capsys, "profile", corpus, *brought, *given)
+    flag = "--fit-check/--no-fit-check" if "fit-check" in option else given[0]
+    expected = "{} says what a model reads, or how, and beside {} none does: leave out one of them"
+    assert message == expected.format(flag, "--features")
+    if given[0] != "--long":
+        message = refused(capsys, "audit", "--outcomes", "no.jsonl", *given)
+        assert message == expected.format(flag, "--outcomes")
+
+
+def test_how_matrices_were_pooled_is_refused_without_them(
+    capsys: pytest.CaptureFixture[str], corpus: Path
+) -> None:
+    expected = "--pooled says how the matrices of --features were pooled: give those too"
+    assert refused(capsys, "profile", corpus, "--pooled", "mean") == expected
+    assert refused(capsys, "audit", "--outcomes", "no.jsonl", "--pooled", "mean") == expected
+    for option in (["-n", "5"], ["--task-seed", "3"]):
+        message = refused(capsys, "audit", "--outcomes", "no.jsonl", *option)
+        assert "and beside --outcomes none does: leave out one of them" in message
+
+
+@pytest.mark.parametrize(
     ("arguments", "message"),
     [
         (["audit", "no-task"], "no task or file 'no-task': expected one of ioi, mini-ioi"),
@@ -119,12 +163,41 @@ def test_options_that_cannot_be_meant(
         (["tokens", "", "--feature", "3/1"], "text 1 has no tokens"),
         (["tokens", "--feature", "3/1"], "nothing to read: expected a text, or a corpus"),
         (["tokens", "--feature", "3/1", "--corpus", "no.jsonl"], "no file no.jsonl"),
+        (["tokens", "hi", "--feature", "3/1", "--long", "split"], "say how a corpus is read: give"),
     ],
 )
 def test_other_commands(
     capsys: pytest.CaptureFixture[str], arguments: list[str], message: str
 ) -> None:
     assert message in refused(capsys, *arguments)
+
+
+def test_tokens_reads_a_corpus_with_columns_of_its_own(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    path = tmp_path / "mine.csv"
+    path.write_text('body,kind\n"Mary met Tom.",chat\n' + f'"{"x = 1. " * 300}",code\n')
+    asked = ["tokens", "--feature", "3/5", "--corpus", path, "--text", "body", "--no-fit-check"]
+    assert "line 2 has no 'category': it has 'body', 'kind'" in refused(capsys, *asked)
+    asked += ["--label", "kind"]
+    assert "choose --long split or --long truncate" in refused(capsys, *asked)
+    for long in ("split", "truncate"):
+        code, out, _ = run(capsys, *asked, "--long", long, "--json")
+        assert code == 0
+        seen = json.loads(out)["corpus"]
+        assert {example["category"] for example in seen["examples"]} <= {"chat", "code"}
+        assert seen["tokens"] == fires(path, long)
+
+
+def fires(path: Path, long: Literal["split", "truncate"]) -> int:
+    """Tokens of the corpus on which 3-res-mini/5 fires, by the store of a plain reading."""
+    import faultlens as fl
+    from faultlens.features.store import ActivationStore
+
+    store = ActivationStore()
+    corpus = fl.read_corpus(path, "kind", "body")
+    fl.load("mini", layers=[3]).read(corpus.texts, long=long, store=store)
+    return len(store.firings("3-res-mini").of(5).text)
 
 
 @pytest.mark.parametrize(
@@ -135,7 +208,6 @@ def test_other_commands(
         (["--features", "6-x=a.npy", "--pairs", "built-in"], "--pairs needs a model to read texts"),
         (["--features", "6-x=a.npy", "--multiverse"], "--multiverse needs a model to read texts"),
         (["--threshold", "nan"], "the threshold is nan: expected a finite number >= 0"),
-        (["--multiverse", "--threshold", "2"], "leave out --threshold, or run it by itself"),
         (["--multiverse", "--long", "split"], "expected --long error or truncate, got split"),
         (["--text", "body"], "line 1 has no 'body': it has 'text', 'category'"),
     ],

@@ -7,6 +7,7 @@ import shutil
 import sys
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
 from faultlens.corpus.texts import Corpus, read_corpus
@@ -65,6 +66,17 @@ def test_columns_are_chosen_by_name_and_whole_numbers_are_labels(tmp_path: Path)
     path.write_text('{"body": "a", "y": 1.5}')
     with pytest.raises(UserError, match=r"line 1: 'y' is 1\.5, expected a text"):
         read_corpus(path, label="y", text="body")
+
+
+def test_whole_numbers_are_labels_where_a_table_holds_them_as_floats(tmp_path: Path) -> None:
+    path = tmp_path / "rows.parquet"
+    frame = pd.DataFrame({"text": ["a", "b", "c", "d"], "category": [1.0, 2.0, -3.0, 1e15]})
+    frame.to_parquet(path)
+    assert read_corpus(path).labels == ("1", "2", "-3", "1000000000000000")
+    for bad in (1.5, float("inf"), None):
+        pd.DataFrame({"text": ["a", "b"], "category": [1.0, bad]}).to_parquet(path)
+        with pytest.raises(UserError, match="row 2"):
+            read_corpus(path)
 
 
 def test_repeats_and_categories_of_one_are_reported_with_their_places(tmp_path: Path) -> None:

@@ -42,11 +42,69 @@ def test_missing_weights_are_refused_and_not_made_up(folder: Path) -> None:
         load_model(str(folder))
 
 
+def test_weights_that_are_not_numbers_are_refused(folder: Path) -> None:
+    tensors = load_file(folder / "model.safetensors")
+    tensors["transformer.h.2.mlp.c_fc.bias"][5] = float("nan")
+    save_file(tensors, folder / "model.safetensors", metadata={"format": "pt"})
+    with pytest.raises(UserError, match=r"NaN or infinite in transformer\.h\.2\.mlp\.c_fc\.bias"):
+        load_model(str(folder))
+
+
+@pytest.mark.parametrize("kept", [3, 0])
+def test_a_configuration_with_fewer_layers_than_the_weights_is_refused(
+    folder: Path, kept: int
+) -> None:
+    config = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps({**config, "n_layer": kept}))
+    expected = rf"its config\.json has no place for, e\.g\. (transformer\.)?h\.{kept}\.attn\.c_"
+    with pytest.raises(UserError, match=expected):
+        load_model(str(folder))
+    (folder / "config.json").write_text(json.dumps({**config, "n_layer": config["n_layer"] + 1}))
+    with pytest.raises(UserError, match=r"has no weights for transformer\.h\.6\."):
+        load_model(str(folder))
+
+
+def test_what_old_files_repeat_in_each_block_is_no_layer_too_many(folder: Path) -> None:
+    """GPT-2's and Pythia's published files hold masks and position tables beside the weights."""
+    tensors = load_file(folder / "model.safetensors")
+    more = {"transformer.h.0.attn.bias": torch.ones(1, 1, 4, 4), "something.else": torch.ones(2)}
+    save_file({**tensors, **more}, folder / "model.safetensors", metadata={"format": "pt"})
+    ids = torch.tensor([[0, 5, 99, 7]])
+    assert torch.equal(load_model(str(folder)).logits(ids), load_model("mini").logits(ids))
+
+
 @pytest.mark.parametrize("broken", ["model.safetensors", "config.json", "tokenizer.json"])
 def test_a_broken_file_is_one_sentence(folder: Path, broken: str) -> None:
     (folder / broken).write_text("{}" if broken == "tokenizer.json" else "version git-lfs")
     with pytest.raises(UserError, match="cannot be loaded: expected 'mini'"):
         load_model(str(folder))
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"n_layer": "six"}, "cannot be loaded: expected 'mini'"),
+        ({"n_positions": 8}, "its weights have other shapes than its config.json says"),
+        ([], "cannot be loaded: expected 'mini'"),
+    ],
+)
+def test_a_configuration_that_no_loader_expects_is_one_sentence(
+    folder: Path, changes: dict[str, object], message: str
+) -> None:
+    config = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps({**config, **changes} if changes else []))
+    with pytest.raises(UserError, match=message):
+        load_model(str(folder))
+
+
+def test_names_and_options_that_can_mean_no_model(folder: Path) -> None:
+    for name in ("a/b/c", "", "x y"):
+        with pytest.raises(UserError, match=r"expected 'mini', a .*model folder"):
+            load_model(name)
+    with pytest.raises(UserError, match="--revision v1 means nothing for mini, which is not from"):
+        load_model("mini", revision="v1")
+    with pytest.raises(UserError, match="device 'meta' cannot be used"):
+        load_model("mini", device="meta")
 
 
 @pytest.mark.parametrize("model_type", ["mamba", "not-yet-known"])

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import re
 import warnings
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +16,7 @@ from torch.testing import assert_close
 
 from faultlens.errors import UserError
 from faultlens.models.dictionary import Dictionary
+from faultlens.models.sae_fields import refuse_misspelt
 from faultlens.models.sae_folder import load_sae_folder, sae_folders, site_of
 from faultlens.models.sites import Site
 
@@ -166,6 +169,49 @@ def test_a_direction_is_what_raising_a_feature_adds(tmp_path: Path, normalisatio
     assert_close(ours_change, change, rtol=1e-3, atol=1e-3)
 
 
+@pytest.mark.parametrize(
+    ("architecture", "hook", "options"),
+    [
+        ("topk", "blocks.2.hook_resid_pre", {"k": 7, "rescale_acts_by_decoder_norm": True}),
+        ("topk", "blocks.2.hook_resid_pre", {"k": 7, "rescale_acts_by_decoder_norm": False}),
+        ("jumprelu", "blocks.2.attn.hook_z", {"reshape_activations": "hook_z"}),
+        ("gated", "blocks.2.attn.hook_z", {"normalize_activations": "layer_norm"}),
+        ("transcoder", "blocks.2.mlp.hook_in", {}),
+        ("jumprelu_skip_transcoder", "blocks.2.mlp.hook_in", {}),
+    ],
+)
+def test_what_an_intervention_adds_is_the_difference_of_saelenss_decodings(
+    tmp_path: Path, architecture: str, hook: str, options: dict[str, Any]
+) -> None:
+    """Set features to another value on each token; SAELens decodes before and after."""
+    sae = saelens(architecture, hook, **options)
+    sae.W_dec.data *= torch.linspace(0.2, 3, D_SAE)[:, None]
+    sae.save_model(tmp_path / "sae")
+    ours = load_sae_folder(tmp_path / "sae", "set", CPU)
+    x, features = inputs(), [5, 11, 40]
+    theirs_in = x.unflatten(-1, (4, D_IN // 4)) if "reshape_activations" in options else x
+    before = ours.encode(x)
+    new = torch.rand(50, 3) * 4
+    with torch.no_grad():
+        activations = sae.encode(theirs_in)
+        activations = activations.to_dense() if activations.is_sparse else activations
+        changed = activations.clone()
+        scale = activations.max() / before.max()  # both carry the same units
+        changed[:, features] = new
+        first = sae.decode(activations)
+        sae.encode(theirs_in)  # decoding uses up what encoding left behind
+        change = (sae.decode(changed) - first).reshape(50, -1)
+    assert float(scale) == pytest.approx(1, rel=1e-4)
+    ours_change = ours.raised(x, new - before[:, features], features)
+    assert ours_change.shape[-1] == (D_OUT if "transcoder" in architecture else D_IN)
+    assert ours.target.point == ("mlp_out" if "transcoder" in architecture else ours.site.point)
+    assert float(change.norm()) > 1
+    assert_close(ours_change, change, rtol=1e-3, atol=1e-4 * float(change.abs().max()))
+    everything = torch.zeros(50, D_SAE)
+    everything[:, features] = new - before[:, features]
+    assert_close(ours.raised(x, everything), ours_change, rtol=1e-4, atol=1e-4)
+
+
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     saelens("topk", k=7).save_model(tmp_path / "sae")
@@ -272,6 +318,14 @@ def test_an_unknown_architecture_is_refused(folder: Path) -> None:
     refused(folder, "architecture 'crosscoder' is not known, expected one of standard, gated")
 
 
+@pytest.mark.parametrize(
+    ("field", "value"), [("architecture", ["topk"]), ("normalize_activations", {"a": 1})]
+)
+def test_a_field_of_another_kind_is_refused(folder: Path, field: str, value: Any) -> None:
+    edit_config(folder, **{field: value})
+    refused(folder, re.escape(str(value)))
+
+
 def test_an_architecture_that_reads_earlier_tokens_is_refused(folder: Path) -> None:
     edit_config(folder, architecture="temporal")
     refused(folder, "architecture 'temporal' cannot be read: it encodes a token by those before")
@@ -307,6 +361,90 @@ def test_a_misspelt_field_is_named_with_the_right_one(folder: Path, wrong: str, 
     config = json.loads((folder / "cfg.json").read_text())
     edit_config(folder, **{wrong: config[right], right: ...})
     refused(folder, f"has an unknown field '{wrong}': did you mean '{right}'")
+
+
+@pytest.mark.parametrize(
+    ("wrong", "right"),
+    [
+        ("hook_pont", "hook_point"),
+        ("activation_fn_strr", "activation_fn_str"),
+        ("prepend_boss", "prepend_bos"),
+        ("normalise_activations", "normalize_activations"),
+        ("model_from_pretraind_kwargs", "model_from_pretrained_kwargs"),
+    ],
+)
+@pytest.mark.parametrize("beside", [True, False])
+def test_a_misspelt_field_of_an_older_file_is_named(
+    tmp_path: Path, wrong: str, right: str, beside: bool
+) -> None:
+    """Also where the right one is there as well: one of them is not meant."""
+    write_old(tmp_path / "sae", **{wrong: "topk"})
+    if not beside:
+        edit_config(tmp_path / "sae", **{right: ...})
+    refused(tmp_path / "sae", f"has an unknown field '{wrong}': did you mean '{right}'")
+    with pytest.raises(UserError, match=f"did you mean '{right}'"):
+        site_of(tmp_path / "sae")
+
+
+@pytest.mark.parametrize("nested", [True, False])
+def test_a_misspelt_way_of_processing_the_model_is_named(folder: Path, nested: bool) -> None:
+    kwargs = {"model_from_pretrained_kwargs": {"center_writing_weight": True}}
+    if nested:
+        metadata = json.loads((folder / "cfg.json").read_text())["metadata"]
+        edit_config(folder, metadata={**metadata, **kwargs})
+    else:
+        write_old(folder, **kwargs)
+    refused(
+        folder,
+        r"unknown field 'model_from_pretrained_kwargs\.center_writing_weight': did you mean "
+        "'center_writing_weights'",
+    )
+
+
+def test_no_field_that_saelens_writes_is_taken_for_a_misspelling(tmp_path: Path) -> None:
+    """Of every architecture, trained or training, of every runner, older or newer."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        from sae_lens.config import LanguageModelSAERunnerConfig
+        from sae_lens.registry import SAE_CLASS_REGISTRY, SAE_TRAINING_CLASS_REGISTRY
+    both = [*SAE_CLASS_REGISTRY.items(), *SAE_TRAINING_CLASS_REGISTRY.items()]
+    assert len(both) >= 18
+    for architecture, (_, config_class) in both:
+        if architecture == "temporal":  # refused for what it is
+            continue
+        names = {field.name for field in fields(config_class)}
+        refuse_misspelt(
+            {**dict.fromkeys(names), "architecture": architecture, "sae_lens_version": "6.54.0"},
+            architecture,
+        )
+    runner = {field.name for field in fields(LanguageModelSAERunnerConfig)}
+    older = """hook_point_layer hook_point_head_size hook_layer hook_eval activation_fn_kwargs
+        model_kwargs normalize_sae_decoder finetuning_method is_transcoder hook_point_out
+        hook_layer_out hf_hook_name_out mean_center_activations neuronpedia_id
+        sae_lens_training_version scale_sparsity_penalty_by_decoder_norm""".split()
+    refuse_misspelt(dict.fromkeys([*runner, *older]), "an older file")
+    refuse_misspelt({"metadata": dict.fromkeys([*runner, *older])}, "metadata")
+
+
+@pytest.mark.parametrize("architecture", ["standard", "gated", "topk", "jumprelu"])
+def test_a_checkpoint_of_a_training_can_be_read(tmp_path: Path, architecture: str) -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        from sae_lens.registry import get_sae_training_class
+        from sae_lens.saes.sae import SAEMetadata
+
+        sae_class, config_class = get_sae_training_class(architecture)
+        metadata = SAEMetadata(hook_name="blocks.2.hook_resid_pre", prepend_bos=True)
+        torch.manual_seed(5)
+        k = {"k": 7} if architecture == "topk" else {}
+        trained = sae_class(config_class(d_in=D_IN, d_sae=D_SAE, metadata=metadata, **k))
+        trained.save_model(tmp_path / "checkpoint")
+    weights = load_file(tmp_path / "checkpoint" / "sae_weights.safetensors")
+    if "log_threshold" in weights:  # of JumpReLU: the end of a training writes its exponential
+        refused(tmp_path / "checkpoint", "the weights have no tensor 'threshold'")
+        return
+    ours = load_sae_folder(tmp_path / "checkpoint", "set", CPU)
+    assert (ours.d_in, ours.d_sae) == (D_IN, D_SAE)
 
 
 def test_a_misspelt_field_of_the_metadata_is_named_too(folder: Path) -> None:

@@ -60,6 +60,44 @@ def test_a_converted_release_is_what_saelens_makes_of_it(model: Model) -> None:
         assert_close(ours.reconstruct(x), theirs(x), rtol=1e-4, atol=1e-3)
 
 
+def test_gemma_scope_2_is_read_from_the_cache_without_a_network(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """SAELens asks the hub for the shapes of its tensors, even of a file in the cache."""
+    import requests
+
+    def no_network(*arguments: object, **options: object) -> None:
+        raise requests.ConnectionError("no network")
+
+    monkeypatch.setattr(requests, "get", no_network)
+    release, sae_id = "gemma-scope-2-1b-pt-transcoders-all", "layer_2_width_16k_l0_small_affine"
+    cache = tmp_path / "hub2"
+    folder = snapshot(cache, "google/gemma-scope-2-1b-pt", "e" * 40) / "transcoder_all" / sae_id
+    folder.mkdir(parents=True)
+    torch.manual_seed(6)
+    tensors = {
+        "w_enc": torch.randn(WIDTH, FEATURES), "w_dec": torch.randn(FEATURES, WIDTH),
+        "b_enc": torch.randn(FEATURES), "b_dec": torch.randn(WIDTH),
+        "threshold": torch.rand(FEATURES), "affine_skip_connection": torch.randn(WIDTH, WIDTH),
+    }  # fmt: skip
+    save_file(tensors, folder / "params.safetensors")
+    use_cache(cache, monkeypatch)
+    model = load_model(str(save_family("gemma3_text", tmp_path / "gemma")))
+    (ours,) = load_dictionaries(f"{release}/{sae_id}", model)
+    assert (ours.site.name, ours.target.name) == (
+        "blocks.2.mlp.hook_in", "blocks.2.hook_mlp_out"
+    )  # fmt: skip
+    x = torch.randn(9, WIDTH)
+    pre = x @ tensors["w_enc"] + tensors["b_enc"]
+    activations = torch.relu(pre) * (pre > tensors["threshold"])
+    rebuilt = activations @ tensors["w_dec"] + tensors["b_dec"]
+    rebuilt = rebuilt + x @ tensors["affine_skip_connection"]
+    assert_close(ours.encode(x), activations, rtol=1e-5, atol=1e-5)
+    assert_close(ours.reconstruct(x, torch.zeros(9, WIDTH)), rebuilt, rtol=1e-4, atol=1e-4)
+    with pytest.raises(UserError, match="is not in the local Hugging Face cache and the hub"):
+        load_dictionaries(f"{release}/layer_1_width_16k_l0_small_affine", model)
+
+
 def test_one_that_is_not_in_the_cache_is_one_sentence(model: Model) -> None:
     with pytest.raises(UserError) as missing:
         load_dictionaries(f"{RELEASE}/l1r_8x", model)

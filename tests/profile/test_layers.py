@@ -68,6 +68,33 @@ def test_a_feature_is_followed_by_its_direction_not_by_its_index(
     assert lost.rank == 1 + (cosines[31] > cosines[31, 31]).sum()
 
 
+def test_the_nearest_of_unrelated_directions_is_no_persistence() -> None:
+    """Noise in 12 dimensions, most of it along three of them, as a dictionary's directions are."""
+    rng = np.random.default_rng(3)
+    spread = np.array([6.0, 4.0, 3.0, *[1.0] * 9])
+    first, second = rng.normal(size=(2, D_SAE, D_IN)) * spread
+    unit = [m / np.linalg.norm(m, axis=1, keepdims=True) for m in (first, second)]
+    cosines = unit[0] @ unit[1].T
+    held = []
+    for feature in range(20):
+        nearest = int(cosines[feature].argmax())
+        layers = profiled(
+            [planted(2, feature), planted(3, nearest)], {"2-res-x": first, "3-res-x": second}
+        ).layers
+        assert layers is not None
+        found = layers.steps[0].selectivity["A"]
+        assert (found.rank, found.later) == (1, f"3-res-x/{nearest}")
+        held.append(found.persists)
+    assert sum(map(bool, held)) <= 1, "1 % of chance directions reach that far"
+    mixed = rng.normal(size=(20_000, D_SAE)) @ unit[0]
+    mixed /= np.linalg.norm(mixed, axis=1, keepdims=True)
+    expected = np.quantile((mixed @ unit[1].T).max(axis=1), 0.99)
+    assert found.chance_cosine == pytest.approx(expected, abs=0.01)
+    second[31] = first[5]
+    layers = profiled([planted(2, 5), planted(3, 31)], {"2-res-x": first, "3-res-x": second}).layers
+    assert layers is not None and layers.steps[0].selectivity["A"].persists is True
+
+
 def test_without_dictionaries_only_the_index_is_compared() -> None:
     layers = profiled([planted(2, 7), planted(3, 7)], {}).layers
     assert layers is not None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -13,10 +13,11 @@ import faultlens as fl
 from faultlens.corpus.texts import Corpus
 from faultlens.errors import UserError
 from faultlens.features.lens import Lens
+from faultlens.features.store import ActivationStore
+from faultlens.models.convention import put_in_force
 from faultlens.profile.choices import choices
-from faultlens.profile.extraction import Pooled, read_ways
+from faultlens.profile.extraction import Pooled, extract
 from faultlens.profile.result import Multiverse, Profile, Specification
-from faultlens.profile.running import profile_lens
 from faultlens.profile.specifications import (
     ENCODE_FIRST,
     POOL_FIRST,
@@ -31,7 +32,9 @@ REDUCE = {
     "mean": lambda x: x.mean(0),
     "sum": lambda x: x.sum(0),
     "last": lambda x: x[-1],
+    "last-3": lambda x: x[-3:].mean(0),
 }
+LAST_THREE = [way for way in ways("last-3", True) if way.pooling == "last-3"]
 
 
 @pytest.fixture(scope="module")
@@ -41,6 +44,10 @@ def lens() -> Lens:
 
 @pytest.fixture(scope="module")
 def corpus() -> Corpus:
+    return small()
+
+
+def small() -> Corpus:
     whole = fl.seven_categories()
     rows = [i for i in range(len(whole)) if i % 40 < 9 and i // 40 in (0, 1, 4)]
     return Corpus(
@@ -50,7 +57,17 @@ def corpus() -> Corpus:
 
 @pytest.fixture(scope="module")
 def read(lens: Lens, corpus: Corpus) -> dict[Way, dict[str, Pooled]]:
-    return read_ways(lens, corpus.texts, ways("max", True), "error", lambda done: None)
+    store, every = ActivationStore(), [*ways("max", True), *LAST_THREE]
+    lens.read(corpus.texts, store=store)
+    extraction = extract(lens, corpus.texts, store, every, "error", lambda done: None)
+    return {way: extraction.pooled(way) for way in every}
+
+
+def dense(pooled: Pooled, d_sae: int = 1536) -> np.ndarray:
+    """`[texts, d_sae]`."""
+    values = np.zeros((len(pooled.values), d_sae), dtype=np.float32)
+    values[:, pooled.columns] = pooled.values
+    return values
 
 
 @pytest.fixture(scope="module")
@@ -64,19 +81,20 @@ def test_the_sound_way_is_the_lenses_own(
 ) -> None:
     mine = read[Way(pooling, False, False, ENCODE_FIRST)]
     for name, table in lens.read(corpus.texts, pooling).items():
-        scale = abs(table.matrix).max()
-        assert abs(mine[name].matrix - table.matrix).max() <= 1e-4 * scale
+        expected = table.matrix.toarray()
+        np.testing.assert_allclose(dense(mine[name]), expected, atol=1e-4 * expected.max())
         np.testing.assert_allclose(mine[name].norms, table.rows["residual_norm"], rtol=1e-4)
 
 
-@pytest.mark.parametrize("way", ways("max", True), ids=str)
+@pytest.mark.parametrize("way", [*ways("max", True), *LAST_THREE], ids=str)
 def test_every_way_pools_what_it_says(
     lens: Lens, corpus: Corpus, read: dict[Way, dict[str, Pooled]], way: Way
 ) -> None:
-    """Against one text at a time, padded by hand to the longest, every position encoded."""
-    width = 1 + max(len(lens.model.ids(text)) for text in corpus.texts)
+    """Against one text at a time, padded by hand to the longest of its eight, all encoded."""
+    lengths = [1 + len(lens.model.ids(text)) for text in corpus.texts]
     dictionary = lens.dictionaries[1]
-    for row in (0, 11, 20):
+    for row in (0, 11, 20, 26):
+        width = max(lengths[row // 8 * 8 : row // 8 * 8 + 8])
         ids = [lens.model.bos_id, *lens.model.ids(corpus.texts[row])]
         end = width if way.padding else len(ids)
         padded = torch.tensor([ids + [lens.model.bos_id] * (width - len(ids))])
@@ -88,20 +106,42 @@ def test_every_way_pools_what_it_says(
             expected = dictionary.encode(pooled[None])[0].numpy()
         else:
             expected = reduce(dictionary.encode(x).numpy())
-        found = read[way][dictionary.name].matrix[row].toarray().ravel()
+        found = dense(read[way][dictionary.name])[row]
         tolerance = 2e-4 * max(1.0, expected.max())
         assert np.quantile(abs(found - expected), 0.999) <= tolerance  # TopK may swap a near tie
         norm = np.linalg.norm(x.numpy(), axis=1).mean()
         assert read[way][dictionary.name].norms[row] == pytest.approx(norm, rel=1e-4)
 
 
+def test_the_batches_pad_differently() -> None:
+    """What the test above leans on: the rows it looks at stand in batches of other widths."""
+    whole = fl.load("mini", layers=[3]).model
+    texts = small().texts
+    lengths = [len(whole.ids(text)) for text in texts]
+    assert len({max(lengths[start : start + 8]) for start in range(0, 27, 8)}) > 1
+    assert any(lengths[row] < max(lengths[row // 8 * 8 : row // 8 * 8 + 8]) for row in (0, 11, 20))
+
+
 def test_ways_that_give_the_same_numbers_are_known(read: dict[Way, dict[str, Pooled]]) -> None:
     for way, by_site in read.items():
         for name, pooled in by_site.items():
-            same = read[way.canonical][name]
-            assert abs(pooled.matrix - same.matrix).max() <= 1e-4 * abs(same.matrix).max()
-    assert len({way.canonical for way in read}) == 26
+            same = dense(read[way.canonical][name])
+            assert abs(dense(pooled) - same).max() <= 1e-4 * same.max()
+    assert len({way.canonical for way in read if way not in LAST_THREE}) == 26
     assert Way("last-3", True, False, POOL_FIRST).canonical.bos, "three tokens are pooled"
+
+
+def test_without_bos_and_without_padding_there_is_nothing_of_them(lens: Lens) -> None:
+    """Texts of one length, read by a dictionary that is said to need no BOS."""
+    bare = replace(lens, dictionaries=tuple(put_in_force(d, ["no-bos"]) for d in lens.dictionaries))
+    texts = [f"{name} met Tom." for name in ("Mary", "John", "Anna", "Paul")]
+    assert len({len(lens.model.ids(text)) for text in texts}) == 1
+    store, every = ActivationStore(), ways("max", False)
+    tables = bare.read(texts, "mean", store=store)
+    extraction = extract(bare, texts, store, every, "error", lambda done: None)
+    for padding in (False, True):
+        for name, pooled in extraction.pooled(Way("mean", False, padding, ENCODE_FIRST)).items():
+            np.testing.assert_allclose(dense(pooled), tables[name].matrix.toarray(), atol=1e-4)
 
 
 def test_errors_are_labelled_and_nothing_else() -> None:
@@ -238,11 +278,41 @@ def test_what_needs_a_model_is_not_asked_of_tables(lens: Lens, corpus: Corpus) -
         fl.profile(tables, corpus, multiverse=True)
 
 
-@pytest.mark.parametrize(
-    ("option", "name"), [({"threshold": 3.0}, "--threshold"), ({"length_strata": 2}, "--length-s")]
-)
-def test_choices_that_the_study_does_not_keep_are_refused(
-    lens: Lens, corpus: Corpus, option: dict[str, Any], name: str
+def test_a_threshold_that_was_asked_for_is_the_default_and_tried(
+    lens: Lens, corpus: Corpus
 ) -> None:
-    with pytest.raises(UserError, match="^the method study .* tries its own .*leave out " + name):
-        profile_lens(lens, corpus, multiverse=True, **option)
+    result = fl.profile(lens, corpus, threshold=6.0, permutations=999, multiverse=True)
+    found = study(result)
+    specs = found.specifications["specialist"]
+    assert len(specs) == 4 * 104 and len({s.percentile for s in specs}) == 4
+    default = specs[found.default["specialist"]]
+    assert (default.threshold, default.percentile) == (6.0, None)
+    tables = lens.read(corpus.texts)
+    labels = np.array(corpus.labels)
+    for relative in (False, True):
+        place = specs.index(replace(default, relative=relative))
+        for claim in found.claims:
+            if claim.by == "specialist":
+                best = []
+                for table in tables.values():
+                    dense, norms = table.matrix.toarray(), table.rows["residual_norm"].to_numpy()
+                    above = (dense / norms[:, None] > 6 / norms.mean()) if relative else dense > 6
+                    inside = labels == claim.category
+                    best.append((above[inside].sum(0) - above[~inside].sum(0)).max())
+                assert claim.values[place] == max(best), (claim.category, relative)
+    by_value = {c.value: c for c in found.choices if c.name == "threshold"}
+    assert by_value["as asked for"].same_alone == 1.0
+    assert by_value["99.5th percentile"].specifications == 104
+
+
+def test_length_strata_are_kept_by_the_method_study(lens: Lens) -> None:
+    """Length alone makes the categories: within strata of length nothing is left to claim."""
+    words = ["Tom", "keys", "park", "met", "gave", "the"]
+    rng = np.random.default_rng(3)
+    texts = [" ".join(rng.choice(words, 4 if i < 12 else 30)) + "." for i in range(24)]
+    corpus = Corpus("lengths", tuple(texts), ("short",) * 12 + ("long",) * 12)
+    options: dict[str, Any] = {"permutations": 399, "multiverse": True, "pooling": "sum"}
+    free = study(fl.profile(lens, corpus, **options))
+    held = study(fl.profile(lens, corpus, length_strata=2, **options))
+    assert all(c.by_default for c in free.claims if c.by == "selectivity")
+    assert not any(any(c.holds) for c in held.claims), "every group is the observed one"

@@ -115,6 +115,21 @@ def test_a_category_by_itself_is_the_corpus_cut_down_to_it() -> None:
     assert (np.diff(site.curve.shares) >= 0).all()
 
 
+def test_a_category_on_which_nothing_fires_has_no_peak() -> None:
+    table = planted()
+    dense = table.matrix.toarray()
+    dense[np.array(LABELS) == "B"] = 0
+    silent = FeatureTable("3-res-x", csr_matrix(dense), table.rows, {"pooling": "max"}, 3)
+    result = profile(silent)
+    found = result.sites["3-res-x"].categories["B"]
+    assert (found.peak, found.most_frequent, found.shortlist_specialist) == (None, None, None)
+    assert (found.top_share, found.gini, found.tail, found.most_selective) == (None,) * 4
+    assert found.top_sum == 0.0
+    assert found.selectivity.p_value > 0.05 and found.specialist.p_value > 0.05
+    assert result.sites["3-res-x"].categories["A"].peak is not None
+    assert Profile.from_dict(json.loads(json.dumps(result.to_dict(), allow_nan=False))) == result
+
+
 def test_renaming_features_renames_the_result_and_nothing_else() -> None:
     table = planted()
     order = np.random.default_rng(1).permutation(200)

@@ -9,18 +9,25 @@ from html.parser import HTMLParser
 from pathlib import Path
 
 import audit_samples
+import numpy as np
+import pandas as pd
 import plotly.graph_objects as go
 import pytest
 import samples
+from scipy.sparse import csr_matrix
 
 import faultlens as fl
 from faultlens.audit.result import Audit
+from faultlens.corpus.texts import Corpus
 from faultlens.errors import UserError
+from faultlens.features.table import FeatureTable
 from faultlens.profile.result import Profile
+from faultlens.profile.study import profile_tables
 from faultlens.report.audit_parts import audit_parts
 from faultlens.report.html import build_page, script_json, write_page
 from faultlens.report.parts import Callout, Figure, Paragraph, Part, Table
 from faultlens.report.profile_parts import profile_parts
+from faultlens.report.terminal import summary
 from faultlens.report.text import as_text
 
 VOID = {"meta", "br", "img", "hr", "link", "input"}
@@ -137,7 +144,7 @@ def test_what_only_a_model_can_tell_is_told_or_said_to_be_missing() -> None:
     assert "see⏎⟦<script>⟧ there" in whole
     assert "Python on operators and punctuation (18%, random 2%)" in whole
     assert "2 keep" not in whole and "1 keep the index" in whole
-    assert "1 of 2 go to the feature that is nearest in direction" in whole
+    assert "1 of 2 persist: they go to the feature that is nearest in direction" in whole
     assert "Features go with meaning or its shared words across forms at 1 of 2 sites" in whole
     assert "The words alone go with meaning as well (+0.15, p 0.003)" in whole
     assert "12 of 14 claims hold throughout" in whole
@@ -262,6 +269,42 @@ def test_one_layer_draws_no_line() -> None:
     assert sum(isinstance(part, Figure) for part in parts) == 3
     assert any(
         "fewer than two layers" in part.text for part in parts if isinstance(part, Paragraph)
+    )
+
+
+def brought(names: tuple[str, ...]) -> Profile:
+    """Tables that were brought; on the texts of B nothing fires."""
+    rng = np.random.default_rng(0)
+    corpus = Corpus("own", tuple(f"text {i}" for i in range(24)), ("A",) * 8 + ("B",) * 16)
+    tables = {}
+    for name in names:
+        dense = rng.gamma(2.0, size=(24, 30)) * (np.arange(24) < 8)[:, None]
+        rows = pd.DataFrame({"text": corpus.texts})
+        head = name.partition("-")[0]
+        layer = int(head) if head.isdigit() else None
+        tables[name] = FeatureTable(name, csr_matrix(dense), rows, {"pooling": "mean"}, layer)
+    return profile_tables(tables, corpus, permutations=99)
+
+
+def test_a_category_on_which_nothing_fires_is_said_to_be_one() -> None:
+    result = brought(("6-res", "8-res"))
+    parts = profile_parts(result)
+    rows = [row for part in parts if isinstance(part, Table) for row in part.rows]
+    silent = [row for row in rows if any(cell.text == "nothing fires" for cell in row)]
+    assert {(row[0].text, row[1].text) for row in silent} == {("B", "6-res"), ("B", "8-res")}
+    assert len(silent) == 6, "scores, peaks, and each category by itself"
+    drawn = [json.dumps(part.figure) for part in parts if isinstance(part, Figure)]
+    assert sum('"y": [null, null]' in figure for figure in drawn) == 2, "peaks and coverage"
+    assert result.layers is not None and "B" not in result.layers.steps[0].peak
+    assert read(build_page(result, None, {})).words and summary(result, None)
+
+
+def test_sites_without_a_layer_are_named_where_layers_are_not_compared() -> None:
+    parts = profile_parts(brought(("one", "two")))
+    words = [part.text for part in parts if isinstance(part, Paragraph)]
+    assert (
+        "Not compared: the layers of one, two are not known. A site's name starts with its "
+        "layer, and names that agree in the rest are compared: 6-res-jb, 8-res-jb." in words
     )
 
 

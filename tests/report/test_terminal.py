@@ -40,6 +40,7 @@ def test_summary_names_pairs_and_the_method_study_where_they_were_done() -> None
     assert whole[len(bare) :] == [
         "  Minimal pairs at 4-res-mini: one meaning in two forms 0.21 alike, two meanings 0.1, "
         "p 0.0002",
+        "    their words alone: 0.2 against 0.05, p 0.003",
         "  Method study: 12 of 14 claims hold under every sound one of 6 specifications",
     ]
     assert "A specialist beyond chance (Holm, p ≤ 0.05) for 6 of 7 categories by AUROC" in bare[1]

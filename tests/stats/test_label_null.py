@@ -162,3 +162,24 @@ def test_random_labels_rarely_pass_and_a_planted_specialist_always_does() -> Non
     values[planted, 17] += 50
     null = auroc_null(values, size, random_groups(n, size, 499, rng))
     assert permutation_p(null, auroc(midranks(values), planted).max()) == 1 / 500
+
+
+@pytest.mark.parametrize("fires", [1, 2, 3, 4])
+def test_what_cannot_reach_the_observed_changes_no_p(fires: int) -> None:
+    """A feature of `fires` texts can reach .5 + fires / 24, and does with some group of 12."""
+    rng = np.random.default_rng(5)
+    values = np.zeros((30, 40))
+    for feature in range(40):
+        on = rng.choice(30, 1 + feature % 4, replace=False)
+        values[on, feature] = 1 + rng.random(len(on))
+    groups = random_groups(30, 12, 800, rng)
+    ranks, offset, scale = midranks(values), np.full(40, -13 / (2 * 18)), 1 / (12 * 18)
+    whole = max_null(ranks, scale, offset, groups)
+    least = 0.5 + fires / 24
+    part = max_null(ranks, scale, offset, groups, least)
+    assert (abs(whole - least) < 1e-6).any(), "the bound is reached"
+    for observed in (least, least + 1 / 24):
+        assert permutation_p(part, observed) == permutation_p(whole, observed)
+    left_out = max_null(ranks, scale, offset, groups, least + 1e-3)
+    assert (left_out < least - 1e-3).any() or np.isneginf(left_out).any()
+    assert np.isneginf(max_null(ranks, scale, offset, groups, 0.7)).all(), "four texts reach .667"

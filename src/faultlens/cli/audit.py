@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 
 def audit(
+    context: typer.Context,
     task: Annotated[
         str | None, typer.Argument(help="ioi, mini-ioi, or a JSONL file of prompts to run")
     ] = None,
@@ -81,7 +82,7 @@ def audit(
     json: o.AsJson = False,
 ) -> None:
     """Which features go with failure on a task, and whether taking them away changes it."""
-    given = {name: value for name, value in locals().items() if name != "json"}
+    given = {name: v for name, v in locals().items() if name not in ("context", "json")}
     from faultlens.runs.folder import Manifest, check_target
 
     if (task is None) == (outcomes is None):
@@ -98,6 +99,14 @@ def audit(
     for option, value in brought.items():
         if task is not None and value:
             raise UserError(f"{option} goes with --outcomes: a task that is run is read by itself")
+    if outcomes is not None:
+        from faultlens.cli.brought import only_brought
+
+        given = only_brought(context, given, "--outcomes")
+        if pooled is not None and not features:
+            raise UserError(
+                "--pooled says how the matrices of --features were pooled: give those too"
+            )
     if out is not None:
         check_target(out, overwrite)
     from faultlens.audit.study import AuditConfig

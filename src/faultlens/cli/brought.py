@@ -2,14 +2,39 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+import typer
 
 from faultlens.errors import UserError
 
 if TYPE_CHECKING:
     from faultlens.features.table import FeatureTable
+
+
+READING = (
+    "model", "sae", "layers", "sites", "release", "convention", "device", "dtype", "revision",
+    "trust_pickle", "fit_check", "pooling", "long", "n", "task_seed",
+)  # fmt: skip
+"""The parameters that say what is read and how: of no meaning for what was read elsewhere."""
+
+
+def only_brought(context: typer.Context, given: Mapping[str, Any], option: str) -> dict[str, Any]:
+    """What was `given` but for the parameters of reading, for a command that reads nothing.
+
+    Raises UserError naming the first of them that stands beside `option` on the command line.
+    """
+    for parameter in context.command.params:
+        source = context.get_parameter_source(str(parameter.name))
+        if parameter.name in READING and source is not None and source.name == "COMMANDLINE":
+            flag = "/".join([*parameter.opts, *parameter.secondary_opts])
+            raise UserError(
+                f"{flag} says what a model reads, or how, and beside {option} none does: leave out "
+                "one of them"
+            )
+    return {name: value for name, value in given.items() if name not in READING}
 
 
 def named_files(option: str, pairs: Sequence[str], expected: str) -> Iterator[tuple[str, Path]]:

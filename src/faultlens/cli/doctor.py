@@ -11,7 +11,8 @@ from faultlens.errors import UserError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from faultlens.models.doctor import Examination
+    from faultlens.models.examination import Alternative, Examination
+    from faultlens.models.fit import Fit
 
 
 def doctor(
@@ -50,38 +51,45 @@ def doctor(
 def _lines(found: Sequence[Examination]) -> list[str]:
     first = found[0]
     lines = [
-        f"On {first.fit.tokens:,} tokens of natural text, BOS left out (losses on "
-        f"{first.loss_tokens}):"
+        f"On {first.fit.tokens:,} tokens of natural text, BOS left out (conventions compared on "
+        f"{first.compared_tokens}, losses on {first.loss_tokens}):"
     ]
+    if not first.knows_language:
+        lines.append(
+            f"  Loss recovered says nothing here: the model's own loss is {first.fit.loss:.1f} "
+            "nats, hardly better than a guess."
+        )
     for examination in found:
-        fit, published = examination.fit, examination.published
+        fit = examination.fit
         lines.append(
             f"  {examination.name}  FVU {fit.fvu:.3f}  L0 {fit.l0:.1f}  {fit.firing_share:.0%} of "
-            f"features fire  {_recovered(examination)}"
+            f"features fire  {_recovered(examination, fit)}".rstrip()
         )
-        if published.l0 is not None or published.variance_explained is not None:
-            said = []
-            if published.variance_explained is not None:
-                said.append(f"FVU {1 - published.variance_explained:.3f}")
-            if published.l0 is not None:
-                said.append(f"L0 {published.l0:g}")
-            lines.append(f"    published: {', '.join(said)}")
-        others = [f"{other.said}: {other.fvu:.3f}" for other in examination.others]
-        lines.append(
-            f"    FVU under other conventions (now {examination.in_force.fvu:.3f} on the same "
-            f"tokens): {'; '.join(others)}"
-        )
+        lines.append(f"    published: {_published(examination)}")
+        lines.append("    Conventions, all on the same tokens:")
+        lines.append(f"      in force: {_figures(examination, examination.in_force)}")
+        for other in examination.others:
+            lines.append(f"      {other.said}: {_figures(examination, other)}")
     return lines
 
 
-def _recovered(examination: Examination) -> str:
-    fit = examination.fit
+def _published(examination: Examination) -> str:
+    l0, fvu = examination.published.l0, examination.published_fvu
+    if l0 is None and fvu is None:
+        return "no L0 and no variance explained (none, or a placeholder), so neither decides"
+    said = f"FVU {fvu:.3f}" if fvu is not None else "no variance explained"
+    return f"{said}, {'no L0' if l0 is None else f'L0 {l0:g}'}"
+
+
+def _figures(examination: Examination, found: Alternative) -> str:
+    figures = f"FVU {found.fvu:.3f}  L0 {found.l0:.1f}  {found.firing_share:.0%} fire"
+    return f"{figures}  {_recovered(examination, found)}".rstrip()
+
+
+def _recovered(examination: Examination, found: Fit | Alternative) -> str:
     if not examination.knows_language:
-        return (
-            f"loss recovered says nothing here: the model's own loss is {fit.loss:.1f} nats, "
-            "hardly better than a guess"
-        )
-    mean, zero = fit.recovered_from_mean, fit.recovered_from_zero
+        return ""
+    mean, zero = found.recovered_from_mean, found.recovered_from_zero
     if mean is None or zero is None:
-        return "loss recovered says nothing here: ablating the site leaves the loss as it is"
+        return "loss recovered says nothing: ablating the site leaves the loss as it is"
     return f"loss recovered {mean:.3f} (mean ablation), {zero:.3f} (zero)"

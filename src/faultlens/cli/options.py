@@ -29,7 +29,8 @@ Conventions = Annotated[
     typer.Option(
         "--convention",
         help="Put in force, whatever the files say: centred, raw, bos, no-bos, folded, unfolded, "
-        "factor=NUMBER; a list",
+        "layer_norm, constant_norm_rescale, unnormalised, factor=NUMBER, decoder-norm, "
+        "no-decoder-norm, before-gain, after-gain; a list",
     ),
 ]
 Device = Annotated[str, typer.Option("--device", help="Where the model runs: cpu, cuda …")]
@@ -61,7 +62,9 @@ Pooling = Annotated[str, typer.Option("--pooling", help="max, mean, sum, last or
 Features = Annotated[
     list[str] | None,
     typer.Option(
-        "--features", help="SITE=FILE: a matrix [texts, features] in place of a model; repeatable"
+        "--features",
+        help="SITE=FILE: a matrix [texts, features] in place of a model, e.g. 6-res-jb=layer06.npz "
+        "(the layer first); repeatable",
     ),
 ]
 Pooled = Annotated[
@@ -74,6 +77,8 @@ Permutations = Annotated[
     int, typer.Option("--permutations", min=99, help="Random labellings behind each p-value")
 ]
 Seed = Annotated[int, typer.Option("--seed", min=0, help="Of all random draws")]
+Label = Annotated[str, typer.Option("--label", help="Column that holds the category")]
+Text = Annotated[str, typer.Option("--text", help="Column that holds the text")]
 Long = Annotated[
     Literal["error", "split", "truncate"],
     typer.Option("--long", help="What to do with texts longer than the context"),

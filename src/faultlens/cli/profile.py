@@ -34,6 +34,7 @@ class Options(TypedDict):
 
 
 def profile(
+    context: typer.Context,
     corpus: Annotated[
         str,
         typer.Argument(
@@ -58,8 +59,8 @@ def profile(
         float | None,
         typer.Option(help="τ of the score [default: 99.5th percentile of positive values]"),
     ] = None,
-    label: Annotated[str, typer.Option(help="Column that holds the category")] = "category",
-    text: Annotated[str, typer.Option(help="Column that holds the text")] = "text",
+    label: o.Label = "category",
+    text: o.Text = "text",
     long: o.Long = "error",
     length_strata: Annotated[
         int | None,
@@ -79,7 +80,7 @@ def profile(
     json: o.AsJson = False,
 ) -> None:
     """Which features go with which kind of text, and which of them beat chance."""
-    given = {name: value for name, value in locals().items() if name != "json"}
+    given = {name: v for name, v in locals().items() if name not in ("context", "json")}
     from faultlens.runs.folder import Manifest, check_target
 
     if out is not None:
@@ -93,6 +94,12 @@ def profile(
             f"{'--pairs' if pairs is not None else '--multiverse'} needs a model to read texts "
             "with: leave out --features"
         )
+    if features:
+        from faultlens.cli.brought import only_brought
+
+        given = only_brought(context, given, "--features")
+    elif pooled is not None:
+        raise UserError("--pooled says how the matrices of --features were pooled: give those too")
     texts = read_named_corpus(corpus, label, text)
     pair_set = None if pairs is None else _pairs(pairs)
     warn(texts.warnings)

@@ -11,7 +11,9 @@ from faultlens.cli.screen import progress_bars, say, say_json
 from faultlens.errors import UserError
 
 if TYPE_CHECKING:
+    from faultlens.corpus.texts import Corpus
     from faultlens.features.lens import Lens
+    from faultlens.features.reading import Long
 
 
 def tokens(
@@ -22,6 +24,9 @@ def tokens(
         typer.Option(help="Show the strongest texts of this corpus, e.g. seven-categories"),
     ] = None,
     top: Annotated[int, typer.Option(help="How many of them", min=1)] = 5,
+    label: o.Label = "category",
+    column: o.Text = "text",
+    long: o.Long = "error",
     model: o.ModelName = "mini",
     sae: o.SaeName = None,
     sites: o.Sites = None,
@@ -39,9 +44,13 @@ def tokens(
     from dataclasses import replace
 
     from faultlens.cli.lens import load_lens
+    from faultlens.cli.profile import read_named_corpus
 
     if text is None and corpus is None:
         raise UserError("nothing to read: expected a text, or a corpus with --corpus")
+    if corpus is None and (label, column, long) != ("category", "text", "error"):
+        raise UserError("--label, --text and --long say how a corpus is read: give one (--corpus)")
+    texts = None if corpus is None else read_named_corpus(corpus, label, column)
     place, slash, number = feature.rpartition("/")
     if not slash or not number.isdigit():
         raise UserError(f"--feature {feature!r}: expected LAYER/INDEX or NAME/INDEX, e.g. 3/17")
@@ -64,10 +73,10 @@ def tokens(
         shown = _in_text(lens, name, index, text)
         result |= shown
         lines += _text_lines(result["feature"], shown)
-    if corpus is not None:
-        seen = _in_corpus(lens, name, index, corpus, top)
+    if texts is not None:
+        seen = _in_corpus(lens, name, index, texts, top, long)
         result["corpus"] = seen
-        lines += ([""] if lines else []) + _corpus_lines(result["feature"], corpus, seen)
+        lines += ([""] if lines else []) + _corpus_lines(result["feature"], texts.name, seen)
     if json:
         say_json(result)
     else:
@@ -108,19 +117,19 @@ def _text_lines(feature: str, shown: dict[str, Any]) -> list[str]:
     return [*lines, f"Of its activation here {falls}."]
 
 
-def _in_corpus(lens: Lens, name: str, index: int, corpus: str, top: int) -> dict[str, Any]:
+def _in_corpus(
+    lens: Lens, name: str, index: int, corpus: Corpus, top: int, long: Long
+) -> dict[str, Any]:
     """The strongest texts of a corpus, and the classes of token against a random feature's."""
     from dataclasses import asdict
 
-    from faultlens.cli.profile import read_named_corpus
     from faultlens.features.store import ActivationStore
     from faultlens.profile.token_evidence import TokenMap, feature_tokens
 
-    texts = read_named_corpus(corpus)
     store = ActivationStore()
-    table = lens.read(texts.texts, store=store)[name]
-    seen = TokenMap.of(lens, texts.texts, table.rows["tokens"].tolist())
-    found = feature_tokens(seen, store.firings(name), table.d_sae, [index], texts.labels, top)
+    table = lens.read(corpus.texts, long=long, store=store)[name]
+    seen = TokenMap.of(lens, corpus.texts, table.rows["tokens"].tolist())
+    found = feature_tokens(seen, store.firings(name), table.d_sae, [index], corpus.labels, top)
     return {**asdict(found[index]), **({} if found[index].tokens else {"classes": None})}
 
 

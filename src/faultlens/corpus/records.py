@@ -117,10 +117,15 @@ def whole_text(where: str, field: str, text: str) -> str:
 
 
 def label_field(where: str, record: dict[str, Any], field: str) -> str:
-    """A label of a record: a non-empty string, or a whole number or a truth value as its text."""
+    """A label of a record: a non-empty string, or a whole number or a truth value as its text.
+
+    A whole number may come as 1.0, as tables hold whole numbers where some are missing: it is "1".
+    """
     value = record.get(field)
     if isinstance(value, bool):
         return str(value).lower()
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
     return str(value) if isinstance(value, int) else text_field(where, record, field)
 
 

@@ -14,8 +14,15 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor
 
-from faultlens.models.normalisation import UNSCALED, Normalisation, normalised
+from faultlens.models.normalisation import (
+    UNSCALED,
+    Normalisation,
+    OneFactor,
+    Unscaled,
+    normalised,
+)
 from faultlens.models.sites import Site
+from faultlens.models.sparse import product
 
 
 class Activation(Protocol):
@@ -68,6 +75,21 @@ class Gated:
         return torch.relu(pre * self.scale + self.shift) * (pre > 0)
 
 
+@dataclass(frozen=True, eq=False)
+class ByDecoderNorm:
+    """`activation(norm · pre) / norm`: SAELens's `rescale_acts_by_decoder_norm`, not folded.
+
+    The decoder's norm decides with it which features are among the `k` largest, or above their
+    threshold. Folded into the tensors it is the plain activation, in units of the norm.
+    """
+
+    activation: Activation
+    norm: Tensor  # [d_sae]
+
+    def __call__(self, pre: Tensor) -> Tensor:
+        return self.activation(pre * self.norm) / self.norm
+
+
 class Encoder(Protocol):
     """An encoder that is no affine map and activation: `[tokens, d_in]` to `[tokens, d_sae]`."""
 
@@ -82,13 +104,18 @@ class Convention:
     centred: bool  # trained on residuals with their mean over d_model taken off
     value_bias_folded: bool = False  # at hook_z: trained on values without their bias
     normalisation: str = "none"  # of the input; a factor, where there is one, is folded in
-    factor_folded: bool = False  # whether there is one
+    factor: float | None = None  # that factor
+    decoder_norm: bool = False  # activations carry the decoder's norm, which is folded in
     given: tuple[str, ...] = ()  # the words that put it in force over what the file says
 
     def to_dict(self) -> dict[str, Any]:
         """For tables, manifest and report; only those that are not always the same."""
-        rest = {"value_bias_folded": self.value_bias_folded, "normalisation": self.normalisation}
-        usual = {"value_bias_folded": False, "normalisation": "none"}
+        rest = {
+            "value_bias_folded": self.value_bias_folded,
+            "normalisation": self.normalisation,
+            "decoder_norm": self.decoder_norm,
+        }
+        usual = {"value_bias_folded": False, "normalisation": "none", "decoder_norm": False}
         unusual = {name: value for name, value in rest.items() if value != usual[name]}
         return {"prepend_bos": self.prepend_bos, "centred": self.centred, **unusual}
 
@@ -127,6 +154,7 @@ class Dictionary:
     normalisation: Normalisation = UNSCALED
     value_bias: Tensor | None = None  # taken off at hook_z, [d_in]
     encoder: Encoder | None = None  # in place of the affine map and the activation
+    decoder_norm: Tensor | None = None  # that activations carry or could, [d_sae]
     published: Published = NOT_PUBLISHED
 
     def __post_init__(self) -> None:
@@ -151,6 +179,10 @@ class Dictionary:
         """The dictionary's own input, `[..., d_in]`: centred, normalised, as it was trained."""
         return normalised(self.normalisation, self._centred(x))
 
+    def plain_input(self, x: Tensor) -> Tensor:
+        """The same before its normalisation, in the site's units."""
+        return self._centred(x)
+
     def encode(self, x: Tensor) -> Tensor:
         """Dense activations `[tokens, d_sae]` of the site's values `x [tokens, d_in]`."""
         prepared = self.prepare(x)
@@ -158,13 +190,32 @@ class Dictionary:
             return self.encoder(prepared)
         return self.activation(torch.addmm(self.b_enc, prepared, self.W_enc))
 
+    def encode_from(self, x: Tensor, projected: Tensor) -> Tensor:
+        """`encode(x)` where `projected = x @ W_enc [tokens, d_sae]` is there.
+
+        What a convention does to a token (a shift along all dimensions, a scale) can be done after
+        the product, so that conventions of the same tensors share it. Equal to `encode` but for
+        rounding, which grows with the mean that centring takes off.
+        """
+        if self.encoder is not None:
+            return self.encode(x)
+        how, pre, centred = self.normalisation, projected, self._centred(x)
+        if self.value_bias is not None and self.convention.value_bias_folded:
+            pre = pre - self.value_bias @ self.W_enc
+        if self.convention.centred or not isinstance(how, Unscaled | OneFactor):
+            shift = self._mean(x) + how.shift(centred)
+            pre = torch.addmm(pre, -shift, self.W_enc.sum(dim=0, keepdim=True))
+        if not isinstance(how, Unscaled):
+            pre = pre / (how.scale(centred) + how.eps)
+        return self.activation(pre + self.b_enc)
+
     def decode(self, activations: Tensor) -> Tensor:
         """The reconstruction `[tokens, d_out]` in the dictionary's own units.
 
         Of `prepare(x)` for an SAE; for a transcoder, of the target site's value as `centred` has
         it, without the skip.
         """
-        return activations @ self.W_dec + self.b_dec
+        return product(activations, self.W_dec) + self.b_dec
 
     def reconstruct(self, x: Tensor, target: Tensor | None = None) -> Tensor:
         """The target site's value `[tokens, d_out]` as the dictionary rebuilds it from `x`.
@@ -216,8 +267,17 @@ class Dictionary:
         """The same tensors read under another convention of BOS and centring."""
         return replace(self, convention=convention)
 
-    def _centred(self, x: Tensor) -> Tensor:
+    def _debiased(self, x: Tensor) -> Tensor:
         x = x.float()
         if self.value_bias is not None and self.convention.value_bias_folded:
             x = x - self.value_bias
+        return x
+
+    def _mean(self, x: Tensor) -> Tensor:
+        """What centring takes off each token, `[tokens, 1]`."""
+        mean = self._debiased(x).mean(-1, keepdim=True)
+        return mean if self.convention.centred else torch.zeros_like(mean)
+
+    def _centred(self, x: Tensor) -> Tensor:
+        x = self._debiased(x)
         return x - x.mean(-1, keepdim=True) if self.convention.centred else x

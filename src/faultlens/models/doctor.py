@@ -1,136 +1,57 @@
 """The fit check: does each dictionary fit the model as it is read, or would another convention fit?
 
-Unexplained variance decides, since it needs no good model: loss recovered says little of a model
-that does not know the sample's language, and is then not given. A convention is better if under it
-clearly less variance is unexplained, or if only under it the published L0 comes out.
+Everything is measured on a bundled sample of natural text: the convention in force on all of it,
+the rivals on part of it, where all conventions are compared with each other.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 from torch import Tensor
 
-from faultlens.models.convention import Rival, rivals
-from faultlens.models.dictionary import Dictionary, Published
-from faultlens.models.fit import Fit, Reconstruction, fit_of, sample_rows
-from faultlens.models.losses import LossAssay, batches
+from faultlens.models.convention import Rival, rivals, sites_read
+from faultlens.models.dictionary import Dictionary
+from faultlens.models.examination import Alternative, Examination
+from faultlens.models.fit import Reconstruction, fit_of, recovered, sample_rows
+from faultlens.models.losses import LossAssay, Replacement, batches, held_at, zeroed
 from faultlens.models.model import Model
+from faultlens.models.scales import without_scales
 from faultlens.models.sites import Site
 from faultlens.progress import SILENT, Progress
 
-MOST_UNEXPLAINED = 0.5
 TOKENS, RIVAL_TOKENS, LOSS_TOKENS = 2_000, 300, 128
 """So many or more for the fit in force; so many for comparing conventions, and for the losses."""
-CLEARLY = 0.8  # a better convention's FVU is below this share of the one in force, and less by
-LEAST_GAIN, LEAST_GAIN_OF_BOS = 0.02, 0.03  # so much; more where the model itself reads otherwise
-L0_AGREES, L0_DISAGREES = 1.25, 2.0  # factors between a measured and a published L0
 
 
-@dataclass(frozen=True)
-class Alternative:
-    """A convention, and what comes out under it on the tokens that conventions are compared on."""
-
-    words: tuple[str, ...]  # those that change it to this; none for the one in force
-    said: str
-    fvu: float
-    l0: float
-    given: tuple[str, ...] = ()  # all that --convention then has to say
-
-    def to_dict(self) -> dict[str, Any]:
-        return {"convention": " ".join(self.words), "fvu": self.fvu, "l0": self.l0}
-
-
-@dataclass(frozen=True)
-class Examination:
-    """How one dictionary fits, under the convention in force and under the others.
+@dataclass(frozen=True, eq=False)
+class Reading:
+    """The sample as the model holds it, with BOS or without.
 
     Attributes:
-        name: the dictionary's.
-        model: the model's name.
-        site: its site's name.
-        fit: the figures under the convention in force.
-        loss_tokens: how many tokens the losses are over.
-        in_force: the same convention on the tokens that conventions are compared on.
-        others: the rival conventions.
-        published: what the registry says.
-        knows_language: whether the model predicts the sample clearly better than a guess.
+        whole: by site, the tokens after position 0, `[tokens, d]`; None where this state of BOS is
+            in force for no dictionary.
+        compared: by site, those on which conventions are compared: the same with BOS and without.
+        assay: the losses' rows.
     """
 
-    name: str
-    model: str
-    site: str
-    fit: Fit
-    loss_tokens: int
-    in_force: Alternative
-    others: tuple[Alternative, ...]
-    published: Published
-    knows_language: bool
+    whole: Mapping[Site, Tensor] | None
+    compared: Mapping[Site, Tensor]
+    assay: LossAssay
 
-    @property
-    def better(self) -> Alternative | None:
-        """The convention that fits better than the one in force; None if none does."""
-        now = self.in_force
-        clear = [
-            other
-            for other in self.others
-            if other.fvu <= MOST_UNEXPLAINED
-            and other.fvu < CLEARLY * now.fvu
-            and now.fvu - other.fvu > _least_gain(other)
-        ]
-        if clear:
-            return min(clear, key=lambda other: other.fvu)
-        published = self.published.l0
-        if published is None or _apart(now.l0, published) <= L0_DISAGREES:
-            return None
-        agreeing = [
-            other
-            for other in self.others
-            if _apart(other.l0, published) <= L0_AGREES and other.fvu <= 1.05 * now.fvu
-        ]
-        return min(agreeing, key=lambda other: other.fvu, default=None)
-
-    @property
-    def complaint(self) -> str | None:
-        """Why a run should stop, in one sentence with the next step; None if nothing is wrong."""
-        better = self.better
-        if better is not None:
-            l0 = "" if self.published.l0 is None else f" (published L0 {self.published.l0:g})"
-            return (
-                f"dictionary {self.name} does not fit {self.model} as it is read: with "
-                f"{better.said} it leaves {better.fvu:.1%} of the variance at {self.site} "
-                f"unexplained and has L0 {better.l0:.1f}, now {self.in_force.fvu:.1%} and "
-                f"{self.in_force.l0:.1f}{l0}; give --convention {','.join(better.given)}, or "
-                "--no-fit-check to go on"
-            )
-        if not self.fit.fvu <= MOST_UNEXPLAINED:
-            return (
-                f"dictionary {self.name} leaves {self.fit.fvu:.0%} of the variance of {self.model} "
-                f"at {self.site} unexplained, expected at most {MOST_UNEXPLAINED:.0%}: it was "
-                "trained on another model or site, or in a way that no convention tried here "
-                "accounts for; choose another, or give --no-fit-check to go on"
-            )
-        return None
-
-    def to_dict(self) -> dict[str, Any]:
-        """The figures as JSON takes them; losses recovered are None where they say nothing."""
-        figures = self.fit.to_dict()
-        if not self.knows_language:
-            figures.update(recovered_from_mean=None, recovered_from_zero=None)
-        return {
-            **figures,
-            "loss_tokens": self.loss_tokens,
-            "published": {
-                "l0": self.published.l0,
-                "variance_explained": self.published.variance_explained,
-            },
-            "in_force": self.in_force.to_dict(),
-            "other_conventions": [other.to_dict() for other in self.others],
-        }
+    @classmethod
+    def of(cls, model: Model, sites: Sequence[Site], bos: bool, in_force: bool) -> Reading:
+        """Read the sample once; all of it only where it is `in_force`."""
+        rows = sample_rows(model, TOKENS)
+        few = [len(row) for row in at_least(rows, RIVAL_TOKENS)]
+        lengths = [*few, *[0] * (len(rows) - len(few))]
+        read_here = rows if in_force else at_least(rows, RIVAL_TOKENS)
+        whole, compared = read(model, read_here, sites, bos, lengths)
+        assay = LossAssay.of(model, at_least(rows, LOSS_TOKENS), sites, bos)
+        return cls(whole if in_force else None, compared, assay)
 
 
 def examine(
@@ -138,96 +59,53 @@ def examine(
 ) -> list[Examination]:
     """Check every dictionary on the bundled sample of natural text.
 
-    The sample is read once for all dictionaries, and once more, in part, with BOS the other way.
+    The sample is read once for all dictionaries, and in part once more with BOS the other way.
     """
-    rows = sample_rows(model, TOKENS)
-    few = _at_least(rows, RIVAL_TOKENS)
-    sites = sorted({s for d in dictionaries for s in (d.site, d.target)}, key=lambda s: s.depth)
+    sites = sorted({s for d in dictionaries for s in sites_read(d)}, key=lambda site: site.depth)
     states = {dictionary.convention.prepend_bos for dictionary in dictionaries}
-    whole = {bos: _read(model, rows, sites, bos) for bos in states}
-    compared = {bos: _read(model, few, sites, bos, skip_first=True) for bos in (True, False)}
-    assays = {
-        bos: LossAssay.of(
-            model,
-            _at_least(rows, LOSS_TOKENS),
-            [d.site.layer for d in dictionaries if d.convention.prepend_bos == bos],
-            bos,
-        )
-        for bos in states
-    }
+    readings = {bos: Reading.of(model, sites, bos, bos in states) for bos in (True, False)}
     tick = progress.start("Checking the fit", len(dictionaries))
     found = []
     for dictionary in dictionaries:
-        bos = dictionary.convention.prepend_bos
-        found.append(_examine(model, dictionary, whole[bos], compared, assays[bos]))
+        found.append(_examine(model, dictionary, readings))
         tick(1)
     return found
 
 
-def _examine(
-    model: Model,
-    dictionary: Dictionary,
-    whole: dict[Site, Tensor],
-    compared: dict[bool, dict[Site, Tensor]],
-    assay: LossAssay,
-) -> Examination:
-    seen = _seen(dictionary, whole)
-    fit = fit_of(seen, assay, dictionary)
-    here = compared[dictionary.convention.prepend_bos]
-    prepared = dictionary.prepare(here[dictionary.site])
-    mean_norm = float(prepared.norm(dim=-1).mean())
-    tried = [Rival((), dictionary), *rivals(dictionary, mean_norm)]
-    alternatives = []
-    for rival in tried:
-        under = _seen(rival.dictionary, compared[rival.dictionary.convention.prepend_bos])
-        alternatives.append(_alternative(rival, under))
-    guess = math.log(model.vocabulary)
-    return Examination(
-        name=dictionary.name,
-        model=model.name,
-        site=dictionary.site.name,
-        fit=fit,
-        loss_tokens=assay.tokens,
-        in_force=alternatives[0],
-        others=tuple(alternatives[1:]),
-        published=dictionary.published,
-        knows_language=assay.loss < 0.9 * guess,
-    )
-
-
-def _alternative(rival: Rival, under: Reconstruction) -> Alternative:
-    given = rival.dictionary.convention.given
-    return Alternative(rival.words, rival.said, under.fvu, under.l0, given)
-
-
-def _seen(dictionary: Dictionary, values: dict[Site, Tensor]) -> Reconstruction:
-    seen = Reconstruction(dictionary)
-    seen.add(values[dictionary.site], values[dictionary.target])
-    return seen
-
-
-def _read(
+def read(
     model: Model,
     rows: Sequence[Sequence[int]],
     sites: Sequence[Site],
     bos: bool,
-    skip_first: bool = False,
-) -> dict[Site, Tensor]:
-    """The sites' values at the rows' tokens after position 0, `[tokens, d]`.
+    compared: Sequence[int] = (),
+) -> tuple[dict[Site, Tensor], dict[Site, Tensor]]:
+    """The sites' values after position 0, `[tokens, d]`: at all tokens, and at those compared.
 
-    `skip_first` leaves out each row's first token with BOS too, so that the tokens are the same
-    with and without it.
+    Args:
+        model: what reads.
+        rows: token ids without BOS.
+        sites: where.
+        bos: whether BOS is prepended.
+        compared: of each row, how many of its tokens are compared; its first token never is, so
+            that the tokens are the same with BOS and without.
     """
-    parts: dict[Site, list[Tensor]] = {site: [] for site in sites}
-    for ids, real in batches(model, rows, bos):
-        if skip_first and bos:
-            real = real & (torch.arange(ids.shape[1], device=ids.device) > 1)
-        for site, value in model.read(ids, sites).items():
-            parts[site].append(value[real])
+    whole: dict[Site, list[Tensor]] = {site: [] for site in sites}
+    some: dict[Site, list[Tensor]] = {site: [] for site in sites}
+    for batch in batches(model, rows, bos):
+        limits = torch.tensor([compared[i] if compared else 0 for i in batch.rows])
+        token = torch.arange(batch.ids.shape[1]) - int(bos)
+        chosen = (token > 0) & (token < limits[:, None])
+        for site, value in model.read(batch.ids, sites).items():
+            whole[site].append(value[batch.real])
+            some[site].append(value[chosen.to(value.device)])
+    return _together(whole), _together(some)
+
+
+def _together(parts: Mapping[Site, list[Tensor]]) -> dict[Site, Tensor]:
     return {site: torch.cat(values) for site, values in parts.items()}
 
 
-def _at_least(rows: Sequence[Sequence[int]], tokens: int) -> list[Sequence[int]]:
+def at_least(rows: Sequence[Sequence[int]], tokens: int) -> list[Sequence[int]]:
     """The first rows, as many as it takes, the last one cut; pieces of two tokens or more."""
     chosen: list[Sequence[int]] = []
     for row in rows:
@@ -238,12 +116,89 @@ def _at_least(rows: Sequence[Sequence[int]], tokens: int) -> list[Sequence[int]]
     return chosen
 
 
-def _least_gain(other: Alternative) -> float:
-    return LEAST_GAIN_OF_BOS if {"bos", "no-bos"} & set(other.words) else LEAST_GAIN
+def _examine(model: Model, dictionary: Dictionary, readings: Mapping[bool, Reading]) -> Examination:
+    """Measure the convention in force on the whole sample, and all conventions on part of it."""
+    reading = readings[dictionary.convention.prepend_bos]
+    assert reading.whole is not None, "read for the states of BOS that are in force"
+    seen = Reconstruction(dictionary)
+    seen.add(reading.whole[dictionary.site], reading.whole[dictionary.target])
+    mean_norm = float(dictionary.plain_input(reading.compared[dictionary.site]).norm(dim=-1).mean())
+    tried = list(rivals(dictionary, mean_norm))
+    plain = without_scales(dictionary)
+    found: dict[int, Alternative] = {}
+    losses: list[float] = []
+    for bos, state in readings.items():
+        chosen = [i for i, r in enumerate(tried) if r.dictionary.convention.prepend_bos == bos]
+        trial = _Trial(plain, state)
+        compared = {i: trial.compared(tried[i].dictionary) for i in chosen}
+        target = dictionary.target
+        mean = seen.mean if state is reading else next(iter(compared.values())).mean
+        rebuilt = [trial.rebuilt_by(tried[i].dictionary) for i in chosen]
+        zero, held, *rest = state.assay.replaced(
+            target, [zeroed(target), held_at(target, mean), *rebuilt]
+        )
+        for i, loss in zip(chosen, rest, strict=True):
+            found[i] = _alternative(tried[i], compared[i], (state.assay.loss, zero, held, loss))
+        if state is reading:
+            losses = [zero, held, rest[0]]
+    in_force, *others = (found[i] for i in range(len(tried)))
+    return Examination(
+        name=dictionary.name,
+        model=model.name,
+        site=dictionary.site.name,
+        fit=fit_of(seen, reading.assay.loss, losses),
+        compared_tokens=len(reading.compared[dictionary.target]),
+        loss_tokens=reading.assay.tokens,
+        in_force=in_force,
+        others=tuple(others),
+        published=dictionary.published,
+        knows_language=reading.assay.loss < 0.9 * math.log(model.vocabulary),
+    )
 
 
-def _apart(measured: float, published: float) -> float:
-    """The factor between two numbers, at least 1."""
-    if measured <= 0:
-        return math.inf
-    return max(measured / published, published / measured)
+class _Trial:
+    """One reading through the tensors that all conventions share, projected once a site."""
+
+    def __init__(self, plain: Dictionary, reading: Reading) -> None:
+        self._plain, self._reading = plain, reading
+        self._projected: dict[tuple[Site, int | None], Tensor] = {}
+
+    def _encoded(self, dictionary: Dictionary, x: Tensor, part: int | None) -> Tensor:
+        """Activations of a part of the reading: the tokens compared, or a batch of the losses."""
+        place = dictionary.site, part
+        if place not in self._projected:
+            self._projected[place] = x.float() @ self._plain.W_enc
+        return dictionary.encode_from(x, self._projected[place])
+
+    def compared(self, dictionary: Dictionary) -> Reconstruction:
+        """How a dictionary of these tensors rebuilds the tokens that are compared."""
+        seen = Reconstruction(dictionary)
+        x, target = (self._reading.compared[s] for s in (dictionary.site, dictionary.target))
+        seen.add_encoded(x, target, self._encoded(dictionary, x, None))
+        return seen
+
+    def rebuilt_by(self, dictionary: Dictionary) -> Replacement:
+        """What it puts in the place of the target site's values."""
+
+        def replacement(number: int, values: Mapping[Site, Tensor]) -> Tensor:
+            x, target = values[dictionary.site].flatten(0, 1), values[dictionary.target]
+            activations = self._encoded(dictionary, x, number)
+            return dictionary.rebuilt_of(activations, x, target.flatten(0, 1)).view_as(target)
+
+        return replacement
+
+
+def _alternative(
+    rival: Rival, under: Reconstruction, losses: tuple[float, float, float, float]
+) -> Alternative:
+    clean, zero, mean, rebuilt = losses
+    return Alternative(
+        words=rival.words,
+        said=rival.said,
+        fvu=under.fvu,
+        l0=under.l0,
+        firing_share=under.firing_share,
+        recovered_from_mean=recovered(mean, rebuilt, clean),
+        recovered_from_zero=recovered(zero, rebuilt, clean),
+        given=rival.dictionary.convention.given,
+    )

@@ -6,7 +6,7 @@ its part. Losses are those of `losses`.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -16,15 +16,17 @@ from torch import Tensor
 
 from faultlens.errors import UserError
 from faultlens.models.dictionary import Dictionary
-from faultlens.models.losses import LossAssay, batches
+from faultlens.models.losses import LossAssay, Replacement, batches, held_at, zeroed
 from faultlens.models.losses import mean_loss as mean_loss
 from faultlens.models.model import Model
+from faultlens.models.sites import Site
 
 SAMPLE = Path(__file__).parent / "fit_sample.txt"
 """Natural text of many kinds, about 2,500 words: templated text has too little variance."""
 
 
 CONSTANT = 1e-12  # a variance below this share of the mean square is rounding
+TILE = 512  # tokens whose activations are held at once: 50 MB at 24,576 features
 PIECE = 128  # tokens: the context that published dictionaries were often trained with
 
 
@@ -70,15 +72,16 @@ class Fit:
     @property
     def recovered_from_mean(self) -> float | None:
         """(CE_mean − CE_sae) / (CE_mean − CE_clean); None where ablation costs nothing."""
-        return _recovered(self.loss_mean_ablated, self.loss_reconstructed, self.loss)
+        return recovered(self.loss_mean_ablated, self.loss_reconstructed, self.loss)
 
     @property
     def recovered_from_zero(self) -> float | None:
         """(CE_zero − CE_sae) / (CE_zero − CE_clean); None where ablation costs nothing."""
-        return _recovered(self.loss_zero_ablated, self.loss_reconstructed, self.loss)
+        return recovered(self.loss_zero_ablated, self.loss_reconstructed, self.loss)
 
 
-def _recovered(floor: float, reconstructed: float, clean: float) -> float | None:
+def recovered(floor: float, reconstructed: float, clean: float) -> float | None:
+    """(CE_ablated − CE_rebuilt) / (CE_ablated − CE_clean); None where ablation costs nothing."""
     if floor == clean:
         return None
     return (floor - reconstructed) / (floor - clean)
@@ -92,16 +95,23 @@ class Reconstruction:
         self.tokens = 0
         self._total: Tensor | None = None  # of the values as they are, for mean ablation
         self._sums: Tensor | None = None  # of the values as they are to be rebuilt
-        self._squares = self._error = self._fired = 0.0
+        self._squares = self._error = 0.0
+        self._fired = 0
         device = dictionary.W_enc.device
         self._seen = torch.zeros(dictionary.d_sae, dtype=torch.bool, device=device)
 
     @torch.no_grad()
     def add(self, x: Tensor, target: Tensor) -> None:
         """Take in tokens: the site's values `[tokens, d_in]`, and the target site's."""
+        for start in range(0, len(x), TILE):
+            part = slice(start, start + TILE)
+            self.add_encoded(x[part], target[part], self._dictionary.encode(x[part]))
+
+    @torch.no_grad()
+    def add_encoded(self, x: Tensor, target: Tensor, activations: Tensor) -> None:
+        """The same with their activations, `[tokens, d_sae]`."""
         dictionary = self._dictionary
         wanted = dictionary.centred(target)
-        activations = dictionary.encode(x)
         rebuilt = dictionary.rebuilt_of(activations, x, target)
         error = (target.float() - rebuilt).double()
         self.tokens += len(x)
@@ -109,9 +119,9 @@ class Reconstruction:
         self._sums = _plus(self._sums, wanted.double().sum(dim=0))
         self._squares += float((wanted.double() ** 2).sum())
         self._error += float((error**2).sum())
-        fired = (activations > 0).sum(dim=0)
-        self._fired += float(fired.sum())
-        self._seen |= fired > 0
+        firing = activations.nonzero(as_tuple=True)[1]  # none is negative
+        self._fired += len(firing)
+        self._seen[firing] = True
 
     @property
     def mean(self) -> Tensor:
@@ -163,24 +173,38 @@ def measure_fit(
         rows: token ids of each text, without BOS; at least two tokens in all.
         loss_rows: measure the losses on the first so many texts only; None for all.
     """
-    site, bos = dictionary.site, dictionary.convention.prepend_bos
+    site, target, bos = dictionary.site, dictionary.target, dictionary.convention.prepend_bos
     seen = Reconstruction(dictionary)
-    for ids, real in batches(model, rows, bos):
-        values = model.read(ids, list({site, dictionary.target}))
-        seen.add(values[site][real], values[dictionary.target][real])
-    assay = LossAssay.of(model, rows[:loss_rows], [site.layer], bos)
-    return fit_of(seen, assay, dictionary)
+    for batch in batches(model, rows, bos):
+        values = model.read(batch.ids, list({site, target}))
+        seen.add(values[site][batch.real], values[target][batch.real])
+    assay = LossAssay.of(model, rows[:loss_rows], [site, target], bos)
+    losses = assay.replaced(
+        target, [zeroed(target), held_at(target, seen.mean), rebuilt_by(dictionary)]
+    )
+    return fit_of(seen, assay.loss, losses)
 
 
-def fit_of(seen: Reconstruction, assay: LossAssay, dictionary: Dictionary) -> Fit:
-    """Put together what was seen of a dictionary and what replacing its site's value costs."""
+def rebuilt_by(dictionary: Dictionary) -> Replacement:
+    """The target site's value as the dictionary rebuilds it."""
+
+    def replacement(number: int, values: Mapping[Site, Tensor]) -> Tensor:
+        x, target = values[dictionary.site], values[dictionary.target]
+        return dictionary.reconstruct(x.flatten(0, 1), target.flatten(0, 1)).view_as(target)
+
+    return replacement
+
+
+def fit_of(seen: Reconstruction, loss: float, losses: Sequence[float]) -> Fit:
+    """Put together what was seen of a dictionary and the losses: clean; zero, mean, rebuilt."""
+    zero, mean, rebuilt = losses
     return Fit(
         tokens=seen.tokens,
         fvu=seen.fvu,
         l0=seen.l0,
         firing_share=seen.firing_share,
-        loss=assay.loss,
-        loss_reconstructed=assay.reconstructed(dictionary),
-        loss_zero_ablated=assay.ablated(dictionary.target, None),
-        loss_mean_ablated=assay.ablated(dictionary.target, seen.mean),
+        loss=loss,
+        loss_reconstructed=rebuilt,
+        loss_zero_ablated=zero,
+        loss_mean_ablated=mean,
     )

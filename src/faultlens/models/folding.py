@@ -2,8 +2,8 @@
 
 Let the file's encoder be `f((s·x − b_dec) W_enc + b_enc)` on an input whose average norm a factor s
 brings to √d, and let activations carry the decoder's norm or not. All of it is affine but f, so all
-of it goes into W_enc, b_enc, W_dec and b_dec. Order matters: the input's factor first, since it
-changes the decoder's norm, which is folded second; `b_dec` last.
+of it goes into W_enc, b_enc, W_dec and b_dec: `b_dec` when the file is read, and the two scales
+after it (see `scales`).
 """
 
 from __future__ import annotations
@@ -29,6 +29,7 @@ from faultlens.models.dictionary import (
 )
 from faultlens.models.normalisation import NORMALISATIONS
 from faultlens.models.sae_config import SaeConfig
+from faultlens.models.scales import with_scales
 
 
 @dataclass(frozen=True)
@@ -52,6 +53,7 @@ class Origin:
     published: Published = NOT_PUBLISHED
 
 
+ALIKE = 0.01  # decoder norms within so much of each other change nothing by being carried
 _MAKE: dict[str, Callable[[SaeConfig, dict[str, Tensor]], Activation]] = {
     "relu": lambda config, tensors: Relu(),
     "jumprelu": lambda config, tensors: JumpRelu(_threshold(config, tensors)),
@@ -86,17 +88,11 @@ def fold(
         tensors["b_enc"] = tensors.pop("b_gate")
     _check(config, tensors, origin)
     W_enc, b_enc, W_dec, b_dec = (tensors[name] for name in ("W_enc", "b_enc", "W_dec", "b_dec"))
-    if _has_factor(config, origin):
-        assert origin.factor is not None
-        W_enc, W_dec, b_dec = W_enc * origin.factor, W_dec / origin.factor, b_dec / origin.factor
-    if config.decoder_norm_in_activations:
-        norm = W_dec.norm(dim=1)
-        W_enc, b_enc, W_dec = W_enc * norm, b_enc * norm, W_dec / norm[:, None]
     if config.b_dec_taken_off:
         b_enc = b_enc - b_dec @ W_enc
     name = origin.name or f"{config.site.short}-{origin.set_name}"
     skip = tensors.get("W_skip")
-    return Dictionary(
+    plain = Dictionary(
         name=name,
         site=config.site,
         activation=Relu() if encoder else _MAKE[config.activation or ""](config, tensors),
@@ -109,7 +105,6 @@ def fold(
             centred=config.centred,
             value_bias_folded=config.value_bias_folded,
             normalisation=_described(config, origin),
-            factor_folded=_has_factor(config, origin),
         ),
         source=origin.source,
         digest=origin.digest,
@@ -118,11 +113,21 @@ def fold(
         normalisation=NORMALISATIONS[config.normalisation],
         encoder=encoder,
         published=origin.published,
+        decoder_norm=_norm_that_counts(config, W_dec) if encoder is None else None,
     )
+    factor = origin.factor if config.normalisation == "expected_average_only_in" else None
+    return with_scales(plain, factor, config.decoder_norm_in_activations)
 
 
-def _has_factor(config: SaeConfig, origin: Origin) -> bool:
-    return config.normalisation == "expected_average_only_in" and origin.factor is not None
+def _norm_that_counts(config: SaeConfig, W_dec: Tensor) -> Tensor | None:
+    """The decoder's norm where it can decide which features fire, or is said to be carried."""
+    norm: Tensor = W_dec.norm(dim=1)
+    if config.decoder_norm_in_activations:
+        return norm
+    if config.activation not in ("topk", "jumprelu"):
+        return None
+    alike = bool((norm.max() - norm.min()) <= ALIKE * norm.max())
+    return None if alike else norm
 
 
 def _described(config: SaeConfig, origin: Origin) -> str:

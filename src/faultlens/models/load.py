@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError
 
 from faultlens.errors import UserError
 from faultlens.mini import LANGUAGE_MODEL
@@ -25,6 +24,8 @@ DTYPES = {
 }
 # Downloads in bytes, where the name does not tell.
 _SIZES = {"gpt2": 548e6, "gpt2-medium": 1.52e9, "gpt2-large": 3.25e9, "gpt2-xl": 6.43e9}
+_HUB_NAME = re.compile(r"[\w.-]+(/[\w.-]+)?")
+_IN_BLOCK = re.compile(r"(?:^|\.)(?:h|layers)\.\d+\.")
 _PARAMETERS = re.compile(r"(\d+(?:\.\d+)?)([mb])\b", re.IGNORECASE)
 
 
@@ -53,6 +54,15 @@ def load_model(
     local = folder.is_dir()
     if not local and name.startswith((".", "/", "~")):
         raise UserError(f"no folder {name}: expected {BUNDLED!r}, a model folder or a hub name")
+    if not local and not _HUB_NAME.fullmatch(name):
+        raise UserError(
+            f"no model {name!r}: expected {BUNDLED!r}, a model folder or a hub name (OWNER/NAME)"
+        )
+    if local and revision is not None:
+        raise UserError(
+            f"--revision {revision} means nothing for {name}, which is not from the hub: leave it "
+            "out"
+        )
     if local:
         _refuse_pickle(name, folder, trust_pickle)
     source = str(folder) if local else name
@@ -63,6 +73,13 @@ def load_model(
         raise UserError(
             f"model {name!r} has no weights for {missing[0]} and {len(missing) - 1} other tensors: "
             "they would be random; fetch the model again"
+        )
+    unused = sorted(key for key in loading["unexpected_keys"] if _of_a_block(key))
+    if unused:
+        raise UserError(
+            f"model {name!r} has weights that its config.json has no place for, e.g. {unused[0]} "
+            f"({len(unused)} in all): expected a configuration with as many layers and the same "
+            "parts; fetch the model again"
         )
     _refuse_nan(name, network)
     if len(tokenizer) < 2:
@@ -80,11 +97,10 @@ def _from_anywhere(
     arguments = (source, dtype, revision, trust_pickle)
     try:
         return _from_transformers(*arguments, local_only=True)
-    except (OSError, ValueError, RuntimeError, KeyError, SafetensorError) as error:
-        if local:
-            raise UserError(_cannot_be_loaded(name, error)) from error
-        in_cache = not isinstance(error, OSError)
-        if in_cache:
+    except UserError:
+        raise
+    except Exception as error:  # its many loaders raise whatever a broken file leads them to
+        if local or not isinstance(error, OSError):  # what is not in the cache is an OSError
             raise UserError(_cannot_be_loaded(name, error)) from error
     if not hub.reachable():
         cached = hub.snapshot(name, revision)
@@ -93,7 +109,9 @@ def _from_anywhere(
         raise UserError(hub.not_at_hand(f"model {name!r}", download_size(name)))
     try:
         return _from_transformers(*arguments, local_only=False)
-    except (OSError, ValueError, RuntimeError, KeyError, SafetensorError) as error:
+    except UserError:
+        raise
+    except Exception as error:
         raise UserError(_cannot_be_loaded(name, error)) from error
 
 
@@ -123,6 +141,8 @@ def _from_transformers(
 
 def _cannot_be_loaded(name: str, error: Exception) -> str:
     reason = (str(error).strip() or type(error).__name__).splitlines()[0]
+    if "ignore_mismatched_sizes" in reason:
+        reason = "its weights have other shapes than its config.json says"
     return (
         f"model {name!r} cannot be loaded: expected {BUNDLED!r}, a Hugging Face model folder with "
         f"safetensors weights, or a hub name ({reason})"
@@ -138,6 +158,14 @@ def _refuse_pickle(name: str, folder: Path, trust_pickle: bool) -> None:
         )
 
 
+def _of_a_block(key: str) -> bool:
+    """Whether a tensor's name is one of a block, where leaving it out would change the numbers.
+
+    Not the positions' table that old files repeat in each block, nor another half's (of images).
+    """
+    return bool(_IN_BLOCK.search(key)) and "inv_freq" not in key and "vision" not in key
+
+
 def _refuse_nan(name: str, network: Any) -> None:
     for tensor, parameter in network.named_parameters():
         if not torch.isfinite(parameter).all():
@@ -150,7 +178,7 @@ def _device(name: str) -> torch.device:
     """A device that is there. Raises UserError otherwise."""
     try:
         device = torch.device(name)
-        torch.empty(1, device=device)
+        torch.empty(1, device=device).item()
     except (RuntimeError, AssertionError, NotImplementedError) as error:
         reason = str(error).splitlines()[0]
         raise UserError(f"device {name!r} cannot be used: expected cpu, cuda … ({reason})") from (

@@ -2,12 +2,12 @@
 
 Loss is the mean cross-entropy of the next token, in nats. The value is replaced everywhere but at
 position 0, an attention sink that no dictionary is asked to rebuild. Each pass takes up the model
-at the site's block, from residuals that were read once.
+at the site's block, from residuals that were read once, and carries several replacements at a time.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,24 +15,40 @@ import torch
 from torch import Tensor
 from torch.nn.functional import cross_entropy
 
-from faultlens.models.dictionary import Dictionary
 from faultlens.models.model import Edit, Model, Restart
 from faultlens.models.sites import Site
 
 ROWS = 16  # texts in a batch
+ROOM = 2**25  # logits that are held at once: 128 MiB
+Replacement = Callable[[int, Mapping[Site, Tensor]], Tensor]
+"""The number of a batch, and the sites' values there `[rows, positions, d]`: the value to put."""
 
 
-def batches(
-    model: Model, rows: Sequence[Sequence[int]], bos: bool = True
-) -> Iterator[tuple[Tensor, Tensor]]:
-    """Right-padded ids, and which positions after the first hold a real token; like lengths."""
-    order = np.argsort([len(row) for row in rows], kind="stable")
+@dataclass(frozen=True, eq=False)
+class Batch:
+    """Texts of like length, padded on the right.
+
+    Attributes:
+        ids: `[rows, positions]`.
+        real: which positions after the first hold a real token, likewise.
+        rows: which of the texts they are.
+    """
+
+    ids: Tensor
+    real: Tensor
+    rows: tuple[int, ...]
+
+
+def batches(model: Model, rows: Sequence[Sequence[int]], bos: bool = True) -> Iterator[Batch]:
+    """The texts in batches, from the shortest to the longest, with BOS before each or without."""
+    order = [int(i) for i in np.argsort([len(row) for row in rows], kind="stable")]
     for start in range(0, len(order), ROWS):
-        batch = [[model.bos_id, *rows[i]] if bos else list(rows[i]) for i in order[start:][:ROWS]]
-        ids = model.pad(batch)
-        lengths = torch.tensor([len(row) for row in batch], device=ids.device)
+        chosen = order[start:][:ROWS]
+        texts = [[model.bos_id, *rows[i]] if bos else list(rows[i]) for i in chosen]
+        ids = model.pad(texts)
+        lengths = torch.tensor([len(text) for text in texts], device=ids.device)
         position = torch.arange(ids.shape[1], device=ids.device)
-        yield ids, (position > 0) & (position < lengths[:, None])
+        yield Batch(ids, (position > 0) & (position < lengths[:, None]), tuple(chosen))
 
 
 @torch.no_grad()
@@ -44,89 +60,106 @@ def mean_loss(
     With `site` and `edit`, the value there is replaced at every position but BOS.
     """
     edits = {} if site is None or edit is None else {site: _after_first(edit)}
-    total = [_summed(model, ids, real, edits) for ids, real in batches(model, rows)]
-    return sum(loss for loss, _ in total) / sum(count for _, count in total)
+    total, tokens = 0.0, 0
+    for batch in batches(model, rows):
+        logits = model.logits(batch.ids, at=_before(batch.real), edits=edits)
+        total += float(_summed(logits, batch))
+        tokens += int(batch.real.sum())
+    return total / tokens
 
 
 @dataclass(frozen=True, eq=False)
 class LossAssay:
-    """Some rows, and what enters each of some blocks on them.
+    """Some rows, and what the model holds at some sites on them.
 
     Attributes:
-        parts: by batch, ids, the positions that count, and the residual entering each block.
+        parts: each batch, with the sites' values.
         loss: of the model as it is, in nats.
         tokens: how many tokens are predicted.
     """
 
     model: Model
-    parts: list[tuple[Tensor, Tensor, dict[int, Tensor]]]
+    parts: list[tuple[Batch, dict[Site, Tensor]]]
     loss: float
     tokens: int
 
     @classmethod
     @torch.no_grad()
     def of(
-        cls, model: Model, rows: Sequence[Sequence[int]], layers: Sequence[int], bos: bool = True
+        cls, model: Model, rows: Sequence[Sequence[int]], sites: Sequence[Site], bos: bool = True
     ) -> LossAssay:
-        """Read the rows once, and measure the model as it is."""
-        parts, loss, count = [], 0.0, 0
-        for ids, real in batches(model, rows, bos):
-            entries: dict[int, Tensor] = {}
+        """Read the rows once, at the sites and where their blocks begin."""
+        wanted = {*sites, *(_entry(site) for site in sites)}
+        parts, loss, tokens = [], 0.0, 0
+        for batch in batches(model, rows, bos):
+            values: dict[Site, Tensor] = {}
 
-            def keep(layer: int, into: dict[int, Tensor]) -> Edit:
+            def keep(site: Site, into: dict[Site, Tensor]) -> Edit:
                 def edit(value: Tensor) -> Tensor:
-                    into[layer] = value.detach().clone()
+                    into[site] = value.detach().clone()
                     return value
 
                 return edit
 
-            edits = {Site(layer, "resid_pre"): keep(layer, entries) for layer in set(layers)}
-            summed, counted = _summed(model, ids, real, edits)
-            loss, count = loss + summed, count + counted
-            parts.append((ids, real, entries))
-        return cls(model, parts, loss / count, count)
+            edits = {site: keep(site, values) for site in wanted}
+            logits = model.logits(batch.ids, at=_before(batch.real), edits=edits)
+            loss += float(_summed(logits, batch))
+            tokens += int(batch.real.sum())
+            parts.append((batch, values))
+        return cls(model, parts, loss / tokens, tokens)
 
     @torch.no_grad()
-    def replaced(self, layer: int, edits: Callable[[], dict[Site, Edit]]) -> float:
-        """The loss with edits at sites of a block; `edits` makes them anew for each batch."""
-        loss = 0.0
-        for ids, real, entries in self.parts:
-            entry = entries[layer].to(next(self.model.network.parameters()).dtype)
-            protected = {site: _after_first(edit) for site, edit in edits().items()}
-            loss += _summed(self.model, ids, real, protected, Restart(layer, entry))[0]
-        return loss / self.tokens
+    def replaced(self, site: Site, replacements: Sequence[Replacement]) -> list[float]:
+        """The loss with the site's value replaced, for each replacement, in nats."""
+        losses = torch.zeros(len(replacements), dtype=torch.double)
+        for number, (batch, values) in enumerate(self.parts):
+            one = int(batch.real.sum()) * self.model.vocabulary
+            together = max(1, ROOM // max(one, 1))
+            for start in range(0, len(replacements), together):
+                new = [make(number, values) for make in replacements[start:][:together]]
+                losses[start : start + len(new)] += self._under(batch, values, site, new)
+        return [float(loss) / self.tokens for loss in losses]
 
-    def reconstructed(self, dictionary: Dictionary) -> float:
-        """The loss with the target site's value as the dictionary rebuilds it."""
-
-        def edits() -> dict[Site, Edit]:
-            if dictionary.site_out is None:
-                return {dictionary.site: lambda x: _rebuilt(dictionary, x, None)}
-            seen: list[Tensor] = []
-
-            def look(x: Tensor) -> Tensor:
-                seen.append(x)
-                return x
-
-            def rebuild(y: Tensor) -> Tensor:
-                return torch.cat([y[:, :1], _rebuilt(dictionary, seen[0][:, 1:], y[:, 1:])], dim=1)
-
-            return {dictionary.site: look, dictionary.site_out: rebuild}
-
-        return self.replaced(dictionary.site.layer, edits)
-
-    def ablated(self, site: Site, value: Tensor | None) -> float:
-        """The loss with the site's value replaced by `value [d]`; None for zero."""
-        if value is None:
-            return self.replaced(site.layer, lambda: {site: torch.zeros_like})
-        return self.replaced(site.layer, lambda: {site: lambda x: value.expand_as(x)})
+    def _under(
+        self, batch: Batch, values: Mapping[Site, Tensor], site: Site, new: Sequence[Tensor]
+    ) -> Tensor:
+        """The summed loss of the batch under each of the `new` values of the site, `[new]`."""
+        before, entry = values[site], values[_entry(site)]
+        put = torch.cat([torch.cat([before[:, :1], value[:, 1:]], dim=1) for value in new])
+        copies = (len(new), 1, 1)
+        logits = self.model.logits(
+            batch.ids.repeat(len(new), 1),
+            at=_before(batch.real).repeat(len(new), 1),
+            edits={site: lambda x: put},
+            restart=Restart(site.layer, entry.repeat(copies)),
+        )
+        return _summed(logits, batch, len(new))
 
 
-def _rebuilt(dictionary: Dictionary, x: Tensor, target: Tensor | None) -> Tensor:
-    flat = x.reshape(-1, x.shape[-1])
-    there = None if target is None else target.reshape(-1, target.shape[-1])
-    rebuilt = dictionary.reconstruct(flat, there)
-    return rebuilt.reshape((x if target is None else target).shape)
+def zeroed(site: Site) -> Replacement:
+    """Zero ablation."""
+    return lambda number, values: torch.zeros_like(values[site])
+
+
+def held_at(site: Site, value: Tensor) -> Replacement:
+    """Ablation to a value, `[d]`."""
+    return lambda number, values: value.expand_as(values[site])
+
+
+def _entry(site: Site) -> Site:
+    return Site(site.layer, "resid_pre")
+
+
+def _before(real: Tensor) -> Tensor:
+    """The positions that predict the real tokens: each the one before."""
+    return torch.cat([real[:, 1:], torch.zeros_like(real[:, :1])], dim=1)
+
+
+def _summed(logits: Tensor, batch: Batch, copies: int = 1) -> Tensor:
+    """The summed loss of a batch's real tokens in each of its copies, `[copies]`."""
+    predicted = batch.ids[batch.real].repeat(copies)
+    loss = cross_entropy(logits, predicted, reduction="none")
+    return loss.double().reshape(copies, -1).sum(dim=1).cpu()
 
 
 def _after_first(edit: Edit) -> Edit:
@@ -134,16 +167,3 @@ def _after_first(edit: Edit) -> Edit:
         return torch.cat([x[:, :1], edit(x)[:, 1:]], dim=1)
 
     return protected
-
-
-def _summed(
-    model: Model,
-    ids: Tensor,
-    real: Tensor,
-    edits: dict[Site, Edit],
-    restart: Restart | None = None,
-) -> tuple[float, int]:
-    """Summed loss of the real tokens, and their number."""
-    logits = model.logits(ids, edits=edits, restart=restart)[:, :-1][real[:, 1:]]
-    loss = cross_entropy(logits, ids[:, 1:][real[:, 1:]], reduction="sum")
-    return float(loss), int(real.sum())

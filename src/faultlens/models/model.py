@@ -176,17 +176,20 @@ class Model:
         edits: Mapping[Site, Edit] | None = None,
         restart: Restart | None = None,
     ) -> Tensor:
-        """Logits in float32, `[batch, positions, vocabulary]`; with `at`, `[batch, vocabulary]`.
+        """Logits in float32, `[batch, positions, vocabulary]`; with `at`, `[chosen, vocabulary]`.
 
         Args:
             ids: right-padded token ids, `[batch, positions]`.
-            at: for each row the position whose next-token logits are wanted, `[batch]`.
+            at: for each row the position whose next-token logits are wanted, `[batch]`; or which
+                positions, a mask `[batch, positions]`.
             edits: changes to the values at sites, applied during the pass.
             restart: skip the blocks before a layer, using its cached residual.
         """
         with self.edited(edits or {}), self._restarted(restart), self._fused():
             hidden = self.network.base_model(input_ids=ids, use_cache=False).last_hidden_state
-        if at is not None:
+        if at is not None and at.dtype == torch.bool:
+            hidden = hidden[at]
+        elif at is not None:
             hidden = hidden[torch.arange(len(ids), device=hidden.device), at]
         logits: Tensor = self.network.get_output_embeddings()(hidden).float()
         cap = getattr(self._config, "final_logit_softcapping", None)  # Gemma 2

@@ -74,6 +74,23 @@ class ConstantNorm:
         return norm / math.sqrt(x.shape[-1])
 
 
+@dataclass(frozen=True)
+class OneFactor:
+    """Every token is multiplied by one factor, which is not folded into the tensors.
+
+    What the doctor tries is read so, since folding copies the tensors; what is in force is folded.
+    """
+
+    factor: float
+    eps: float = 0.0
+
+    def shift(self, x: Tensor) -> Tensor:
+        return x.new_zeros(1)
+
+    def scale(self, x: Tensor) -> Tensor:
+        return x.new_full((1,), 1 / self.factor)
+
+
 def normalised(how: Normalisation, x: Tensor) -> Tensor:
     """`(x − shift) / (scale + eps)`; the tensor itself where nothing is to be done."""
     if isinstance(how, Unscaled):

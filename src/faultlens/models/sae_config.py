@@ -8,7 +8,6 @@ refused in a sentence.
 
 from __future__ import annotations
 
-import difflib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -17,6 +16,7 @@ from typing import Any
 
 from faultlens.errors import UserError
 from faultlens.models.normalisation import NORMALISATIONS
+from faultlens.models.sae_fields import FROM_MODEL, OLD_NAMES, is_new_form, refuse_misspelt
 from faultlens.models.sites import Site
 
 CONFIG = "cfg.json"
@@ -41,22 +41,6 @@ _NOT_TOKEN_BY_TOKEN = {
     "temporal": "it encodes a token by those before it, but here each is encoded by itself",
     "abstopk": "its activations can be negative, but here a feature fires where it is above 0",
 }
-_OLD_NAMES = {
-    "hook_point": "hook_name",
-    "hook_point_head_index": "hook_head_index",
-    "activation_fn_str": "activation_fn",
-}
-# Of SAELens 6: what a configuration can hold beside its metadata.
-_FIELDS = frozenset(
-    """apply_b_dec_to_input architecture d_in d_out d_sae device dtype k metadata
-    normalize_activations rescale_acts_by_decoder_norm reshape_activations
-    residual_threshold max_iterations stop_on_duplicate_support
-    activation_fn finetuning_scaling_factor hook_head_index""".split()
-)
-_FROM_MODEL = frozenset(
-    "hook_name hook_name_out hf_hook_name prepend_bos model_from_pretrained_kwargs "
-    "hook_head_index seqpos_slice".split()
-)
 
 
 @dataclass(frozen=True)
@@ -112,7 +96,11 @@ def read_json(path: Path) -> dict[str, Any]:
 
 
 def site_in(raw: Mapping[str, Any], where: str) -> Site:
-    """The site that a configuration names, before anything else of it is looked at."""
+    """The site that a configuration names, before anything else of it is looked at.
+
+    Raises UserError if it names none, or a field is misspelt.
+    """
+    refuse_misspelt(raw, where)
     return _site(_fields(raw, {}), where, "hook_name", "hf_hook_name")
 
 
@@ -129,8 +117,8 @@ def parse_config(
     Raises:
         UserError: a field is missing, misspelt, or has a value that is not supported.
     """
-    new_form = _is_new(raw)
-    _refuse_misspelt(raw, where, new_form)
+    new_form = is_new_form(raw)
+    refuse_misspelt(raw, where)
     fields = _fields(raw, overrides or {})
     architecture = _architecture(fields, where, new_form)
     _refuse_unsupported(fields, where)
@@ -158,20 +146,12 @@ def parse_config(
     )
 
 
-def _is_new(raw: Mapping[str, Any]) -> bool:
-    metadata = raw.get("metadata")
-    version = raw.get("sae_lens_version")
-    if not version and isinstance(metadata, Mapping):
-        version = metadata.get("sae_lens_version")
-    return bool(version) and int(str(version).split(".")[0]) >= 6
-
-
 def _fields(raw: Mapping[str, Any], overrides: Mapping[str, Any]) -> dict[str, Any]:
     """All fields side by side, under their newer names."""
     metadata = raw.get("metadata")
-    fields = {_OLD_NAMES.get(name, name): value for name, value in raw.items()}
+    fields = {OLD_NAMES.get(name, name): value for name, value in raw.items()}
     if isinstance(metadata, Mapping):
-        fields.update({name: value for name, value in metadata.items() if name in _FROM_MODEL})
+        fields.update({name: value for name, value in metadata.items() if name in FROM_MODEL})
     fields.update(overrides)
     kwargs = fields.get("activation_fn_kwargs")
     if fields.get("activation_fn") == "topk" and isinstance(kwargs, Mapping) and "k" in kwargs:
@@ -179,31 +159,10 @@ def _fields(raw: Mapping[str, Any], overrides: Mapping[str, Any]) -> dict[str, A
     return fields
 
 
-def _refuse_misspelt(raw: Mapping[str, Any], where: str, new_form: bool) -> None:
-    """A field that is nearly one that counts, or in the newer form any unknown one."""
-    metadata = raw.get("metadata")
-    known = _FIELDS | set(_OLD_NAMES) | _FROM_MODEL | {"sae_lens_version"}
-    for name in raw:
-        if name in known:
-            continue
-        absent = [field for field in [*_FIELDS, *_FROM_MODEL] if field not in raw]
-        near = difflib.get_close_matches(name, absent, n=1, cutoff=0.9)
-        if near or new_form:
-            hint = f": did you mean {near[0]!r}?" if near else ": expected those of SAELens 6"
-            raise UserError(f"{where} has an unknown field {name!r}{hint}")
-    for name in metadata if isinstance(metadata, Mapping) else ():
-        absent = [field for field in _FROM_MODEL if field not in metadata]  # type: ignore[operator]
-        near = difflib.get_close_matches(name, absent, n=1, cutoff=0.9)
-        if name not in _FROM_MODEL and near and name != "hf_hook_name_out":
-            raise UserError(
-                f"{where} has an unknown field 'metadata.{name}': did you mean {near[0]!r}?"
-            )
-
-
 def _architecture(fields: Mapping[str, Any], where: str, new_form: bool) -> str:
     architecture = fields.get("architecture", None if new_form else "standard")
     known = [*ENCODED_HERE, *BY_SAELENS]
-    if architecture in _NOT_TOKEN_BY_TOKEN:
+    if isinstance(architecture, str) and architecture in _NOT_TOKEN_BY_TOKEN:
         raise UserError(
             f"{where}: architecture {architecture!r} cannot be read: "
             f"{_NOT_TOKEN_BY_TOKEN[architecture]}"
@@ -238,7 +197,7 @@ def _normalisation(fields: Mapping[str, Any], where: str, new_form: bool) -> str
         value = "expected_average_only_in" if value else "none"
     if value is None:
         value = "none"
-    if value not in NORMALISATIONS:
+    if value not in list(NORMALISATIONS):
         raise UserError(
             f"{where}: normalize_activations = {value!r}, expected one of "
             f"{', '.join(NORMALISATIONS)}"

@@ -96,12 +96,30 @@ def _quietly() -> Iterator[None]:
 
 @contextmanager
 def _cache_only(wanted: bool) -> Iterator[None]:
-    """Keep the hub's library from asking a network that is not there, with its long retries."""
-    from huggingface_hub import constants
+    """Keep the hub's library from asking a network that is not there, with its long retries.
 
-    before = constants.HF_HUB_OFFLINE
-    constants.HF_HUB_OFFLINE = before or wanted
+    And SAELens, which asks the hub for the shapes of tensors (of Gemma 3 among others) even when
+    their file is in the cache: it is given those of that file.
+    """
+    from huggingface_hub import constants
+    from sae_lens.loading import pretrained_sae_loaders as loaders
+
+    offline, shapes = constants.HF_HUB_OFFLINE, loaders.get_safetensors_tensor_shapes
+    if wanted:
+        constants.HF_HUB_OFFLINE = True
+        loaders.get_safetensors_tensor_shapes = _cached_shapes
     try:
         yield
     finally:
-        constants.HF_HUB_OFFLINE = before
+        constants.HF_HUB_OFFLINE = offline
+        loaders.get_safetensors_tensor_shapes = shapes
+
+
+def _cached_shapes(repo: str, filename: str) -> dict[str, list[int]]:
+    """The shapes of the tensors in a repository's file, which must be in the cache."""
+    from huggingface_hub import hf_hub_download
+    from safetensors import safe_open
+
+    path = hf_hub_download(repo, filename, local_files_only=True)
+    with safe_open(path, framework="pt") as file:
+        return {name: list(file.get_slice(name).get_shape()) for name in file.keys()}  # noqa: SIM118

@@ -123,14 +123,20 @@ def random_labellings(
         yield categories, random_groups(len(corpus), size, permutations, rng)
 
 
-def auroc_null(site: SiteMeasures, members: np.ndarray) -> np.ndarray:
-    """The best AUROC of all features under each random group, `[permutations]`."""
+def auroc_null(site: SiteMeasures, members: np.ndarray, least: float = -np.inf) -> np.ndarray:
+    """The best AUROC of all features under each random group, `[permutations]`.
+
+    A feature that no group can bring to `least` is left out: what is below it may come out lower.
+    """
     n, features = site.values.shape
     size = int(members[0].sum())
     offset = np.full(features, -(size + 1) / (2 * (n - size)))
-    return max_null(site.ranks, 1 / (size * (n - size)), offset, members)
+    return max_null(site.ranks, 1 / (size * (n - size)), offset, members, least)
 
 
 def score_null(site: SiteMeasures, members: np.ndarray) -> np.ndarray:
     """The best score of all features under each random group, `[permutations]`."""
-    return max_null(site.above, 2.0, -site.above.sum(axis=0), members)
+    reaching = site.above.any(axis=0)
+    above = site.above[:, reaching]
+    found = max_null(above, 2.0, -above.sum(axis=0), members)
+    return found if reaching.all() else np.maximum(found, 0.0)  # 0: nobody's text is above

@@ -27,20 +27,26 @@ class Compared(Protocol):
     def features(self) -> np.ndarray: ...
 
 
-DIMENSIONS: dict[str, tuple[str, str, Callable[[Specification], str]]] = {
-    "pooling": ("selectivity", "pooling", lambda spec: spec.pooling),
-    "BOS": ("selectivity", "bos", lambda spec: "pooled" if spec.bos else "left out"),
-    "padding": ("selectivity", "padding", lambda spec: "pooled" if spec.padding else "masked"),
-    "order": ("selectivity", "order", lambda spec: spec.order),
+DIMENSIONS: dict[str, tuple[str, tuple[str, ...], Callable[[Specification], str]]] = {
+    "pooling": ("selectivity", ("pooling",), lambda spec: spec.pooling),
+    "BOS": ("selectivity", ("bos",), lambda spec: "pooled" if spec.bos else "left out"),
+    "padding": ("selectivity", ("padding",), lambda spec: "pooled" if spec.padding else "masked"),
+    "order": ("selectivity", ("order",), lambda spec: spec.order),
     "scale": (
         "selectivity",
-        "relative",
+        ("relative",),
         lambda spec: "relative to the norm" if spec.relative else "raw",
     ),
-    "threshold": ("specialist", "percentile", lambda spec: f"{spec.percentile:g}th percentile"),
-    "rule": ("specialist", "rule", lambda spec: str(spec.rule)),
+    "threshold": (
+        "specialist",
+        ("percentile", "threshold"),
+        lambda spec: (
+            f"{spec.percentile:g}th percentile" if spec.threshold is None else "as asked for"
+        ),
+    ),
+    "rule": ("specialist", ("rule",), lambda spec: str(spec.rule)),
 }
-"""For each dimension the measure it is looked at by, the field that holds it, and its words."""
+"""For each dimension the measure it is looked at by, the fields that hold it, and its words."""
 
 
 def choices(
@@ -70,13 +76,15 @@ def choices(
 def _dimension(
     name: str, specs: Sequence[Specification], outcomes: Sequence[Compared], default: int
 ) -> Iterator[Choice]:
-    by, field, words = DIMENSIONS[name]
+    by, fields, words = DIMENSIONS[name]
     beyond = [float(outcome.beyond.any(axis=1).mean()) for outcome in outcomes]
     same = [float((o.features == outcomes[default].features).mean()) for o in outcomes]
-    values = dict.fromkeys(getattr(spec, field) for spec in specs)
-    for value in values:
-        making = [i for i, spec in enumerate(specs) if getattr(spec, field) == value]
-        alone = _distinct(replace(specs[default], **{field: value}, errors=[]))
+    held = [tuple(getattr(spec, field) for field in fields) for spec in specs]
+    for value in dict.fromkeys(held):
+        making = [i for i, holds in enumerate(held) if holds == value]
+        alone = _distinct(
+            replace(specs[default], **dict(zip(fields, value, strict=True)), errors=[])
+        )
         place = next(i for i, spec in enumerate(specs) if replace(spec, errors=[]) == alone)
         yield Choice(
             name=name,

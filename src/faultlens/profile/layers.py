@@ -18,13 +18,16 @@ from faultlens.profile.result import (
     Trend,
 )
 
+MIXTURES = 500  # random directions behind the cosine that counts as chance
+CHANCE = 0.99  # the quantile of theirs that a feature's has to exceed
 SAMPLED = 512  # earlier features whose nearest are looked up for the typical cosine
 
-TOP: dict[str, Callable[[CategoryReading], str]] = {
+TOP: dict[str, Callable[[CategoryReading], str | None]] = {
     "selectivity": lambda reading: reading.selectivity.feature,
     "specialist": lambda reading: reading.specialist.feature,
-    "peak": lambda reading: reading.peak.feature,
+    "peak": lambda reading: None if reading.peak is None else reading.peak.feature,
 }
+"""A category's top feature by each measure; None where nothing fires on its texts."""
 
 
 def by_kind(sites: Mapping[str, SiteReading]) -> dict[str, list[str]]:
@@ -109,14 +112,15 @@ def _step(
         first, second = _unit(decoders[earlier]), _unit(decoders[later])
         if first.shape[1] == second.shape[1]:
             directions = first, second
-    found = {
-        by: {
-            category: _successor(top(reading), top(sites[later].categories[category]), directions)
-            for category, reading in sites[earlier].categories.items()
-        }
-        for by, top in TOP.items()
-    }
-    typical = None
+    typical = chance = None
+    if directions is not None:
+        chance = _chance_cosine(*directions)
+    found: dict[str, dict[str, Successor]] = {by: {} for by in TOP}
+    for by, top in TOP.items():
+        for category, reading in sites[earlier].categories.items():
+            before, after = top(reading), top(sites[later].categories[category])
+            if before is not None and after is not None:
+                found[by][category] = _successor(before, after, directions, chance)
     if directions is not None:
         first, second = directions
         sampled = first[:: max(1, len(first) // SAMPLED)]
@@ -124,8 +128,26 @@ def _step(
     return LayerStep(earlier, later, typical, **found)
 
 
+def _chance_cosine(earlier: np.ndarray, later: np.ndarray) -> float:
+    """What 1 % of directions that are no feature's reach with their nearest later feature.
+
+    They are mixtures of all earlier features with independent normal weights, and so fill the space
+    as unevenly as the features do: where these crowd in a few dimensions, unrelated ones are near.
+
+    Args:
+        earlier: unit directions, `[features, d]`.
+        later: likewise.
+    """
+    weights = np.random.default_rng(0).standard_normal((MIXTURES, len(earlier)))
+    mixtures = _unit(weights.astype(earlier.dtype) @ earlier)
+    return float(np.quantile((mixtures @ later.T).max(axis=1), CHANCE))
+
+
 def _successor(
-    earlier: str, later: str, directions: tuple[np.ndarray, np.ndarray] | None
+    earlier: str,
+    later: str,
+    directions: tuple[np.ndarray, np.ndarray] | None,
+    chance: float | None,
 ) -> Successor:
     first, second = _index(earlier), _index(later)
     if directions is None:
@@ -140,6 +162,7 @@ def _successor(
         rank=1 + int((cosines > cosines[second]).sum()),
         nearest=f"{later.rpartition('/')[0]}/{nearest}",
         nearest_cosine=float(cosines[nearest]),
+        chance_cosine=chance,
     )
 
 
@@ -148,8 +171,10 @@ def _trends(
 ) -> Iterator[Trend]:
     readings = [sites[name].categories[category] for name in names]
     layers = [int(sites[name].layer or 0) for name in names]
-    yield _trend("peak", kind, layers, [r.peak.activation for r in readings])
-    relative = [r.peak.relative for r in readings if r.peak.relative is not None]
+    peaks = [r.peak for r in readings if r.peak is not None]
+    if len(peaks) == len(readings):
+        yield _trend("peak", kind, layers, [peak.activation for peak in peaks])
+    relative = [peak.relative for peak in peaks if peak.relative is not None]
     if len(relative) == len(readings):
         yield _trend("relative peak", kind, layers, relative)
     yield _trend("top sum", kind, layers, [r.top_sum for r in readings])

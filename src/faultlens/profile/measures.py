@@ -86,14 +86,17 @@ class SiteMeasures:
 
     def score(self, inside: np.ndarray) -> np.ndarray:
         """n_in(A > τ) − n_out(A > τ) of each feature; `[firing]`."""
-        within = self.above[inside].sum(axis=0)
+        within = inside.astype(np.float32) @ self.above  # whole numbers: exact
         result: np.ndarray = 2 * within - self.above.sum(axis=0)
         return result
 
+    def leaders(self, inside: np.ndarray, k: int) -> np.ndarray:
+        """The columns with the k largest maxima inside, the largest first; ties: lower index."""
+        return np.argsort(-self.values[inside].max(axis=0), kind="stable")[:k]
+
     def shortlist(self, inside: np.ndarray, k: int) -> int:
-        """The column with the best score among the k with the largest maxima (the study's rule)."""
-        peaks = self.values[inside].max(axis=0)
-        leaders = np.argsort(-peaks, kind="stable")[:k]
+        """The column with the best score among the leaders (the study's rule)."""
+        leaders = self.leaders(inside, k)
         return int(leaders[np.argmax(self.score(inside)[leaders])])
 
     def geometry(self, inside: np.ndarray, k: int) -> tuple[float, float, float]:

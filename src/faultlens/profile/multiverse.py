@@ -11,23 +11,24 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
-from scipy.sparse import csr_matrix, diags
 
 from faultlens.corpus.texts import Corpus
-from faultlens.errors import UserError
 from faultlens.features.lens import Lens
 from faultlens.features.reading import Long
+from faultlens.features.store import ActivationStore
 from faultlens.profile.chance import auroc_null, random_labellings, score_null
 from faultlens.profile.choices import choices
-from faultlens.profile.extraction import Pooled, read_ways
+from faultlens.profile.extraction import Pooled, extract
 from faultlens.profile.measures import DEFAULT_PERCENTILE, SiteMeasures
 from faultlens.profile.result import Multiverse, MultiverseClaim, Specification
 from faultlens.profile.specifications import (
     PERCENTILES,
     RULES,
+    Threshold,
     Way,
     is_default,
     specifications,
+    thresholds,
     way_of,
     ways,
 )
@@ -35,8 +36,8 @@ from faultlens.progress import Progress
 from faultlens.stats.label_null import permutation_p
 from faultlens.stats.multiplicity import holm
 
-Key = tuple[Way, bool, float | None, str | None]
-"""What tells the outcomes of specifications apart: way, relative, percentile, rule."""
+Key = tuple[Way, bool, Threshold, str | None]
+"""What tells the outcomes of specifications apart: way, relative, threshold, rule."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,21 +49,14 @@ class Outcome:
     features: np.ndarray  # its index; −1 where nothing fires
 
 
-def check_choices(threshold: float | None, length_strata: int | None) -> None:
-    """Raises UserError for a choice that the method study does not keep: it tries its own."""
-    for name, given in (("--threshold", threshold), ("--length-strata", length_strata)):
-        if given is not None:
-            raise UserError(
-                f"the method study (--multiverse) tries its own thresholds and shuffles among all "
-                f"texts: leave out {name}, or run it by itself"
-            )
-
-
 def method_study(
     lens: Lens,
     corpus: Corpus,
+    store: ActivationStore,
     *,
     pooling: str,
+    threshold: float | None,
+    strata: np.ndarray | None,
     top_k: int,
     permutations: int,
     seed: int,
@@ -75,7 +69,11 @@ def method_study(
     Args:
         lens: a model and its dictionaries.
         corpus: the texts and their categories.
+        store: what fires on their tokens, as the lens reads them.
         pooling: of the default specification; added to the poolings tried if it is not among them.
+        threshold: τ of the default specification, tried beside the percentiles; relative to the
+            norm it is divided by a site's mean norm. None: the default is a percentile.
+        strata: labels are shuffled only within them, whole numbers `[texts]`; None: among all.
         top_k: of the shortlist rule.
         permutations: random labellings behind each p-value, the same for every specification.
         seed: of the labellings.
@@ -88,21 +86,26 @@ def method_study(
     """
     every = ways(pooling, lens.dictionaries[0].convention.prepend_bos)
     distinct = list(dict.fromkeys(way.canonical for way in every))
-    tick = progress.start("Reading in every way", len(corpus))
-    read = read_ways(lens, corpus.texts, distinct, long, tick)
-    tests = _Tests.of(corpus, permutations, seed, top_k, alpha)
+    tick = progress.start("Reading padding", len(corpus))
+    read = extract(lens, corpus.texts, store, distinct, long, tick)
+    tests = _Tests.of(corpus, threshold, strata, permutations, seed, top_k, alpha)
     tick = progress.start("Testing specifications", 2 * len(distinct))
     outcomes: dict[Key, Outcome] = {}
-    for way, by_site in read.items():
+    for way in distinct:
+        by_site = read.pooled(way)
         for relative in (False, True):
             sites = [_measures(pooled, relative) for pooled in by_site.values()]
-            for (percentile, rule), outcome in tests.outcomes(sites):
-                outcomes[way, relative, percentile, rule] = outcome
+            for (cut, rule), outcome in tests.outcomes(sites, _scales(by_site, relative)):
+                outcomes[way, relative, cut, rule] = outcome
             tick(1)
-    specs = specifications(distinct)
+    specs = specifications(distinct, threshold)
     found = {by: [outcomes[_key(spec)] for spec in of_by] for by, of_by in specs.items()}
     default = {
-        by: next(i for i, spec in enumerate(of_by) if is_default(spec, pooling, DEFAULT_PERCENTILE))
+        by: next(
+            i
+            for i, spec in enumerate(of_by)
+            if is_default(spec, pooling, DEFAULT_PERCENTILE, threshold)
+        )
         for by, of_by in specs.items()
     }
     claims = [
@@ -119,62 +122,80 @@ class _Tests:
 
     inside: Mapping[str, np.ndarray]
     groups: Sequence[tuple[Sequence[str], np.ndarray]]
+    threshold: float | None
     top_k: int
     alpha: float
 
     @classmethod
-    def of(cls, corpus: Corpus, permutations: int, seed: int, top_k: int, alpha: float) -> _Tests:
+    def of(
+        cls,
+        corpus: Corpus,
+        threshold: float | None,
+        strata: np.ndarray | None,
+        permutations: int,
+        seed: int,
+        top_k: int,
+        alpha: float,
+    ) -> _Tests:
         labels = np.array(corpus.labels)
         inside = {category: labels == category for category in corpus.categories}
-        groups = list(random_labellings(corpus, permutations, seed, None))
-        return cls(inside, groups, top_k, alpha)
+        groups = list(random_labellings(corpus, permutations, seed, strata))
+        return cls(inside, groups, threshold, top_k, alpha)
 
     def outcomes(
-        self, sites: Sequence[SiteMeasures]
-    ) -> Iterator[tuple[tuple[float | None, str | None], Outcome]]:
-        """Both measures under every threshold and rule, for tables read in one way."""
-        best = [[self._most_selective(site, mask) for site in sites] for mask in self._masks]
-        yield (None, None), self._outcome(best, sites, [self._nulls(site, None) for site in sites])
-        for percentile in PERCENTILES:
-            cut = [_cut(site, percentile) for site in sites]
-            nulls = [self._nulls(site, percentile) for site in cut]
+        self, sites: Sequence[SiteMeasures], scales: Sequence[float]
+    ) -> Iterator[tuple[tuple[Threshold, str | None], Outcome]]:
+        """Both measures under every threshold and rule, for tables read in one way.
+
+        `scales` is what one unit of activation is in each table.
+        """
+        masks = list(self.inside.values())
+        best = [[_most_selective(site, mask) for site in sites] for mask in masks]
+        nulls = [
+            self._auroc_nulls(site, [row[place][1] for row in best])
+            for place, site in enumerate(sites)
+        ]
+        yield ((None, None), None), self._outcome(best, sites, nulls)
+        leaders = [[site.leaders(mask, self.top_k) for site in sites] for mask in masks]
+        percentiles = _percentiles(sites)
+        for threshold in thresholds(self.threshold):
+            percentile, asked = threshold
+            heights = (
+                percentiles[percentile]
+                if percentile is not None
+                else [float(asked or 0.0) * scale for scale in scales]
+            )
+            cut = [
+                replace(site, threshold=height) for site, height in zip(sites, heights, strict=True)
+            ]
+            nulls = [self._score_nulls(site) for site in cut]
+            scores = [[site.score(mask) for site in cut] for mask in masks]
             for rule in RULES:
-                scored = [[self._scored(site, mask, rule) for site in cut] for mask in self._masks]
-                yield (percentile, rule), self._outcome(scored, cut, nulls)
+                scored = [
+                    [
+                        _highest(site, mask, score, among if rule == "shortlist" else None)
+                        for site, score, among in zip(cut, of_mask, leading, strict=True)
+                    ]
+                    for mask, of_mask, leading in zip(masks, scores, leaders, strict=True)
+                ]
+                yield (threshold, rule), self._outcome(scored, cut, nulls)
 
-    @property
-    def _masks(self) -> list[np.ndarray]:
-        return list(self.inside.values())
-
-    def _nulls(self, site: SiteMeasures, percentile: float | None) -> dict[str, np.ndarray]:
-        """The null of each category: of the score with a percentile, of AUROC without."""
+    def _auroc_nulls(self, site: SiteMeasures, observed: Sequence[float]) -> dict[str, np.ndarray]:
+        """The null of each category's AUROC, told apart only where it reaches an observed one."""
+        of_category = dict(zip(self.inside, observed, strict=True))
         nulls: dict[str, np.ndarray] = {}
         for categories, members in self.groups:
-            if not len(site.columns):
-                null = np.zeros(len(members))
-            elif percentile is None:
-                null = auroc_null(site, members)
-            else:
-                null = score_null(site, members)
+            least = min(of_category[category] for category in categories)
+            null = auroc_null(site, members, least) if len(site.columns) else np.zeros(len(members))
             nulls.update(dict.fromkeys(categories, null))
         return nulls
 
-    def _most_selective(self, site: SiteMeasures, mask: np.ndarray) -> tuple[int, float]:
-        if not len(site.columns):
-            return -1, 0.0
-        best = site.best(site.selectivity(mask), mask)
-        return int(site.columns[best.column]), best.value
-
-    def _scored(self, site: SiteMeasures, mask: np.ndarray, rule: str) -> tuple[int, float]:
-        if not len(site.columns):
-            return -1, 0.0
-        score = site.score(mask)
-        column = (
-            site.shortlist(mask, self.top_k)
-            if rule == "shortlist"
-            else site.best(score, mask).column
-        )
-        return int(site.columns[column]), float(score[column])
+    def _score_nulls(self, site: SiteMeasures) -> dict[str, np.ndarray]:
+        nulls: dict[str, np.ndarray] = {}
+        for categories, members in self.groups:
+            null = score_null(site, members) if len(site.columns) else np.zeros(len(members))
+            nulls.update(dict.fromkeys(categories, null))
+        return nulls
 
     def _outcome(
         self,
@@ -196,22 +217,53 @@ class _Tests:
 
 
 def _key(spec: Specification) -> Key:
-    return way_of(spec).canonical, spec.relative, spec.percentile, spec.rule
+    return way_of(spec).canonical, spec.relative, (spec.percentile, spec.threshold), spec.rule
 
 
 def _measures(pooled: Pooled, relative: bool) -> SiteMeasures:
-    matrix = pooled.matrix
+    values = pooled.values
     if relative:
-        matrix = csr_matrix(diags(1 / np.maximum(pooled.norms, 1e-30)) @ matrix, dtype=np.float32)
-    columns = np.unique(matrix.indices[matrix.data > 0])
-    return SiteMeasures(columns, matrix[:, columns].toarray(), threshold=0.0)
+        scale = 1 / np.maximum(pooled.norms, 1e-30)
+        values = (values * scale[:, None]).astype(np.float32)
+    return SiteMeasures(pooled.columns, values, threshold=0.0)
 
 
-def _cut(site: SiteMeasures, percentile: float) -> SiteMeasures:
-    """The same values with the threshold at a percentile of the positive ones."""
-    positive = site.values[site.values > 0]
-    height = float(np.percentile(positive, percentile)) if len(positive) else 0.0
-    return replace(site, threshold=height)
+def _most_selective(site: SiteMeasures, mask: np.ndarray) -> tuple[int, float]:
+    """The most selective feature and its AUROC; −1 where nothing fires."""
+    if not len(site.columns):
+        return -1, 0.0
+    best = site.best(site.selectivity(mask), mask)
+    return int(site.columns[best.column]), best.value
+
+
+def _highest(
+    site: SiteMeasures, mask: np.ndarray, score: np.ndarray, among: np.ndarray | None
+) -> tuple[int, float]:
+    """The feature with the best score, of all or of a shortlist; −1 where nothing fires."""
+    if not len(site.columns):
+        return -1, 0.0
+    column = site.best(score, mask).column if among is None else among[np.argmax(score[among])]
+    return int(site.columns[column]), float(score[column])
+
+
+def _percentiles(sites: Sequence[SiteMeasures]) -> dict[float, list[float]]:
+    """Each percentile of every site's positive values; 0 where nothing fires."""
+    found = []
+    for site in sites:
+        positive = site.values[site.values > 0]
+        heights = (
+            np.percentile(positive, PERCENTILES) if len(positive) else np.zeros(len(PERCENTILES))
+        )
+        found.append(heights.tolist())
+    return {
+        percentile: list(heights)
+        for percentile, heights in zip(PERCENTILES, zip(*found, strict=True), strict=True)
+    }
+
+
+def _scales(by_site: Mapping[str, Pooled], relative: bool) -> list[float]:
+    """What one unit of activation is in each table: 1, or 1 over the site's mean norm."""
+    return [1 / max(float(p.norms.mean()), 1e-30) if relative else 1.0 for p in by_site.values()]
 
 
 def _claim(

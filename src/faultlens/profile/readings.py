@@ -36,14 +36,15 @@ def category_reading(
     """One category at one site; `inside` is boolean `[texts]`."""
     total, share, inequality = site.geometry(inside, top_k)
     counts = _counts(site, specialist.best.column, inside)
+    fires = bool((site.values[inside] > 0).any())
     short = site.shortlist(inside, top_k)
     short_counts = _counts(site, short, inside)
     return CategoryReading(
         texts=int(inside.sum()),
-        peak=_peak(table, site, inside),
+        peak=_peak(table, site, inside) if fires else None,
         top_sum=total,
-        top_share=share,
-        gini=inequality,
+        top_share=share if fires else None,
+        gini=inequality if fires else None,
         selectivity=Selectivity(
             feature=site.feature(table, selective.best.column),
             auroc=selective.best.value,
@@ -62,10 +63,12 @@ def category_reading(
         ),
         shortlist_specialist=ShortlistSpecialist(
             site.feature(table, short), short_counts[0] - short_counts[1], *short_counts
-        ),
-        most_frequent=_most_frequent(table, site, inside),
+        )
+        if fires
+        else None,
+        most_frequent=_most_frequent(table, site, inside) if fires else None,
         most_selective=_most_selective(table, site, inside),
-        tail=_tail(site.values[inside])[0],
+        tail=_tail(site.values[inside])[0] if fires else None,
     )
 
 

@@ -13,8 +13,10 @@ from faultlens.features.reading import Long
 from faultlens.features.store import ActivationStore
 from faultlens.features.table import FeatureTable
 from faultlens.profile.extraction import check_long
+from faultlens.profile.lengths import length_strata as strata_of
+from faultlens.profile.lengths import text_lengths
 from faultlens.profile.measures import check_threshold
-from faultlens.profile.multiverse import check_choices, method_study
+from faultlens.profile.multiverse import method_study
 from faultlens.profile.pairs import contrast_pairs
 from faultlens.profile.result import MinimalPairs, Profile
 from faultlens.profile.study import ALPHA, profile_tables
@@ -57,7 +59,6 @@ def profile_lens(
     check_threshold(threshold)
     if multiverse:
         check_long(long)
-        check_choices(threshold, length_strata)
     store = ActivationStore()
     tick = progress.start("Reading texts", len(corpus))
     tables = lens.read(corpus.texts, pooling, long, tick, store)
@@ -79,12 +80,16 @@ def profile_lens(
         profile = replace(profile, pairs=found)
     if multiverse:
         cells = len(corpus.categories) * len(tables)
+        lengths = text_lengths(tables, corpus)[0]
         study = method_study(
             lens,
             corpus,
+            store,
             pooling=pooling,
+            threshold=threshold,
+            strata=None if length_strata is None else strata_of(lengths, length_strata),
             top_k=top_k,
-            permutations=min(permutations, max(2_000, 100 * cells)),  # after Holm still below α
+            permutations=min(permutations, max(1_000, 40 * cells)),  # after Holm well below α
             seed=seed,
             alpha=ALPHA,
             long=long,

@@ -11,6 +11,8 @@ from faultlens.profile.result import Specification
 
 POOLINGS = ("max", "mean", "sum", "last")
 PERCENTILES = (99.0, 99.5, 99.9)  # of the positive values: thresholds in any unit
+Threshold = tuple[float | None, float | None]
+"""A percentile of the positive values, or a τ that was asked for; (None, None) for AUROC."""
 RULES = ("exhaustive", "shortlist")
 ENCODE_FIRST, POOL_FIRST = "encode, then pool", "pool, then encode"
 
@@ -51,18 +53,27 @@ def ways(pooling: str, with_bos: bool) -> list[Way]:
     ]
 
 
-def specifications(read: Sequence[Way]) -> dict[str, list[Specification]]:
+def thresholds(given: float | None) -> list[Threshold]:
+    """Every threshold of the score: the percentiles, and a τ that was asked for."""
+    found: list[Threshold] = [(percentile, None) for percentile in PERCENTILES]
+    return found if given is None else [*found, (None, given)]
+
+
+def specifications(
+    read: Sequence[Way], threshold: float | None = None
+) -> dict[str, list[Specification]]:
     """Every specification of the two measures: by AUROC, and by score with threshold and rule.
 
-    Ways that give the same numbers make one specification, so that a share counts none twice.
+    A `threshold` that was asked for is tried beside the percentiles. Ways that give the same
+    numbers make one specification, so that a share counts none twice.
     """
     read = list(dict.fromkeys(way.canonical for way in read))
     by_auroc = [_specified(way, relative) for way in read for relative in (False, True)]
     by_score = [
-        _specified(way, relative, percentile, rule)
+        _specified(way, relative, cut, rule)
         for way in read
         for relative in (False, True)
-        for percentile in PERCENTILES
+        for cut in thresholds(threshold)
         for rule in RULES
     ]
     return {"selectivity": by_auroc, "specialist": by_score}
@@ -73,19 +84,22 @@ def way_of(spec: Specification) -> Way:
     return Way(spec.pooling, spec.bos, spec.padding, spec.order)
 
 
-def is_default(spec: Specification, pooling: str, percentile: float) -> bool:
-    """Whether this is what the study does unless told otherwise."""
+def is_default(
+    spec: Specification, pooling: str, percentile: float, threshold: float | None = None
+) -> bool:
+    """Whether this is what the study does, with the threshold asked for or else the percentile."""
+    cut: Threshold = (percentile, None) if threshold is None else (None, threshold)
     return (
         way_of(spec) == Way(pooling, False, False, ENCODE_FIRST).canonical
         and not spec.relative
-        and spec.percentile in (None, percentile)
+        and (spec.percentile, spec.threshold) in ((None, None), cut)
         and spec.rule in (None, "exhaustive")
     )
 
 
 def _specified(
-    way: Way, relative: bool, percentile: float | None = None, rule: str | None = None
+    way: Way, relative: bool, cut: Threshold = (None, None), rule: str | None = None
 ) -> Specification:
-    return Specification(
-        way.pooling, way.bos, way.padding, way.order, relative, percentile, rule, way.errors
-    )
+    percentile, threshold = cut
+    read = way.pooling, way.bos, way.padding, way.order
+    return Specification(*read, relative, percentile, rule, way.errors, threshold)

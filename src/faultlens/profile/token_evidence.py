@@ -149,9 +149,10 @@ def token_evidence(
     features: dict[str, FeatureTokens] = {}
     for name, site in sites.items():
         wanted = {
-            int(top(reading).rpartition("/")[2])
+            int(feature.rpartition("/")[2])
             for reading in site.categories.values()
             for top in TOP.values()
+            if (feature := top(reading)) is not None
         }
         found = feature_tokens(
             tokens, store.firings(name), site.d_sae, sorted(wanted), corpus.labels

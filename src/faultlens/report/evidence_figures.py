@@ -106,7 +106,7 @@ def specification_curve(study: Multiverse, by: str) -> dict[str, Any]:
 
 def _choice_rows(specs: Sequence[Specification]) -> list[str]:
     """Every choice that any specification makes, those of a kind side by side, errors last."""
-    kinds = ("pooling", "BOS", "relative", "percentile", "shortlist", "✗")
+    kinds = ("pooling", "BOS", "relative", "percentile", "τ", "shortlist", "✗")
     words = dict.fromkeys(word for spec in specs for word in made(spec))
     return [word for kind in kinds for word in words if _kind(word, kinds) == kind]
 
@@ -121,6 +121,7 @@ def made(spec: Specification) -> list[str]:
     found += ["BOS pooled"] if spec.bos else []
     found += ["relative to the norm"] if spec.relative else []
     found += [f"{number(spec.percentile)}th percentile"] if spec.percentile is not None else []
+    found += [f"τ = {number(spec.threshold)}"] if spec.threshold is not None else []
     found += ["shortlist"] if spec.rule == "shortlist" else []
     found += ["✗ padding pooled"] if spec.padding else []
     return found + (["✗ pooled, then encoded"] if spec.order.startswith("pool") else [])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from faultlens.profile.result import LayerStep, Profile, Successor
-from faultlens.report.numbers import NOT_DONE, auroc, counted, number, share
+from faultlens.report.numbers import NOT_DONE, NOTHING_FIRES, auroc, counted, listed, number, share
 from faultlens.report.parts import Cell, Column, Figure, Paragraph, Part, Table, shown_first, table
 from faultlens.report.profile_figures import coverage_lines, tail_curves
 
@@ -52,12 +52,25 @@ def layer_parts(profile: Profile) -> list[Part]:
     """Whether top features persist from layer to layer, and what grows with depth."""
     compared = profile.layers
     if compared is None:
-        return [Paragraph("Not compared: there are fewer than two layers of a kind.")]
+        return [Paragraph(_not_compared(profile))]
     return [
         Paragraph(_persistence(compared.steps)),
         *shown_first(_successors(compared.steps), FIRST_ROWS, "steps"),
         *shown_first(_trends(profile), FIRST_ROWS, "trends"),
     ]
+
+
+def _not_compared(profile: Profile) -> str:
+    nameless = [name for name, site in profile.sites.items() if site.layer is None]
+    if len(nameless) > 1:
+        return (
+            f"Not compared: the layers of {listed(nameless)} are not known. A site's name starts "
+            "with its layer, and names that agree in the rest are compared: 6-res-jb, 8-res-jb."
+        )
+    return (
+        "Not compared: there are fewer than two layers of a kind. Sites whose names agree in all "
+        "but the layer that they start with are compared: 6-res-jb, 8-res-jb."
+    )
 
 
 def _persistence(steps: list[LayerStep]) -> str:
@@ -72,9 +85,17 @@ def _persistence(steps: list[LayerStep]) -> str:
     if not known:
         return f"{text}. Directions were not compared: that needs the dictionaries."
     nearest = sum(bool(s.persists) for s in known)
+    chance = [s.chance_cosine for s in known if s.chance_cosine is not None]
     typical = [step.typical_cosine for step in steps if step.typical_cosine is not None]
+    floor = (
+        f", with a cosine above what 1 % of directions that are no feature's reach "
+        f"({number(min(chance))} to {number(max(chance))}, by step)"
+        if chance
+        else ""
+    )
     return (
-        f"{text}; {nearest} of {len(known)} go to the feature that is nearest in direction. "
+        f"{text}; {nearest} of {len(known)} persist: they go to the feature that is nearest in "
+        f"direction{floor}. "
         f"The nearest feature of the next layer has a cosine of {number(min(typical))} to "
         f"{number(max(typical))} for a typical feature (the median, by step)."
     )
@@ -86,14 +107,16 @@ def _successors(steps: list[LayerStep]) -> Table:
         for category, found in step.selectivity.items():
             rows.append([category, *_successor(found)])
     return table(
-        "Each category's most selective feature and that of the next layer. ✓ marks those where "
-        "the later one is the nearest to the earlier in direction.",
+        "Each category's most selective feature and that of the next layer. ✓ marks those that "
+        "persist: the later one is the nearest to the earlier in direction, and nearer than the "
+        "nearest of 99 % of directions that are no feature's.",
         [
             Column("Category"),
             Column("At one layer"),
             Column("At the next"),
             Column("Same index"),
             Column("Cosine", "right", "Of the two features' decoder directions."),
+            Column("Chance", "right", "A cosine that 1 % of mixtures of features reach."),
             Column("Rank", "right", "Of the later one by cosine, among its dictionary's features."),
             Column("Nearest at the next", explanation="The feature with the largest cosine."),
         ],
@@ -108,6 +131,7 @@ def _successor(found: Successor) -> list[Cell | str]:
         Cell(found.later, marked=bool(found.persists)),
         "yes" if found.same_index else "no",
         NOT_KNOWN if found.cosine is None else number(found.cosine),
+        NOT_KNOWN if found.chance_cosine is None else number(found.chance_cosine),
         NOT_KNOWN if found.rank is None else f"{found.rank:,}",
         Cell(str(found.nearest), f"cosine {number(found.nearest_cosine or 0.0)}")
         if known
@@ -202,6 +226,9 @@ def _within(profile: Profile) -> list[Part]:
         for name, site in profile.sites.items():
             found = site.categories[category]
             frequent, selective = found.most_frequent, found.most_selective
+            if frequent is None or found.tail is None:
+                rows.append([category, name, NOTHING_FIRES, *["none"] * 4])
+                continue
             rows.append(
                 [
                     category,

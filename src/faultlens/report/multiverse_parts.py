@@ -53,6 +53,7 @@ def _claims(profile: Profile, study: Multiverse) -> Table:
         for by in MEASURES:
             row += _claim(found[category, by])
         rows.append(row)
+    within = "" if profile.length_strata is None else " within strata of length"
     columns = [Column("Category")]
     for by, measure in MEASURES.items():
         count = len(study.specifications[by])
@@ -63,8 +64,8 @@ def _claims(profile: Profile, study: Multiverse) -> Table:
         ]
     return table(
         "The claim that a category has a feature beyond chance at some site (Holm over categories "
-        f"× sites, {study.permutations:,} permutations), and the share of specifications under "
-        "which it holds.",
+        f"× sites, {study.permutations:,} permutations{within}), and the share of specifications "
+        "under which it holds.",
         columns,
         rows,
     )

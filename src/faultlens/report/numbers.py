@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+NOTHING_FIRES = "nothing fires"
+"""What is written for a category on whose texts no feature fires."""
 NOT_DONE = "not done"
 """What is written where a result holds None: a thing not done is never shown as zero."""
 

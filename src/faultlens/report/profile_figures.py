@@ -7,7 +7,7 @@ from typing import Any
 
 from faultlens.profile.result import CategoryReading, Profile
 from faultlens.report.drawing import COLOURS, DASHES, SYMBOLS, axis, layout, plain, ticks
-from faultlens.report.numbers import auroc, number, p_value
+from faultlens.report.numbers import NOTHING_FIRES, auroc, number, p_value
 
 CELLS_WITH_TEXT = 12  # columns up to which a heat map's cells hold words
 
@@ -96,19 +96,23 @@ def peak_lines(profile: Profile) -> tuple[dict[str, Any], bool] | None:
     if not _kinds(profile):
         return None
     relative = all(
-        reading.peak.relative is not None
+        reading.peak is None or reading.peak.relative is not None
         for site in profile.sites.values()
         if site.layer is not None
         for reading in site.categories.values()
     )
 
-    def height(reading: CategoryReading) -> float:
+    def height(reading: CategoryReading) -> float | None:
         peak = reading.peak
+        if peak is None:
+            return None
         return peak.activation if not relative or peak.relative is None else peak.relative
 
     def named(reading: CategoryReading) -> str:
-        peak = reading.peak
-        return f"{plain(peak.feature)}, peak {number(peak.activation)}, Gini {number(reading.gini)}"
+        peak, gini = reading.peak, reading.gini
+        if peak is None or gini is None:
+            return NOTHING_FIRES
+        return f"{plain(peak.feature)}, peak {number(peak.activation)}, Gini {number(gini)}"
 
     traces = _lines(profile, height, named)
     below = _lines(profile, lambda reading: reading.gini, named)
@@ -131,13 +135,17 @@ def coverage_lines(profile: Profile) -> dict[str, Any] | None:
     """
     if not _kinds(profile):
         return None
+
+    def named(reading: CategoryReading) -> str:
+        most = reading.most_frequent
+        if most is None:
+            return NOTHING_FIRES
+        return f"{plain(most.feature)} on {most.texts} of {reading.texts} texts"
+
     traces = _lines(
         profile,
-        lambda reading: reading.most_frequent.coverage,
-        lambda reading: (
-            f"{plain(reading.most_frequent.feature)} on {reading.most_frequent.texts} of "
-            f"{reading.texts} texts"
-        ),
+        lambda reading: None if reading.most_frequent is None else reading.most_frequent.coverage,
+        named,
     )
     for (kind, names), dash in zip(_kinds(profile).items(), DASHES * len(traces), strict=False):
         frequent = [profile.sites[name].most_frequent for name in names]
@@ -191,7 +199,7 @@ def tail_curves(profile: Profile) -> dict[str, Any]:
 
 def _lines(
     profile: Profile,
-    height: Callable[[CategoryReading], float],
+    height: Callable[[CategoryReading], float | None],
     words: Callable[[CategoryReading], str],
 ) -> list[dict[str, Any]]:
     """A line for each category and kind of site over the layers."""

@@ -6,6 +6,7 @@ from faultlens.profile.result import Profile
 from faultlens.report.layer_parts import difficulty_table, layer_parts, spread_parts
 from faultlens.report.multiverse_parts import multiverse_parts
 from faultlens.report.numbers import (
+    NOTHING_FIRES,
     auroc,
     counted,
     listed,
@@ -170,8 +171,10 @@ def _scores(profile: Profile) -> Table:
                     p_value(best.p_value),
                     p_value(best.p_holm),
                     f"{best.ties}",
-                    short.feature,
-                    f"{short.score} ({short.inside} / {short.outside})",
+                    NOTHING_FIRES if short is None else short.feature,
+                    "none"
+                    if short is None
+                    else f"{short.score} ({short.inside} / {short.outside})",
                 ]
             )
     heights = [f"{name} {number(site.threshold)}" for name, site in profile.sites.items()]
@@ -202,14 +205,17 @@ def _peaks(profile: Profile) -> Table:
     for category in profile.categories:
         for name, site in profile.sites.items():
             found = site.categories[category]
-            relative = found.peak.relative
+            peak = found.peak
+            if peak is None or found.top_share is None or found.gini is None:
+                rows.append([category, name, NOTHING_FIRES, *["none"] * 5])
+                continue
             rows.append(
                 [
                     category,
                     name,
-                    found.peak.feature,
-                    number(found.peak.activation),
-                    "not known" if relative is None else number(relative),
+                    peak.feature,
+                    number(peak.activation),
+                    "not known" if peak.relative is None else number(peak.relative),
                     number(found.top_sum),
                     share(found.top_share),
                     number(found.gini),

@@ -59,7 +59,7 @@ def _profile(profile: Profile) -> list[str]:
 
 
 def _evidence(profile: Profile) -> list[str]:
-    """A line each for minimal pairs and the method study, where they were done."""
+    """What minimal pairs and the method study found, where they were done."""
     lines = []
     if profile.pairs is not None:
         site = clearest(profile.pairs)
@@ -68,6 +68,11 @@ def _evidence(profile: Profile) -> list[str]:
             f"  Minimal pairs at {site}: one meaning in two forms "
             f"{number(found.similarity.within)} alike, two meanings "
             f"{number(found.similarity.between)}, p {p_value(found.p_holm)}"
+        )
+        words = profile.pairs.words
+        lines.append(
+            f"    their words alone: {number(words.within)} against {number(words.between)}, p "
+            f"{p_value(words.p_value)}"
         )
     if profile.multiverse is not None:
         made = [claim for claim in profile.multiverse.claims if claim.by_default]

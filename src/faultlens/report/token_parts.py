@@ -119,12 +119,13 @@ def _elsewhere(profile: Profile, found: TokenEvidence) -> list[Part]:
     names: dict[str, list[str]] = {}
     for site in profile.sites.values():
         for category, reading in site.categories.items():
-            for what, feature in (
-                ("AUROC", reading.selectivity.feature),
-                ("score", reading.specialist.feature),
-                ("peak", reading.peak.feature),
+            for what, top in (
+                ("AUROC", reading.selectivity),
+                ("score", reading.specialist),
+                ("peak", reading.peak),
             ):
-                names.setdefault(feature, []).append(f"{category} by {what}")
+                if top is not None:
+                    names.setdefault(top.feature, []).append(f"{category} by {what}")
     rows: list[list[Cell | str]] = []
     for feature, roles in names.items():
         seen = found.features[feature]

@@ -46,7 +46,11 @@ def random_groups_within(
 
 
 def max_null(
-    weights: np.ndarray, scale: float, offset: np.ndarray, members: np.ndarray
+    weights: np.ndarray,
+    scale: float,
+    offset: np.ndarray,
+    members: np.ndarray,
+    least: float = -np.inf,
 ) -> np.ndarray:
     """The largest of a statistic over all features, for each random group.
 
@@ -63,13 +67,16 @@ def max_null(
         scale: factor of the sum, above 0.
         offset: added, `[features]`.
         members: `[permutations, n]` 0/1.
+        least: a maximum below it need not be told from any other below it; features that cannot
+            reach it are left out.
 
     Returns:
-        `[permutations]` float64.
+        `[permutations]` float64; −∞ for a group where every feature was left out.
     """
     shift = np.asarray(np.asarray(offset) / scale, dtype=np.float32)
     bound = _largest_sums(weights, int(members.sum(axis=1).max(initial=0))) + shift
     order = np.argsort(-bound, kind="stable")
+    order = order[bound[order] * scale >= least - tolerance(least)]
     weights, shift, bound = weights[:, order], shift[order], bound[order]
     best = np.full(len(members), -np.inf, dtype=np.float32)
     for first in range(0, weights.shape[1], BLOCK_FEATURES):
@@ -99,5 +106,10 @@ def permutation_p(null: np.ndarray, observed: float) -> float:
 
     Reference: Phipson & Smyth (2010).
     """
-    tolerance = 1e-6 * max(1.0, abs(observed))
-    return float((1 + np.count_nonzero(null >= observed - tolerance)) / (1 + len(null)))
+    reached = np.count_nonzero(null >= observed - tolerance(observed))
+    return float((1 + reached) / (1 + len(null)))
+
+
+def tolerance(observed: float) -> float:
+    """How far below `observed` a value of the null still counts as equal: float32 sums differ."""
+    return 1e-6 * max(1.0, abs(observed)) if np.isfinite(observed) else 0.0

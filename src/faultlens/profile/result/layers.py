@@ -20,11 +20,19 @@ class Successor:
     rank: int | None  # of the later one among its dictionary's features by cosine; 1 is the nearest
     nearest: str | None  # the later dictionary's feature with the largest cosine to the earlier one
     nearest_cosine: float | None
+    chance_cosine: float | None = None  # that a direction which is no feature's rarely reaches
 
     @property
     def persists(self) -> bool | None:
-        """Whether the later top feature is the earlier one's nearest; None if not known."""
-        return None if self.rank is None else self.rank == 1
+        """Whether the later top feature is the earlier one's nearest, and nearer than by chance.
+
+        Some feature is always the nearest, so that its cosine has to exceed `chance_cosine`: what
+        1 % of random mixtures of the earlier dictionary's directions reach with their nearest. None
+        if the directions are not known.
+        """
+        if self.rank is None or self.cosine is None:
+            return None
+        return self.rank == 1 and (self.chance_cosine is None or self.cosine > self.chance_cosine)
 
 
 @dataclass(frozen=True)
@@ -36,7 +44,7 @@ class LayerStep:
     typical_cosine: float | None  # median over earlier features of their nearest's cosine
     selectivity: dict[str, Successor]  # by category
     specialist: dict[str, Successor]
-    peak: dict[str, Successor]
+    peak: dict[str, Successor]  # without categories on whose texts nothing fires
 
 
 @dataclass(frozen=True)

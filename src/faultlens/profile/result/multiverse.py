@@ -14,9 +14,10 @@ class Specification:
     padding: bool  # whether padding is pooled, as if it were text
     order: str  # "encode, then pool" or "pool, then encode"
     relative: bool  # activations divided by the text's mean residual norm
-    percentile: float | None  # of the positive values: the threshold; None for AUROC
+    percentile: float | None  # of the positive values: the threshold; None for AUROC, or if given
     rule: str | None  # "exhaustive" or "shortlist"; None for AUROC
     errors: list[str]  # why its numbers are not what they seem; empty if it is sound
+    threshold: float | None = None  # τ as it was asked for, in activation units; None otherwise
 
     @property
     def sound(self) -> bool:

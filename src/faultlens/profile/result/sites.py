@@ -97,19 +97,19 @@ class TailCurve:
 
 @dataclass(frozen=True)
 class CategoryReading:
-    """One category at one site."""
+    """One category at one site; None is what has no meaning where nothing fires on its texts."""
 
     texts: int
-    peak: Peak
+    peak: Peak | None
     top_sum: float  # Σ: of the k largest per-feature maxima
-    top_share: float  # Σ over the sum of all per-feature maxima
-    gini: float  # of those k values
+    top_share: float | None  # Σ over the sum of all per-feature maxima
+    gini: float | None  # of those k values
     selectivity: Selectivity
     specialist: Specialist
-    shortlist_specialist: ShortlistSpecialist
-    most_frequent: MostFrequent  # over the category's texts alone
+    shortlist_specialist: ShortlistSpecialist | None
+    most_frequent: MostFrequent | None  # over the category's texts alone
     most_selective: MostSelective | None  # likewise; None where none of them is above the threshold
-    tail: Tail  # likewise
+    tail: Tail | None  # likewise
 
 
 @dataclass(frozen=True)
