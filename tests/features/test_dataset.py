@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 
 from faultlens.errors import UserError
 from faultlens.features.dataset import shard as shards
@@ -23,7 +24,9 @@ from faultlens.features.dataset.reading import ActivationDataset
 from faultlens.features.dataset.shard import read_groups, stored, write_shard
 from faultlens.features.dataset.writing import Written, write_dataset
 from faultlens.features.lens import Lens
+from faultlens.features.reading import Shapes
 from faultlens.features.store import Firings
+from faultlens.models.model import Model
 from faultlens.runs.files import file_digest
 
 TEXTS = ["abcabc", "jihgf", "b", "ddddddd", "hgabd", "cc", "ihgfedc", "abababab", "j", "eebbe"]
@@ -276,3 +279,37 @@ def test_float16_keeps_what_fires_and_refuses_what_it_cannot_hold(tmp_path: Path
     write_shard(tmp_path / "a.parquet", Firings(empty, empty, empty, empty), "float16")
     found, groups = read_groups(tmp_path / "a.parquet", "feature", 0, 0)
     assert len(found.text) == 0 and groups <= 1
+
+
+def test_it_keeps_the_shapes_and_threads_that_it_was_begun_with(
+    lens: Lens, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another budget would be found, and another number of threads is set, when it goes on."""
+    threads = torch.get_num_threads()
+    used: list[tuple[Shapes, int]] = []
+    own = writing.read_pieces
+
+    def noting(model: Model, dictionaries: object, pieces: object, shapes: Shapes) -> object:
+        used.append((shapes, torch.get_num_threads()))
+        if len(used) == 3:
+            raise KeyboardInterrupt
+        return own(model, dictionaries, pieces, shapes)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(writing, "read_pieces", noting)
+    torch.set_num_threads(2)
+    with pytest.raises(KeyboardInterrupt):
+        write(lens, tmp_path / "store", shapes=Shapes(30, 24))
+    torch.set_num_threads(1)
+    write(lens, tmp_path / "store")
+    assert torch.get_num_threads() == 1
+    torch.set_num_threads(threads)
+    assert used == [(Shapes(30, 24, "plain"), 2)] * 6
+    assert Shapes.found(lens.model, lens.dictionaries) != Shapes(30, 24)
+
+
+def test_a_store_of_other_releases_is_refused(lens: Lens, tmp_path: Path) -> None:
+    write(lens, tmp_path / "store")
+    path = tmp_path / "store" / "manifest.json"
+    path.write_text(path.read_text().replace(torch.__version__.split("+")[0], "2.0.0"))
+    with pytest.raises(UserError, match=r"made with torch 2\.0\.0.*, not 2\."):
+        write(lens, tmp_path / "store")
