@@ -18,8 +18,10 @@ from torch.testing import assert_close
 
 from faultlens.errors import UserError
 from faultlens.features import encode as encoding
-from faultlens.features import screening
+from faultlens.features import reading, screening
 from faultlens.features.encode import Encoding, encode
+from faultlens.features.lens import Lens
+from faultlens.features.reading import Shapes
 from faultlens.models.dictionary import (
     Activation,
     Convention,
@@ -265,3 +267,26 @@ def test_without_the_extra_the_compiled_way_is_one_sentence(
         "'faultlens[fast]', or choose the plain encoding"
     )
     assert encode(of, x, "auto").shape == (3, 40)
+
+
+def test_what_is_long_is_settled_by_a_trial_before_it_begins(
+    lens: Lens, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pieces = reading.tokenized(lens.model, lens.dictionaries, ["abc", "hgf", "de"])
+    asked = Shapes(64, 24)
+
+    def settled(shapes: Shapes = asked) -> Encoding:
+        return reading.settled(lens.model, lens.dictionaries, pieces, shapes).encoding
+
+    assert settled() == "plain", "short"
+    monkeypatch.setattr(reading, "PATIENCE", 1.0)
+    answers = {"1-res-relu": True, "1-mlp-topk-centred": True}
+    monkeypatch.setattr(screening, "screens", lambda d: True)
+    monkeypatch.setattr(screening, "is_quicker", lambda d, x: answers[d.name])
+    assert settled() == "compiled"
+    answers["1-res-relu"] = False
+    assert settled() == "plain", "not for every dictionary"
+    assert settled(Shapes(64, 24, "compiled")) == "compiled", "as asked"
+    answers["1-res-relu"] = True
+    monkeypatch.setattr(screening, "installed", lambda: False)
+    assert settled() == "plain", "not installed"

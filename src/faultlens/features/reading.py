@@ -154,9 +154,11 @@ def settled(
     if shapes.encoding != "auto":
         return shapes
     tokens = sum(len(part) for text in pieces for part in text)
-    able = [d for d in dictionaries if screening.installed() and screening.screens(d)]
-    work = 2.0 * tokens * sum(dictionary.W_enc.numel() for dictionary in able)
-    if work < PATIENCE:
+    work = 2.0 * tokens * sum(dictionary.W_enc.numel() for dictionary in dictionaries)
+    if work < PATIENCE or not screening.installed():
+        return replace(shapes, encoding="plain")
+    able = [dictionary for dictionary in dictionaries if screening.screens(dictionary)]
+    if not able:
         return replace(shapes, encoding="plain")
     seen = _first_values(model, dictionaries, pieces, shapes)
     quicker = all(screening.is_quicker(d, seen[d.site]) for d in able)
