@@ -15,7 +15,7 @@ import torch
 from faultlens.models.dictionary import Dictionary
 from faultlens.models.model import Model
 
-TOKEN_BUDGET = 2048  # the most positions of a pass on a processor: more are no quicker there
+TOKEN_BUDGET = 1152  # the most positions of a pass on a processor, where more are no quicker
 MOST_ELSEWHERE = 16_384
 SHARE = 0.25  # of the free memory that a pass may take; the estimate below is rough
 

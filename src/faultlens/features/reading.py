@@ -17,13 +17,13 @@ from torch import Tensor
 
 from faultlens.errors import UserError
 from faultlens.features import screening
-from faultlens.features.budget import TOKEN_BUDGET as TOKEN_BUDGET
 from faultlens.features.budget import token_budget
 from faultlens.features.encode import PATIENCE, TRIED, Encoding, encode
 from faultlens.features.packing import ROW, Group, lay_out, plan
 from faultlens.models.dictionary import Dictionary
 from faultlens.models.model import Model
 from faultlens.models.sites import Site
+from faultlens.progress import Tick
 
 Long = Literal["error", "split", "truncate"]
 WINDOW = 65_536  # tokens of texts that are sorted by length and packed at a time
@@ -98,17 +98,24 @@ Pieces = list[np.ndarray]  # of one text: the token ids of each of its parts
 
 
 def tokenized(
-    model: Model, dictionaries: Sequence[Dictionary], texts: Sequence[str], long: Long = "error"
+    model: Model,
+    dictionaries: Sequence[Dictionary],
+    texts: Sequence[str],
+    long: Long = "error",
+    tick: Tick | None = None,
 ) -> list[Pieces]:
     """The token ids of every text, in the parts in which the model is fed with it.
 
     Raises UserError for a text without tokens, and for one that is too long under `long="error"`.
     """
     room = model.context - prepends_bos(dictionaries)
-    return [
-        [np.array(part, dtype=np.int32) for part in chunks(model.ids(text), i, room, long)]
-        for i, text in enumerate(texts)
-    ]
+    pieces = []
+    for i, text in enumerate(texts):
+        parts = chunks(model.ids(text), i, room, long)
+        pieces.append([np.array(part, dtype=np.int32) for part in parts])
+        if tick is not None:
+            tick(1)
+    return pieces
 
 
 def read_tokens(

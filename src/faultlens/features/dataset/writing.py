@@ -91,7 +91,8 @@ def write_dataset(
     """
     if not texts:
         raise UserError("nothing to read: expected at least one text")
-    pieces = tokenized(lens.model, lens.dictionaries, texts, long)
+    tick = progress.start("Splitting the texts", len(texts))
+    pieces = tokenized(lens.model, lens.dictionaries, texts, long, tick)
     begun = _begun(folder)
     asked = shapes or (begun.shapes if begun else Shapes.found(lens.model, lens.dictionaries))
     plan = Plan.of(lens, texts, pieces, long, precision, asked, shard_tokens)
@@ -131,7 +132,7 @@ def _fill(
     if not (folder / MANIFEST).exists():
         unfinished.mkdir(parents=True, exist_ok=True)
         write_json(unfinished / PLAN, {"plan": plan.to_dict()})
-    whole, damaged = _there(folder, plan)
+    whole, damaged = _there(folder, plan, progress)
     kept, before = len(whole), _recorded(folder, plan)
     tick = progress.start("Reading the tokens", plan.corpus["tokens"])
     tick(sum(plan.shards[number].tokens for number in whole))
@@ -177,10 +178,16 @@ def _recorded(folder: Path, plan: Plan) -> dict[int, Hashes]:
     return found
 
 
-def _there(folder: Path, plan: Plan) -> tuple[dict[int, Hashes], list[str]]:
+def _there(folder: Path, plan: Plan, progress: Progress) -> tuple[dict[int, Hashes], list[str]]:
     """The shards that are there, whole; and what is wrong with those that should be."""
-    whole, damaged = {}, []
-    for number, hashes in _recorded(folder, plan).items():
+    recorded = _recorded(folder, plan)
+    whole: dict[int, Hashes] = {}
+    damaged: list[str] = []
+    if not recorded:
+        return whole, damaged
+    tick = progress.start("Checking the shards", len(recorded))
+    for number, hashes in recorded.items():
+        tick(1)
         wrong = []
         for name, expected in hashes.items():
             path = plan.shards[number].path(folder, name)
