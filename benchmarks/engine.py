@@ -190,7 +190,8 @@ def memory_of(way: str, times: int) -> int:
 def in_a_process(way: str, times: int) -> float:
     """The same in a process of its own, in MB."""
     done = subprocess.run(
-        [sys.executable, "-W", "ignore", __file__, "--memory", way, str(times)],
+        [sys.executable, "-W", "ignore", __file__, "--threads", os.environ["OMP_NUM_THREADS"],
+         "--memory", way, str(times)],
         capture_output=True, text=True, check=True,
     )  # fmt: skip
     return round(int(done.stdout.split()[-1]) / 1e6, 1)
@@ -350,11 +351,16 @@ def main() -> None:
     parser.add_argument("parts", nargs="*", choices=[*PARTS, []], default=[])
     parser.add_argument("--repeats", type=int, default=2)
     parser.add_argument("--hub", type=Path, default=HERE.parent / "build" / "bench-hub")
+    parser.add_argument("--threads", type=int, default=len(os.sched_getaffinity(0)))
     parser.add_argument("--memory", nargs=2, metavar=("WAY", "TIMES"))
     given = parser.parse_args()
     hub = Path(os.environ.get("BENCH_HUB", given.hub))
     os.environ["BENCH_HUB"] = str(hub)
+    os.environ["OMP_NUM_THREADS"] = str(given.threads)
     gpt2_shape.use(hub)
+    import torch
+
+    torch.set_num_threads(given.threads)
     if given.memory:
         print(memory_of(given.memory[0], int(given.memory[1])))
         return

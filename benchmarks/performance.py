@@ -91,7 +91,8 @@ def page(results: dict[str, Any]) -> str:
         "pass, in buckets of texts of like length, and encodes the real tokens alone. All compute "
         "the same, which is checked. Medians, with the least and the most of the repeats.",
         "",
-        f"Processor: {machine['processor']}, {machine['cores']} cores ({low}); {versions}. "
+        f"Processor: {machine['processor']}, {machine['cores']} cores ({low}), threads used: "
+        f"{machine['threads']}; {versions}. "
         f"Measured float32 peak: {read['float32 peak, GFLOP/s']:.0f} GFLOP/s. {busy}",
         "",
         *table(results),

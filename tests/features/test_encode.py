@@ -149,10 +149,11 @@ def test_of_features_that_tie_at_the_boundary_k_are_kept(way: Encoding) -> None:
 @pytest.mark.parametrize("way", ["plain", "compiled"])
 def test_tiles_and_threads_change_nothing(way: Encoding, monkeypatch: pytest.MonkeyPatch) -> None:
     of, x = dictionary(16, 700, Relu(), -3, 1), values(90, 16, 1)
+    threads = torch.get_num_threads()
+    torch.set_num_threads(2)
     whole = encode(of, x, way)
     for module in (encoding, screening):
         monkeypatch.setattr(module, "TILE", 7)
-    threads = torch.get_num_threads()
     torch.set_num_threads(1)
     tiles = encode(of, x, way)
     torch.set_num_threads(threads)
