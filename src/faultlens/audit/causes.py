@@ -13,7 +13,12 @@ from math import ceil
 import numpy as np
 
 from faultlens.audit.attribution import site_attribution
-from faultlens.audit.counterfactuals import Swapped, assay_restored, run_counterfactuals
+from faultlens.audit.counterfactuals import (
+    MOST_SWAPS,
+    Swapped,
+    assay_restored,
+    run_counterfactuals,
+)
 from faultlens.audit.interventions import CONTROLS, Trials
 from faultlens.audit.interventions.decoding import Succeeds
 from faultlens.audit.interventions.effects import settled
@@ -137,7 +142,7 @@ class Court:
             self.lens, self.task, self.tokens, self.margin, self.failed, selection,
             [(a.site, a.features) for a in accused], named=[(n.site, n.features) for n in named],
             succeeds=self.succeeds, alpha=self.alpha, seed=self.seed,
-            progress=self.progress.start("Swapping levels", len(self.task)),
+            progress=self.progress.start("Swapping levels", self._at_levels(selection)),
         )  # fmt: skip
         trials = {a.name: self._try(a, controls) for a in everyone}
         tried = {name: t.intervention for name, t in trials.items() if t.intervention is not None}
@@ -153,6 +158,11 @@ class Court:
             attribution,
             [self._named(n, accused, tried, trials) for n in self.named],
         )
+
+    def _at_levels(self, selection: Selection) -> int:
+        """How many prompts have a level that is to be swapped."""
+        levels = {(taken.factor, taken.level) for taken in selection.selected[:MOST_SWAPS]}
+        return sum(pair in levels for p in self.task.prompts for pair in p.factors.items())
 
     def check_named(self) -> None:
         """Raises UserError for a named feature that fires in none of the prompts."""
@@ -206,7 +216,9 @@ class Court:
     def _try(self, accused: Accused, controls: int) -> _Trial:
         def run() -> _Trial:
             trials = self.trials(accused.site)
-            tick = self.progress.start(f"Trying {accused.name}", 2 * controls * trials.most)
+            tick = self.progress.start(
+                f"Trying {accused.name}", controls * trials.cost(accused.features)
+            )
             found = trials.run(accused.features, tick, controls)
             return _Trial(None, found) if isinstance(found, str) else _Trial(found, None)
 
@@ -270,8 +282,9 @@ class Court:
             prompts = np.flatnonzero(self.failed & trials.codes.fires([feature]))
             if len(prompts) < LEAST_PROMPTS:
                 return _Test(None, f"it fires on {len(prompts)} failures")
-            tick = self.progress.start(f"Trying {site}/{feature}", controls * trials.most)
-            return _Test(trials.necessity([feature], trials.drawn(prompts), tick, controls), None)
+            drawn = trials.drawn(prompts)
+            tick = self.progress.start(f"Trying {site}/{feature}", controls * len(drawn))
+            return _Test(trials.necessity([feature], drawn, tick, controls), None)
 
         return self.kept.once(f"search-{site}-{feature}", _Test, run)
 

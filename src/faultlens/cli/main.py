@@ -48,7 +48,8 @@ def main() -> None:
         if isinstance(leave, SystemExit) and leave.code != INTERRUPTED:
             raise
         print(
-            "faultlens: interrupted. With --out, the same command goes on where it stopped",
+            "faultlens: interrupted. Audits and readings with --out go on where they stopped: give "
+            "the same command again",
             file=sys.stderr,
         )
         raise SystemExit(INTERRUPTED) from None

@@ -111,6 +111,11 @@ class Trials:
             None,
         )
 
+    def cost(self, features: Sequence[int]) -> int:
+        """On how many prompts each control of a class is run, both effects together."""
+        failures = np.flatnonzero(self.failed & self.codes.fires(features))
+        return len(self.drawn(failures)) + len(self.drawn(self.successes))
+
     @property
     def normal(self) -> Setting:
         """What decides: to the mean over the successes."""
