@@ -196,7 +196,7 @@ def test_features_set_to_given_values_give_the_same_logits(
     inputs = assay.values
     if dictionary.site != dictionary.target:
         inputs = trials.model.read(assay.cached.ids, [dictionary.site])[dictionary.site]
-    change = trials.change(edited, assay, inputs)
+    change = trials.bench.change(edited, assay, inputs)
     start = int(torch.nonzero((change != 0).any(dim=-1).any(dim=0)).min())
     suffix = assay.cached.suffix(LAYER, start)
     ours = suffix.logits(assay.last, {dictionary.target: lambda x: x + change[:, start:]})
@@ -204,7 +204,7 @@ def test_features_set_to_given_values_give_the_same_logits(
         assay.cached.ids, at=assay.last, edits={dictionary.target: lambda x: x + change}
     )
     assert_close(ours, whole, rtol=CLOSE, atol=CLOSE)
-    before, after, _ = trials.answers(edited, prompts)
+    before, _, after, _ = trials.bench.answers(edited, prompts)
     for i, row in enumerate(tokens.scored):
         theirs = case.logits(row, chosen, lambda activations, n: values)
         plain = case.logits(row, chosen, None)
@@ -234,7 +234,7 @@ def test_set_to_the_successes_mean_at_the_same_distance_from_the_end(
     assert max(lengths[i] for i in prompts) > max(map(len, successes)), "some have no partner"
     rows = trials.codes.firing_rows(chosen, prompts)
     means = trials.success_means[trials.codes.roles[rows]][:, chosen]
-    before, after, _ = trials.answers(Edited(rows, chosen, means), prompts)
+    before, _, after, _ = trials.bench.answers(Edited(rows, chosen, means), prompts)
     for place, i in enumerate(prompts):
         theirs = case.logits(trials.tokens.scored[i], chosen, wanted)
         assert after[place] == pytest.approx(margins(theirs, trials.tokens.target[i]), abs=CLOSE)
