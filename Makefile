@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 
-.PHONY: demo test lint check-python clean
+.PHONY: demo test lint bench check-python clean
 .DEFAULT_GOAL := demo
 
 demo: $(VENV)/.ok
@@ -20,6 +20,11 @@ lint: $(VENV)/.ok-test
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
+# Needs FAULTLENS_REFERENCE_DATA; under eight minutes on two quiet cores.
+bench: $(VENV)/.ok-test
+	$(BIN)/python -W ignore benchmarks/engine.py
+	$(BIN)/python benchmarks/performance.py
+
 check-python:
 	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; sys.exit(0 if (3, 11) <= v <= (3, 13) else f"Python {v[0]}.{v[1]} is not supported: FaultLens needs 3.11, 3.12 or 3.13; name one with make PYTHON=python3.12 demo")'
 
@@ -29,12 +34,12 @@ $(BIN)/python: | check-python
 # The stamps make a second call free; a changed dependency installs again.
 $(VENV)/.ok: pyproject.toml constraints.txt | $(BIN)/python
 	@echo "Installing FaultLens and what it needs into $(VENV): a minute or two, about 2 GB."
-	$(PIP) -e .
+	$(PIP) -e '.[fast]'
 	@touch $@
 
 $(VENV)/.ok-test: pyproject.toml constraints.txt | $(BIN)/python
 	@echo "Installing FaultLens with its test tools into $(VENV): a minute or two, about 2 GB."
-	$(PIP) -e '.[test]'
+	$(PIP) -e '.[test,fast]'
 	@touch $(VENV)/.ok $@
 
 clean:

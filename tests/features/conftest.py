@@ -45,6 +45,10 @@ def dictionary(name: str, site: Site, activation: Activation) -> Dictionary:
 
 @pytest.fixture(scope="session")
 def lens() -> Lens:
+    return tiny_lens()
+
+
+def tiny_lens() -> Lens:
     torch.manual_seed(0)
     config = GPT2Config(
         vocab_size=40, n_positions=24, n_embd=16, n_layer=2, n_head=2, resid_pdrop=0.0,

@@ -12,6 +12,8 @@ from faultlens.errors import UserError
 from faultlens.features import reading
 from faultlens.features.lens import Lens
 from faultlens.features.pooling import Pooling, pool
+from faultlens.features.reading import Shapes
+from faultlens.models.model import Model
 
 texts_strategy = st.lists(st.text("abcdefghij", min_size=1, max_size=20), min_size=1, max_size=8)
 
@@ -52,12 +54,15 @@ def _keep(lens: Lens) -> None:
     LENS[:] = [lens]
 
 
-def test_order_and_batch_size_change_nothing(lens: Lens, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("shapes", [Shapes(1, 0), Shapes(40, 24), Shapes(10**6, 24)])
+def test_order_and_shapes_change_nothing(
+    lens: Lens, shapes: Shapes, monkeypatch: pytest.MonkeyPatch
+) -> None:
     texts = ["abc", "a", "jihgfedcba", "aaaa", "bacab", "hhhhhhhhhhhhhhh"]
     order = np.array([3, 0, 5, 1, 4, 2])
-    whole = lens.read(texts)
-    monkeypatch.setattr(reading, "TOKEN_BUDGET", 1)
-    single = lens.read([texts[i] for i in order])
+    whole = lens.read(texts, shapes=Shapes(10**6, 0))
+    monkeypatch.setattr(reading, "WINDOW", 17)
+    single = lens.read([texts[i] for i in order], shapes=shapes)
     for name, table in whole.items():
         np.testing.assert_allclose(
             table.matrix[order].toarray(), single[name].matrix.toarray(), rtol=1e-5, atol=1e-5
@@ -103,6 +108,23 @@ def test_long_texts_are_refused_split_or_cut(lens: Lens) -> None:
     parts = [alone(lens, text[i : i + 23], "1-res-relu").sum(0) for i in (0, 23, 46)]
     assert split.rows["tokens"].tolist() == [1, 50, 3]
     np.testing.assert_allclose(split.matrix[[1]].toarray()[0], sum(parts), rtol=1e-4, atol=1e-4)
+
+
+def test_a_text_longer_than_the_budget_takes_several_passes(
+    lens: Lens, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    text, widest = "abcdefghij" * 5, []
+    read = type(lens.model).read
+
+    def noting(model: Model, ids: torch.Tensor, *rest: object) -> object:
+        widest.append(ids.numel())
+        return read(model, ids, *rest)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(type(lens.model), "read", noting)
+    whole = lens.read([text], long="split", shapes=Shapes(10**6, 24))["1-res-relu"]
+    parts = lens.read([text], long="split", shapes=Shapes(30, 24))["1-res-relu"]
+    assert widest == [72, 24, 24, 5]
+    np.testing.assert_allclose(whole.matrix.toarray(), parts.matrix.toarray(), atol=1e-5)
 
 
 def test_a_text_without_tokens_is_refused(lens: Lens) -> None:

@@ -260,3 +260,47 @@ def test_the_language_half_of_multimodal_gemma_is_read_as_it_alone(tmp_path: Pat
     entry = Site(2, "resid_pre")
     residual = both.read(IDS, [entry])[entry]
     assert torch.equal(both.logits(IDS, restart=Restart(2, residual)), both.logits(IDS))
+
+
+PACKED = [[0, 5, 9, 33, 7, 12], [0], [0, 8, 8, 41, 2, 60, 3, 17, 4], [0, 61]]
+
+
+def read_packed(model: Model, site: Site) -> tuple[list[Tensor], list[Tensor]]:
+    """Each text in a row with the others before it, and each alone."""
+    ids = torch.tensor([[token for text in PACKED for token in text]])
+    positions = torch.tensor([[i for text in PACKED for i in range(len(text))]])
+    packed = model.read(ids, [site], positions)[site][0].split([len(text) for text in PACKED])
+    return list(packed), [model.read(torch.tensor([text]), [site])[site][0] for text in PACKED]
+
+
+def test_texts_that_share_a_row_are_read_as_if_alone(model: Model) -> None:
+    """Windows of three tokens, rotary and learnt positions, full attention: no text sees another.
+
+    Negative control: as one text, or under a mask that shows all of the row, they do.
+    """
+    assert model.packs
+    last = Site(model.n_layers - 1, "resid_post")
+    packed, alone = read_packed(model, last)
+    for ours, theirs in zip(packed, alone, strict=True):
+        close(ours, theirs)
+    as_one = model.read(torch.tensor([[token for text in PACKED for token in text]]), [last])[last][
+        0
+    ]
+    leaked = as_one[len(PACKED[0]) + 1 :] - torch.cat(alone)[len(PACKED[0]) + 1 :]
+    assert leaked.abs().max() > 0.05
+
+
+def test_a_model_that_lets_texts_see_each_other_does_not_pack(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What a family does that makes no mask of positions: found out, not believed."""
+    leaking = load_model(str(folder))
+    forward = leaking.network.base_model.forward
+
+    def without_mask(**given: Any) -> Any:
+        return forward(**{**given, "attention_mask": torch.ones_like(given["input_ids"])})
+
+    monkeypatch.setattr(leaking.network.base_model, "forward", without_mask)
+    assert not leaking.packs
+    packed, alone = read_packed(leaking, Site(leaking.n_layers - 1, "resid_post"))
+    assert (packed[2] - alone[2]).abs().max() > 0.05

@@ -10,6 +10,7 @@ from faultlens.cli.audit import audit
 from faultlens.cli.demo import demo
 from faultlens.cli.doctor import doctor
 from faultlens.cli.profile import profile
+from faultlens.cli.read import read
 from faultlens.cli.report import report
 from faultlens.cli.screen import quiet_libraries
 from faultlens.cli.tokens import tokens
@@ -21,7 +22,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for command in (demo, profile, audit, tokens, doctor, report):
+for command in (demo, profile, audit, read, tokens, doctor, report):
     app.command()(command)
 
 

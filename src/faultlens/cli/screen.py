@@ -19,11 +19,20 @@ def progress_bars() -> Iterator[Progress]:
     from rich.progress import (
         BarColumn,
         MofNCompleteColumn,
+        ProgressColumn,
+        Task,
         TextColumn,
         TimeElapsedColumn,
         TimeRemainingColumn,
     )
     from rich.progress import Progress as Bars
+    from rich.text import Text
+
+    class Rate(ProgressColumn):
+        def render(self, task: Task) -> Text:
+            speed = task.finished_speed or task.speed
+            return Text("" if speed is None else f"{speed:,.0f}/s" if speed >= 10 else
+                        f"{speed:.1f}/s")  # fmt: skip
 
     class Shown:
         def start(self, stage: str, total: int) -> Tick:
@@ -34,6 +43,7 @@ def progress_bars() -> Iterator[Progress]:
         TextColumn("{task.description:<24}"),
         BarColumn(),
         MofNCompleteColumn(),
+        Rate(),
         TimeElapsedColumn(),
         TimeRemainingColumn(),
         console=Console(stderr=True),

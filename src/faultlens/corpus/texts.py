@@ -121,12 +121,31 @@ def read_corpus(source: str | Path, label: str = "category", text: str = "text")
     Raises UserError naming the file and row for anything that is not as expected. An empty text is
     such a thing and not left out in silence: tables that somebody else computed have a row for it.
     """
+    name, records, of_folder = _found(source)
+    return _corpus(name, records, *(("category", "text") if of_folder else (label, text)))
+
+
+def read_texts(source: str | Path, text: str = "text") -> tuple[str, ...]:
+    """The texts alone of anything that `read_corpus` reads, whether they have categories or not.
+
+    Raises UserError naming the file and row for anything that is not as expected.
+    """
+    name, records, of_folder = _found(source)
+    column = "text" if of_folder else text
+    texts = tuple(text_field(where, record, column) for where, record in records)
+    if not texts:
+        raise UserError(f"corpus {name} is empty: expected at least one text")
+    return texts
+
+
+def _found(source: str | Path) -> tuple[str, Iterable[Placed], bool]:
+    """A corpus's name, its records, and whether they are of a folder of text files."""
     if str(source).startswith(PREFIX):
-        return _corpus(str(source), dataset_records(str(source)), label, text)
+        return str(source), dataset_records(str(source)), False
     path = Path(source)
     if path.is_dir():
-        return _corpus(path.resolve().name, folder_records(path), "category", "text")
-    return _corpus(path.stem, read_records(path), label, text)
+        return path.resolve().name, folder_records(path), True
+    return path.stem, read_records(path), False
 
 
 def _corpus(name: str, records: Iterable[Placed], label: str, text: str) -> Corpus:

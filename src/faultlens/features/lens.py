@@ -12,8 +12,9 @@ from scipy.sparse import csr_matrix, vstack
 from faultlens.errors import UserError
 from faultlens.features.pieces import shown_pieces
 from faultlens.features.pooling import Pooling, pool
-from faultlens.features.reading import Long, TokenActivations, read_tokens
+from faultlens.features.reading import Long, Shapes, TokenActivations, read_tokens
 from faultlens.features.store import ActivationStore
+from faultlens.features.streaming import FeatureStatistics, StreamingStatistics
 from faultlens.features.table import FeatureTable
 from faultlens.models.dictionary import Dictionary
 from faultlens.models.doctor import examine
@@ -87,6 +88,7 @@ class Lens:
         long: Long = "error",
         progress: Tick | None = None,
         store: ActivationStore | None = None,
+        shapes: Shapes | None = None,
     ) -> dict[str, FeatureTable]:
         """Read texts into one table a dictionary, rows in the order of `texts`.
 
@@ -99,6 +101,7 @@ class Lens:
                 that are pooled together, or `truncate` it.
             progress: told how many texts were finished.
             store: takes in the token-level activations on the way.
+            shapes: how texts share the passes, and how they are encoded; None finds what suits.
 
         Raises:
             UserError: no texts, a text without tokens, one too long under `error`.
@@ -110,7 +113,7 @@ class Lens:
         pooled: dict[str, list[csr_matrix]] = {d.name: [] for d in self.dictionaries}
         norms: dict[str, list[float]] = {d.name: [] for d in self.dictionaries}
         counts: list[int] = []
-        for batch in read_tokens(self.model, self.dictionaries, texts, long):
+        for batch in read_tokens(self.model, self.dictionaries, texts, long, shapes):
             order.extend(batch.texts)
             for name, seen in batch.activations.items():
                 pooled[name].append(pool(seen.matrix, seen.offsets, how))
@@ -145,6 +148,45 @@ class Lens:
                 dictionary.name, matrix, rows, convention, dictionary.site.layer
             )
         return tables
+
+    def statistics(
+        self,
+        texts: Sequence[str],
+        groups: Sequence[str] | None = None,
+        top: int = 5,
+        long: Long = "error",
+        progress: Tick | None = None,
+        shapes: Shapes | None = None,
+    ) -> dict[str, FeatureStatistics]:
+        """What each feature does in each group of texts, in memory that does not grow with them.
+
+        Args:
+            texts: at least one, each with at least one token.
+            groups: the group of each text; None: all are of one, called `all`.
+            top: strongest texts to keep for each feature and group.
+            long: what to do with a text longer than the context.
+            progress: told how many texts were finished.
+            shapes: how texts share the passes, and how they are encoded; None finds what suits.
+
+        Raises:
+            UserError: no texts, a group that is missing, a text that cannot be read.
+        """
+        if isinstance(texts, str) or not len(texts):
+            raise UserError("nothing to read: expected a list of at least one text")
+        if groups is not None and len(groups) != len(texts):
+            raise UserError(f"{len(texts)} texts, but {len(groups)} groups: expected one for each")
+        names = ["all"] if groups is None else list(dict.fromkeys(groups))
+        of_text = np.zeros(len(texts), int)
+        if groups is not None:
+            of_text = np.array([names.index(group) for group in groups])
+        kept = {d.name: StreamingStatistics(d.d_sae, names, top) for d in self.dictionaries}
+        for batch in read_tokens(self.model, self.dictionaries, texts, long, shapes):
+            for name, seen in batch.activations.items():
+                mine = of_text[list(batch.texts)]
+                kept[name].update(seen.matrix, seen.offsets, batch.texts, mine)
+            if progress is not None:
+                progress(len(batch.texts))
+        return {name: statistics.result() for name, statistics in kept.items()}
 
     def tokens(self, text: str) -> TokenView:
         """The activations of each token of one text, which must fit into the context."""

@@ -65,8 +65,9 @@ class ActivationStore:
         self._sorted.clear()
         for name, seen in batch.activations.items():
             lengths = np.diff(seen.offsets)
-            text = np.repeat(np.array(batch.texts), lengths)
+            text = np.repeat(np.array(batch.texts, dtype=np.int32), lengths)
             position = np.arange(len(text)) - np.repeat(seen.offsets[:-1], lengths)
+            position = position.astype(np.int32)
             fired = np.diff(seen.matrix.indptr)
             self._columns.setdefault(name, []).append(
                 (
@@ -91,6 +92,11 @@ class ActivationStore:
                 activation[order].astype(np.float32),
             )
         return self._sorted[name]
+
+    def drop(self, name: str) -> None:
+        """Forget what was taken in of a dictionary."""
+        self._columns.pop(name, None)
+        self._sorted.pop(name, None)
 
     def write(self, folder: Path) -> list[Path]:
         """Write `folder/{dictionary}.parquet` for each dictionary; returns the paths."""

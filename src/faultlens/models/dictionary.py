@@ -157,6 +157,11 @@ class Dictionary:
     decoder_norm: Tensor | None = None  # that activations carry or could, [d_sae]
     published: Published = NOT_PUBLISHED
 
+    def __post_init__(self) -> None:
+        # A feature's weights lie side by side: what computes a few features reads no others, and a
+        # product with all of them is as quick either way. (No copy where they lie so already.)
+        object.__setattr__(self, "W_enc", self.W_enc.T.contiguous().T)
+
     @property
     def d_in(self) -> int:
         return self.W_enc.shape[0]

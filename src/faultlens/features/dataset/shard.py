@@ -1,0 +1,88 @@
+"""One file of a dataset: the firings of one dictionary on a range of texts.
+
+Columns `text_id, position, feature, activation`, sorted by feature, text and position, in row
+groups whose smallest and largest feature tell a reader which to leave alone. The bytes depend on
+the firings alone: one `write_table` a file, no time in it.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from faultlens.errors import UserError
+from faultlens.features.dataset.plan import Precision
+from faultlens.features.store import Firings
+
+ROW_GROUP = 65_536  # firings: the least that is read to see one feature
+COLUMNS = ("text_id", "position", "feature", "activation")
+_LARGEST, _SMALLEST = float(np.finfo(np.float16).max), np.float16(2.0**-24)
+
+
+def write_shard(path: Path, firings: Firings, precision: Precision) -> None:
+    """Write a file in one step: it is on the disk, whole, before it has its name."""
+    whole = [pa.array(a) for a in (firings.text, firings.position, firings.feature)]
+    table = pa.table([*whole, pa.array(stored(firings.activation, precision))], names=list(COLUMNS))
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_suffix(".part")
+    with part.open("wb") as file:
+        pq.write_table(
+            table, file, compression="zstd", use_dictionary=False, row_group_size=ROW_GROUP,
+            column_encoding={
+                **dict.fromkeys(COLUMNS[:3], "DELTA_BINARY_PACKED"),
+                "activation": "BYTE_STREAM_SPLIT",
+            },
+            store_schema=False,
+        )  # fmt: skip
+        file.flush()
+        os.fsync(file.fileno())
+    os.replace(part, path)
+
+
+def stored(activation: np.ndarray, precision: Precision) -> np.ndarray:
+    """Activations as they go to the disk; what fires still does.
+
+    Raises UserError for one beyond float16, which ends at 65,504.
+    """
+    if precision == "float32":
+        return activation.astype(np.float32)
+    if len(activation) and activation.max() > _LARGEST:
+        raise UserError(
+            f"an activation of {activation.max():.6g} does not fit into float16, which ends at "
+            "65,504: choose --precision float32"
+        )
+    return np.maximum(activation.astype(np.float16), _SMALLEST)
+
+
+def read_groups(path: Path, column: str, low: int, high: int) -> tuple[Firings, int]:
+    """The firings of the row groups in which `column` may lie between `low` and `high`.
+
+    Returns:
+        Those of them that do, and how many row groups were read.
+
+    Raises:
+        UserError: the file cannot be read.
+    """
+    try:
+        file = pq.ParquetFile(path)
+        index = COLUMNS.index(column)
+        wanted = []
+        for group in range(file.metadata.num_row_groups):
+            seen = file.metadata.row_group(group).column(index).statistics
+            if seen is None or (seen.min <= high and seen.max >= low):
+                wanted.append(group)
+        table = file.read_row_groups(wanted, columns=list(COLUMNS))
+    except (OSError, pa.ArrowException) as error:
+        raise UserError(
+            f"{path} cannot be read as Parquet ({str(error).splitlines()[0]}): run the command "
+            "that made the store again, which rebuilds it"
+        ) from error
+    text, position, feature, activation = (table[name].to_numpy() for name in COLUMNS)
+    of = {"feature": feature, "text_id": text}[column]
+    kept = (of >= low) & (of <= high)
+    found = Firings(text[kept], position[kept], feature[kept], activation[kept].astype(np.float32))
+    return found, len(wanted)

@@ -1,0 +1,315 @@
+"""The dataset on disk: what was read, to the byte, whatever happened while it was written."""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from contextlib import suppress
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+
+from faultlens.errors import UserError
+from faultlens.features.dataset import shard as shards
+from faultlens.features.dataset import writing
+from faultlens.features.dataset.reading import ActivationDataset
+from faultlens.features.dataset.shard import read_groups, stored, write_shard
+from faultlens.features.dataset.writing import Written, write_dataset
+from faultlens.features.lens import Lens
+from faultlens.features.reading import Shapes
+from faultlens.features.store import Firings
+from faultlens.models.model import Model
+from faultlens.runs.files import file_digest
+
+TEXTS = ["abcabc", "jihgf", "b", "ddddddd", "hgabd", "cc", "ihgfedc", "abababab", "j", "eebbe"]
+RELU, TOPK = "1-res-relu", "1-mlp-topk-centred"
+
+
+def files(folder: Path) -> dict[str, str]:
+    """The hash of every file there is."""
+    return {
+        path.relative_to(folder).as_posix(): file_digest(path)
+        for path in sorted(folder.rglob("*"))
+        if path.is_file()
+    }
+
+
+def write(lens: Lens, folder: Path, **options: object) -> Written:
+    return write_dataset(lens, TEXTS, folder, shard_tokens=12, **options)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("precision", ["float32", "float16"])
+def test_it_holds_what_was_read_and_plain_tools_open_it(
+    lens: Lens, tmp_path: Path, precision: str
+) -> None:
+    written = write(lens, tmp_path / "store", precision=precision)
+    assert (written.shards, written.kept, written.rebuilt) == (5, 0, ())
+    for name, table in lens.read(TEXTS, "sum").items():
+        frame = pd.concat(
+            pd.read_parquet(path) for path in sorted((tmp_path / "store" / name).iterdir())
+        )
+        assert list(frame.columns) == ["text_id", "position", "feature", "activation"]
+        assert frame["activation"].dtype == precision
+        sums = np.zeros(table.matrix.shape)
+        np.add.at(sums, (frame["text_id"], frame["feature"]), frame["activation"])
+        tolerance = 1e-5 if precision == "float32" else 2e-3
+        np.testing.assert_allclose(sums, table.matrix.toarray(), rtol=tolerance, atol=1e-5)
+        for text, position in zip(frame["text_id"], frame["position"], strict=True):
+            assert 0 <= position < len(TEXTS[text])
+
+
+def test_a_feature_and_a_text_are_found_without_reading_the_rest(
+    lens: Lens, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(shards, "ROW_GROUP", 40)
+    write(lens, tmp_path / "store")
+    store = ActivationDataset.open(tmp_path / "store")
+    paths = sorted((tmp_path / "store" / RELU).iterdir())
+    frame = pd.concat(pd.read_parquet(path) for path in paths)
+    groups = sum(len(range(0, len(pd.read_parquet(path)), 40)) for path in paths)
+    feature = int(frame["feature"].mode()[0])
+    found = store.feature(RELU, feature)
+    expected = frame[frame["feature"] == feature]
+    assert found.text.tolist() == expected["text_id"].tolist()
+    assert found.position.tolist() == expected["position"].tolist()
+    assert found.activation.tolist() == expected["activation"].tolist()
+    assert 5 <= store.row_groups_read <= 10 < groups, "one or two of each shard's"
+    store.row_groups_read = 0
+    of_text = store.text(RELU, 3)
+    assert sorted(of_text.feature.tolist()) == sorted(frame[frame["text_id"] == 3]["feature"])
+    in_shard = len(pd.read_parquet(paths[1]))
+    assert store.row_groups_read == len(range(0, in_shard, 40)) < groups / 3, "one shard of five"
+    silent = sorted(set(range(64)) - set(frame["feature"]))
+    assert not silent or len(store.feature(RELU, silent[0]).text) == 0
+
+
+SERVER = """
+import os, sys
+from pathlib import Path
+sys.path.insert(0, {tests!r})
+import torch
+torch.set_num_threads(1)
+from conftest import tiny_lens
+from faultlens.features.dataset.writing import write_dataset
+lens = tiny_lens()
+write_dataset(lens, {texts!r}[:2], Path({warm!r}), shard_tokens=12)  # what is loaded at first use
+for line in sys.stdin:
+    pid = os.fork()
+    if pid == 0:
+        code = 1
+        try:
+            write_dataset(lens, {texts!r}, Path(line.strip()), shard_tokens=12)
+            code = 0
+        finally:
+            os._exit(code)
+    print(pid, flush=True)
+    print(os.waitpid(pid, 0)[1], flush=True)
+"""
+
+
+def begin(server: subprocess.Popen[str], folder: Path) -> int:
+    """A process of its own begins to write the store; its id."""
+    assert server.stdin is not None and server.stdout is not None
+    print(folder, file=server.stdin, flush=True)
+    return int(server.stdout.readline())
+
+
+def ended(server: subprocess.Popen[str]) -> int:
+    assert server.stdout is not None
+    return int(server.stdout.readline())
+
+
+def test_killed_at_any_moment_it_goes_on_to_the_same_bytes(tmp_path: Path) -> None:
+    """kill -9 at twelve random moments of the writing; then a process is let through."""
+    here, warm = str(Path(__file__).parent), str(tmp_path / "warm")
+    code = SERVER.format(tests=here, texts=TEXTS * 12, warm=warm)
+    drawn, killed, there = random.Random(0), 0, []
+    with subprocess.Popen(
+        [sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as server:
+        begin(server, tmp_path / "whole")
+        began = time.perf_counter()
+        assert ended(server) == 0
+        took = time.perf_counter() - began
+        for _ in range(12):
+            process = begin(server, tmp_path / "killed")
+            time.sleep(drawn.uniform(0, took / 4))
+            with suppress(ProcessLookupError):  # it came through already
+                os.kill(process, signal.SIGKILL)
+            killed += ended(server) == signal.SIGKILL
+            there.append(len(list((tmp_path / "killed").rglob("*.parquet"))))
+        assert killed >= 3 and len(set(there)) >= 3, there
+        begin(server, tmp_path / "killed")
+        assert ended(server) == 0
+        assert server.stdin is not None
+        server.stdin.close()
+    assert files(tmp_path / "killed") == files(tmp_path / "whole")
+
+
+def test_ctrl_c_leaves_what_was_read_and_the_next_call_goes_on(
+    lens: Lens, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write(lens, tmp_path / "whole")
+    own, calls = writing.write_shard, []
+
+    def interrupted(*given: object) -> None:
+        calls.append(given)
+        if len(calls) == 6:  # the second file of the third shard
+            raise KeyboardInterrupt
+        own(*given)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(writing, "write_shard", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        write(lens, tmp_path / "cut")
+    with pytest.raises(UserError, match="not finished: run the command that began it again"):
+        ActivationDataset.open(tmp_path / "cut")
+    written = write(lens, tmp_path / "cut")
+    assert written.kept == 2 and len(calls) == 6 + 2 * 3
+    assert files(tmp_path / "cut") == files(tmp_path / "whole")
+    assert write(lens, tmp_path / "cut").kept == 5, "a third call reads nothing"
+
+
+@pytest.mark.parametrize("how", ["truncated", "changed", "missing"])
+def test_a_damaged_file_is_named_and_rebuilt(lens: Lens, tmp_path: Path, how: str) -> None:
+    store = tmp_path / "store"
+    write(lens, store)
+    before = files(store)
+    path = store / TOPK / "00002.parquet"
+    content = path.read_bytes()
+    if how == "truncated":
+        path.write_bytes(content[: len(content) // 2])
+        with pytest.raises(UserError) as unreadable:
+            ActivationDataset.open(store).feature(TOPK, 3)
+        assert str(unreadable.value).startswith(f"{path} cannot be read as Parquet (")
+        assert str(unreadable.value).endswith("): run the command that made the store again, "
+                                              "which rebuilds it")  # fmt: skip
+    elif how == "changed":
+        path.write_bytes(content[:-100] + bytes([content[-100] ^ 1]) + content[-99:])
+    else:
+        path.unlink()
+    assert ActivationDataset.open(store).damaged() == [path]
+    written = write(lens, store)
+    said = {"missing": "is missing and was rebuilt"}.get(
+        how, "was damaged (its hash is not that of the manifest) and was rebuilt"
+    )
+    assert written.rebuilt == (f"{path} {said}",)
+    assert written.kept == 4
+    assert files(store) == before, (files(store), before)
+    assert ActivationDataset.open(store).damaged() == []
+
+
+def test_a_store_of_something_else_is_refused_with_both_named(lens: Lens, tmp_path: Path) -> None:
+    store = tmp_path / "store"
+    write(lens, store)
+
+    def refused(other: Lens, texts: list[str] = TEXTS, **options: object) -> str:
+        with pytest.raises(UserError) as error:
+            write_dataset(other, texts, store, **options)  # type: ignore[arg-type]
+        return str(error.value)
+
+    relu, topk = lens.dictionaries
+    end = ": give what it was made with, or choose another --out"
+    model = replace(lens.model, name="other", digest="0123456789abcdef")
+    assert refused(replace(lens, model=model)) == (
+        f"{store} holds a store made with model tiny (tiny, float32, on cpu), not other "
+        f"(0123456789ab, float32, on cpu){end}"
+    )
+    assert refused(replace(lens, dictionaries=(relu,))) == (
+        f"{store} holds a store made with dictionaries {RELU}, {TOPK}, not {RELU}{end}"
+    )
+    retrained = replace(relu, digest="retrained")
+    assert refused(replace(lens, dictionaries=(retrained, topk))) == (
+        f"{store} holds a store made with {RELU} digest {RELU}, not retrained{end}"
+    )
+    raw = replace(topk, convention=replace(topk.convention, centred=False))
+    assert refused(replace(lens, dictionaries=(relu, raw))) == (
+        f"{store} holds a store made with {TOPK} convention prepend_bos True, centred True, not "
+        f"prepend_bos True, centred False{end}"
+    )
+    assert "made with the corpus 10 texts (" in refused(lens, TEXTS[:-1])
+    assert "made with the corpus 10 texts (" in refused(lens, [*TEXTS[:-1], "eebbf"])
+    assert refused(lens, precision="float16").endswith(f"--precision float32, not float16{end}")
+    assert refused(lens, long="split").endswith(f"--long error, not split{end}")
+
+
+def test_a_folder_that_is_no_store_is_left_alone(lens: Lens, tmp_path: Path) -> None:
+    (tmp_path / "mine.txt").write_text("x")
+    with pytest.raises(UserError, match="exists and holds no store: choose another --out"):
+        write(lens, tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ["mine.txt"]
+    (tmp_path / "manifest.json").write_text('{"command": []}')
+    with pytest.raises(UserError, match="manifest.json is not the plan of a store"):
+        write(lens, tmp_path)
+    with pytest.raises(UserError, match="holds no store: expected one of faultlens read"):
+        ActivationDataset.open(tmp_path)
+
+
+def test_two_processes_do_not_write_one_store(lens: Lens, tmp_path: Path) -> None:
+    with writing._held(tmp_path / "store"):
+        with pytest.raises(UserError, match="is being written by another process: wait for it"):
+            write(lens, tmp_path / "store")
+    assert write(lens, tmp_path / "store").shards == 5
+
+
+def test_unknown_names_are_one_sentence(lens: Lens, tmp_path: Path) -> None:
+    write(lens, tmp_path / "store")
+    store = ActivationDataset.open(tmp_path / "store")
+    with pytest.raises(UserError, match=f"no dictionary 'x': expected one of {RELU}, {TOPK}"):
+        store.feature("x", 0)
+    with pytest.raises(UserError, match=f"{RELU} has the features 0 to 63, and no 64"):
+        store.feature(RELU, 64)
+    with pytest.raises(UserError, match="has the texts 0 to 9"):
+        store.text(RELU, 10)
+
+
+def test_float16_keeps_what_fires_and_refuses_what_it_cannot_hold(tmp_path: Path) -> None:
+    small = stored(np.array([1e-9, 0.1, 65504], np.float32), "float16")
+    assert (small > 0).all() and small[2] == 65504
+    with pytest.raises(UserError, match="70000 does not fit into float16, .* choose --precision"):
+        stored(np.array([70000], np.float32), "float16")
+    empty = np.empty(0, np.int32)
+    write_shard(tmp_path / "a.parquet", Firings(empty, empty, empty, empty), "float16")
+    found, groups = read_groups(tmp_path / "a.parquet", "feature", 0, 0)
+    assert len(found.text) == 0 and groups <= 1
+
+
+def test_it_keeps_the_shapes_and_threads_that_it_was_begun_with(
+    lens: Lens, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another budget would be found, and another number of threads is set, when it goes on."""
+    threads = torch.get_num_threads()
+    used: list[tuple[Shapes, int]] = []
+    own = writing.read_pieces
+
+    def noting(model: Model, dictionaries: object, pieces: object, shapes: Shapes) -> object:
+        used.append((shapes, torch.get_num_threads()))
+        if len(used) == 3:
+            raise KeyboardInterrupt
+        return own(model, dictionaries, pieces, shapes)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(writing, "read_pieces", noting)
+    torch.set_num_threads(2)
+    with pytest.raises(KeyboardInterrupt):
+        write(lens, tmp_path / "store", shapes=Shapes(30, 24))
+    torch.set_num_threads(1)
+    write(lens, tmp_path / "store")
+    assert torch.get_num_threads() == 1
+    torch.set_num_threads(threads)
+    assert used == [(Shapes(30, 24, "plain"), 2)] * 6
+    assert Shapes.found(lens.model, lens.dictionaries) != Shapes(30, 24)
+
+
+def test_a_store_of_other_releases_is_refused(lens: Lens, tmp_path: Path) -> None:
+    write(lens, tmp_path / "store")
+    path = tmp_path / "store" / "manifest.json"
+    path.write_text(path.read_text().replace(torch.__version__.split("+")[0], "2.0.0"))
+    with pytest.raises(UserError, match=r"made with torch 2\.0\.0.*, not 2\."):
+        write(lens, tmp_path / "store")

@@ -1,0 +1,293 @@
+"""Encoding: each way finds what a dense float32 computation finds. Referees: NumPy and SAELens."""
+
+from __future__ import annotations
+
+import os
+import warnings
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy.sparse import csr_matrix
+from torch.testing import assert_close
+
+from faultlens.errors import UserError
+from faultlens.features import encode as encoding
+from faultlens.features import reading, screening
+from faultlens.features.encode import Encoding, encode
+from faultlens.features.lens import Lens
+from faultlens.features.reading import Shapes
+from faultlens.models.dictionary import (
+    Activation,
+    Convention,
+    Dictionary,
+    Gated,
+    JumpRelu,
+    Relu,
+    TopK,
+)
+from faultlens.models.sae_folder import load_sae_folder
+from faultlens.models.sites import Site
+
+if not screening.installed() and os.environ.get("CI") != "true":
+    pytest.skip("the extra 'fast' is not installed", allow_module_level=True)
+
+WAYS: list[Encoding] = ["plain", "compiled", "auto"]
+
+
+def dictionary(
+    d_in: int, d_sae: int, activation: Activation, shift: float, seed: int
+) -> Dictionary:
+    generator = torch.Generator().manual_seed(seed)
+    return Dictionary(
+        name="3-res-x",
+        site=Site(3, "resid_pre"),
+        activation=activation,
+        W_enc=torch.randn(d_in, d_sae, generator=generator)
+        * torch.rand(d_sae, generator=generator),
+        b_enc=torch.randn(d_sae, generator=generator) + shift,
+        W_dec=torch.randn(d_sae, d_in, generator=generator),
+        b_dec=torch.randn(d_in, generator=generator),
+        convention=Convention(prepend_bos=True, centred=True),
+        source="made in a test",
+        digest="",
+    )
+
+
+def values(tokens: int, d_in: int, seed: int) -> torch.Tensor:
+    """As residuals are: of unequal norms, about a mean, one dimension far larger than the rest."""
+    generator = torch.Generator().manual_seed(seed + 1)
+    x = torch.randn(tokens, d_in, generator=generator)
+    x = x * (0.1 + torch.rand(tokens, 1, generator=generator)) + 2 * torch.ones(d_in).cumsum(0) / 5
+    x[:, d_in // 2] *= 40
+    return x
+
+
+def dense(of: Dictionary, x: torch.Tensor) -> tuple[np.ndarray, np.ndarray]:
+    """The referee in float64: activations, and the scale that 1e-5 is meant of."""
+    x64 = x.double().numpy()
+    x64 = x64 - x64.mean(-1, keepdims=True)
+    weights, bias = of.W_enc.double().numpy(), of.b_enc.double().numpy()
+    pre = x64 @ weights + bias
+    scale = np.linalg.norm(x64, axis=1)[:, None] * np.linalg.norm(weights, axis=0) + np.abs(bias)
+    kind = of.activation
+    if isinstance(kind, TopK):
+        kept = np.argsort(-pre, axis=1, kind="stable")[:, : kind.k]
+        mask = np.zeros_like(pre, dtype=bool)
+        np.put_along_axis(mask, kept, True, axis=1)
+        return np.where(mask & (pre > 0), pre, 0), scale
+    if isinstance(kind, JumpRelu):
+        return np.where((pre > kind.threshold.numpy()) & (pre > 0), pre, 0), scale
+    if isinstance(kind, Gated):
+        magnitude = pre * kind.scale.numpy() + kind.shift.numpy()
+        return np.where((pre > 0) & (magnitude > 0), magnitude, 0), scale
+    return np.maximum(pre, 0), scale
+
+
+def check(of: Dictionary, x: torch.Tensor, found: csr_matrix) -> None:
+    expected, scale = dense(of, x)
+    assert found.shape == expected.shape and found.dtype == np.float32
+    assert found.has_sorted_indices and (found.data > 0).all()
+    got = found.toarray()
+    # What fires in one alone lies at a threshold to within rounding: a jump is as high as itself.
+    apart = (got > 0) != (expected > 0)
+    assert apart.sum() <= 2 + 1e-4 * apart.size
+    tolerance = 1e-5 * scale * (10 if isinstance(of.activation, Gated) else 1)
+    assert (np.abs(got - expected)[~apart] <= tolerance[~apart]).all()
+    if isinstance(of.activation, Relu):
+        assert (np.abs(got - expected)[apart] <= tolerance[apart]).all()
+
+
+def activations(d_sae: int, seed: int) -> list[Activation]:
+    generator = torch.Generator().manual_seed(seed + 2)
+    normal = torch.randn(d_sae, generator=generator)
+    return [
+        Relu(),
+        JumpRelu(normal * 2),
+        TopK(3),
+        TopK(min(d_sae, 40)),
+        Gated(torch.exp(normal / 3), normal),
+    ]
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    tokens=st.sampled_from([0, 1, 2, 17, 40]),
+    d_in=st.sampled_from([3, 16, 33]),
+    d_sae=st.sampled_from([40, 64, 100, 700]),
+    shift=st.sampled_from([-60.0, -3.0, 0.0, 60.0]),  # nothing fires … everything fires
+    kind=st.integers(0, 4),
+    way=st.sampled_from(WAYS),
+    seed=st.integers(0, 3),
+)
+def test_every_way_finds_what_a_dense_computation_finds(
+    tokens: int, d_in: int, d_sae: int, shift: float, kind: int, way: Encoding, seed: int
+) -> None:
+    of = dictionary(d_in, d_sae, activations(d_sae, seed)[kind], shift, seed)
+    x = values(tokens, d_in, seed)
+    check(of, x, encode(of, x, way))
+
+
+@pytest.mark.parametrize("way", ["plain", "compiled"])
+def test_of_features_that_tie_at_the_boundary_k_are_kept(way: Encoding) -> None:
+    """Every feature is there four times over, so that the 10th largest is always in the middle."""
+    of = dictionary(16, 160, TopK(10), 3.0, 0)
+    of = replace(of, W_enc=of.W_enc.repeat(1, 4), b_enc=of.b_enc.repeat(4), W_dec=of.W_dec)
+    x = values(30, 16, 0)
+    found = encode(of, x, way)
+    expected = np.sort(dense(of, x)[0], axis=1)[:, ::-1][:, :10]
+    assert (np.diff(found.indptr) == 10).all()
+    got = np.sort(found.data.reshape(30, 10), axis=1)[:, ::-1]
+    np.testing.assert_allclose(got, expected, rtol=1e-5, atol=1e-4)
+
+
+@pytest.mark.parametrize("way", ["plain", "compiled"])
+def test_tiles_and_threads_change_nothing(way: Encoding, monkeypatch: pytest.MonkeyPatch) -> None:
+    of, x = dictionary(16, 700, Relu(), -3, 1), values(90, 16, 1)
+    threads = torch.get_num_threads()
+    torch.set_num_threads(2)
+    whole = encode(of, x, way)
+    for module in (encoding, screening):
+        monkeypatch.setattr(module, "TILE", 7)
+    torch.set_num_threads(1)
+    tiles = encode(of, x, way)
+    torch.set_num_threads(threads)
+    assert (whole.indptr == tiles.indptr).all() and (whole.indices == tiles.indices).all()
+    np.testing.assert_allclose(whole.data, tiles.data, rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize("first", [True, False])
+def test_no_feature_is_lost_to_low_precision(first: bool) -> None:
+    """The bound holds for values unlike those that it was made with; without it some are lost."""
+    of = dictionary(48, 2000, Relu(), -8, 2)
+    seen, x = values(60, 48, 7), values(300, 48, 2)
+    x = of.prepare(x if first else x.roll(11, dims=1) * 3)
+    screen = screening.Screen._made(of, of.prepare(seen))
+    terms, alpha = screening.low_terms(screen, x)
+    low = torch.mm(terms, screen.low).double()
+    exact = x.double() @ of.W_enc.double() + of.b_enc.double()
+    bound = low.abs().numpy() / 128 + alpha[:, None] * screen.norms + screen.slack
+    error = (low - exact).abs().numpy()
+    assert (error <= bound).all()
+    assert (error > 0.02 * bound).any(), "a bound so wide would screen nothing"
+    lost = (exact > 0) & (low <= 0)
+    assert lost.any(), "the negative control: low precision alone loses firings"
+
+
+@pytest.mark.parametrize(
+    ("architecture", "options"), [("standard", {}), ("jumprelu", {}), ("topk", {"k": 7})]
+)
+@pytest.mark.parametrize("normalisation", ["none", "layer_norm"])
+@pytest.mark.parametrize("way", ["plain", "compiled"])
+def test_activations_are_saelenss(
+    tmp_path: Path, architecture: str, options: dict[str, Any], normalisation: str, way: Encoding
+) -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        from sae_lens.registry import get_sae_class
+        from sae_lens.saes.sae import SAEMetadata
+
+        sae_class, config_class = get_sae_class(architecture)
+        config = config_class(
+            d_in=24, d_sae=200, normalize_activations=normalisation,
+            metadata=SAEMetadata(hook_name="blocks.2.hook_resid_pre"), **options,
+        )  # fmt: skip
+        sae = sae_class(config)
+    torch.manual_seed(1)
+    for name, parameter in sae.named_parameters():
+        parameter.data = torch.randn_like(parameter)
+        if name == "threshold":
+            parameter.data = parameter.data.abs() * 3
+    sae.save_model(tmp_path / "sae")
+    ours = load_sae_folder(tmp_path / "sae", "set", torch.device("cpu"))
+    x = torch.randn(60, 24) * torch.linspace(0.3, 3, 60)[:, None] + 1
+    with torch.no_grad():
+        theirs = sae.encode(x)
+    theirs = theirs.to_dense() if theirs.is_sparse else theirs
+    found = torch.from_numpy(encode(ours, x, way).toarray())
+    assert ((found > 0) == (theirs > 0)).all()
+    assert 0.01 < float((theirs > 0).float().mean()) < 0.99
+    assert_close(found, theirs, rtol=1e-4, atol=1e-4)
+
+
+def test_the_compiled_way_computes_few_pre_activations(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is the screening that is tested above, not its way out where too much fires."""
+    monkeypatch.setattr(encoding, "in_tiles", lambda *_: pytest.fail("computed whole"))
+    of, x = dictionary(48, 2048, Relu(), 0, 3), values(64, 48, 3)
+    pre = of.prepare(x) @ of.W_enc
+    of = replace(of, b_enc=0.01 - pre.quantile(0.99, dim=0))
+    found = encode(of, x, "compiled")
+    assert 0.005 * 64 * 2048 < found.nnz < 0.02 * 64 * 2048
+    of = replace(of, activation=TopK(8))
+    assert encode(of, x, "compiled").nnz > 0
+
+
+def test_a_long_reading_takes_what_is_quicker_a_short_one_tries_nothing(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    of, x = dictionary(16, 640, Relu(), -3, 4), values(200, 16, 4)
+    tried: list[int] = []
+    monkeypatch.setattr(encoding, "_spent", {})
+    monkeypatch.setattr(encoding, "_quicker", {})
+    monkeypatch.setattr(screening, "is_quicker", lambda d, x: tried.append(len(x)) or True)
+    encode(of, x)
+    assert not tried
+    monkeypatch.setattr(encoding, "PATIENCE", 1.0)
+    used = []
+    own = screening.screened
+    monkeypatch.setattr(screening, "screened", lambda d, x: used.append(len(x)) or own(d, x))
+    encode(of, x[:5])
+    assert not tried, "too few tokens to tell which is quicker"
+    for _ in range(2):
+        check(of, x, encode(of, x))
+    assert (tried, used) == ([200], [200, 200])
+
+
+def test_a_way_that_finds_something_else_is_not_taken(monkeypatch: pytest.MonkeyPatch) -> None:
+    of, x = dictionary(16, 640, Relu(), -3, 5), values(200, 16, 5)
+    assert screening.agree(of, x, encode(of, x, "plain"), encode(of, x, "compiled"))
+    own = screening.screened
+    monkeypatch.setattr(screening, "screened", lambda d, x: own(d, x) * np.float32(1.001))
+    assert not screening.is_quicker(of, x)
+
+
+def test_without_the_extra_the_compiled_way_is_one_sentence(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    of, x = dictionary(4, 40, Relu(), 0, 6), values(3, 4, 6)
+    monkeypatch.setattr(screening, "installed", lambda: False)
+    with pytest.raises(UserError) as missing:
+        encode(of, x, "compiled")
+    assert str(missing.value) == (
+        "the compiled encoding needs Numba, which is not installed: pip install "
+        "'faultlens[fast]', or choose the plain encoding"
+    )
+    assert encode(of, x, "auto").shape == (3, 40)
+
+
+def test_what_is_long_is_settled_by_a_trial_before_it_begins(
+    lens: Lens, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pieces = reading.tokenized(lens.model, lens.dictionaries, ["abc", "hgf", "de"])
+    asked = Shapes(64, 24)
+
+    def settled(shapes: Shapes = asked) -> Encoding:
+        return reading.settled(lens.model, lens.dictionaries, pieces, shapes).encoding
+
+    assert settled() == "plain", "short"
+    monkeypatch.setattr(reading, "PATIENCE", 1.0)
+    answers = {"1-res-relu": True, "1-mlp-topk-centred": True}
+    monkeypatch.setattr(screening, "screens", lambda d: True)
+    monkeypatch.setattr(screening, "is_quicker", lambda d, x: answers[d.name])
+    assert settled() == "compiled"
+    answers["1-res-relu"] = False
+    assert settled() == "plain", "not for every dictionary"
+    assert settled(Shapes(64, 24, "compiled")) == "compiled", "as asked"
+    answers["1-res-relu"] = True
+    monkeypatch.setattr(screening, "installed", lambda: False)
+    assert settled() == "plain", "not installed"
