@@ -57,7 +57,9 @@ def load(
         revision: branch, tag or commit of a hub model.
         release: of a folder of dictionaries, the release that its weights are from.
         convention: settings to put in force whatever the dictionaries' files say: `centred`, `raw`,
-            `bos`, `no-bos`, `folded`, `unfolded`, `factor=NUMBER`.
+            `bos`, `no-bos`, `folded`, `unfolded`, `layer_norm`, `constant_norm_rescale`,
+            `unnormalised`, `factor=NUMBER`, `decoder-norm`, `no-decoder-norm`, `before-gain`,
+            `after-gain`.
         trust_pickle: also load pickled weights, which can run code as they load.
 
     Raises:

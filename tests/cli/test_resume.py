@@ -109,8 +109,8 @@ def test_other_arguments_throw_the_stages_away_and_an_interrupt_keeps_them(
         _, said = process.communicate(timeout=PATIENCE)
         assert process.returncode == 130
     assert said.splitlines()[-1] == (
-        "faultlens: interrupted. Audits and readings with --out go on where they stopped: give the "
-        "same command again"
+        "faultlens: interrupted. An audit with --out goes on where it stopped: give the same "
+        "command again"
     )
     assert "Traceback" not in said
     assert [path.name for path in here.iterdir()] == [UNFINISHED]

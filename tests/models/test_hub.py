@@ -237,6 +237,15 @@ def test_sizes_are_told_by_names() -> None:
     assert gemma.layer == 12
 
 
+def test_a_layer_that_a_site_has_not_is_told_of_that_site_alone() -> None:
+    model = load_model("gpt2")
+    at = r"have no layer 6 at resid_post: expected one of 11$"
+    with pytest.raises(UserError, match=at):
+        load_dictionaries(RELEASE, model, [6], ["resid_post"])
+    with pytest.raises(UserError, match=r"have no layer 12 at resid_pre: expected one of 0, 1,"):
+        load_dictionaries(RELEASE, model, [12])
+
+
 def test_every_entry_of_the_registry_can_be_chosen_by_layer() -> None:
     """All but the dictionaries of embeddings, which are at no block."""
     releases = list(registry._registry())

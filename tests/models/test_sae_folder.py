@@ -447,6 +447,14 @@ def test_a_checkpoint_of_a_training_can_be_read(tmp_path: Path, architecture: st
     assert (ours.d_in, ours.d_sae) == (D_IN, D_SAE)
 
 
+def test_two_letters_that_changed_places_in_a_short_name_are_noticed() -> None:
+    for wrong, right in (("d_sea", "d_sae"), ("d_ni", "d_in")):
+        message = f"x has an unknown field {wrong!r}: did you mean {right!r}"
+        with pytest.raises(UserError, match=re.escape(message)):
+            refuse_misspelt({wrong: 64}, "x")
+    refuse_misspelt({"d_head": 64, "lr": 0.1}, "an older file, whose other fields are free")
+
+
 def test_a_misspelt_field_of_the_metadata_is_named_too(folder: Path) -> None:
     metadata = {"hook_name": "blocks.2.hook_resid_pre", "prepend_boss": False,
                 "sae_lens_version": "6.1.0"}  # fmt: skip

@@ -148,7 +148,7 @@ def _multiverse() -> Multiverse:
         Choice("padding", "masked", "selectivity", "", 1.0, 1.0, 1, 1.0, 1.0),
         Choice("padding", "pooled", "selectivity", wrong.errors[0], 0.0, 0.25, 1, 0.0, 0.25),
     ]
-    return Multiverse(2_000, specs, {"selectivity": 0, "specialist": 0}, claims, choices)
+    return Multiverse(2_000, specs, {"selectivity": 0, "specialist": 0}, claims, choices, 8)
 
 
 def _site(layer: int) -> SiteReading:

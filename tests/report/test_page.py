@@ -21,7 +21,7 @@ from faultlens.audit.result import Audit
 from faultlens.corpus.texts import Corpus
 from faultlens.errors import UserError
 from faultlens.features.table import FeatureTable
-from faultlens.profile.result import Profile
+from faultlens.profile.result import ClassShare, Profile
 from faultlens.profile.study import profile_tables
 from faultlens.report.audit_parts import audit_parts
 from faultlens.report.html import build_page, script_json, write_page
@@ -150,6 +150,21 @@ def test_what_only_a_model_can_tell_is_told_or_said_to_be_missing() -> None:
     assert "The words alone go with meaning as well (+0.15, p 0.003)" in whole
     assert "12 of 14 claims hold throughout" in whole
     assert "✗ padding is pooled as if it were text" in whole
+    assert "Padding goes up to the longest of 8 texts in the corpus's order" in whole
+
+
+def test_a_common_class_of_token_is_no_evidence_of_meaning() -> None:
+    profile = samples.whole_profile()
+    assert profile.tokens is not None
+    usual = {
+        name: replace(seen, classes={"operators and punctuation": ClassShare(1.0, 0.2, 0.06)})
+        for name, seen in profile.tokens.features.items()
+    }
+    tokens = replace(profile.tokens, corpus={"operators and punctuation": 1.0}, features=usual)
+    parts = profile_parts(replace(profile, tokens=tokens))
+    said = " ".join(as_text(parts, width=10_000).split())
+    assert "more than nearly all random features do. That is no evidence of meaning" in said
+    assert "surface alone does not explain" not in said
 
 
 def test_meaning_is_named_alone_where_words_alone_do_not_tell_it() -> None:

@@ -50,6 +50,28 @@ def test_summary_names_pairs_and_the_method_study_where_they_were_done() -> None
     assert "A specialist beyond chance (Holm, p ≤ 0.05) for 6 of 7 categories by AUROC" in bare[1]
 
 
+def test_a_long_name_of_a_site_leaves_every_p_in_sight() -> None:
+    profile = samples.profile((10, 11))
+    sites = {
+        name.replace("-mini", "-jb"): dataclasses.replace(
+            site,
+            categories={
+                category: dataclasses.replace(
+                    reading,
+                    selectivity=dataclasses.replace(
+                        reading.selectivity, feature="11-res-jb/20393", p_holm=0.332
+                    ),
+                )
+                for category, reading in site.categories.items()
+            },
+        )
+        for name, site in profile.sites.items()
+    }
+    lines = summary(dataclasses.replace(profile, sites=sites), None)
+    assert max(map(len, lines)) <= 100
+    assert "\n".join(lines).count(" (p 0.332, chance)") == len(profile.categories)
+
+
 def test_summary_is_the_argument_in_short() -> None:
     assert said(audit_samples.audit()) == [
         "Audit of mini-ioi: 239 of 300 right (79.7%) by exact-word; first-token 81.3%, contains "

@@ -40,7 +40,7 @@ def audit(
     features: o.Features = None,
     residuals: Annotated[
         list[str] | None,
-        typer.Option(help="LAYER=FILE: residuals [prompts, d] for the ladder; repeatable"),
+        typer.Option(help="LAYER=FILE: residuals, prompts × d, for the ladder; repeatable"),
     ] = None,
     pooled: o.Pooled = None,
     factors: Annotated[
@@ -59,13 +59,13 @@ def audit(
     fit_check: o.FitCheck = True,
     n: Annotated[int, typer.Option("-n", min=1, help="Prompts of a built-in task")] = 300,
     task_seed: Annotated[
-        int | None, typer.Option(help="Seed of a built-in task [default: ioi 42, others 0]")
+        int | None, typer.Option(help="Seed of a built-in task (by default ioi 42, others 0)")
     ] = None,
     rule: Annotated[
         str | None,
         typer.Option(
             help="What counts as success: exact-word, first-token, named-later, contains "
-            "[default: the outcomes' own, else exact-word]"
+            "(by default the outcomes' own, else exact-word)"
         ),
     ] = None,
     pooling: o.Pooling = "max",

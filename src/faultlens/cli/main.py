@@ -14,7 +14,7 @@ from faultlens.cli.read import read
 from faultlens.cli.report import report
 from faultlens.cli.screen import quiet_libraries
 from faultlens.cli.tokens import tokens
-from faultlens.errors import UserError
+from faultlens.errors import Interrupted, UserError
 
 INTERRUPTED = 130  # the exit code that Typer, too, makes of an interrupt
 
@@ -48,10 +48,13 @@ def main() -> None:
         if isinstance(leave, SystemExit) and leave.code != INTERRUPTED:
             raise
         print(
-            "faultlens: interrupted. Audits and readings with --out go on where they stopped: give "
-            "the same command again",
+            "faultlens: interrupted. An audit with --out goes on where it stopped: give the same "
+            "command again",
             file=sys.stderr,
         )
+        raise SystemExit(INTERRUPTED) from None
+    except Interrupted as kept:
+        print(f"faultlens: interrupted; {kept}", file=sys.stderr)
         raise SystemExit(INTERRUPTED) from None
     except UserError as error:
         print(f"faultlens: {error}", file=sys.stderr)

@@ -52,19 +52,22 @@ FitCheck = Annotated[
     ),
 ]
 Layers = Annotated[
-    str | None, typer.Option("--layers", help="A list (2,3), a range (2-5) or all [default: all]")
+    str | None, typer.Option("--layers", help="A list (2,3), a range (2-5) or all, the default")
 ]
 Sites = Annotated[
     str | None,
-    typer.Option("--sites", help="resid_pre, attn_out, mlp_out … or all [default: resid_pre]"),
+    typer.Option(
+        "--sites",
+        help="resid_pre, attn_out, mlp_out … or all; by default resid_pre where there is any",
+    ),
 ]
 Pooling = Annotated[str, typer.Option("--pooling", help="max, mean, sum, last or last-K")]
 Features = Annotated[
     list[str] | None,
     typer.Option(
         "--features",
-        help="SITE=FILE: a matrix [texts, features] in place of a model, e.g. 6-res-jb=layer06.npz "
-        "(the layer first); repeatable",
+        help="SITE=FILE: a matrix, texts × features, in place of a model, e.g. "
+        "6-res-jb=layer06.npz (the layer first); repeatable",
     ),
 ]
 Pooled = Annotated[

@@ -57,7 +57,7 @@ def profile(
     pooling: o.Pooling = "max",
     threshold: Annotated[
         float | None,
-        typer.Option(help="τ of the score [default: 99.5th percentile of positive values]"),
+        typer.Option(help="τ of the score (by default the 99.5th percentile of positive values)"),
     ] = None,
     label: o.Label = "category",
     text: o.Text = "text",
@@ -71,7 +71,12 @@ def profile(
         typer.Option(help=f"Minimal pairs: JSONL with topic, form and text, or {BUILT_IN_PAIRS}"),
     ] = None,
     multiverse: Annotated[
-        bool, typer.Option("--multiverse", help="Every claim under every combination of choices")
+        bool,
+        typer.Option(
+            "--multiverse",
+            help="Every claim under every combination of choices; errors are labelled, and padding "
+            "goes up to the longest of eight texts",
+        ),
     ] = False,
     permutations: o.Permutations = 10_000,
     seed: o.Seed = 0,

@@ -115,11 +115,12 @@ def _from_registry(
 ) -> list[Dictionary]:
     entries = registry.find(name)
     known_points = {entry.point for entry in entries if entry.point is not None}
+    wanted_points: list[str] = []
     if known_points:
         wanted_points = _points(name, known_points, sites)
         entries = [entry for entry in entries if entry.point in (None, *wanted_points)]
     have = {entry.layer for entry in entries if entry.layer is not None}
-    _check_layers(name, have, layers, sorted(known_points))
+    _check_layers(name, have, layers, wanted_points)
     chosen = [entry for entry in entries if layers is None or entry.layer in layers]
     _refuse_several(name, chosen)
     for entry in chosen:

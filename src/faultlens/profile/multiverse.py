@@ -18,7 +18,7 @@ from faultlens.features.reading import Long
 from faultlens.features.store import ActivationStore
 from faultlens.profile.chance import auroc_null, random_labellings, score_null
 from faultlens.profile.choices import choices
-from faultlens.profile.extraction import Pooled, extract
+from faultlens.profile.extraction import BATCH, Pooled, extract
 from faultlens.profile.measures import DEFAULT_PERCENTILE, SiteMeasures
 from faultlens.profile.result import Multiverse, MultiverseClaim, Specification
 from faultlens.profile.specifications import (
@@ -113,7 +113,8 @@ def method_study(
         for by in specs
         for row, category in enumerate(corpus.categories)
     ]
-    return Multiverse(permutations, specs, default, claims, choices(specs, found, default))
+    found_choices = choices(specs, found, default)
+    return Multiverse(permutations, specs, default, claims, found_choices, padded_together=BATCH)
 
 
 @dataclass(frozen=True, eq=False)

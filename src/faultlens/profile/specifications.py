@@ -26,7 +26,7 @@ class Way:
 
     pooling: str
     bos: bool  # position 0 is pooled
-    padding: bool  # the padding up to the longest text is pooled
+    padding: bool  # the padding up to the longest of a batch is pooled
     order: str  # ENCODE_FIRST or POOL_FIRST
 
     @property

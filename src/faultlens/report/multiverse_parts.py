@@ -93,7 +93,9 @@ def _choices(study: Multiverse) -> Table:
         )
     return table(
         "What each choice does. A category may stay beyond chance while the feature that is named "
-        "for it is another one: that is the damage to look for.",
+        "for it is another one: that is the damage to look for. Padding goes up to the longest of "
+        f"{study.padded_together} texts in the corpus's order; a script that pads the whole corpus "
+        "to its longest text pools more.",
         [
             Column("Choice"),
             Column("Made as"),

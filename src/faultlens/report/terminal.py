@@ -28,6 +28,7 @@ from faultlens.report.pair_parts import clearest
 
 WIDTH = 100
 CATEGORY_LINES = 4  # two categories a line
+ENTRY = 48  # characters of each
 LADDER = ("factors", "residual", "random_dictionary", "sae_top_k", "sae_all")  # what is compared
 
 
@@ -53,7 +54,7 @@ def _profile(profile: Profile) -> list[str]:
         f"{listed(sites) if len(sites) <= 3 else counted(len(sites), 'site')}",
         f"  A specialist beyond chance (Holm, p ≤ {number(profile.alpha)}) for {by_auroc} of "
         f"{categories} categories by AUROC, {by_score} by score; by AUROC:",
-        *("  " + "  ".join(entry.ljust(48) for entry in pair).rstrip() for pair in pairs),
+        *("  " + "  ".join(entry.ljust(ENTRY) for entry in pair).rstrip() for pair in pairs),
         *_evidence(profile),
     ]
 
@@ -86,13 +87,14 @@ def _evidence(profile: Profile) -> list[str]:
 
 
 def _best(profile: Profile, category: str) -> str:
-    """A category's best feature over all sites, in 48 characters."""
+    """A category's best feature over all sites, in 48 characters: its name gives way."""
     readings = [site.categories[category].selectivity for site in profile.sites.values()]
     best = min(readings, key=lambda reading: (reading.p_holm, -reading.auroc))
     chance = "" if best.p_holm <= profile.alpha else ", chance"
-    name = clipped(category, 14).ljust(14)
     feature = clipped_feature(best.feature)
-    return f"{name} {feature} {auroc(best.auroc)} (p {p_value(best.p_holm)}{chance})"
+    found = f"{feature} {auroc(best.auroc)} (p {p_value(best.p_holm)}{chance})"
+    room = min(14, ENTRY - 1 - len(found))
+    return f"{clipped(category, room).ljust(room)} {found}"
 
 
 def _audit(audit: Audit) -> list[str]:

@@ -81,7 +81,8 @@ def _surface(chosen: dict[str, str], found: TokenEvidence) -> str:
     if not telling:
         return (
             "None of these features falls on one class of token more than nearly all random "
-            "features do: their surface alone does not explain them."
+            "features do. That is no evidence of meaning: a feature may follow one sign or word, "
+            "which these classes do not tell apart."
         )
     return (
         f"Unlike a random firing feature (at most {share(UNUSUAL)} of which fall as much on the "

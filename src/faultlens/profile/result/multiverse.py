@@ -61,3 +61,4 @@ class Multiverse:
     default: dict[str, int]  # the place of the default specification among each measure's
     claims: list[MultiverseClaim]
     choices: list[Choice]
+    padded_together: int  # texts a batch, each padded to the longest of them
