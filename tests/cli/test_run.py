@@ -206,7 +206,7 @@ def test_the_doctor_measures_every_dictionary_asked_for(tmp_path: Path) -> None:
         assert 0.5 < fit["firing_share"] <= 1
     printed = faultlens("doctor", "--layers", "2", cwd=tmp_path).stdout
     assert "Loss recovered says nothing here: the model's own loss is" in printed
-    assert "residuals centred: 0." in printed
+    assert "residuals centred: FVU 0." in printed
 
 
 def test_the_doctor_refuses_a_dictionary_that_does_not_fit(tmp_path: Path) -> None:

@@ -109,7 +109,7 @@ def finish(
         return
     say(summary(found.profile, found.audit))
     if out is not None:
-        say(["", f"The report: {out / 'report.html'}"])
+        say([f"The report: {out / 'report.html'}"])
 
 
 def _write_profile(folder: Path, profile: Profile, tables: Mapping[str, FeatureTable]) -> None:

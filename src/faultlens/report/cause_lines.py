@@ -22,6 +22,7 @@ from faultlens.report.numbers import (
 )
 from faultlens.report.robustness_parts import several, suspects_stability
 
+WIDTH = 100  # characters of a line
 MOST_NAMED = 2  # of what the user named, that have a line
 
 
@@ -34,7 +35,9 @@ def trial_lines(audit: Audit, reading: ClassReading) -> list[str]:
     if done is None:
         reason = audit.untried.get(reading.features[0], "")
         return [f"    interventions: {clipped(NOT_DONE + (reason and f': {reason}'), 76)}"]
-    lines = [_effect(effect) for effect in effects_of(done)]
+    effects = [_effect(effect) for effect in effects_of(done)]
+    line = "    " + "; ".join(effects)
+    lines = [line] if len(line) <= WIDTH else [f"    {effect}" for effect in effects]
     if done.sufficiency is None:
         reason = done.sufficiency_missing or "no reason recorded"
         lines.append(f"    sufficiency: {NOT_DONE}: {clipped(reason, 70)}")
@@ -58,9 +61,8 @@ def trial_lines(audit: Audit, reading: ClassReading) -> list[str]:
 def _effect(effect: Effect) -> str:
     p = effect.p_value if effect.p_holm is None else effect.p_holm
     return (
-        f"    {effect.claim}: {signed(effect.adjusted)} nats {interval(effect.low, effect.high)}, "
-        f"p {p_value(p)}; {share(effect.turned_share)} of {effect.prompts:,} "
-        f"{TURNED[effect.claim]} (controls {share(effect.control_turned_share)})"
+        f"{effect.claim} {signed(effect.adjusted)} nats, p {p_value(p)}, "
+        f"{effect.turned} of {effect.prompts:,} {TURNED[effect.claim]}"
     )
 
 

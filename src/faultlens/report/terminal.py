@@ -65,15 +65,11 @@ def _evidence(profile: Profile) -> list[str]:
     if profile.pairs is not None:
         site = clearest(profile.pairs)
         found = profile.pairs.sites[site]
-        lines.append(
-            f"  Minimal pairs at {site}: one meaning in two forms "
-            f"{number(found.similarity.within)} alike, two meanings "
-            f"{number(found.similarity.between)}, p {p_value(found.p_holm)}"
-        )
         words = profile.pairs.words
         lines.append(
-            f"    their words alone: {number(words.within)} against {number(words.between)}, p "
-            f"{p_value(words.p_value)}"
+            f"  Pairs at {clipped(site, 14)}: one meaning {number(found.similarity.within)} alike, "
+            f"two {number(found.similarity.between)} (p {p_value(found.p_holm)}); words alone "
+            f"{number(words.within)}, {number(words.between)}"
         )
     if profile.multiverse is not None:
         made = [claim for claim in profile.multiverse.claims if claim.by_default]
@@ -179,13 +175,22 @@ def _suspect(audit: Audit) -> list[str]:
     return [
         f"  Features that go with failure or success beyond chance: {features:,} of {tested:,}, in "
         f"{counted(len(classes), 'class', 'classes')}",
-        f"  The suspect, {class_name(top)}: {clipped(top.verdict, 48)}",
-        f"    fires on {counted(top.fail_active, 'failure')} and "
-        f"{counted(top.success_active, 'success', 'successes')}; adjusted p "
-        f"{p_value(top.p_deciding)}{_proxy(top)}",
+        *_fires(top),
         _beyond(audit, top),
         *trial_lines(audit, top),
     ]
+
+
+def _fires(top: ClassReading) -> list[str]:
+    """The suspect, its verdict, and where it fires: on one line where they fit."""
+    name = f"  The suspect, {class_name(top)}: {clipped(top.verdict, 48)}"
+    fires = (
+        f"fires on {counted(top.fail_active, 'failure')} and "
+        f"{counted(top.success_active, 'success', 'successes')}; adjusted p "
+        f"{p_value(top.p_deciding)}{_proxy(top)}"
+    )
+    line = f"{name}; {fires}"
+    return [line] if len(line) <= WIDTH else [name, f"    {fires}"]
 
 
 def _proxy(reading: ClassReading) -> str:
