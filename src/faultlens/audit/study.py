@@ -49,7 +49,7 @@ class AuditConfig:
     """Whether the ladder is climbed."""
     tried: int = 3
     """Classes that are put to the test by intervening, the most certain first; 0: none are."""
-    searched: int = 2
+    searched: int = 1
     """Features that attribution names first, over all sites, which are put to the test as well."""
     repeats: int = REPEATS
     """Of the ladder's five folds, under `repeated`."""

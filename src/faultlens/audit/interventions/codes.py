@@ -11,6 +11,7 @@ from scipy.sparse import csr_matrix, vstack
 
 from faultlens.audit.interventions.roles import Roles
 from faultlens.audit.running import BATCH, TaskTokens
+from faultlens.features.encode import encode
 from faultlens.models.dictionary import Dictionary
 from faultlens.models.model import Model
 
@@ -39,12 +40,14 @@ class Codes:
         for start in range(0, len(tokens.scored), BATCH):
             rows = tokens.scored[start : start + BATCH]
             x = model.read(model.pad(rows), [dictionary.site])[dictionary.site]
-            for row, values in zip(rows, x, strict=True):
-                activations = dictionary.encode(values[: len(row)])
-                activations[0] = 0.0  # BOS
-                parts.append(csr_matrix(activations.cpu().numpy()))
+            values = [of_row[: len(row)] for row, of_row in zip(rows, x, strict=True)]
+            parts.append(encode(dictionary, torch.cat(values), "plain"))
+        matrix = csr_matrix(vstack(parts, format="csr"))
         starts = np.concatenate([[0], np.cumsum([len(row) for row in tokens.scored])])
-        return cls(vstack(parts, format="csr"), starts, np.concatenate(roles.codes), roles.n)
+        for bos in starts[:-1]:
+            matrix.data[matrix.indptr[bos] : matrix.indptr[bos + 1]] = 0.0
+        matrix.eliminate_zeros()
+        return cls(matrix, starts, np.concatenate(roles.codes), roles.n)
 
     def rows_of(self, prompt: int) -> slice:
         """The rows of `matrix` that are a prompt's."""
