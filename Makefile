@@ -12,7 +12,7 @@ demo: $(VENV)/.ok
 	$(BIN)/faultlens demo
 
 test: $(VENV)/.ok-test lint
-	$(BIN)/python -m pytest
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile
 
 lint: $(VENV)/.ok-test
 	$(BIN)/ruff check .

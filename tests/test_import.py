@@ -40,7 +40,7 @@ def test_public_names_are_there_and_the_verbs_are_functions() -> None:
     for name in faultlens.__all__:
         assert getattr(faultlens, name) is not None
     # Loading the rooms must not take the verbs' names.
-    from faultlens.audit.study import audit_task
+    from faultlens.audit.from_task import audit_task
     from faultlens.profile.study import profile_tables
 
     assert callable(audit_task)

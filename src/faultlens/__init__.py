@@ -22,6 +22,7 @@ from faultlens.api import audit, figures, load, profile
 from faultlens.errors import UserError
 
 if TYPE_CHECKING:
+    from faultlens.audit.intervene import intervene
     from faultlens.audit.outcomes import outcome_rule
     from faultlens.audit.result import Audit
     from faultlens.corpus import tasks
@@ -47,6 +48,7 @@ __all__ = [
     "UserError",
     "audit",
     "figures",
+    "intervene",
     "load",
     "minimal_pairs",
     "outcome_rule",
@@ -69,6 +71,7 @@ _HOMES = {
     "Profile": "faultlens.profile.result",
     "Prompt": "faultlens.corpus.task",
     "Task": "faultlens.corpus.task",
+    "intervene": "faultlens.audit.intervene",
     "minimal_pairs": "faultlens.corpus.pairs",
     "outcome_rule": "faultlens.audit.outcomes",
     "read_answers": "faultlens.corpus.answers",

@@ -177,6 +177,8 @@ def audit(
     strata: Sequence[str] = (),
     folds: Literal["repeated", "study"] = "repeated",
     baselines: bool = True,
+    tried: int = 3,
+    suspects: Sequence[str] = (),
     seed: int = 0,
     fit_check: bool = True,
     progress: Progress = SILENT,
@@ -197,24 +199,46 @@ def audit(
         strata: factors to hold constant beside those that forward selection keeps.
         folds: of the ladder: `repeated` (10 × 5, tuned inside), or the reference `study`'s.
         baselines: whether to climb the ladder, which takes most of the time.
+        tried: classes that are put to the test by intervening, the most certain first; a task that
+            is run only.
+        suspects: features to put to the test as well, whatever the statistics say of them, e.g.
+            `["3-res-mini/808", "4-res-mini/12+4-res-mini/99"]`; those joined by `+` are changed
+            together. A task that is run only.
         seed: of the permutations, the folds and the random controls.
         fit_check: check first that a lens's dictionaries fit its model; that it was left out is
             said in the result's warnings. Without effect on tables.
         progress: told of the stages.
 
     Raises:
-        UserError: an unknown rule, pooling or factor, a prompt that does not fit the context, a
+        UserError: an unknown rule, pooling or factor, a suspect that is not there or never fires, a
+            prompt that does not fit the context, a
             dictionary that does not fit its model, rows that do not match, values that are not
             finite.
     """
-    from faultlens.audit.study import DEFAULT_RULE, AuditConfig, audit_answers, audit_task
+    from faultlens.audit.from_answers import audit_answers
+    from faultlens.audit.from_task import audit_task
+    from faultlens.audit.outcomes import DEFAULT_RULE
+    from faultlens.audit.study import AuditConfig
     from faultlens.corpus.answers import Answers
     from faultlens.features.lens import Lens
 
-    config = AuditConfig(min_support, permutations, seed, tuple(strata), folds, baselines)
+    if isinstance(suspects, str):
+        raise UserError(f"suspects {suspects!r}: expected a list of them, e.g. [{suspects!r}]")
+    config = AuditConfig(
+        min_support,
+        permutations,
+        seed,
+        tuple(strata),
+        folds,
+        baselines,
+        tried=tried,
+        suspects=tuple(suspects),
+    )
     if isinstance(source, Lens):
         source = source.checked(progress) if fit_check else source.unchecked()
     if isinstance(task, Answers):
+        if suspects:
+            raise UserError("suspects are tried by a model: give a task that is run, not answers")
         tables: Mapping[str, FeatureTable] | None
         if isinstance(source, Lens):
             texts = [prompt.text for prompt in task.task.prompts]

@@ -1,4 +1,4 @@
-"""Thaw: a frozen result from the plain JSON values that it was written as."""
+"""Thaw: a frozen result from the plain JSON values that it was written as, and back."""
 
 from __future__ import annotations
 
@@ -33,4 +33,19 @@ def _value(hint: Any, value: Any) -> Any:
         return {key: _value(arguments[1], item) for key, item in value.items()}
     if dataclasses.is_dataclass(hint):
         return thaw(hint, value)  # type: ignore[arg-type]
+    return value
+
+
+def plain(value: Any, without: tuple[str, ...] = ()) -> Any:
+    """A dataclass as dictionaries, lists and numbers, without the fields named at its top."""
+    if dataclasses.is_dataclass(value):
+        return {
+            field.name: plain(getattr(value, field.name))
+            for field in dataclasses.fields(value)
+            if field.name not in without
+        }
+    if isinstance(value, dict):
+        return {key: plain(inner) for key, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [plain(inner) for inner in value]
     return value

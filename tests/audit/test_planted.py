@@ -13,9 +13,10 @@ import pytest
 from scipy.sparse import csr_matrix
 from scipy.stats import binom, ttest_ind
 
+from faultlens.audit.from_answers import audit_answers
 from faultlens.audit.result import Audit
 from faultlens.audit.steps import ClassReading
-from faultlens.audit.study import AuditConfig, audit_answers
+from faultlens.audit.study import AuditConfig
 from faultlens.corpus.answers import Answers
 from faultlens.features.table import FeatureTable
 

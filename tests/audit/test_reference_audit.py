@@ -14,9 +14,10 @@ from scipy.stats import fisher_exact as scipy_fisher
 from scipy.stats import hypergeom
 from statsmodels.stats.proportion import proportion_confint
 
+from faultlens.audit.from_answers import audit_answers
 from faultlens.audit.result import Audit
 from faultlens.audit.steps import SCORED_WRONG
-from faultlens.audit.study import AuditConfig, audit_answers
+from faultlens.audit.study import AuditConfig
 from faultlens.audit.verdicts import Evidence, of_class
 from faultlens.corpus.answers import Answers, read_answers
 from faultlens.stats.fisher import RELATIVE_TIE, fisher_exact, least_attainable, p_table

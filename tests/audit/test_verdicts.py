@@ -8,7 +8,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from faultlens.audit.steps import Confounds, Flips, Interval, Intervention, OtherScoring, Proxy
+from faultlens.audit.steps import (
+    Confounds,
+    Effect,
+    Flips,
+    Interval,
+    Intervention,
+    Null,
+    OtherScoring,
+    Proxy,
+)
 from faultlens.audit.verdicts import (
     Evidence,
     beyond,
@@ -46,11 +55,26 @@ FOUND = Evidence(
 MISSED = replace(FOUND, p_deciding=0.3, confounds=None, other_scoring=None)
 
 
-def done(shown: bool) -> Intervention:
-    return Intervention(
-        "mean of the successes", "all", 42, 1.1, None, 0.26, 0.84, 0.4, 1.2,
-        0.005 if shown else 0.3, 199, 60, shown, 0.25, 0.02, Flips(45, 11, 1, 0.006),
+def done(
+    shown: bool, enough: bool = False, turned: float = 0.25, null: bool = False
+) -> Intervention:
+    """Necessity, and sufficiency where `enough` says so, shown or not."""
+    need = Effect(
+        "necessity", "set to the successes' mean", "failures where the class fires",
+        "where the class fires", 42, 1.1, 0.26, 0.84, 0.4, 1.2, 0.5, 1.1, 0.002,
+        0.005 if shown else 0.3, 199, 60, shown, round(42 * turned), turned, 0.02, turned - 0.2,
+        turned + 0.1, None,
     )  # fmt: skip
+    other = replace(
+        need, claim="sufficiency", on="successes", adjusted=-0.5, low=-0.7, high=-0.3,
+        p_holm=0.01, shown=enough, turned_share=0.4, control_turned_share=0.1,
+    )  # fmt: skip
+    proven = Null(
+        gap=6.0, bound=0.6, restoration_high=0.08, assay_restored=0.9, assay_prompts=40,
+        within=True, assay_sees=True, proven=True, restoration_bound=0.1, assay_bound=0.5,
+        few_restored=True,
+    )  # fmt: skip
+    return Intervention(need, other, None, Flips(45, 11, 1, 0.006), [], proven if null else None)
 
 
 def test_an_artefact_of_a_test_is_flagged_could_have_been_found_and_was_not() -> None:
@@ -164,6 +188,35 @@ def test_a_class_whose_intervention_is_shown_contributes() -> None:
     assert alone.sentence.endswith("(controls 2%)")
 
 
+def test_a_cause_takes_both_effects_and_half_of_the_failures() -> None:
+    """Row 5, which comes before the proxy and keeps its level."""
+    whole = done(shown=True, enough=True, turned=0.6)
+    verdict = of_class(replace(FOUND, nearest=KEYS, intervention=whole))
+    assert (verdict.name, verdict.proxy) == ("CAUSE", KEYS)
+    assert verdict.sentence == (
+        "fires on 42 failures and 3 successes (adjusted p = 0.002); taking it away moves the "
+        "answer by +0.84 nats beyond its controls [0.40, 1.20], p = 0.005, and restores 60% of 42 "
+        "failures (controls 2%); bringing it in moves the answer by -0.50 nats beyond its controls "
+        "[-0.70, -0.30], p = 0.01, and breaks 40% of 42 successes (controls 10%); it fires with "
+        "object = the keys (Jaccard 0.97)"
+    )
+    for lacking in (
+        done(shown=True, enough=False, turned=0.6),
+        done(shown=False, enough=True, turned=0.6),
+        done(shown=True, enough=True, turned=0.51),  # 0.49 beyond the controls
+    ):
+        assert of_class(replace(FOUND, intervention=lacking)).name == "CONTRIBUTES"
+
+
+def test_a_proven_null_is_said_with_what_proves_it() -> None:
+    verdict = of_class(replace(FOUND, nearest=KEYS, intervention=done(shown=False, null=True)))
+    assert verdict.name == "PROXY of object = the keys"
+    assert verdict.sentence.endswith(
+        "null proven (+0.84 nats [+0.50, +1.10] within ±0.60; at most 8% restored, where patching "
+        "the whole value restores 90%)"
+    )
+
+
 def test_a_class_that_copies_a_level_is_its_proxy() -> None:
     """Row 7, first clause."""
     verdict = of_class(replace(FOUND, nearest=KEYS))
@@ -265,7 +318,7 @@ def test_the_first_row_that_holds_wins() -> None:
         least_p=0.01,
         flagged_by=["Welch + Holm"],
         other_scoring=(NOT_UNDER,),
-        intervention=done(shown=True),
+        intervention=done(shown=True, enough=True, turned=0.6),
         nearest=KEYS,
         confounds=NO_STRATUM,
     )
@@ -274,6 +327,7 @@ def test_the_first_row_that_holds_wins() -> None:
         ("ARTEFACT (of a test)", {"flagged_by": []}),
         ("NOT SIGNIFICANT", {"p_deciding": 0.05}),
         ("ARTEFACT (of scoring)", {"other_scoring": (HOLDS,)}),
+        ("CAUSE", {"intervention": done(shown=True)}),
         ("CONTRIBUTES", {"intervention": done(shown=False)}),
         ("PROXY of object = the keys", {"nearest": NEAR}),
         ("UNTESTABLE", {"confounds": SOMETHING_LEFT}),

@@ -190,7 +190,14 @@ def test_the_run_folder_keeps_the_contract(run: Run, here: Path) -> None:
         assert (rung["auroc"] is None) == (rung["reason"] is not None), name
     assert rungs["random_dictionary"]["reason"].startswith("needs token residuals")
     assert rungs["residual"]["auroc"] > 0.7 and rungs["sae_all"]["auroc"] > 0.9
-    assert data["robustness"] is None
+    robustness = data["robustness"]
+    assert (robustness["seeds"], robustness["classes"], robustness["needed"]) == ([], [], 0)
+    assert robustness["reason"] == "no prompts from other seeds were run"
+    (half,) = [half for half in robustness["halves"] if "8-res-x/7" in half["features"]]
+    assert (half["rate_discovery"], half["rate_replication"]) == (1.0, 1.0), "it copies failure"
+    assert half["discovery"] > 2 and half["replication"]["low"] > 1
+    assert half["p_replication"] < 1e-4
+    assert 0 < robustness["shrinkage"] < 2
 
     manifest = strict((folder / "manifest.json").read_text())
     files = {p.relative_to(folder).as_posix() for p in folder.rglob("*") if p.is_file()}

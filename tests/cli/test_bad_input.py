@@ -155,9 +155,16 @@ def test_how_matrices_were_pooled_is_refused_without_them(
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["audit", "no-task"], "no task or file 'no-task': expected one of ioi, mini-ioi"),
+        (["audit", "no-task"], "no task or file 'no-task': expected one of agreement, brackets"),
         (["audit", "no.jsonl"], "no file no.jsonl"),
         (["audit", "mini-ioi", "--rule", "vibes"], "unknown outcome rule 'vibes': expected one"),
+        (["audit", "mini-ioi", "--layers", "9"], "'mini' have no layer 9 at resid_pre: expected"),
+        (["audit", "mini-ioi", "--sites", "resid_mid"], "have no site 'resid_mid': expected one"),
+        (["audit", "mini-ioi", "--seeds", "0,x"], "--seeds 0,x: expected whole numbers, e.g. 0,1"),
+        (
+            ["audit", "mini-ioi", "--seeds", "0,1", "--task-seed", "3"],
+            "--task-seed goes with one set of prompts: the seeds are those of --seeds",
+        ),
         (["tokens", "hello", "--feature", "17"], "--feature '17': expected LAYER/INDEX"),
         (["tokens", "hello", "--feature", "3/99999"], "3-res-mini has the features 0 to 1535"),
         (["tokens", "", "--feature", "3/1"], "text 1 has no tokens"),
@@ -247,6 +254,63 @@ def test_an_audit_whose_prompt_is_too_long(
     assert "task long: prompt 1 has" in message
     assert "expected at most 256 in all" in message
     assert sorted(p.name for p in tmp_path.iterdir()) == ["long.jsonl"]
+
+
+@pytest.mark.parametrize("seeds", ["5", "0,1,0"])
+def test_seeds_that_say_nothing_of_other_prompts(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, seeds: str
+) -> None:
+    message = refused(
+        capsys, "audit", "mini-ioi", "--seeds", seeds, "--no-fit-check", "--out", tmp_path / "run"
+    )
+    given = [int(seed) for seed in seeds.split(",")]
+    assert message == f"seeds {given}: expected two or more, all different"
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_seeds_of_prompts_that_are_as_they_are(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    path = tmp_path / "mine.jsonl"
+    path.write_text(json.dumps({"prompt": "Ann met", "target": "Bob"}))
+    message = refused(capsys, "audit", path, "--seeds", "0,1", "--out", tmp_path / "run")
+    assert message == (f"--seeds goes with a built-in task: the prompts of {path} are as they are")
+    assert [p.name for p in tmp_path.iterdir()] == ["mine.jsonl"]
+
+
+@pytest.mark.parametrize(
+    ("prompt", "message"),
+    [
+        ({"target": ""}, "line 2: 'target' is \"\", expected a text that is not empty"),
+        ({"target": " "}, "line 2: 'target' is \" \", expected a text that is not empty"),
+        ({"target": "Bob", "foil": "Bob"}, 'line 2: target and foil are both "Bob"'),
+        ({"target": "Bob", "foil": " Bob"}, 'line 2: target and foil are both "Bob"'),
+    ],
+)
+def test_an_answer_that_cannot_be_scored(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, prompt: dict[str, str], message: str
+) -> None:
+    path = tmp_path / "mine.jsonl"
+    good = {"prompt": "Ann met", "target": "Bob", "foil": "Ann"}
+    path.write_text(f"{json.dumps(good)}\n{json.dumps({'prompt': 'Ann met', **prompt})}\n")
+    found = refused(capsys, "audit", path, "--out", tmp_path / "run")
+    assert found == f"{path} {message}"
+    assert [p.name for p in tmp_path.iterdir()] == ["mine.jsonl"]
+
+
+def test_an_audit_at_a_site_that_the_model_has_not(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    folder = tmp_path / "set" / "blocks.9.hook_resid_pre"
+    shutil.copytree(SAES / "blocks.2.hook_resid_pre", folder)
+    config = json.loads((folder / "cfg.json").read_text())
+    config["metadata"]["hook_name"] = "blocks.9.hook_resid_pre"
+    (folder / "cfg.json").write_text(json.dumps(config))
+    message = refused(
+        capsys, "audit", "mini-ioi", "--sae", folder.parent, "--out", tmp_path / "run"
+    )
+    assert message == "model mini has no site blocks.9.hook_resid_pre: its layers are 0 to 5"
+    assert [p.name for p in tmp_path.iterdir()] == ["set"]
 
 
 def test_a_folder_that_is_no_run_is_not_written_over(
@@ -388,3 +452,29 @@ def test_dictionaries_that_cannot_be_used(
     if harm is not None:
         harm(folder)
     assert message in refused(capsys, "doctor", "--sae", folder.parent, *options)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (
+            ("audit", "mini-ioi", "--layers", "3", "--suspects", "3-res-mini/1+4-res-mini/2"),
+            "suspect '3-res-mini/1+4-res-mini/2' is of the dictionaries 3-res-mini, 4-res-mini: "
+            "expected one, for features are changed together at one site; name them one by one",
+        ),
+        (
+            ("audit", "mini-ioi", "--layers", "3", "--suspects", "3-res-mini/1,,"),
+            "'3-res-mini/1,,' names nothing in one place: expected names with commas between",
+        ),
+        (
+            ("audit", "--outcomes", "no.jsonl", "--suspects", "3-res-mini/1"),
+            "--suspects goes with a task that is run: answers cannot be tried again",
+        ),
+    ],
+)
+def test_suspects_that_cannot_be_tried(
+    capsys: pytest.CaptureFixture[str], arguments: tuple[str, ...], message: str
+) -> None:
+    assert refused(
+        capsys, *arguments, "--no-fit-check" if "mini-ioi" in arguments else "--json"
+    ) == (message)

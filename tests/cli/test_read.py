@@ -69,8 +69,8 @@ def test_ctrl_c_says_how_to_go_on(
         code, out, err = run(capsys, *given)
     assert (code, out) == (130, "")
     assert err.splitlines()[-1] == (
-        f"stopped: what was read is kept in {tmp_path / 'store'}; the same command goes on from "
-        "there"
+        f"faultlens: interrupted; what was read is kept in {tmp_path / 'store'}; the same command "
+        "goes on from there"
     )
     assert run(capsys, *given)[0] == 0
     path = tmp_path / "store" / "3-res-mini" / "00000.parquet"

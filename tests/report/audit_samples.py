@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 
+import cause_samples
 import class_samples
 from samples import INJECTED
 
@@ -73,6 +74,10 @@ def audit() -> Audit:
         ),
         baselines=_rungs(),
         ladder=_ladder(),
+        counterfactuals=cause_samples.counterfactuals(),
+        attribution=cause_samples.attribution(),
+        untried={"4-res-mini/250": "it fires on 3 failures: at least 5 are needed"},
+        robustness=cause_samples.robustness(),
         warnings=["4 of 300 prompts repeat another word for word: leave them out"],
     )  # fmt: skip
 
@@ -103,7 +108,27 @@ def untested() -> Audit:
         strata=None,
         baselines=None,
         ladder=None,
+        counterfactuals=None,
+        attribution={},
+        untried={},
+        robustness=None,
     )
+
+
+def cause() -> Audit:
+    """The same where the suspect is a cause."""
+    whole = audit()
+    site = whole.sites["4-res-mini"]
+    reading = dataclasses.replace(
+        site.classes[0],
+        intervention=cause_samples.cause(),
+        verdict="CAUSE",
+        sentence="fires on 42 failures and 3 successes (adjusted p = 0.0001); taking it away "
+        "moves the answer by +2.4 nats beyond its controls [1.9, 2.9], p = 0.03, and restores "
+        "67% of 42 failures (controls 2%)",
+    )
+    found = dataclasses.replace(site, classes=[reading, *site.classes[1:]])
+    return dataclasses.replace(whole, sites={**whole.sites, "4-res-mini": found})
 
 
 def tables_only() -> Audit:
@@ -132,6 +157,10 @@ def tables_only() -> Audit:
         pairs=PairTable(0, []),
         trends={},
         strata=Strata([], 1, 1, 61, [], [StrataCount(["object"], 8, 6, 61)]),
+        counterfactuals=None,
+        attribution={},
+        untried={},
+        robustness=None,
         baselines=rungs,
         ladder=Ladder("study", 1, 5, differences, []),
         warnings=[],

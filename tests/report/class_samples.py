@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import dataclasses
 
+import cause_samples
+
 from faultlens.audit.steps import (
     ClassReading,
     Confounds,
     Described,
-    Flips,
     Interval,
-    Intervention,
     OddsReading,
     OtherScoring,
     Proxy,
@@ -33,27 +33,6 @@ def site(layer: int) -> SiteAudit:
     rule = StudyRule(1536, 46, 105, 209, 22, 34, "4-res-mini/91", None)
     classes = _classes()
     return SiteAudit(layer, 1536, 787, significant, {"pooling": "max"}, classes, rule)
-
-
-def _intervention() -> Intervention:
-    return Intervention(
-        kind="set to the successes' mean",
-        positions="where it fires",
-        failures=42,
-        effect=0.91,
-        foil_effect=None,
-        control_effect=0.07,
-        adjusted=0.84,
-        low=0.52,
-        high=1.17,
-        p_value=0.005,
-        controls=199,
-        control_features=63,
-        shown=True,
-        restored=0.238,
-        control_restored=0.021,
-        flips=Flips(prompts=45, failure_to_success=10, success_to_failure=1, p_mcnemar=0.0117),
-    )
 
 
 def _described() -> Described:
@@ -84,10 +63,10 @@ def _classes() -> list[ClassReading]:
         rank=0,
         p_conditional=0.031,
         proxy=Proxy("object", "the keys", 0.93),
-        intervention=_intervention(),
+        intervention=cause_samples.contributes(),
         verdict="CONTRIBUTES",
         sentence="fires on 42 failures and 3 successes (adjusted p = 0.0001); taking it away "
-        "moves the answer by +0.84 nats beyond its controls [0.52, 1.17], p = 0.005, and restores "
+        "moves the answer by +0.84 nats beyond its controls [0.52, 1.17], p = 0.03, and restores "
         "24% of 42 failures (controls 2%); it fires with object = the keys (Jaccard 0.93)",
         described=_described(),
         confounds=Confounds(
@@ -110,7 +89,8 @@ def _classes() -> list[ClassReading]:
             rank=1,
             proxy=Proxy("object", "the keys", 0.98),
             verdict="PROXY of object = the keys",
-            sentence="fires on 40 failures and 2 successes; effect not tested",
+            sentence="fires on 40 failures and 2 successes; null proven",
+            intervention=cause_samples.proven_null(),
             p_conditional=0.71,
             confounds=Confounds(2, 21, Interval(0.02, -0.11, 0.15), None, None),
             other_scoring=[OtherScoring("first-token", 56, 0.002, 0.5, None)],
@@ -141,7 +121,8 @@ def _without_much(rest: ClassReading) -> list[ClassReading]:
             rank=3,
             cohens_d=None,
             verdict="CORRELATE",
-            sentence="fires on 9 failures and 4 successes; effect not tested",
+            sentence="fires on 9 failures and 4 successes; effect inconclusive",
+            intervention=cause_samples.inconclusive(),
             described=few,
             confounds=Confounds(
                 5, 30, Interval(0.8, 0.3, 1.3), undefined, OddsReading(0.0, None, None, None)

@@ -192,8 +192,14 @@ def test_effects_carry_intervals_and_small_support_is_flagged() -> None:
     classes = headed(audit_samples.audit(), "4 Classes", "Stands for")
     assert rows(classes)[0][0] == "4-res-mini/91 with 92, 93, 94, 95, 96, 97, 98, 99 and 3 more"
     assert rows(classes)[0][2:] == [
-        "42", "3", "8.8e-33 Holm 6.9e-30", "0.0001", "0.0001", "object = the keys Jaccard 0.93",
+        "42 failures 3 successes", "8.8e-33 Holm 6.9e-30", "0.0001", "0.0001",
+        "both effects +0.84 and −0.611", "object = the keys Jaccard 0.93",
     ]  # fmt: skip
+    assert [row[6] for row in rows(classes)[1:4]] == [
+        "null proven +0.003 and +0.034",
+        NOT_DONE,
+        "inconclusive +0.84",
+    ]
     assert classes.rows[5][1] == Cell(
         "ARTEFACT (of a test)", "flagged by Welch + Holm, Mann–Whitney + Holm"
     )

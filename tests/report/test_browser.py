@@ -60,7 +60,7 @@ def test_the_page_draws_offline_and_complains_of_nothing(
     page.on("request", lambda request: requests.append(request.url))
     page.goto(page_file.as_uri())
     page.wait_for_selector(".plot .main-svg")
-    assert page.locator(".plot").count() == 10
+    assert page.locator(".plot").count() == 12
     assert page.locator(".plot .main-svg").count() >= page.locator(".plot").count()
     assert complaints == []
     assert requests == [page_file.as_uri()]

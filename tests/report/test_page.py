@@ -33,6 +33,7 @@ from faultlens.report.text import as_text
 VOID = {"meta", "br", "img", "hr", "link", "input"}
 AUDITS = {
     "whole": audit_samples.audit(),
+    "cause": audit_samples.cause(),
     "untested": audit_samples.untested(),
     "tables": audit_samples.tables_only(),
     "few": audit_samples.underpowered(),
@@ -264,10 +265,10 @@ def words_of(part: Part) -> list[str]:
 
 def test_figures_are_valid_plotly_and_ordered() -> None:
     figures = [part.figure for part in both() if isinstance(part, Figure)]
-    assert len(figures) == 10
+    assert len(figures) == 12
     for figure in figures:
         go.Figure(figure)  # raises on a property that plotly does not know
-    rates, ladder = figures[-2:]
+    rates, ladder = figures[-4:-2]
     assert rates["data"][0]["name"] == "differs from the rest after Holm"
     assert sum(len(trace["x"]) for trace in rates["data"]) == 10
     prompt, model = ladder["data"]

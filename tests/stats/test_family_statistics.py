@@ -101,3 +101,13 @@ def test_outcomes_all_alike_have_no_statistic() -> None:
     for failed in (np.zeros(4, dtype=bool), np.ones(4, dtype=bool)):
         assert PermutationZ(values, failed).observed(failed).tolist() == [0.0, 0.0]
         assert FisherRank(values > 0, int(failed.sum())).observed(failed).tolist() == [0, 0]
+
+
+@pytest.mark.parametrize("strata", [None, np.arange(200) % 4])
+def test_what_a_value_loses_in_other_batches_is_no_difference(strata: np.ndarray | None) -> None:
+    """A millionth that goes with the outcome is how one value was read; a thousandth is another."""
+    failed = np.arange(200) // 4 % 3 == 0
+    off = np.array([[0.0, 1e-6, 1e-3]]) * failed[:, None]
+    found = PermutationZ(csr_matrix(7.0 * (1 + off)), failed, strata).observed(failed)
+    assert found[:2].tolist() == [0.0, 0.0]
+    assert found[2] > 10

@@ -37,7 +37,7 @@ def residual_and_random(
     """
     how = Pooling.parse(pooling)
     of_residual = Pooling("mean") if how.kind == "max" else how
-    lengths = tokens.last  # BOS stands at 0: as many tokens follow it
+    lengths = np.array([len(row) - 1 for row in tokens.rows])  # BOS is left out
     offsets = np.concatenate([[0], np.cumsum(lengths)])
     values = _token_values(lens, tokens)
     residuals = [

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 
 from faultlens.audit import verdicts
+from faultlens.audit.causes import Accused, Causes, Inquiry
 from faultlens.audit.confounds import confounds, followed_level, nearest_level, strata_of
 from faultlens.audit.correlates import (
     Correlates,
@@ -43,9 +44,6 @@ from faultlens.stats.multiplicity import holm
 
 SMALL_SUPPORT = 20  # prompts, below which the descriptions of an effect are not to be relied on
 
-Intervene = Callable[[str, Sequence[int], np.ndarray, np.ndarray], Intervention | None]
-"""Tests a class: `(site's name, feature indices, failed, fires) -> measurement`."""
-
 
 @dataclass(frozen=True)
 class Description:
@@ -65,6 +63,7 @@ class Conclusions:
     suspect: ClassReading | None = None
     tested: int = 0
     features: dict[str, np.ndarray] | None = None
+    causes: Causes = field(default_factory=Causes)
 
 
 def conclude(
@@ -77,13 +76,14 @@ def conclude(
     min_support: int,
     permutations: int,
     seed: int,
-    intervene: Intervene | None,
+    inquiry: Inquiry | None,
+    tried: int,
     progress: Progress,
 ) -> Conclusions:
     """Test all features of all tables, group them, and give each class its verdict.
 
-    The suspect, the most certain class that goes with failure, is put to the test where a model is
-    there to intervene in.
+    The most certain classes that go with failure are put to the test where a model is there to
+    intervene in; the first of them is the suspect.
 
     Args:
         tables: by dictionary; empty: only the strata are made.
@@ -94,7 +94,8 @@ def conclude(
         min_support: least number of prompts on which a tested feature fires.
         permutations: behind each permutation test.
         seed: of all of them.
-        intervene: tests a class; None: there is no model.
+        inquiry: tries classes; None: there is no model.
+        tried: how many of them.
         progress: told of the stages.
     """
     failed = by_rule[rule]
@@ -118,20 +119,27 @@ def conclude(
         groups = [found.rank(np.arange(len(found.column)))[:1]]
     with_failure = [i for i, members in enumerate(groups) if found.auroc[members[0]] > 0.5]
     suspect = next(iter([*with_failure, 0]))
+    causes = Causes()
+    if inquiry is not None:
+        significant = [i for i, g in enumerate(groups) if found.decisive[g[0]] <= alpha]
+        accused = [_accused(found, i, groups[i]) for i in significant]
+        causes = inquiry(accused, tried, described.selection)
     judge = _Judge(found, tables, failed, described, strata, codes, conditional, others, alpha)
     classes: dict[str, list[ClassReading]] = {name: [] for name in tables}
-    accused = None
+    first = None
     for rank, members in enumerate(groups):
-        name = found.sites[found.site[members[0]]]
-        intervention = None
-        if rank == suspect and intervene is not None and found.decisive[members[0]] <= alpha:
-            fires = np.asarray((found.values[:, members] > 0).sum(axis=1)).ravel() > 0
-            intervention = intervene(name, found.column[members].tolist(), failed, fires)
-        reading = judge.reading(members, rank, intervention)
-        classes[name].append(reading)
-        accused = reading if rank == suspect else accused
+        reading = judge.reading(members, rank, causes.interventions.get(rank))
+        classes[found.sites[found.site[members[0]]]].append(reading)
+        first = reading if rank == suspect else first
     sites = _sites(found, tables, classes, alpha)
-    return Conclusions(sites, strata, accused, len(found.column), _columns(found, conditional))
+    columns = _columns(found, conditional)
+    return Conclusions(sites, strata, first, len(found.column), columns, causes)
+
+
+def _accused(found: Correlates, rank: int, members: np.ndarray) -> Accused:
+    name = found.sites[found.site[members[0]]]
+    features = [int(column) for column in found.column[members]]
+    return Accused(rank, name, features, with_failure=bool(found.auroc[members[0]] > 0.5))
 
 
 def _other_rules(

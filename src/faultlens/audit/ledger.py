@@ -1,6 +1,7 @@
 """The claims ledger: each claim with the controls it passed, failed or could not be given, and why.
 
-The order is that of the argument; the claims are those about the suspect and about the ladder.
+The order is that of the argument; the claims are those about the suspect, the features that the
+user named, and the ladder. What other prompts say of them is added by `replication`.
 """
 
 from __future__ import annotations
@@ -8,10 +9,20 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from faultlens.audit.confounds import PROXY_JACCARD
-from faultlens.audit.steps import Claim, ClassReading, Ladder, Rung, Strata
+from faultlens.audit.steps import (
+    Claim,
+    ClassReading,
+    Effect,
+    Intervention,
+    Ladder,
+    NamedTrial,
+    Null,
+    Rung,
+    Strata,
+)
 from faultlens.audit.verdicts import ARTEFACT_OF_SCORING, by
 
-NOT_DONE, NOT_YET = "not done", "not part of this version"
+NOT_DONE = "not done"
 
 
 def ledger(
@@ -21,6 +32,7 @@ def ledger(
     strata: Strata | None,
     baselines: Mapping[str, Rung] | None,
     ladder: Ladder | None,
+    named: Sequence[NamedTrial] = (),
 ) -> list[Claim]:
     """All claims of an audit.
 
@@ -31,9 +43,22 @@ def ledger(
         strata: within which the outcomes were permuted.
         baselines: the ladder's rungs.
         ladder: their differences.
+        named: what the user wanted to be tried.
     """
     claims = [] if reading is None else _of_suspect(reading, tested, alpha, strata)
+    for trial in named:
+        if reading is None or set(trial.features) != set(reading.features):
+            claims += _of_named(trial)
     return claims + _of_ladder(baselines, ladder)
+
+
+def _of_named(trial: NamedTrial) -> list[Claim]:
+    """Whether what the user named matters; the suspect's own claims are not made twice."""
+    name = "+".join(trial.features)
+    matters = f"{name} matters for failure"
+    if trial.intervention is None:
+        return [Claim(matters, "intervention", NOT_DONE, trial.reason or "no reason recorded")]
+    return _interventions(matters, name, trial.intervention)
 
 
 def _of_suspect(
@@ -54,8 +79,7 @@ def _of_suspect(
         family,
         _scoring(goes, reading),
         *_beyond_the_prompt(f"{name} says more than the prompt's factors", reading, alpha, strata),
-        Claim(goes, "replication on prompts from other seeds", NOT_DONE, NOT_YET),
-        *_interventions(matters, reading),
+        *_tried(matters, reading),
     ]
 
 
@@ -106,21 +130,52 @@ def _beyond_the_prompt(
     ]
 
 
-def _interventions(claim: str, reading: ClassReading) -> list[Claim]:
-    done = reading.intervention
-    if done is None:
+def _tried(claim: str, reading: ClassReading) -> list[Claim]:
+    if reading.intervention is None:
         why = "no model was run, or it fires on under five failures"
         return [Claim(claim, "intervention", NOT_DONE, why)]
-    return [
-        Claim(
-            claim,
-            f"necessity against {done.controls} matched controls ({done.control_features} other "
-            "features, the rest random directions)",
-            "passed" if done.shown else "failed",
-            f"{done.adjusted:+.2f} nats [{done.low:.2f}, {done.high:.2f}], p = {done.p_value:.2g}",
-        ),
-        Claim(claim, "sufficiency", NOT_DONE, NOT_YET),
-    ]
+    return _interventions(claim, reading.features[0], reading.intervention)
+
+
+def _interventions(claim: str, name: str, done: Intervention) -> list[Claim]:
+    """What an intervention says of the claim that something matters."""
+    claims = [_effect(claim, done.necessity)]
+    if done.sufficiency is None:
+        claims.append(Claim(claim, "sufficiency", NOT_DONE, done.sufficiency_missing or ""))
+    else:
+        claims.append(_effect(claim, done.sufficiency))
+    return [*claims, *_null(name, done.null)]
+
+
+def _effect(claim: str, effect: Effect) -> Claim:
+    p = effect.p_value if effect.p_holm is None else effect.p_holm
+    return Claim(
+        claim,
+        f"{effect.claim} against {effect.controls} matched controls ({effect.control_features} "
+        "other features, the rest random directions)",
+        "passed" if effect.shown else "failed",
+        f"{effect.adjusted:+.2f} nats [{effect.low:.2f}, {effect.high:.2f}], p after Holm {p:.2g}",
+    )
+
+
+def _null(name: str, null: Null | None) -> list[Claim]:
+    """The claim that it does nothing, where no effect is shown."""
+    if null is None:
+        return []
+    claim = f"{name} does nothing for failure"
+    control = (
+        f"equivalence, restoration at most {null.restoration_bound:.0%}, and an assay that sees an "
+        "effect"
+    )
+    if null.assay_restored is None:
+        why = "no prompt could be swapped, so nothing shows that the assay could see an effect"
+        return [Claim(claim, control, NOT_DONE, why)]
+    detail = (
+        f"90% interval {'within' if null.within else 'not within'} ±{null.bound:.2f} nats; "
+        f"restoration at most {null.restoration_high:.0%}; patching the whole value restores "
+        f"{null.assay_restored:.0%} of {null.assay_prompts}"
+    )
+    return [Claim(claim, control, "passed" if null.proven else "failed", detail)]
 
 
 def _of_ladder(baselines: Mapping[str, Rung] | None, ladder: Ladder | None) -> list[Claim]:

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from importlib.metadata import entry_points
 
 from faultlens.audit.steps import SCORED_WRONG
+from faultlens.corpus.task import Task
 from faultlens.errors import UserError
 
 PUNCTUATION = ".,!?;:"
@@ -33,6 +34,7 @@ KINDS = (
 GIVEN = "given"
 """The name of the rule where the outcomes came with the answers."""
 
+DEFAULT_RULE = "exact-word"
 Rule = Callable[[str, str], bool]
 """Whether a generated continuation answers with the target: `(generated, target) -> bool`."""
 
@@ -130,3 +132,15 @@ def kind_of(
     if words[0] in PRONOUNS:
         return "pronoun"
     return "another noun phrase" if noun_phrase else "other word"
+
+
+def check_targets(task: Task, rule: str) -> None:
+    """Raises UserError for a target that the rule cannot find in any answer."""
+    for number, prompt in enumerate(task.prompts, start=1):
+        if rule == DEFAULT_RULE and first_word(prompt.target) != prompt.target:
+            several = len(prompt.target.split()) > 1
+            raise UserError(
+                f"task {task.name}: the target of prompt {number}, {prompt.target!r}, is "
+                f"{'more than one word' if several else 'not a word free of .,!?;: and spaces'}, "
+                "which the rule exact-word never finds: choose --rule first-token"
+            )

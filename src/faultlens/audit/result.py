@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import os
-from dataclasses import dataclass, field, fields, is_dataclass
+from dataclasses import dataclass, field
 from html import escape
 from pathlib import Path
 from typing import Any
@@ -18,18 +18,22 @@ import numpy as np
 from faultlens.audit.steps import (
     Claim,
     ClassReading,
+    Counterfactuals,
     Ladder,
     LevelReading,
+    NamedTrial,
     PairTable,
     PromptOutcome,
+    Robustness,
     RuleReading,
     Rung,
     Selection,
+    SiteAttribution,
     SiteAudit,
     Strata,
     TrendReading,
 )
-from faultlens.thaw import thaw
+from faultlens.thaw import plain, thaw
 
 
 @dataclass(frozen=True)
@@ -44,6 +48,10 @@ class Audit:
         factors_left_out: those that tell nothing, with the reason.
         strata: within which the outcomes were permuted for `p_conditional`.
         baselines: the rungs of the ladder, by name; `ladder` says how they were climbed.
+        counterfactuals: what swapping levels of factors did; None: no model was run.
+        attribution: by site; empty where no model was run.
+        untried: by the first feature of a class that was to be tried: why it could not be.
+        named: the features that the user wanted to be tried; empty: none were named.
         warnings: what a reader should know of the input, a sentence each.
         features: every test of every feature in the family, a column each, `[tested]`; written to
             `tables/features.parquet`, not to `audit.json`, hence None in a result that was read.
@@ -73,7 +81,11 @@ class Audit:
     strata: Strata | None = None
     baselines: dict[str, Rung] | None = None
     ladder: Ladder | None = None
-    robustness: dict[str, Any] | None = None
+    counterfactuals: Counterfactuals | None = None
+    attribution: dict[str, SiteAttribution] = field(default_factory=dict)
+    untried: dict[str, str] = field(default_factory=dict)
+    named: list[NamedTrial] = field(default_factory=list)
+    robustness: Robustness | None = None
     warnings: list[str] = field(default_factory=list)
     features: dict[str, np.ndarray] | None = field(default=None, compare=False, repr=False)
 
@@ -100,7 +112,7 @@ class Audit:
 
     def to_dict(self) -> dict[str, Any]:
         """Everything but `features`, in the shape of `audit.json`."""
-        data: dict[str, Any] = _plain(self)
+        data: dict[str, Any] = plain(self, without=("features",))
         return data
 
     @classmethod
@@ -131,18 +143,3 @@ class Audit:
             f"<table><caption>Audit of {escape(self.task)}: {self.failures} failures in {self.n} "
             f"prompts</caption><tr><th>verdict</th><th>class</th><th>why</th></tr>{rows}</table>"
         )
-
-
-def _plain(value: Any) -> Any:
-    """A record as dictionaries, lists and numbers; without columns of arrays."""
-    if is_dataclass(value):
-        return {
-            f.name: _plain(getattr(value, f.name))
-            for f in fields(value)
-            if not (isinstance(value, Audit) and f.name == "features")
-        }
-    if isinstance(value, dict):
-        return {key: _plain(inner) for key, inner in value.items()}
-    if isinstance(value, list | tuple):
-        return [_plain(inner) for inner in value]
-    return value

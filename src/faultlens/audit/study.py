@@ -4,37 +4,31 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 import numpy as np
 from scipy.sparse import csr_matrix, hstack
 
 from faultlens.audit import conclusions, verdicts
-from faultlens.audit.baseline_inputs import residual_and_random
+from faultlens.audit.causes import Inquiry
 from faultlens.audit.derived import derived_factors
 from faultlens.audit.factors import factor_table, left_out, prepared, trends
-from faultlens.audit.interventions import CONTROLS, necessity
+from faultlens.audit.halves import replicate
 from faultlens.audit.ladder import Scheme, build_ladder
 from faultlens.audit.ledger import ledger
-from faultlens.audit.outcomes import GIVEN, KINDS, Rule, first_word, kind_of, resolve_rule
+from faultlens.audit.outcomes import KINDS
+from faultlens.audit.replication import with_replication
 from faultlens.audit.result import Audit
-from faultlens.audit.running import run_task, tokenize
 from faultlens.audit.scoring import failures_by_rule, scoring_table
 from faultlens.audit.selection import pair_table, select_levels
-from faultlens.audit.steps import Intervention, Ladder, PromptOutcome, Rung
-from faultlens.corpus.answers import Answers
-from faultlens.corpus.task import Task
+from faultlens.audit.steps import Ladder, PromptOutcome, Robustness, Rung
 from faultlens.errors import UserError
-from faultlens.features.lens import Lens
-from faultlens.features.matrix import as_matrix
-from faultlens.features.store import ActivationStore
 from faultlens.features.table import FeatureTable
-from faultlens.models.normalisation import UNSCALED
 from faultlens.progress import SILENT, Progress
+from faultlens.runs.checkpoint import Checkpoint
 from faultlens.stats.cross_validation import REPEATS
 
 ALPHA = 0.05
-DEFAULT_RULE = "exact-word"
 
 
 @dataclass(frozen=True)
@@ -53,8 +47,14 @@ class AuditConfig:
     """Of the ladder: `repeated`, or the reference `study`'s one split."""
     baselines: bool = True
     """Whether the ladder is climbed."""
+    tried: int = 3
+    """Classes that are put to the test by intervening, the most certain first; 0: none are."""
+    searched: int = 1
+    """Features that attribution names first, over all sites, which are put to the test as well."""
     repeats: int = REPEATS
     """Of the ladder's five folds, under `repeated`."""
+    suspects: tuple[str, ...] = ()
+    """Features to be tried whatever the statistics say: `SITE/INDEX`, several joined by `+`."""
 
 
 @dataclass(frozen=True)
@@ -69,7 +69,7 @@ class Observed:
         tables: by dictionary, rows = prompts; may be empty.
         ladder_inputs: gives the residual `[prompts, d]` and the random dictionary's activations,
             or None for either; called when the ladder is climbed.
-        intervene: tests a class: `(site's name, feature indices, failed, fires) -> measurement`.
+        inquiry: tries classes with the model; None: there is none.
     """
 
     name: str
@@ -78,176 +78,20 @@ class Observed:
     factors: Mapping[str, Sequence[str]]
     tables: Mapping[str, FeatureTable] = field(default_factory=dict)
     ladder_inputs: Callable[[], tuple[np.ndarray | None, csr_matrix | None]] = lambda: (None, None)
-    intervene: conclusions.Intervene | None = None
+    inquiry: Inquiry | None = None
 
 
-def audit_task(
-    lens: Lens,
-    task: Task,
-    *,
-    rule: str | Rule = DEFAULT_RULE,
-    pooling: str = "max",
-    config: AuditConfig | None = None,
+def audit_outcomes(
+    observed: Observed,
+    config: AuditConfig,
     progress: Progress = SILENT,
-    store: ActivationStore | None = None,
+    kept: Checkpoint | None = None,
 ) -> Audit:
-    """Run a task, and audit what goes with its failures.
+    """The argument, step by step, in the order in which it is to be read.
 
     Args:
-        lens: the model, and the dictionaries it is read through.
-        task: the prompts.
-        rule: what counts as success: a pre-listed name, or a function `(generated, target)`.
-        pooling: how a prompt's token activations become one number.
-        config: how to carry it out; None: as by default.
-        progress: told of the stages.
-        store: takes in the prompts' token-level activations.
-
-    Raises:
-        UserError: an unknown rule or pooling, or a prompt that does not fit.
+        kept: finished stages of the same audit, interrupted before.
     """
-    config = config or AuditConfig()
-    rule_name, succeeds = resolve_rule(rule)
-    _check(lens, task, rule_name)
-    tokens = tokenize(task, lens.model)
-    outcomes = run_task(lens, task, tokens, succeeds, progress.start("Running the task", len(task)))
-    texts = [prompt.text for prompt in task.prompts]
-    tables = lens.read(
-        texts, pooling, progress=progress.start("Reading the prompts", len(texts)), store=store
-    )
-
-    def answered(ids: list[int], index: int) -> bool:
-        return succeeds(lens.model.tokenizer.decode(ids), task.prompts[index].target)
-
-    def intervene(
-        name: str, features: Sequence[int], failed: np.ndarray, fires: np.ndarray
-    ) -> Intervention | None:
-        tick = progress.start("Ablating the suspect", CONTROLS)
-        return necessity(
-            lens.model, lens[name], features, tokens, failed, fires, ALPHA, config.seed, answered,
-            tick,
-        )  # fmt: skip
-
-    observed = Observed(
-        task.name,
-        outcomes,
-        rule_name,
-        task.factors,
-        tables,
-        lambda: residual_and_random(lens, tokens, pooling, config.seed, progress),
-        intervene,
-    )
-    return audit_outcomes(observed, config, progress)
-
-
-def audit_answers(
-    answers: Answers,
-    tables: Mapping[str, FeatureTable] | None = None,
-    residuals: Mapping[str, np.ndarray | csr_matrix] | None = None,
-    *,
-    rule: str | Rule | None = None,
-    config: AuditConfig | None = None,
-    progress: Progress = SILENT,
-) -> Audit:
-    """Audit outcomes that came with their answers; no model is run.
-
-    Args:
-        answers: prompts, what was generated, perhaps whether it is right.
-        tables: by dictionary, one row a prompt, in the order of the prompts; may be left out.
-        residuals: by layer, `[prompts, d]`, for the ladder; may be left out.
-        rule: what counts as success; None: what the answers say, else `exact-word`.
-        config: how to carry it out; None: as by default.
-        progress: told of the stages.
-
-    Raises:
-        UserError: rows that do not match, values that are not finite, an unknown rule, a rule
-            without continuations to apply it to.
-    """
-    tables = {name: _checked(name, table) for name, table in (tables or {}).items()}
-    matrices = {
-        name: as_matrix(f"the residual matrix {name}", matrix)
-        for name, matrix in (residuals or {}).items()
-    }
-    sizes = {f"table {name}": table.n_texts for name, table in tables.items()}
-    sizes |= {f"the residual matrix {n}": m.shape[0] for n, m in matrices.items()}
-    for name, rows in sizes.items():
-        if rows != len(answers):
-            raise UserError(f"{name} has {rows} rows, but there are {len(answers)} prompts")
-    rule_name, outcomes = _score(answers, rule)
-    dense = [m.toarray() if isinstance(m, csr_matrix) else m for m in matrices.values()]
-    residual = np.hstack(dense) if dense else None
-    observed = Observed(
-        answers.task.name,
-        outcomes,
-        rule_name,
-        answers.task.factors,
-        tables,
-        lambda: (residual, None),
-    )
-    return audit_outcomes(observed, config or AuditConfig(), progress)
-
-
-def _checked(name: str, table: FeatureTable) -> FeatureTable:
-    """A table that was brought, as CSR. Raises UserError for values that no feature has."""
-    matrix = csr_matrix(as_matrix(f"table {name}", table.matrix))
-    if (matrix.data < 0).any():
-        raise UserError(f"table {name} holds negative values: expected activations, which are >= 0")
-    return replace(table, matrix=matrix)
-
-
-def _score(answers: Answers, rule: str | Rule | None) -> tuple[str, list[PromptOutcome]]:
-    """The outcomes of answers, and the name of the rule that decided them."""
-    prompts = answers.task.prompts
-    if rule is None and answers.success is not None:
-        name, right = GIVEN, [bool(success) for success in answers.success]
-    else:
-        name, succeeds = resolve_rule(DEFAULT_RULE if rule is None else rule)
-        if None in answers.generated:
-            place = answers.generated.index(None) + 1
-            raise UserError(
-                f"prompt {place} has no 'generated', which the rule {name} needs: leave the rule "
-                "out to take 'success' as it is"
-            )
-        _check_targets(answers.task, name)
-        pairs = zip(answers.generated, prompts, strict=True)
-        right = [bool(succeeds(text or "", prompt.target)) for text, prompt in pairs]
-    return name, [
-        PromptOutcome(p.text, p.target, text, ok, kind_of(p.text, text, p.target, p.foil, ok), None)
-        for p, text, ok in zip(prompts, answers.generated, right, strict=True)
-    ]
-
-
-def _check(lens: Lens, task: Task, rule: str) -> None:
-    """Raises UserError for what can be known to fail before the model runs."""
-    for dictionary in lens.dictionaries:
-        if not dictionary.convention.prepend_bos:
-            raise UserError(
-                f"dictionary {dictionary.name} was trained without BOS, which an audit does not "
-                "support yet: choose other dictionaries"
-            )
-        if dictionary.target != dictionary.site or dictionary.normalisation is not UNSCALED:
-            # Its directions are not W_dec in the site's units: see Dictionary.raised.
-            kind = "a transcoder" if dictionary.target != dictionary.site else "normalised by token"
-            raise UserError(
-                f"dictionary {dictionary.name} is {kind}, on which an audit cannot intervene yet: "
-                "choose other dictionaries"
-            )
-    _check_targets(task, rule)
-
-
-def _check_targets(task: Task, rule: str) -> None:
-    """Raises UserError for a target that the rule cannot find in any answer."""
-    for number, prompt in enumerate(task.prompts, start=1):
-        if rule == DEFAULT_RULE and first_word(prompt.target) != prompt.target:
-            several = len(prompt.target.split()) > 1
-            raise UserError(
-                f"task {task.name}: the target of prompt {number}, {prompt.target!r}, is "
-                f"{'more than one word' if several else 'not a word free of .,!?;: and spaces'}, "
-                "which the rule exact-word never finds: choose --rule first-token"
-            )
-
-
-def audit_outcomes(observed: Observed, config: AuditConfig, progress: Progress = SILENT) -> Audit:
-    """The argument, step by step, in the order in which it is to be read."""
     _check_config(config)
     outcomes, tables = observed.outcomes, observed.tables
     by_rule = failures_by_rule(outcomes, observed.rule)
@@ -276,12 +120,16 @@ def audit_outcomes(observed: Observed, config: AuditConfig, progress: Progress =
             min_support=config.min_support,
             permutations=config.permutations,
             seed=config.seed,
-            intervene=observed.intervene,
+            inquiry=observed.inquiry,
+            tried=config.tried,
             progress=progress,
         )
         if config.baselines:
-            baselines, ladder = _ladder(observed, given, failed, config, progress)
-    return Audit(
+            climbed = (kept or Checkpoint()).once(
+                "ladder", _Climbed, lambda: _ladder(observed, given, failed, config, progress)
+            )
+            baselines, ladder = climbed.baselines, climbed.ladder
+    audit = Audit(
         task=observed.name,
         n=n,
         failures=failures,
@@ -297,7 +145,9 @@ def audit_outcomes(observed: Observed, config: AuditConfig, progress: Progress =
         sites=drawn.sites,
         claims=[]
         if verdict
-        else ledger(drawn.suspect, drawn.tested, ALPHA, drawn.strata, baselines, ladder),
+        else ledger(
+            drawn.suspect, drawn.tested, ALPHA, drawn.strata, baselines, ladder, drawn.causes.named
+        ),
         outcomes=list(outcomes),
         scoring=scoring,
         factors_derived=not observed.factors and bool(given),
@@ -308,9 +158,38 @@ def audit_outcomes(observed: Observed, config: AuditConfig, progress: Progress =
         strata=drawn.strata,
         baselines=baselines,
         ladder=ladder,
+        counterfactuals=drawn.causes.counterfactuals,
+        attribution=dict(drawn.causes.attribution),
+        untried=dict(drawn.causes.untried),
+        named=list(drawn.causes.named),
+        robustness=_robustness(tables, failed, config) if verdict is None and tables else None,
         warnings=_warnings(texts, outcomes),
         features=drawn.features,
     )
+    return with_replication(audit)
+
+
+@dataclass(frozen=True)
+class _Climbed:
+    """The ladder, as it is kept."""
+
+    baselines: dict[str, Rung]
+    ladder: Ladder
+
+
+def _robustness(
+    tables: Mapping[str, FeatureTable], failed: np.ndarray, config: AuditConfig
+) -> Robustness:
+    """What the two halves of one corpus say; other seeds are added where there are any."""
+    readings, shrinkage = replicate(
+        tables,
+        failed,
+        alpha=ALPHA,
+        min_support=config.min_support,
+        permutations=config.permutations,
+        seed=config.seed,
+    )
+    return Robustness([], [], 0, readings, shrinkage, "no prompts from other seeds were run")
 
 
 def _check_config(config: AuditConfig) -> None:
@@ -329,10 +208,10 @@ def _ladder(
     failed: np.ndarray,
     config: AuditConfig,
     progress: Progress,
-) -> tuple[dict[str, Rung], Ladder]:
+) -> _Climbed:
     residual, random = observed.ladder_inputs()
     matrices = [table.matrix for table in observed.tables.values()]
-    return build_ladder(
+    rungs, ladder = build_ladder(
         [outcome.prompt for outcome in observed.outcomes],
         factors,
         failed,
@@ -344,6 +223,7 @@ def _ladder(
         seed=config.seed,
         progress=progress,
     )
+    return _Climbed(rungs, ladder)
 
 
 def _warnings(texts: Sequence[str], outcomes: Sequence[PromptOutcome]) -> list[str]:

@@ -10,15 +10,18 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from faultlens.audit.confounds import NO_EFFECT, PROXY_JACCARD, adds_nothing
-from faultlens.audit.steps import Confounds, Intervention, OtherScoring, Proxy
+from faultlens.audit.steps import Confounds, Effect, Intervention, OtherScoring, Proxy
 
 LEAST_OUTCOMES = 5  # failures, and successes, below which nothing can be said
 HALVED = 0.5  # of an effect, under another rule of scoring
+RESTORES = 0.5  # share of failures beyond the controls that a cause restores
+RESTORES_LOW = 0.25  # lower bound of its 95 % interval
 
 UNDERPOWERED = "UNDERPOWERED"
 NOT_SIGNIFICANT = "NOT SIGNIFICANT"
 ARTEFACT_OF_TEST = "ARTEFACT (of a test)"
 ARTEFACT_OF_SCORING = "ARTEFACT (of scoring)"
+CAUSE = "CAUSE"
 CONTRIBUTES = "CONTRIBUTES"
 PROXY = "PROXY"
 UNTESTABLE = "UNTESTABLE"
@@ -99,13 +102,14 @@ def of_class(found: Evidence) -> Verdict:
     if artefact:
         return Verdict(ARTEFACT_OF_SCORING, f"{fires}; {artefact}")
     proxy, why = proxy_of(found)
-    if found.intervention is not None and found.intervention.shown:
+    done = found.intervention
+    if done is not None and (shown := _shown(done)):
         return Verdict(
-            CONTRIBUTES,
-            f"{fires}; {_shown(found.intervention)}" + (f"; {why}" if why else ""),
+            CAUSE if is_cause(done) else CONTRIBUTES,
+            f"{fires}; {shown}" + (f"; {why}" if why else ""),
             proxy,
         )
-    effect = _effect(found.intervention)
+    effect = _effect(done)
     if proxy is not None:
         return Verdict(
             f"{PROXY} of {proxy.factor} = {proxy.level}", f"{fires}; {why}; {effect}", proxy
@@ -205,18 +209,57 @@ def by(factors: Sequence[str]) -> str:
     return " × ".join(factors) or "all prompts"
 
 
-def _shown(done: Intervention) -> str:
+def is_cause(done: Intervention) -> bool:
+    """Both effects shown, and half of the failures restored beyond the controls."""
+    need, enough = done.necessity, done.sufficiency
     return (
-        f"taking it away moves the answer by {done.adjusted:+.2f} nats beyond its controls "
-        f"[{done.low:.2f}, {done.high:.2f}], p = {done.p_value:.2g}, and restores "
-        f"{done.restored:.0%} of {done.failures} failures (controls {done.control_restored:.0%})"
+        need.shown
+        and enough is not None
+        and enough.shown
+        and need.turned_share - need.control_turned_share >= RESTORES
+        and need.turned_low >= RESTORES_LOW
     )
+
+
+def _shown(done: Intervention) -> str:
+    """What the effects that are shown do, in words; empty if none is."""
+    words = []
+    if done.necessity.shown:
+        words.append(
+            f"taking it away moves the answer by {_size(done.necessity)} and restores "
+            f"{done.necessity.turned_share:.0%} of {done.necessity.prompts} failures (controls "
+            f"{done.necessity.control_turned_share:.0%})"
+        )
+    enough = done.sufficiency
+    if enough is not None and enough.shown:
+        words.append(
+            f"bringing it in moves the answer by {_size(enough)} and breaks "
+            f"{enough.turned_share:.0%} of {enough.prompts} successes (controls "
+            f"{enough.control_turned_share:.0%})"
+        )
+    return "; ".join(words)
+
+
+def _size(effect: Effect) -> str:
+    return (
+        f"{effect.adjusted:+.2f} nats beyond its controls [{effect.low:.2f}, {effect.high:.2f}], "
+        f"p = {_p(effect):.2g},"
+    )
+
+
+def _p(effect: Effect) -> float:
+    return effect.p_value if effect.p_holm is None else effect.p_holm
 
 
 def _effect(done: Intervention | None) -> str:
     if done is None:
         return "effect not tested"
+    need, null = done.necessity, done.null
+    size = f"{need.adjusted:+.2f} nats beyond its controls, p = {_p(need):.2g}"
+    if null is None or not null.proven:
+        return f"effect inconclusive ({size})"
     return (
-        f"effect inconclusive ({done.adjusted:+.2f} nats beyond its controls, p = "
-        f"{done.p_value:.2g})"
+        f"null proven ({need.adjusted:+.2f} nats [{need.low_90:+.2f}, {need.high_90:+.2f}] within "
+        f"±{null.bound:.2f}; at most {null.restoration_high:.0%} restored, where patching the "
+        f"whole value restores {null.assay_restored:.0%})"
     )

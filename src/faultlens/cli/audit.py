@@ -27,7 +27,11 @@ if TYPE_CHECKING:
 def audit(
     context: typer.Context,
     task: Annotated[
-        str | None, typer.Argument(help="ioi, mini-ioi, or a JSONL file of prompts to run")
+        str | None,
+        typer.Argument(
+            help="A task (ioi, classic-ioi, mini-ioi, agreement, brackets, greater-than, "
+            "induction, or one that an installed package offers), or a JSONL file of prompts to run"
+        ),
     ] = None,
     outcomes: Annotated[
         Path | None,
@@ -75,6 +79,24 @@ def audit(
         Literal["repeated", "study"], typer.Option(help="Of the ladder: 10 × 5, or the study's 5")
     ] = "repeated",
     baselines: Annotated[bool, typer.Option(help="Climb the ladder of baselines")] = True,
+    tried: Annotated[
+        int,
+        typer.Option(min=0, help="Classes put to the test by intervening, the most certain first"),
+    ] = 3,
+    suspects: Annotated[
+        str | None,
+        typer.Option(
+            help="Features to put to the test as well, whatever the statistics say: "
+            "3-res-mini/808,4-res-mini/12; those joined by + are changed together"
+        ),
+    ] = None,
+    seeds: Annotated[
+        str | None,
+        typer.Option(
+            help="Seeds of a built-in task, e.g. 0,1,2,3,4: the same audit on each one's prompts; "
+            "the first is reported, with what holds on the others"
+        ),
+    ] = None,
     permutations: o.Permutations = 10_000,
     seed: o.Seed = 0,
     out: o.Out = None,
@@ -96,6 +118,8 @@ def audit(
         "--pooled": pooled,
         "--factors": factors,
     }
+    if task is None and suspects:
+        raise UserError("--suspects goes with a task that is run: answers cannot be tried again")
     for option, value in brought.items():
         if task is not None and value:
             raise UserError(f"{option} goes with --outcomes: a task that is run is read by itself")
@@ -113,7 +137,14 @@ def audit(
     from faultlens.cli.run import finish
 
     config = AuditConfig(
-        min_support, permutations, seed, tuple(o.parse_names(strata) or ()), folds, baselines
+        min_support,
+        permutations,
+        seed,
+        tuple(o.parse_names(strata) or ()),
+        folds,
+        baselines,
+        tried=tried,
+        suspects=tuple(o.parse_names(suspects) or ()),
     )
     manifest = Manifest.begin({name: str(v) for name, v in given.items() if v is not None})
     with progress_bars() as bars:
@@ -124,38 +155,63 @@ def audit(
                 bars,
             )  # fmt: skip
         else:
-            prompts = _task(str(task), n, task_seed)
-            found = _audit_task(prompts, given, config, manifest, bars)
+            found = _audit_task(str(task), _seeds(seeds, task_seed), given, config, manifest, bars)
     finish(out, manifest, found, overwrite, json)
 
 
+def _seeds(seeds: str | None, task_seed: int | None) -> list[int] | None:
+    """The seeds of `--seeds`; None without it."""
+    if seeds is None:
+        return None
+    if task_seed is not None:
+        raise UserError("--task-seed goes with one set of prompts: the seeds are those of --seeds")
+    try:
+        return [int(seed) for seed in seeds.split(",")]
+    except ValueError:
+        raise UserError(f"--seeds {seeds}: expected whole numbers, e.g. 0,1,2,3,4") from None
+
+
 def _audit_task(
-    prompts: Task,
+    name: str,
+    seeds: Sequence[int] | None,
     options: Mapping[str, Any],
     config: AuditConfig,
     manifest: Manifest,
     bars: Progress,
 ) -> Findings:
     """Run a task on the model that the command's options name."""
-    from faultlens.audit.study import DEFAULT_RULE, audit_task
+    from faultlens.audit.from_task import audit_over_seeds, audit_task
+    from faultlens.audit.outcomes import DEFAULT_RULE
     from faultlens.cli.lens import open_lens
-    from faultlens.cli.run import Findings, record_lens
+    from faultlens.cli.run import Findings, checkpoint, record_lens
     from faultlens.features.store import ActivationStore
 
+    n = options["n"]
+    if seeds is not None and _is_file(name):
+        raise UserError(f"--seeds goes with a built-in task: the prompts of {name} are as they are")
+    prompts = _task(name, n, options["task_seed"] if seeds is None else seeds[0])
     manifest.inputs["task"] = {"name": prompts.name, "digest": prompts.digest}
     lens = open_lens(options, bars)
     record_lens(manifest, lens)
-    store = ActivationStore() if options["out"] is not None else None
-    result = audit_task(
-        lens,
-        prompts,
-        rule=options["rule"] or DEFAULT_RULE,
-        pooling=options["pooling"],
-        config=config,
-        progress=bars,
-        store=store,
-    )
-    return Findings(audit=result, task_read=store)
+    out = options["out"]
+    store = ActivationStore() if out is not None else None
+    kept = checkpoint(out, manifest)
+    rule, pooling = options["rule"] or DEFAULT_RULE, options["pooling"]
+    try:
+        if seeds is None:
+            result = audit_task(
+                lens, prompts, rule=rule, pooling=pooling, config=config, progress=bars,
+                store=store, kept=kept,
+            )  # fmt: skip
+        else:
+            result = audit_over_seeds(
+                lens, lambda seed: _task(name, n, seed), seeds, rule=rule, pooling=pooling,
+                config=config, progress=bars, store=store, kept=kept,
+            )  # fmt: skip
+    except UserError:
+        kept.forget()  # the same command would end here again
+        raise
+    return Findings(audit=result, task_read=store, task=prompts, kept=kept)
 
 
 def _audit_outcomes(
@@ -170,7 +226,7 @@ def _audit_outcomes(
     bars: Progress,
 ) -> Findings:
     """Audit outcomes that are there, with the matrices that came with them."""
-    from faultlens.audit.study import audit_answers
+    from faultlens.audit.from_answers import audit_answers
     from faultlens.cli.brought import brought_tables
     from faultlens.cli.run import Findings
     from faultlens.corpus.answers import read_answers
@@ -191,7 +247,7 @@ def _audit_outcomes(
         pair.partition("=")[0]: file_digest(Path(pair.partition("=")[2])) for pair in residuals
     }
     result = audit_answers(answers, tables, matrices, rule=rule, config=config, progress=bars)
-    return Findings(audit=result)
+    return Findings(audit=result, task=answers.task)
 
 
 def _residuals(pairs: Sequence[str], answers: Answers) -> Mapping[str, np.ndarray | csr_matrix]:
@@ -212,7 +268,8 @@ def _task(name: str, n: int, seed: int | None) -> Task:
     import faultlens.corpus.tasks  # noqa: F401  (importing them registers the built-in tasks)
     from faultlens.corpus.task import make_task, read_task
 
-    path = Path(name)
-    if path.is_file() or path.suffix in (".jsonl", ".json"):
-        return read_task(path)
-    return make_task(name, n, seed)
+    return read_task(Path(name)) if _is_file(name) else make_task(name, n, seed)
+
+
+def _is_file(name: str) -> bool:
+    return Path(name).is_file() or Path(name).suffix in (".jsonl", ".json")

@@ -28,7 +28,8 @@ def demo(
     with progress_bars() as bars:
         ready = bars.start("Loading mini", 1)
         import faultlens as fl
-        from faultlens.audit.study import AuditConfig, audit_task
+        from faultlens.audit.from_task import audit_task
+        from faultlens.audit.study import AuditConfig
         from faultlens.cli.run import Findings, finish, record_lens
         from faultlens.features.store import ActivationStore
         from faultlens.profile.running import profile_lens
@@ -47,5 +48,5 @@ def demo(
         task_read = ActivationStore()
         config = AuditConfig(repeats=2)  # of the ladder: ten would take longer than all the rest
         audit = audit_task(lens, task, config=config, progress=bars, store=task_read)
-        found = Findings(run.profile, run.tables, run.store, audit, task_read)
+        found = Findings(run.profile, run.tables, run.store, audit, task_read, task)
     finish(out, manifest, found, overwrite, json=False)

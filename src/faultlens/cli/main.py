@@ -14,7 +14,9 @@ from faultlens.cli.read import read
 from faultlens.cli.report import report
 from faultlens.cli.screen import quiet_libraries
 from faultlens.cli.tokens import tokens
-from faultlens.errors import UserError
+from faultlens.errors import Interrupted, UserError
+
+INTERRUPTED = 130  # the exit code that Typer, too, makes of an interrupt
 
 app = typer.Typer(
     help="Reads a language model's failures off its sparse features, and says what they mean.",
@@ -42,6 +44,18 @@ def main() -> None:
     quiet_libraries()
     try:
         app()
+    except (KeyboardInterrupt, SystemExit) as leave:
+        if isinstance(leave, SystemExit) and leave.code != INTERRUPTED:
+            raise
+        print(
+            "faultlens: interrupted. An audit with --out goes on where it stopped: give the same "
+            "command again",
+            file=sys.stderr,
+        )
+        raise SystemExit(INTERRUPTED) from None
+    except Interrupted as kept:
+        print(f"faultlens: interrupted; {kept}", file=sys.stderr)
+        raise SystemExit(INTERRUPTED) from None
     except UserError as error:
         print(f"faultlens: {error}", file=sys.stderr)
         raise SystemExit(2) from None

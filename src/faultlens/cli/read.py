@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -10,9 +9,9 @@ import typer
 
 from faultlens.cli import options as o
 from faultlens.cli.screen import progress_bars, say, say_json, warn
+from faultlens.errors import Interrupted
 
 BUILT_IN = "seven-categories"
-INTERRUPTED = 130  # what a shell expects of a command that was stopped with Ctrl-C
 
 
 def read(
@@ -66,8 +65,7 @@ def read(
             )
     except KeyboardInterrupt:
         kept = f"what was read is kept in {out}; the same command goes on from there"
-        print(f"stopped: {kept if out.exists() else 'nothing was read yet'}", file=sys.stderr)
-        raise typer.Exit(INTERRUPTED) from None
+        raise Interrupted(kept if out.exists() else "nothing was read yet") from None
     warn(done.rebuilt)
     if json:
         say_json({"store": str(out), "shards": done.shards, "kept": done.kept,

@@ -9,10 +9,12 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from faultlens.audit.result import Audit
+    from faultlens.corpus.task import Task
     from faultlens.features.lens import Lens
     from faultlens.features.store import ActivationStore
     from faultlens.features.table import FeatureTable
     from faultlens.profile.result import Profile
+    from faultlens.runs.checkpoint import Checkpoint
     from faultlens.runs.folder import Manifest
 
 
@@ -47,6 +49,8 @@ class Findings:
     corpus_read: ActivationStore | None = None
     audit: Audit | None = None
     task_read: ActivationStore | None = None
+    task: Task | None = None  # what the audit is of; its factors and foils go beside the outcomes
+    kept: Checkpoint | None = None  # thrown away once the run is written
 
 
 def write_run(target: Path, manifest: Manifest, found: Findings, overwrite: bool) -> None:
@@ -59,13 +63,33 @@ def write_run(target: Path, manifest: Manifest, found: Findings, overwrite: bool
         if found.profile is not None:
             _write_profile(folder, found.profile, found.tables)
         if found.audit is not None:
-            _write_audit(folder, found.audit)
+            _write_audit(folder, found.audit, found.task)
         if found.corpus_read is not None:
             found.corpus_read.write(folder / "activations" / "corpus")
         if found.task_read is not None:
             found.task_read.write(folder / "activations" / "task")
         manifest.write(folder)
         write_page(folder)
+
+
+def checkpoint(out: Path | None, manifest: Manifest) -> Checkpoint:
+    """Where a run that will be written to `out` keeps what is finished; nowhere without one.
+
+    What is kept is only taken up by a run of the same arguments, inputs and versions.
+    """
+    from faultlens.runs.checkpoint import Checkpoint
+
+    if out is None:
+        return Checkpoint()
+    elsewhere = ("out", "overwrite")
+    arguments = {name: v for name, v in manifest.arguments.items() if name not in elsewhere}
+    key = {
+        "arguments": arguments,
+        "inputs": manifest.inputs,
+        "conventions": manifest.conventions,
+        "versions": manifest.versions,
+    }
+    return Checkpoint.beside(out, key)
 
 
 def finish(
@@ -77,13 +101,15 @@ def finish(
 
     if out is not None:
         write_run(out, manifest, found, overwrite)
+        if found.kept is not None:
+            found.kept.forget()
     result = found.profile or found.audit
     if json and result is not None:
         say_json(result.to_dict())
         return
     say(summary(found.profile, found.audit))
     if out is not None:
-        say(["", f"The report: {out / 'report.html'}"])
+        say([f"The report: {out / 'report.html'}"])
 
 
 def _write_profile(folder: Path, profile: Profile, tables: Mapping[str, FeatureTable]) -> None:
@@ -124,13 +150,18 @@ def _write_profile(folder: Path, profile: Profile, tables: Mapping[str, FeatureT
         ).to_parquet(folder / "tables" / f"pooled-{name}.parquet", index=False)
 
 
-def _write_audit(folder: Path, audit: Audit) -> None:
+def _write_audit(folder: Path, audit: Audit, task: Task | None) -> None:
     import pandas as pd
 
+    from faultlens.audit.prompt_table import prompt_table
+
     audit.save(folder)
-    pd.DataFrame([asdict(outcome) for outcome in audit.outcomes]).to_parquet(
-        folder / "tables" / "prompts.parquet", index=False
+    prompts = (
+        pd.DataFrame([asdict(outcome) for outcome in audit.outcomes])
+        if task is None
+        else prompt_table(task, audit.outcomes)
     )
+    prompts.to_parquet(folder / "tables" / "prompts.parquet", index=False)
     levels = [
         {"factor": factor, "level": level, **asdict(reading)}
         for factor, of_factor in audit.factors.items()

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import json
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
+from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -22,16 +24,47 @@ class Prompt:
         target: the right answer, e.g. `"Mary"`.
         foil: the wrong answer worth comparing with, e.g. the subject of an IOI sentence.
         factors: what describes the prompt: factor name to level.
+        accepted: further answers that are right, where the question has several: a continuation
+            that gives one of them is a success. Probabilities and logits are the target's alone.
+        separator: what stands between prompt and answer: a space, or nothing where the answer
+            goes on within a word or after a bracket (`"the year 17"`, `"43"`).
+
+    Raises:
+        UserError: an empty prompt or answer, spaces around an answer, a foil that is right.
     """
 
     text: str
     target: str
     foil: str | None = None
     factors: dict[str, str] = field(default_factory=dict)
+    accepted: tuple[str, ...] = ()
+    separator: str = " "
 
     def __post_init__(self) -> None:
-        if self.target == self.foil:
-            raise UserError(f"prompt {self.text!r}: target and foil are both {self.target!r}")
+        if not self.text.strip():
+            raise UserError(f"a prompt is {self.text!r}: expected a text for the model to continue")
+        foils = [] if self.foil is None else [("foil", self.foil)]
+        for name, answer in [*(("target", answer) for answer in self.answers), *foils]:
+            if not answer.strip():
+                raise UserError(
+                    f"prompt {self.text!r}: a {name} is {answer!r}, expected a text that is not "
+                    "empty"
+                )
+        if self.foil is not None:
+            for answer in self.answers:
+                if answer.strip() == self.foil.strip():
+                    raise UserError(f"prompt {self.text!r}: target and foil are both {answer!r}")
+        for name, answer in [*(("target", answer) for answer in self.answers), *foils]:
+            if answer != answer.strip():
+                raise UserError(
+                    f"prompt {self.text!r}: the {name} {answer!r} has spaces around it: give "
+                    f"{answer.strip()!r}; what stands before an answer is the prompt's separator"
+                )
+
+    @property
+    def answers(self) -> tuple[str, ...]:
+        """All answers that are right, the target first."""
+        return (self.target, *self.accepted)
 
 
 @dataclass(frozen=True)
@@ -70,24 +103,42 @@ class Task:
 
 
 def read_task(path: Path) -> Task:
-    """Read a task from JSONL: `{"prompt", "target", "foil"?, "factors"?: {name: level}}` a line.
+    """Read a task from JSONL, one prompt a line.
+
+    A line is `{"prompt", "target", "foil"?, "factors"?: {name: level}, "accepted"?: [answer],
+    "separator"?}`, the fields of `Prompt`.
 
     Raises UserError naming the file and line for anything that is not as expected.
     """
-    prompts = []
-    for where, record in read_records(path):
-        factors = record.get("factors", {})
-        if not isinstance(factors, dict):
-            raise UserError(f"{where}: 'factors' is {shown(factors)}, expected an object")
-        target = text_field(where, record, "target").strip()
-        foil = None
-        if record.get("foil") is not None:
-            foil = text_field(where, record, "foil").strip()
-        if target == foil:
-            raise UserError(f"{where}: target and foil are both {shown(target)}")
-        levels = {str(name): _level(where, name, level) for name, level in factors.items()}
-        prompts.append(Prompt(text_field(where, record, "prompt"), target, foil, levels))
-    return Task(path.stem, tuple(prompts))
+    return Task(path.stem, tuple(_prompt(where, record) for where, record in read_records(path)))
+
+
+def _prompt(where: str, record: dict[str, Any]) -> Prompt:
+    factors = record.get("factors", {})
+    if not isinstance(factors, dict):
+        raise UserError(f"{where}: 'factors' is {shown(factors)}, expected an object")
+    text, target = text_field(where, record, "prompt"), text_field(where, record, "target").strip()
+    foil = None
+    if record.get("foil") is not None:
+        foil = text_field(where, record, "foil").strip()
+    accepted = record.get("accepted", [])
+    if not isinstance(accepted, list) or not all(
+        isinstance(a, str) and a.strip() for a in accepted
+    ):
+        raise UserError(
+            f"{where}: 'accepted' is {shown(accepted)}, expected a list of texts that are not empty"
+        )
+    right = tuple(answer.strip() for answer in accepted)
+    if foil is not None and foil in (target, *right):
+        raise UserError(f"{where}: target and foil are both {shown(foil)}")
+    separator = record.get("separator", " ")
+    if separator not in ("", " "):
+        raise UserError(
+            f'{where}: \'separator\' is {shown(separator)}, expected " ", or "" where the answer '
+            "follows the prompt directly"
+        )
+    levels = {str(name): _level(where, name, level) for name, level in factors.items()}
+    return Prompt(text, target, foil, levels, right, separator)
 
 
 def _level(where: str, name: str, level: Any) -> str:
@@ -97,30 +148,68 @@ def _level(where: str, name: str, level: Any) -> str:
 
 
 Generator = TypeVar("Generator", bound=Callable[..., Task])
+GROUP = "faultlens.tasks"
+"""The group of entry points in which packages offer tasks."""
+
 _TASKS: dict[str, Callable[..., Task]] = {}
 
 
 def task(name: str) -> Callable[[Generator], Generator]:
-    """Decorator: register a function `(n, seed) -> Task` as the task called `name`."""
+    """Decorator: register a function `(n, seed) -> Task` as the task called `name`.
+
+    The function is only called with an `n` that is a whole number of at least 1. A package offers
+    its tasks by entry points in the group `faultlens.tasks`, under their names.
+    """
 
     def add(generator: Generator) -> Generator:
-        _TASKS[name] = generator
-        return generator
+        checked = _with_checked_n(generator, name)
+        _TASKS[name] = checked
+        return checked
 
     return add
 
 
+def _with_checked_n(generator: Generator, name: str) -> Generator:
+    @functools.wraps(generator)
+    def checked(*args: Any, **options: Any) -> Task:
+        n = args[0] if args else options.get("n", 1)
+        if not isinstance(n, int) or isinstance(n, bool) or n < 1:
+            raise UserError(f"task {name}: n is {n!r}, expected a whole number of at least 1")
+        return generator(*args, **options)
+
+    return checked  # type: ignore[return-value]  # of the same signature, by functools.wraps
+
+
 def task_names() -> list[str]:
-    return sorted(_TASKS)
+    """The tasks that can be made by name: registered here, or offered by an installed package."""
+    return sorted({*_TASKS, *(entry.name for entry in entry_points(group=GROUP))})
 
 
 def make_task(name: str, n: int, seed: int | None = None) -> Task:
-    """Generate a registered task; without a seed, with the task's own default.
+    """Generate a task by its name; without a seed, with the task's own default.
 
-    Raises UserError, naming those there are, for an unknown task.
+    Raises UserError, naming those there are, for an unknown task, and for what a package offers
+    under the name but is no task.
     """
+    if name not in _TASKS:
+        for entry in entry_points(group=GROUP, name=name):
+            _offered(name, entry.value, entry.load())
     if name not in _TASKS:
         raise UserError(
             f"no task or file {name!r}: expected one of {', '.join(task_names())}, or a JSONL file"
         )
-    return _TASKS[name](n=n) if seed is None else _TASKS[name](n=n, seed=seed)
+    made = _TASKS[name](n=n) if seed is None else _TASKS[name](n=n, seed=seed)
+    if not isinstance(made, Task):
+        raise UserError(f"task {name} gave {shown(made)}, expected a faultlens.Task")
+    return made
+
+
+def _offered(name: str, place: str, generator: Any) -> None:
+    """Register what an entry point holds; loading it may have done so by the decorator already."""
+    if not callable(generator):
+        raise UserError(
+            f"the entry point {name} of {GROUP}, {place}, is {shown(generator)}: expected a "
+            "function (n, seed) -> Task"
+        )
+    if name not in _TASKS:
+        task(name)(generator)

@@ -6,7 +6,7 @@ import hashlib
 import json
 from collections import Counter
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from faultlens.corpus.folder import folder_records
@@ -106,7 +106,7 @@ class Corpus:
 
 def seven_categories() -> Corpus:
     """The built-in corpus: 40 texts each of seven kinds, none of them in `mini`'s training text."""
-    return read_corpus(BUILT_IN)
+    return replace(read_corpus(BUILT_IN), name="seven-categories")
 
 
 def read_corpus(source: str | Path, label: str = "category", text: str = "text") -> Corpus:

@@ -23,7 +23,7 @@ from faultlens.models.scales import without_scales
 from faultlens.models.sites import Site
 from faultlens.progress import SILENT, Progress
 
-TOKENS, RIVAL_TOKENS, LOSS_TOKENS = 2_000, 300, 128
+TOKENS, RIVAL_TOKENS, LOSS_TOKENS = 2_000, 300, 64
 """So many or more for the fit in force; so many for comparing conventions, and for the losses."""
 
 

@@ -51,6 +51,20 @@ class Restart:
 
 
 @dataclass(frozen=True, eq=False)
+class Continuations:
+    """Greedy continuations of some rows.
+
+    Attributes:
+        ids: of each row the new token ids, up to the end of the text.
+        first_logits: what the first new token was chosen by, float32 `[batch, vocabulary]`: the
+            same as `Model.logits` at each row's last token.
+    """
+
+    ids: list[list[int]]
+    first_logits: Tensor
+
+
+@dataclass(frozen=True, eq=False)
 class Model:
     """A causal language model and its tokenizer behind the names of `faultlens.models.sites`.
 
@@ -175,6 +189,7 @@ class Model:
         at: Tensor | None = None,
         edits: Mapping[Site, Edit] | None = None,
         restart: Restart | None = None,
+        cache: Any = None,
     ) -> Tensor:
         """Logits in float32, `[batch, positions, vocabulary]`; with `at`, `[chosen, vocabulary]`.
 
@@ -184,9 +199,11 @@ class Model:
                 positions, a mask `[batch, positions]`.
             edits: changes to the values at sites, applied during the pass.
             restart: skip the blocks before a layer, using its cached residual.
+            cache: keys and values of the columns before `ids` (see `suffix`); taken over.
         """
+        kept = {"use_cache": False} if cache is None else {"past_key_values": cache}
         with self.edited(edits or {}), self._restarted(restart), self._fused():
-            hidden = self.network.base_model(input_ids=ids, use_cache=False).last_hidden_state
+            hidden = self.network.base_model(input_ids=ids, **kept).last_hidden_state
         if at is not None and at.dtype == torch.bool:
             hidden = hidden[at]
         elif at is not None:
@@ -195,17 +212,27 @@ class Model:
         cap = getattr(self._config, "final_logit_softcapping", None)  # Gemma 2
         return logits if cap is None else torch.tanh(logits / cap) * cap
 
-    @torch.no_grad()
     def generate(
         self,
         rows: Sequence[Sequence[int]],
         new_tokens: int,
         edits: Mapping[Site, Edit] | None = None,
     ) -> list[list[int]]:
-        """Greedy continuations of `rows` (token ids, BOS included): up to `new_tokens` ids each.
+        """Greedy continuations of `rows`: the ids of `continuations`."""
+        return self.continuations(rows, new_tokens, edits).ids
 
-        Rows are padded on the left here, as Hugging Face's `generate` wants them. Edits act on the
-        prompt (`[batch, longest, d]`) and on every decoding step (`[batch, 1, d]`).
+    @torch.no_grad()
+    def continuations(
+        self,
+        rows: Sequence[Sequence[int]],
+        new_tokens: int,
+        edits: Mapping[Site, Edit] | None = None,
+    ) -> Continuations:
+        """Continue `rows` (token ids, BOS included) greedily, by up to `new_tokens` ids each.
+
+        One pass over the prompts, then one token a pass, on a cache of keys and values. Rows are
+        padded on the left here, as Hugging Face's `generate` wants them. Edits act on the prompt
+        (`[batch, longest, d]`) and on every decoding step (`[batch, 1, d]`).
         """
         longest = max(len(row) for row in rows)
         ids = torch.full((len(rows), longest), self.bos_id, dtype=torch.long)
@@ -213,13 +240,21 @@ class Model:
         for i, row in enumerate(rows):
             ids[i, longest - len(row) :] = torch.tensor(row, dtype=torch.long)
             mask[i, longest - len(row) :] = 1
+        first: list[Tensor] = []
+
+        def keep_first(_: Tensor, logits: Tensor) -> Tensor:
+            if not first:
+                first.append(logits.float())
+            return logits
+
         with self.edited(edits or {}):
             out = self.network.generate(
                 ids.to(self.device),
                 attention_mask=mask.to(self.device),
                 generation_config=self._greedy(new_tokens),
+                logits_processor=[keep_first],
             )
-        return [self._until_end(row[longest:].tolist()) for row in out]
+        return Continuations([self._until_end(row[longest:].tolist()) for row in out], first[0])
 
     def _greedy(self, new_tokens: int) -> Any:
         """Plain greedy decoding, whatever the model's own folder says of beams or penalties."""

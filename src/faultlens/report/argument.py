@@ -10,11 +10,14 @@ from faultlens.audit.steps import SCORED_WRONG, Selection
 from faultlens.report.class_parts import class_name, tally
 from faultlens.report.confound_parts import confounds_sentence
 from faultlens.report.correlate_parts import no_features
+from faultlens.report.counterfactual_parts import counterfactual_sentence
 from faultlens.report.factor_parts import strongest_level, without_factors
+from faultlens.report.intervention_parts import intervention_sentence
 from faultlens.report.ladder_parts import ladder_sentence
-from faultlens.report.numbers import NOT_DONE, counted, listed, p_value, share, signed
+from faultlens.report.numbers import NOT_DONE, counted, listed, p_value, share
 from faultlens.report.outcome_parts import NOT_RECORDED, by_rule
 from faultlens.report.parts import Paragraph, Part
+from faultlens.report.robustness_parts import robustness_sentence
 
 STEPS = {
     "Outcomes": 1,
@@ -30,8 +33,6 @@ STEPS = {
 }
 """The steps of an audit by their numbers."""
 
-NO_SWAPS = f"{NOT_DONE.capitalize()}: no prompt was run with one level of a factor swapped."
-
 
 def steps(audit: Audit) -> list[Part]:
     """The argument, a sentence a step."""
@@ -43,7 +44,7 @@ def steps(audit: Audit) -> list[Part]:
         "Confounds": confounds_sentence,
         "Baseline ladder": ladder_sentence,
         "Interventions": intervention_sentence,
-        "Counterfactual pairs": lambda _: NO_SWAPS,
+        "Counterfactual pairs": counterfactual_sentence,
         "Robustness": robustness_sentence,
         "Claims ledger": claims_sentence,
     }
@@ -134,25 +135,6 @@ def classes_sentence(audit: Audit) -> str:
         f"{counted(top.success_active, 'success', 'successes')} (adjusted p "
         f"{p_value(top.p_deciding)})."
     )
-
-
-def intervention_sentence(audit: Audit) -> str:
-    tested = [(reading, reading.intervention) for _, reading in audit.classes]
-    done = [(reading, change) for reading, change in tested if change is not None]
-    if not done:
-        return f"{NOT_DONE.capitalize()}: no class was changed to see what happens."
-    reading, change = done[0]
-    return (
-        f"Setting {class_name(reading)} to its mean over the successes moves the answer by "
-        f"{signed(change.adjusted)} nats beyond {counted(change.controls, 'control')} (p = "
-        f"{p_value(change.p_value)}): an effect is {'shown' if change.shown else 'not shown'}."
-    )
-
-
-def robustness_sentence(audit: Audit) -> str:
-    if audit.robustness is None:
-        return f"{NOT_DONE.capitalize()}: no prompts from other seeds were run."
-    return "Prompts from other seeds were run."
 
 
 def claims_sentence(audit: Audit) -> str:

@@ -1,4 +1,4 @@
-"""An audit's figures, as plotly's JSON: rates by level, and how well each rung predicts failure."""
+"""An audit's figures, as plotly's JSON: rates by level, rungs, doses, shares of patches."""
 
 from __future__ import annotations
 
@@ -7,11 +7,22 @@ from dataclasses import dataclass
 from typing import Any
 
 from faultlens.audit.result import Audit
-from faultlens.audit.steps import LevelReading, Rung
-from faultlens.report.drawing import COLOURS, QUIET, STRIKING, axis, layout, ticks
-from faultlens.report.numbers import auroc, share, share_interval
+from faultlens.audit.steps import Interval, LevelReading, Rung, Variant
+from faultlens.report.drawing import (
+    COLOURS,
+    DASHES,
+    QUIET,
+    STRIKING,
+    SYMBOLS,
+    axis,
+    layout,
+    plain,
+    ticks,
+)
+from faultlens.report.numbers import auroc, counted, share, share_interval
 
 PLAIN = COLOURS[0]
+AS_IT_IS = 1.0  # times its own activation: no change, hence none of the margin
 LEVELS_DRAWN = 12  # of a factor: name factors have dozens of levels, and nothing to see in most
 
 
@@ -19,7 +30,7 @@ LEVELS_DRAWN = 12  # of a factor: name factors have dozens of levels, and nothin
 class Dot:
     """An estimate with its interval, if it has one, at a place from the top."""
 
-    place: int
+    place: float
     value: float
     low: float | None
     high: float | None
@@ -78,6 +89,90 @@ def ladder_dots(rungs: dict[str, Rung], of_prompt: set[str]) -> dict[str, Any] |
     least = min([0.5, *ends]) - 0.02
     x = axis("AUROC on held-out prompts", range=[least, 1.01], tickformat=".2f", zeroline=False)
     return {"data": traces, "layout": _layout([name for name, _ in rows], x, 0.5, 34)}
+
+
+def doses(variants: Sequence[Variant]) -> list[tuple[float, Variant]]:
+    """The variants that scale a class's own activations, by how much."""
+    return [(variant.scale, variant) for variant in variants if variant.scale is not None]
+
+
+def dose_lines(scaled: dict[str, list[tuple[float, Variant]]]) -> dict[str, Any] | None:
+    """Change of the margin by what a class is scaled by, a line a class; unchanged is 0.
+
+    None where no class was scaled by two amounts.
+    """
+    drawn = {name: found for name, found in scaled.items() if len(found) > 1}
+    if not drawn:
+        return None
+    traces: list[dict[str, Any]] = []
+    for place, (name, found) in enumerate(drawn.items()):
+        points = [
+            (dose, variant.change, f"right then: {share(variant.turned_share)}")
+            for dose, variant in found
+        ]
+        points = sorted([*points, (AS_IT_IS, 0.0, "as it is")])
+        traces.append(
+            {
+                "type": "scatter",
+                "mode": "lines+markers",
+                "name": f"{plain(name)} ({counted(found[0][1].prompts, 'failure')})",
+                "x": [x for x, _, _ in points],
+                "y": [y for _, y, _ in points],
+                "text": [words for _, _, words in points],
+                "hovertemplate": "× %{x}<br>%{y:+.3g} nats<br>%{text}<extra></extra>",
+                "line": {
+                    "color": COLOURS[place % len(COLOURS)],
+                    "dash": DASHES[place % len(DASHES)],
+                    "width": 2,
+                },
+                "marker": {"symbol": SYMBOLS[place % len(SYMBOLS)], "size": 9},
+            }
+        )
+    scales = sorted({x for trace in traces for x in trace["x"]})
+    drawn_layout = layout(
+        340 + 22 * len(traces),
+        xaxis=axis("times its own activation", tickvals=scales, zeroline=False),
+        yaxis=axis("change of the margin, nats", zeroline=True),
+        legend={"orientation": "h", "yanchor": "bottom", "y": 1.0},
+        showlegend=True,
+    )
+    return {"data": traces, "layout": drawn_layout}
+
+
+def patch_shares(
+    rows: Sequence[tuple[str, Interval | None, Interval | None]],
+) -> dict[str, Any]:
+    """Share of a swap's effect that passes through each thing patched; the dotted line is all.
+
+    Args:
+        rows: name, share by denoising, share by noising, from top to bottom; one share at least.
+    """
+    traces = []
+    for which, colour, symbol, name in (
+        (1, STRIKING, "circle", "swapped values into the original prompts"),
+        (2, PLAIN, "square", "original values into the swapped prompts"),
+    ):
+        offset = -0.13 if which == 1 else 0.13  # side by side: they often lie on each other
+        dots = [
+            Dot(
+                place + offset, found.value, found.low, found.high,
+                f"{share(found.value)} {share_interval(found.low, found.high)}",
+            )
+            for place, row in enumerate(rows)
+            if isinstance(found := row[which], Interval)
+        ]  # fmt: skip
+        if dots:
+            hover = {"hovertemplate": "%{text}<extra></extra>"}
+            traces.append({**_trace(dots, colour, symbol, name), **hover})
+    shares = [found for _, *both in rows for found in both if found is not None]
+    ends = [0.0, 1.0, *(end for found in shares for end in (found.low, found.high))]
+    x = axis(
+        "share of the swap's effect",
+        range=[min(ends) - 0.04, max(ends) + 0.04],
+        tickformat=".0%",
+        zeroline=True,
+    )
+    return {"data": traces, "layout": _layout([row[0] for row in rows], x, 1.0, 40)}
 
 
 def _rung_words(rung: Rung) -> str:

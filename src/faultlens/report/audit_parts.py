@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from faultlens.audit.result import Audit
-from faultlens.report.argument import NO_SWAPS, STEPS, capital, robustness_sentence, steps
+from faultlens.report.argument import STEPS, capital, steps
 from faultlens.report.class_parts import class_name, classes_parts, tally
 from faultlens.report.confound_parts import confounds_parts
 from faultlens.report.correlate_parts import correlates_parts
+from faultlens.report.counterfactual_parts import counterfactual_parts
 from faultlens.report.factor_parts import factors_parts
 from faultlens.report.intervention_parts import intervention_parts
 from faultlens.report.ladder_parts import ladder_parts
-from faultlens.report.numbers import NOT_DONE
 from faultlens.report.outcome_parts import outcomes_parts
 from faultlens.report.parts import (
     Callout,
@@ -25,6 +25,7 @@ from faultlens.report.parts import (
     shown_first,
     table,
 )
+from faultlens.report.robustness_parts import robustness_parts
 
 FIRST_CLASSES = 10
 TONES: dict[str, Tone] = {
@@ -47,7 +48,7 @@ def audit_parts(audit: Audit) -> list[Part]:
         "Confounds": confounds_parts,
         "Baseline ladder": ladder_parts,
         "Interventions": intervention_parts,
-        "Counterfactual pairs": lambda _: [Paragraph(NO_SWAPS)],
+        "Counterfactual pairs": counterfactual_parts,
         "Robustness": robustness_parts,
         "Claims ledger": claims_parts,
     }
@@ -93,16 +94,6 @@ def _verdicts(audit: Audit) -> list[Part]:
         caption = f"Every class and its verdict, the most certain first: {tally(audit)}."
         parts += shown_first(table(caption, columns, rows), FIRST_CLASSES, "classes")
     return parts
-
-
-def robustness_parts(audit: Audit) -> list[Part]:
-    """Whether the same is found on other prompts."""
-    if audit.robustness is None:
-        return [Paragraph(robustness_sentence(audit))]
-    rows = [
-        [key, NOT_DONE if value is None else str(value)] for key, value in audit.robustness.items()
-    ]
-    return [table("Robustness.", [Column("What"), Column("Value")], rows)]
 
 
 def claims_parts(audit: Audit) -> list[Part]:

@@ -5,9 +5,18 @@ from __future__ import annotations
 from collections import Counter
 
 from faultlens.audit.result import Audit
-from faultlens.audit.steps import ClassReading, Interval
+from faultlens.audit.steps import ClassReading, Effect, Interval, Intervention
 from faultlens.report.correlate_parts import no_features
-from faultlens.report.numbers import NOT_DONE, auroc, interval, listed, number, p_value, signed
+from faultlens.report.numbers import (
+    NOT_DONE,
+    auroc,
+    counted,
+    interval,
+    listed,
+    number,
+    p_value,
+    signed,
+)
 from faultlens.report.parts import Cell, Column, Paragraph, Part, Table, shown_first, table
 
 FIRST_CLASSES = 10
@@ -18,14 +27,35 @@ TOO_FEW = "too few fail or succeed"
 
 def class_name(reading: ClassReading) -> str:
     """A class goes by its strongest member."""
-    more = reading.size - 1
-    return reading.features[0] + (f" and {more} alike" if more else "")
+    return members_name(reading.features[0], reading.size)
+
+
+def members_name(first: str, size: int) -> str:
+    """A class of so many features, by the first of them."""
+    return first + (f" and {size - 1} alike" if size > 1 else "")
 
 
 def tally(audit: Audit) -> str:
     """How many classes have each verdict, whatever it is a proxy of."""
     counts = Counter(reading.verdict.split(" of ")[0] for _, reading in audit.classes)
     return listed([f"{count} {verdict}" for verdict, count in counts.most_common()])
+
+
+def effect_words(done: Intervention) -> str:
+    """What is known of a class's effect, in a few words."""
+    shown = [effect.claim for effect in effects_of(done) if effect.shown]
+    if len(shown) == 2:
+        return "both effects shown"
+    if shown:
+        return f"{shown[0]} shown"
+    if done.null is not None and done.null.proven:
+        return "null proven"
+    return "inconclusive"
+
+
+def effects_of(done: Intervention) -> list[Effect]:
+    """The decisive tests that were done."""
+    return [effect for effect in (done.necessity, done.sufficiency) if effect is not None]
 
 
 def estimate(reading: Interval | None, missing: str = "infinite") -> Cell | str:
@@ -53,13 +83,19 @@ def _classes(audit: Audit) -> Table:
         [
             Column("Class"),
             Column("Verdict"),
-            Column("Fails", "right", "Failures on which the strongest member fires."),
-            Column("Succeeds", "right", "Successes on which the strongest member fires."),
+            Column(
+                "Fires on", "right", "Failures and successes on which the strongest member does."
+            ),
             Column(
                 "p Fisher", "right", "Of firing, for this feature alone; Holm: over all tested."
             ),
             Column("p min-P", "right", "Adjusted, decides."),
             Column("p max-T", "right", "Adjusted, decides."),
+            Column(
+                "Effect",
+                explanation="What is shown of changing it; below, by how many nats beyond controls "
+                "taking it away and bringing it in moves the margin.",
+            ),
             Column(
                 "Stands for", explanation="A level of a factor, or levels; with the Jaccard index."
             ),
@@ -78,15 +114,26 @@ def _class_row(site: str, reading: ClassReading, alpha: float) -> list[Cell | st
             reading.p_deciding <= alpha,
         ),
         Cell(reading.verdict, f"flagged by {listed(flagged)}" if flagged else ""),
-        f"{reading.fail_active:,}",
-        f"{reading.success_active:,}",
+        Cell(
+            counted(reading.fail_active, "failure"),
+            counted(reading.success_active, "success", "successes"),
+        ),
         Cell(p_value(reading.p_fisher), f"Holm {p_value(reading.p_holm)}"),
         p_value(reading.p_min_p),
         p_value(reading.p_max_t),
+        _effect_cell(reading),
         "no level"
         if proxy is None
         else Cell(f"{proxy.factor} = {proxy.level}", f"Jaccard {number(proxy.jaccard)}"),
     ]
+
+
+def _effect_cell(reading: ClassReading) -> Cell:
+    done = reading.intervention
+    if done is None:
+        return Cell(NOT_DONE)
+    sizes = [signed(effect.adjusted) for effect in effects_of(done)]
+    return Cell(effect_words(done).removesuffix(" shown"), " and ".join(sizes))
 
 
 def _effects(audit: Audit) -> list[Part]:

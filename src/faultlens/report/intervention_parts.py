@@ -3,77 +3,302 @@
 from __future__ import annotations
 
 from faultlens.audit.result import Audit
-from faultlens.audit.steps import Intervention
-from faultlens.report.class_parts import class_name
-from faultlens.report.numbers import NOT_DONE, counted, interval, number, p_value, share, signed
-from faultlens.report.parts import Column, Paragraph, Part, table
+from faultlens.audit.steps import (
+    Effect,
+    Flips,
+    Intervention,
+    Null,
+    Variant,
+)
+from faultlens.report.attribution_parts import NOT_SEARCHED, attribution_parts, attribution_words
+from faultlens.report.audit_figures import dose_lines, doses
+from faultlens.report.class_parts import class_name, effect_words, effects_of
+from faultlens.report.named_parts import (
+    by_themselves,
+    named_name,
+    named_paragraph,
+    named_words,
+    tried_classes,
+)
+from faultlens.report.numbers import (
+    NOT_DONE,
+    counted,
+    interval,
+    listed,
+    number,
+    p_value,
+    share,
+    share_interval,
+    signed,
+)
+from faultlens.report.parts import (
+    Callout,
+    Cell,
+    Column,
+    Figure,
+    Paragraph,
+    Part,
+    Table,
+    Tone,
+    table,
+)
+
+NOTHING_TRIED = "no class was changed to see what happens"
+OPEN = 2  # classes whose other changes are shown without asking
+
+CLAIMS = {"necessity": "taking it away", "sufficiency": "bringing it in"}
+TURNED = {"necessity": "right", "sufficiency": "wrong"}
+"""What a prompt's first token becomes where a claim holds."""
 
 
 def intervention_parts(audit: Audit) -> list[Part]:
-    """What changing a class did, against its controls."""
+    """Each class that was tried, the doses, those that could not be tried, and the search."""
+    tried = tried_classes(audit)
+    if not (tried or audit.untried or audit.named or audit.attribution):
+        return [Paragraph(f"{NOT_DONE.capitalize()}: {NOTHING_TRIED}, and {NOT_SEARCHED}.")]
     parts: list[Part] = []
-    for _, reading in audit.classes:
-        if reading.intervention is not None:
-            parts += _intervention(class_name(reading), reading.intervention, audit.alpha)
-    if parts:
-        return parts
-    return [Paragraph(f"{NOT_DONE.capitalize()}: no class was changed to see what happens.")]
+    for place, (reading, done) in enumerate(tried):
+        parts += _tried(class_name(reading), done, audit.alpha, folded=place >= OPEN)
+    parts += _named(audit)
+    parts += _doses(audit)
+    parts += _untried(audit)
+    if not tried and not any(trial.intervention for trial in audit.named):
+        parts = [Paragraph(f"{NOT_DONE.capitalize()}: {NOTHING_TRIED}."), *parts]
+    return [*parts, *attribution_parts(audit)]
 
 
-def _intervention(name: str, done: Intervention, alpha: float) -> list[Part]:
+def _named(audit: Audit) -> list[Part]:
+    """The trials of what the user named; where there is none by itself, the reason."""
+    alone = {named_name(trial): done for trial, done in by_themselves(audit)}
+    parts: list[Part] = []
+    for trial in audit.named:
+        name = named_name(trial)
+        parts.append(named_paragraph(audit, trial))
+        if name in alone:
+            parts += _tried(name, alone[name], audit.alpha, folded=False)
+    return parts
+
+
+def _tried(name: str, done: Intervention, alpha: float, *, folded: bool) -> list[Part]:
+    shown = any(effect.shown for effect in effects_of(done))
+    proven = done.null is not None and done.null.proven
+    tone: Tone = "good" if shown else "neutral" if proven else "warning"
+    return [
+        Callout(tone, f"{name}: {effect_words(done)}", flips_words(done.flips)),
+        _effects(name, done, alpha),
+        *_null(name, done),
+        *_variants(name, done.variants, folded),
+    ]
+
+
+def _effects(name: str, done: Intervention, alpha: float) -> Table:
+    """The two decisive tests side by side, a row for each thing known of them."""
+    if done.sufficiency is not None:
+        enough = _effect_cells(done.sufficiency)
+    else:
+        reason = done.sufficiency_missing or "no reason recorded"
+        enough = [Cell(NOT_DONE, reason), *[NOT_DONE] * (len(EFFECT_ROWS) - 1)]
+    caption = (
+        f"{name}: the two tests that decide, by the margin of the target's logit over the "
+        "strongest other, where the answer begins. ✓ marks what is shown: p after Holm ≤ "
+        f"{number(alpha)}, and the interval beyond 0, up for necessity and down for sufficiency."
+    )
     columns = [
-        Column("Change"),
-        Column("Class", "right", f"Mean over {done.failures} failures on which the class fires."),
-        Column("Controls", "right", "The same for the mean of the controls."),
-        Column("Beyond controls", "right"),
-        Column("95% interval", "right", "Bootstrap over prompts."),
-        Column("p", "right", "(1 + controls with at least the effect) / (controls + 1)."),
+        Column("What"),
+        Column("Necessity", explanation="Taken away from failures: do they recover?"),
+        Column("Sufficiency", explanation="Brought into successes: do they break?"),
+    ]
+    return table(
+        caption, columns, zip(EFFECT_ROWS, _effect_cells(done.necessity), enough, strict=True)
+    )
+
+
+EFFECT_ROWS = (
+    Cell("Result"),
+    Cell("Change"),
+    Cell("Where"),
+    Cell("On"),
+    Cell("Margin moves by", "mean over prompts"),
+    Cell("Controls", "that push there as hard"),
+    Cell("Under controls", "mean over them"),
+    Cell("Beyond controls", "95%, over prompts"),
+    Cell("p", "(1 + controls as large) / (controls + 1)"),
+    Cell("p after Holm", "over all that was tested"),
+    Cell("First token turns", "below, under controls"),
+    Cell("Turned beyond controls", "95%, over prompts"),
+    Cell("Logit over the foil's", "described"),
+)
+
+
+def _effect_cells(effect: Effect) -> list[Cell | str]:
+    """What is known of one test, in the order of `EFFECT_ROWS`."""
+    foil = effect.foil_change
+    beyond = effect.turned_share - effect.control_turned_share
+    directions = effect.controls - effect.control_features
+    return [
+        Cell("shown" if effect.shown else "not shown", marked=effect.shown),
+        effect.kind,
+        effect.positions,
+        f"{effect.prompts:,} {effect.on}",
+        f"{signed(effect.change)} nats",
+        Cell(
+            f"{effect.controls:,}",
+            f"{counted(effect.control_features, 'other feature')}, "
+            f"{counted(directions, 'random direction')}",
+        ),
+        f"{signed(effect.control_change)} nats",
+        Cell(f"{signed(effect.adjusted)} nats", interval(effect.low, effect.high)),
+        p_value(effect.p_value),
+        NOT_DONE if effect.p_holm is None else p_value(effect.p_holm),
+        Cell(
+            f"{effect.turned:,} {TURNED[effect.claim]}, {share(effect.turned_share)}",
+            f"controls {share(effect.control_turned_share)}",
+        ),
+        Cell(
+            f"{signed(100 * beyond)} points",
+            share_interval(effect.turned_low, effect.turned_high),
+        ),
+        "no foil" if foil is None else f"{signed(foil)} nats",
+    ]
+
+
+def flips_words(flips: Flips) -> str:
+    """What the whole answers did when the class was taken away."""
+    return (
+        f"With the class taken away, of {counted(flips.prompts, 'prompt')} on which it fires "
+        f"{flips.failure_to_success:,} went from failure to success and "
+        f"{flips.success_to_failure:,} from success to failure (exact McNemar test, p = "
+        f"{p_value(flips.p_mcnemar)})."
+    )
+
+
+def _null(name: str, done: Intervention) -> list[Part]:
+    """The conditions under which the absence of an effect is proven, one by one."""
+    null, effect = done.null, done.necessity
+    if null is None:
+        shown = any(found.shown for found in effects_of(done))
+        why = "Not asked: an effect is shown." if shown else f"{NOT_DONE.capitalize()}."
+        return [Paragraph(why, "Null.")]
+    rows: list[list[Cell | str]] = [
+        [
+            Cell("No effect but a negligible one", marked=null.within),
+            f"{signed(effect.adjusted)} nats, 90% {interval(effect.low_90, effect.high_90)}",
+            f"90% interval within ±{number(null.bound)}, a tenth of {number(null.gap)} nats",
+            "met" if null.within else "not met",
+        ],
+        [
+            Cell("Next to no failure is restored", marked=null.few_restored),
+            f"{effect.turned:,} of {effect.prompts:,}, at most {share(null.restoration_high)}",
+            f"at most {share(null.restoration_bound)} (one-sided 95% bound)",
+            "met" if null.few_restored else "not met",
+        ],
+        [Cell("An effect could have been seen", marked=bool(null.assay_sees)), *_assay(null)],
     ]
     caption = (
-        f"{name}: {done.kind}, {done.positions}, on {counted(done.failures, 'failure')}. An effect "
-        f"is {'shown' if done.shown else 'not shown'}: it takes p ≤ {number(alpha)} and an "
-        "interval above 0."
+        f"Null: that {name} does nothing for failure is "
+        f"{'proven' if null.proven else 'not proven'}; it takes all three."
     )
-    flips = done.flips
+    columns = [
+        Column("Condition"),
+        Column("Found", explanation="Of taking the class away, on the failures of necessity."),
+        Column(
+            "Needed",
+            explanation="The tenth is of the gap: the successes' median margin − the failures'.",
+        ),
+        Column("Met"),
+    ]
+    return [table(caption, columns, rows)]
+
+
+def _assay(null: Null) -> list[str]:
+    needed = f"patching the whole value from the swapped prompt restores {share(null.assay_bound)}"
+    if null.assay_restored is None:
+        return ["no prompt could be swapped: nothing to patch from", needed, NOT_DONE]
+    found = f"{share(null.assay_restored)} of {counted(null.assay_prompts, 'prompt')} restored"
+    return [found, needed, "met" if null.assay_sees else "not met"]
+
+
+def _variants(name: str, variants: list[Variant], folded: bool) -> list[Part]:
+    """The class changed in other ways."""
+    if not variants:
+        return [Paragraph(f"{NOT_DONE}.", f"{name}, changed in other ways:")]
+    rows = [
+        [
+            v.kind,
+            v.positions,
+            f"{v.prompts:,}",
+            signed(v.change),
+            share(v.turned_share),
+        ]
+        for v in variants
+    ]
+    columns = [
+        Column("Change"),
+        Column("Where"),
+        Column("Prompts", "right"),
+        Column("Class", "right", "Mean change of the margin, nats; no controls."),
+        Column("Turned right", "right", "Share of the prompts."),
+    ]
+    caption = f"{name}, changed in other ways, on the failures of necessity. None of this decides."
+    return [table(caption, columns, rows, f"{name}: other changes" if folded else "")]
+
+
+def _doses(audit: Audit) -> list[Part]:
+    tried = [(class_name(reading), done) for reading, done in tried_classes(audit)]
+    tried += [(named_name(trial), done) for trial, done in by_themselves(audit)]
+    drawn = dose_lines({name: doses(done.variants) for name, done in tried})
+    if drawn is None:
+        return []
     return [
-        table(caption, columns, _changes(done)),
-        Paragraph(
-            f"{counted(done.controls, 'control')} that push at the same places equally hard: "
-            f"{counted(done.control_features, 'other feature')} and "
-            f"{counted(done.controls - done.control_features, 'random direction')}.",
-            "Controls.",
-        ),
-        Paragraph(
-            f"Of {counted(flips.prompts, 'prompt')} on which the class fires, "
-            f"{flips.failure_to_success} went from failure to success and "
-            f"{flips.success_to_failure} from success to failure (exact McNemar test, p = "
-            f"{p_value(flips.p_mcnemar)}).",
-            "Flips.",
-        ),
+        Figure(
+            drawn,
+            "Dose and response: the margin of failures when a class's own activations are scaled, "
+            "where it fires. As it is (× 1) is no change; a cause of failure falls from left to "
+            "right.",
+            "A line for each class; the tables of other changes above hold the numbers.",
+        )
     ]
 
 
-def _changes(done: Intervention) -> list[list[str]]:
-    foil = done.foil_effect
-    return [
-        [
-            "Margin of the target over the strongest other token, in nats",
-            signed(done.effect),
-            signed(done.control_effect),
-            signed(done.adjusted),
-            interval(done.low, done.high),
-            p_value(done.p_value),
-        ],
-        [
-            "Logit of the target over the foil's, in nats (described)",
-            NOT_DONE if foil is None else signed(foil),
-            *(NOT_DONE,) * 4,
-        ],
-        [
-            "Failures restored: the first token becomes the target's",
-            share(done.restored),
-            share(done.control_restored),
-            f"{signed(100 * (done.restored - done.control_restored))} points",
-            *(NOT_DONE,) * 2,
-        ],
-    ]
+def _untried(audit: Audit) -> list[Part]:
+    """The classes that were to be tried and could not be."""
+    if not audit.untried:
+        return []
+    names = {reading.features[0]: class_name(reading) for _, reading in audit.classes}
+    rows = [[names.get(first, first), reason] for first, reason in audit.untried.items()]
+    caption = "Classes that were to be tried and could not be."
+    return [table(caption, [Column("Class"), Column("Why not")], rows)]
+
+
+def intervention_sentence(audit: Audit) -> str:
+    """What changing the suspect did, or the first class that was tried; and the search's find."""
+    tried = tried_classes(audit)
+    search = attribution_words(audit)
+    after = f"; {search}" if search else ""
+    after += "".join(f"; {words}" for words in named_words(audit))
+    if not tried:
+        why = listed([f"{first}: {reason}" for first, reason in audit.untried.items()], 1)
+        return f"{NOT_DONE.capitalize()}: {why or NOTHING_TRIED}{after}."
+    suspect = audit.suspect
+    reading, done = next((pair for pair in tried if pair[0] is suspect), tried[0])
+    said = [_effect_sentence(effect) for effect in effects_of(done)]
+    if done.sufficiency is None:
+        said.append(f"sufficiency {NOT_DONE}: {done.sufficiency_missing or 'no reason recorded'}")
+    if done.null is not None:
+        said.append("null proven" if done.null.proven else "effect inconclusive")
+    if len(tried) > 1:
+        shown = sum(any(effect.shown for effect in effects_of(d)) for _, d in tried)
+        said.append(f"an effect is shown for {shown} of {len(tried)} classes tried")
+    return f"{class_name(reading)}: {'; '.join(said)}{after}."
+
+
+def _effect_sentence(effect: Effect) -> str:
+    p = effect.p_value if effect.p_holm is None else effect.p_holm
+    after = "" if effect.p_holm is None else " after Holm"
+    return (
+        f"{CLAIMS[effect.claim]} moves the answer by {signed(effect.adjusted)} nats "
+        f"{interval(effect.low, effect.high)} beyond {counted(effect.controls, 'control')} (p"
+        f"{after} {p_value(p)}) and turns {effect.turned:,} of {effect.prompts:,} "
+        f"{TURNED[effect.claim]} (controls {share(effect.control_turned_share)}), "
+        f"{effect.claim} {'shown' if effect.shown else 'not shown'}"
+    )

@@ -94,3 +94,14 @@ def clipped(text: str, width: int) -> str:
     """One line of at most `width` characters."""
     line = " ".join(text.split())
     return line if len(line) <= width else line[: width - 1].rstrip() + "…"
+
+
+def clipped_feature(feature: str, width: int = 15) -> str:
+    """A feature's name cut in its site, never in its index.
+
+    >>> clipped_feature("4-res-mini/91"), clipped_feature("gpt2-small-resid-pre/24575")
+    ('4-res-mini/91', 'gpt2-sma…/24575')
+    """
+    site, _, index = feature.rpartition("/")
+    room = width - len(index) - 1
+    return feature if len(feature) <= width else f"{clipped(site, max(room, 2))}/{index}"

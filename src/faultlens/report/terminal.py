@@ -1,4 +1,4 @@
-"""A run in about a dozen lines: what a stranger should know before opening the page."""
+"""A run in a dozen or two of lines: what a stranger should know before opening the page."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import textwrap
 from faultlens.audit.result import Audit
 from faultlens.audit.steps import SCORED_WRONG, ClassReading
 from faultlens.profile.result import Profile
+from faultlens.report.cause_lines import further_lines, trial_lines
 from faultlens.report.class_parts import class_name
 from faultlens.report.confound_parts import NO_FACTOR, beyond_factors, strata_name
 from faultlens.report.factor_parts import strongest_level
@@ -14,14 +15,13 @@ from faultlens.report.ladder_parts import rung_name
 from faultlens.report.numbers import (
     auroc,
     clipped,
+    clipped_feature,
     counted,
-    interval,
     listed,
     number,
     p_value,
     share,
     share_interval,
-    signed,
 )
 from faultlens.report.outcome_parts import NOT_RECORDED, by_rule
 from faultlens.report.pair_parts import clearest
@@ -33,7 +33,7 @@ LADDER = ("factors", "residual", "random_dictionary", "sae_top_k", "sae_all")  #
 
 
 def summary(profile: Profile | None, audit: Audit | None) -> list[str]:
-    """The run in plain text, at most 20 lines of at most 100 characters."""
+    """The run in plain text, at most 25 lines of at most 100 characters."""
     lines = [] if profile is None else _profile(profile)
     lines += [] if audit is None else _audit(audit)
     return [line if len(line) <= WIDTH else line[: WIDTH - 1] + "…" for line in lines]
@@ -65,15 +65,11 @@ def _evidence(profile: Profile) -> list[str]:
     if profile.pairs is not None:
         site = clearest(profile.pairs)
         found = profile.pairs.sites[site]
-        lines.append(
-            f"  Minimal pairs at {site}: one meaning in two forms "
-            f"{number(found.similarity.within)} alike, two meanings "
-            f"{number(found.similarity.between)}, p {p_value(found.p_holm)}"
-        )
         words = profile.pairs.words
         lines.append(
-            f"    their words alone: {number(words.within)} against {number(words.between)}, p "
-            f"{p_value(words.p_value)}"
+            f"  Pairs at {clipped(site, 14)}: one meaning {number(found.similarity.within)} alike, "
+            f"two {number(found.similarity.between)} (p {p_value(found.p_holm)}); words alone "
+            f"{number(words.within)}, {number(words.between)}"
         )
     if profile.multiverse is not None:
         made = [claim for claim in profile.multiverse.claims if claim.by_default]
@@ -91,16 +87,10 @@ def _best(profile: Profile, category: str) -> str:
     readings = [site.categories[category].selectivity for site in profile.sites.values()]
     best = min(readings, key=lambda reading: (reading.p_holm, -reading.auroc))
     chance = "" if best.p_holm <= profile.alpha else ", chance"
-    found = f"{_short(best.feature)} {auroc(best.auroc)} (p {p_value(best.p_holm)}{chance})"
+    feature = clipped_feature(best.feature)
+    found = f"{feature} {auroc(best.auroc)} (p {p_value(best.p_holm)}{chance})"
     room = min(14, ENTRY - 1 - len(found))
     return f"{clipped(category, room).ljust(room)} {found}"
-
-
-def _short(feature: str, width: int = 15) -> str:
-    """A feature's name cut in its site, never in its index."""
-    site, _, index = feature.rpartition("/")
-    room = width - len(index) - 1
-    return feature if len(feature) <= width else f"{clipped(site, max(room, 2))}/{index}"
 
 
 def _audit(audit: Audit) -> list[str]:
@@ -128,7 +118,7 @@ def _audit(audit: Audit) -> list[str]:
     lines += _factors(audit) + _ladder(audit)
     if audit.verdict is not None:
         return [*lines, *textwrap.wrap(f"  {audit.verdict}", WIDTH, subsequent_indent="    ")]
-    lines += _suspect(audit)
+    lines += _suspect(audit) + further_lines(audit)
     if audit.warnings:
         lines.append(f"  {counted(len(audit.warnings), 'warning')} in the report")
     return lines
@@ -185,13 +175,22 @@ def _suspect(audit: Audit) -> list[str]:
     return [
         f"  Features that go with failure or success beyond chance: {features:,} of {tested:,}, in "
         f"{counted(len(classes), 'class', 'classes')}",
-        f"  The suspect, {class_name(top)}: {clipped(top.verdict, 48)}",
-        f"    fires on {counted(top.fail_active, 'failure')} and "
-        f"{counted(top.success_active, 'success', 'successes')}; adjusted p "
-        f"{p_value(top.p_deciding)}{_proxy(top)}",
+        *_fires(top),
         _beyond(audit, top),
-        _ablation(top),
+        *trial_lines(audit, top),
     ]
+
+
+def _fires(top: ClassReading) -> list[str]:
+    """The suspect, its verdict, and where it fires: on one line where they fit."""
+    name = f"  The suspect, {class_name(top)}: {clipped(top.verdict, 48)}"
+    fires = (
+        f"fires on {counted(top.fail_active, 'failure')} and "
+        f"{counted(top.success_active, 'success', 'successes')}; adjusted p "
+        f"{p_value(top.p_deciding)}{_proxy(top)}"
+    )
+    line = f"{name}; {fires}"
+    return [line] if len(line) <= WIDTH else [name, f"    {fires}"]
 
 
 def _proxy(reading: ClassReading) -> str:
@@ -211,14 +210,3 @@ def _beyond(audit: Audit, reading: ClassReading) -> str:
     if not factors:
         return f"    beyond the factors: {NO_FACTOR}"
     return f"    beyond {clipped(strata_name(factors), 24)}: {beyond_factors(reading)}"
-
-
-def _ablation(reading: ClassReading) -> str:
-    done = reading.intervention
-    if done is None:
-        return "    ablation: not done"
-    return (
-        f"    ablation: {signed(done.adjusted)} nats {interval(done.low, done.high)}, p "
-        f"{p_value(done.p_value)}; restores {share(done.restored)} of {done.failures} (controls "
-        f"{share(done.control_restored)})"
-    )

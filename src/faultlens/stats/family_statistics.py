@@ -15,7 +15,7 @@ from faultlens.stats.fisher import p_table
 
 BLOCK_CELLS = 2_500_000  # prompts × features held dense at once
 SAME_P = 1e-10  # relative: rounding parts equal p-values of two margins by less, others by more
-CONSTANT = 1e-9  # of the largest value: a permutation standard deviation below it is rounding
+CONSTANT = 1e-5  # of the largest value: values that spread less are one, read in other batches
 ROUNDING = 1e-5  # standard deviations, or of z where z > 1: more than float32 sums lose
 
 
@@ -187,11 +187,12 @@ class PermutationZ:
     def _spread(self) -> np.ndarray:
         """The permutation standard deviation, `[features]`; 0 where it is rounding."""
         result = np.empty(self.features)
+        of_one_value = CONSTANT * np.sqrt(self.factor.sum())
         step = max(1, BLOCK_CELLS // max(1, len(self.codes)))
         for start in range(0, self.features, step):
             columns = np.arange(start, min(start + step, self.features))
             dense = self._dense(columns)
             spread = np.sqrt(self.factor @ self._centred(dense) ** 2)
-            rounding = CONSTANT * np.abs(dense).max(axis=0)
+            rounding = of_one_value * np.abs(dense).max(axis=0)
             result[columns] = np.where(spread > rounding, spread, 0.0)
         return result

@@ -1,6 +1,19 @@
 """Built-in tasks. `faultlens.tasks.ioi(n=300, seed=42)` and its kin."""
 
+from faultlens.corpus.tasks.agreement import agreement
+from faultlens.corpus.tasks.brackets import brackets
+from faultlens.corpus.tasks.classic_ioi import classic_ioi
+from faultlens.corpus.tasks.greater_than import greater_than
+from faultlens.corpus.tasks.induction import induction
 from faultlens.corpus.tasks.ioi import ioi
 from faultlens.corpus.tasks.mini_ioi import mini_ioi
 
-__all__ = ["ioi", "mini_ioi"]
+__all__ = [
+    "agreement",
+    "brackets",
+    "classic_ioi",
+    "greater_than",
+    "induction",
+    "ioi",
+    "mini_ioi",
+]

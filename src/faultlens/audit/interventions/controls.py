@@ -1,0 +1,123 @@
+"""Controls: changes that push at the same positions as a class, equally hard, and mean nothing.
+
+First other features, set as the class is; then random directions, at each position of the class's
+own norm. The draws are the same for all classes of one dictionary, so that classes are measured
+against one yardstick.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from faultlens.audit.interventions.assay import Assay
+from faultlens.audit.interventions.codes import Codes
+from faultlens.audit.interventions.edited import Edited
+from faultlens.models.dictionary import Dictionary
+
+CONTROLS = 199
+MOST_FEATURES = 100  # of the controls; the rest are random directions
+NORM_MATCH = 0.2  # a control feature's change is within 20 % of the class's norm
+FIRES_THERE = 0.9  # share of the edited positions on which a control feature must fire
+
+
+def matching_features(
+    codes: Codes,
+    dictionary: Dictionary,
+    edited: Edited,
+    means: np.ndarray,
+    *,
+    firing: bool,
+    order: np.ndarray,
+) -> list[int]:
+    """Other features whose own setting to the mean pushes as hard as the class does.
+
+    Args:
+        means: by role, what they would be set to, `[roles, d_sae]`.
+        firing: whether they must fire on at least nine tenths of the edited positions.
+        order: the shared draw: features earlier in it are taken first, `[d_sae]`.
+
+    Returns:
+        at most `MOST_FEATURES` features, in the order of the draw.
+    """
+    if not len(edited.rows):
+        return []
+    activations = codes.matrix[edited.rows]
+    steps = np.abs(means[codes.roles[edited.rows]] - activations.toarray())
+    norms = dictionary.W_dec.norm(dim=1).cpu().numpy()
+    size = steps.mean(axis=0) * norms
+    own = activations[:, list(edited.features)].toarray()
+    directions = dictionary.W_dec[list(edited.features)].cpu().numpy()
+    wanted = float(np.linalg.norm((edited.wanted - own) @ directions, axis=1).mean())
+    fits = np.abs(size - wanted) <= NORM_MATCH * wanted
+    if firing:
+        fits &= activations.getnnz(axis=0) >= FIRES_THERE * len(edited.rows)
+    fits[list(edited.features)] = False
+    return [int(f) for f in order[fits[order]][:MOST_FEATURES]]
+
+
+@dataclass(frozen=True, eq=False)
+class Controls:
+    """The controls of one class.
+
+    Attributes:
+        features: the control features.
+        means: by role, what they are set to, `[roles, d_sae]`.
+        seed: of the random directions.
+        n: controls in all.
+    """
+
+    dictionary: Dictionary
+    codes: Codes
+    features: list[int]
+    means: np.ndarray
+    seed: int
+    n: int = CONTROLS
+
+    def changes(self, assay: Assay, change: Tensor, inputs: Tensor) -> Iterator[Tensor]:
+        """All controls' changes for one group of prompts, several at once.
+
+        Args:
+            assay: the prompts.
+            change: the class's change, `[prompts, positions, d]`.
+            inputs: what the dictionary reads there, `[prompts, positions, d_in]`.
+
+        Yields:
+            `[changes, prompts, positions, d]`; first the features, then the directions.
+        """
+        norm = change.norm(dim=-1, keepdim=True)
+        columns = torch.nonzero((norm > 0).any(dim=0).flatten()).flatten()
+        start = int(columns[0]) if len(columns) else change.shape[1] - 1
+        several = assay.together(start)
+        for at in range(0, len(self.features), several):
+            yield self._of_features(assay, norm, inputs, self.features[at : at + several])
+        directions = self._directions(change)
+        for at in range(0, len(directions), several):
+            yield norm * directions[at : at + several, None, None, :]
+
+    def _of_features(
+        self, assay: Assay, norm: Tensor, inputs: Tensor, features: list[int]
+    ) -> Tensor:
+        positions = norm.shape[1]
+        now = torch.from_numpy(self.codes.padded(assay.prompts, features, positions))
+        roles = self.codes.padded_roles(assay.prompts, positions)
+        wanted = torch.from_numpy(self.means[roles][..., features])
+        steps = ((wanted - now).to(norm.device) * (norm > 0)).flatten(0, 1)  # [tokens, features]
+        flat = inputs.flatten(0, 1)
+        return torch.stack(
+            [
+                self.dictionary.raised(flat, steps[:, [i]], [feature]).reshape(*norm.shape[:2], -1)
+                for i, feature in enumerate(features)
+            ]
+        )
+
+    def _directions(self, change: Tensor) -> Tensor:
+        generator = torch.Generator().manual_seed(self.seed)
+        n, d = self.n - len(self.features), change.shape[-1]
+        drawn = torch.randn(n, d, generator=generator).to(change.device)
+        unit: Tensor = drawn / drawn.norm(dim=1, keepdim=True)
+        return unit

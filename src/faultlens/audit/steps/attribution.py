@@ -1,0 +1,38 @@
+"""Step 7, the search: what the answers' margin is attributed to, failures against successes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from faultlens.audit.steps.interventions import Effect
+
+
+@dataclass(frozen=True)
+class Attributed:
+    """A feature's attribution, in nats of the margin: mean over failures, over successes."""
+
+    feature: str
+    gradient_failures: float  # activation × gradient, summed over positions
+    gradient_successes: float
+    integrated_failures: float | None  # integrated gradients
+    integrated_successes: float | None
+    in_class: int | None  # rank of the significant class that holds it
+    effect: Effect | None  # of setting it to the successes' mean on failures; None: not tested
+    effect_missing: str | None  # why it was not
+
+
+@dataclass(frozen=True)
+class SiteAttribution:
+    """One site's: the error term beside the features, and how well attribution tells effects."""
+
+    site: str
+    prompts: int  # of failures, and of successes, over which integrated gradients were taken
+    steps: int  # nodes of the integral: the most that a prompt took
+    error_gradient: float  # of the error term: failures − successes
+    error_integrated: float | None
+    features_gradient: float  # of all features together: failures − successes
+    completeness: float | None  # largest |sum of integrated gradients − difference| over prompts
+    top: list[Attributed]
+    measured: int  # features whose effect was measured for the agreement
+    agreement: float | None  # Spearman correlation of attribution and measured effect
+    agreement_integrated: float | None

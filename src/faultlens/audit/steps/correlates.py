@@ -1,0 +1,64 @@
+"""Steps 3 and 4: correlates and their classes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Interval:
+    """An estimate with its 95 % interval."""
+
+    value: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True)
+class Described:
+    """A class's strongest member, described; none of this decides.
+
+    Every approximation in it is poor where the feature fires on few prompts.
+    """
+
+    mean_difference: Interval  # of activation, failures − successes; Welch
+    cohens_d: Interval | None  # None where infinite
+    auroc: Interval  # DeLong
+    rate_difference: Interval  # share of failures − of successes on which it fires; Newcombe
+    p_welch: float
+    p_mann_whitney: float
+    small_support: bool  # fires, or is silent, on fewer than 20 prompts
+
+
+@dataclass(frozen=True)
+class StudyRule:
+    """The published study's rule: Welch's t with df = min(n) − 1, Holm over all of d_sae."""
+
+    tested: int
+    significant: int
+    large: int  # of all features, those with |d| > 0.8
+    medium: int  # of all features, those with |d| > 0.5
+    significant_large: int  # of the significant ones
+    significant_medium: int
+    top: str | None  # the significant feature with the largest |d|
+    top_cohens_d: float | None
+
+
+@dataclass(frozen=True)
+class Proxy:
+    """A level of a factor, or a union of its levels, that a class fires with."""
+
+    factor: str
+    level: str
+    jaccard: float
+
+
+@dataclass(frozen=True)
+class OtherScoring:
+    """A class under another rule of scoring."""
+
+    rule: str
+    failures: int
+    p_deciding: float | None  # None: too few failures or successes under this rule to test
+    rate_difference: float | None  # share of failures − of successes on which it fires
+    cohens_d: float | None

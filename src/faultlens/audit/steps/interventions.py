@@ -1,0 +1,109 @@
+"""Step 7: interventions. What changing a class does to the answers, against matched controls."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Effect:
+    """One decisive test: what a change of a class does, against controls.
+
+    Changes are of the margin `logit(target) − strongest other logit` where the answer begins, in
+    nats, averaged over prompts. An effect counts in the direction of its claim: up for necessity
+    (failures recover), down for sufficiency (successes break).
+    """
+
+    claim: str  # "necessity" or "sufficiency"
+    kind: str  # e.g. "set to the successes' mean"
+    on: str  # e.g. "failures where the class fires"
+    positions: str
+    prompts: int
+    change: float
+    control_change: float  # mean over the controls
+    adjusted: float  # change − control_change
+    low: float  # bootstrap over prompts, 95 %, of the adjusted change
+    high: float
+    low_90: float  # the same, 90 %: for equivalence
+    high_90: float
+    p_value: float  # (1 + controls with at least the change) / (controls + 1)
+    p_holm: float | None  # over the classes and claims tested
+    controls: int
+    control_features: int  # of the controls, other features; the rest are random directions
+    shown: bool  # p_holm ≤ alpha and the interval excludes 0, on the side of the claim
+    turned: int  # prompts whose first token turns: right for necessity, wrong for sufficiency
+    turned_share: float
+    control_turned_share: float
+    turned_low: float  # bootstrap over prompts, 95 %, of the share beyond the controls'
+    turned_high: float
+    foil_change: float | None  # the same change of `logit(target) − logit(foil)`: described
+
+
+@dataclass(frozen=True)
+class Variant:
+    """The same class changed in another way: sensitivity, never decisive."""
+
+    kind: str
+    positions: str
+    prompts: int
+    change: float  # of the margin, mean over the prompts of the necessity test
+    turned_share: float  # whose first token becomes right
+    scale: float | None = None  # of the class's own activations; None: changed in another way
+
+
+@dataclass(frozen=True)
+class Flips:
+    """Outcomes before and after an intervention, on all prompts where the class fires."""
+
+    prompts: int
+    failure_to_success: int
+    success_to_failure: int
+    p_mcnemar: float  # exact, two-sided
+
+
+@dataclass(frozen=True)
+class Null:
+    """Whether the absence of an effect is proven, condition by condition.
+
+    Proven takes all three: the effect's 90 % interval within ±`bound`, the upper bound of
+    restoration at most `restoration_bound`, and an assay that can see an effect.
+    """
+
+    gap: float  # median margin of successes − of failures
+    bound: float  # a tenth of it
+    restoration_high: float  # one-sided 95 % upper bound (Clopper–Pearson)
+    restoration_bound: float  # up to which it counts as none
+    assay_restored: float | None  # share restored by patching the whole value from swapped prompts
+    assay_bound: float  # what it must restore to be trusted
+    assay_prompts: int  # on which that could be done
+    within: bool
+    few_restored: bool
+    assay_sees: bool | None  # None: there was nothing to patch from
+    proven: bool
+
+
+@dataclass(frozen=True)
+class Intervention:
+    """All that was done to one class."""
+
+    necessity: Effect
+    sufficiency: Effect | None
+    sufficiency_missing: str | None  # why there is none
+    flips: Flips
+    variants: list[Variant]
+    null: Null | None  # None where an effect is shown
+
+
+@dataclass(frozen=True)
+class NamedTrial:
+    """Features that the user wanted to be tried, whatever the statistics say of them.
+
+    Where they are exactly a class that was tried, the intervention is that class's, its effects
+    count once in the family, and the reason says so.
+    """
+
+    features: list[str]  # of one dictionary, changed together
+    fail_active: int  # failures on which any of them fires, at any token but BOS
+    success_active: int
+    intervention: Intervention | None
+    reason: str | None  # why they were not tried, or not by themselves

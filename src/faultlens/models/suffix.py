@@ -1,0 +1,119 @@
+"""Suffix: only the positions from one column on, only the blocks from one layer on.
+
+An edit at a layer and a column changes nothing before either. What lies before is cached once: the
+residual that enters the layer, and the keys and values of the columns to the left. A pass under an
+edit then costs the rest, and several copies of the batch, each under an edit of its own, share it.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from faultlens.models.hooks import Edit
+from faultlens.models.model import Model, Restart
+from faultlens.models.sites import Site
+
+
+@dataclass(frozen=True, eq=False)
+class CachedPass:
+    """One clean pass over prompts: values at sites, and every layer's keys and values.
+
+    Attributes:
+        ids: right-padded token ids, `[batch, positions]`.
+        values: at the sites asked for, float32 `[batch, positions, d]` each.
+        cache: transformers' key-value cache of the whole pass; never handed to another pass.
+    """
+
+    model: Model
+    ids: Tensor
+    values: Mapping[Site, Tensor]
+    cache: Any
+
+    @classmethod
+    @torch.no_grad()
+    def of(cls, model: Model, rows: Sequence[Sequence[int]], sites: Sequence[Site]) -> CachedPass:
+        """Run `rows` (token ids, BOS included) once."""
+        from transformers import DynamicCache
+
+        ids = model.pad(rows)
+        values: dict[Site, Tensor] = {}
+
+        def keep(site: Site) -> Edit:
+            def hook(value: Tensor) -> Tensor:
+                values[site] = value.detach().clone()
+                return value
+
+            return hook
+
+        cache = DynamicCache()  # of full layers: a window's would drop columns that a cut needs
+        with model.edited({site: keep(site) for site in sites}):
+            model.network.base_model(input_ids=ids, past_key_values=cache, use_cache=True)
+        return cls(model, ids, values, cache)
+
+    def suffix(self, layer: int, start: int, copies: int = 1) -> Suffix:
+        """What comes from block `layer` and column `start` on, for `copies` copies of the batch.
+
+        `blocks.{layer}.hook_resid_pre` must be among the values.
+        """
+        residual = self.values[Site(layer, "resid_pre")][:, start:]
+        return Suffix(
+            self.model,
+            self.ids[:, start:].repeat(copies, 1),
+            Restart(layer, residual.repeat(copies, 1, 1)),
+            start,
+            # Blocks before `layer` are not run: of their columns only the number is asked for.
+            [
+                _columns(kept, start, copies if index >= layer else 1)
+                for index, kept in enumerate(self.cache.layers)
+            ]
+            if start
+            else [],
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class Suffix:
+    """The rest of a pass: see `CachedPass.suffix`.
+
+    Attributes:
+        ids: `[copies · batch, positions − start]`; copy by copy.
+        restart: the residual that enters the layer, of the same rows and columns.
+        start: the first column that is run.
+        layers: the cache's layers, cut before `start`; empty where `start` is 0.
+    """
+
+    model: Model
+    ids: Tensor
+    restart: Restart
+    start: int
+    layers: Sequence[Any]
+
+    def logits(self, at: Tensor, edits: Mapping[Site, Edit] | None = None) -> Tensor:
+        """Next-token logits after column `at` of each row, float32 `[rows, vocabulary]`.
+
+        `at` counts columns of the whole prompt; edits see the columns from `start` on.
+        """
+        from transformers import DynamicCache
+
+        cache = DynamicCache()
+        if self.layers:
+            cache.layers = [copy.copy(kept) for kept in self.layers]
+        return self.model.logits(
+            self.ids, at=at - self.start, edits=edits, restart=self.restart, cache=cache
+        )
+
+
+def _columns(kept: Any, start: int, copies: int) -> Any:
+    """One layer of the cache, its columns before `start`, for several copies of the batch."""
+    cut = copy.copy(kept)
+    cut.keys, cut.values = kept.keys[:, :, :start], kept.values[:, :, :start]
+    if copies > 1:
+        cut.keys = cut.keys.repeat(copies, 1, 1, 1)
+        cut.values = cut.values.repeat(copies, 1, 1, 1)
+    return cut

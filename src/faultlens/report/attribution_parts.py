@@ -1,0 +1,146 @@
+"""Step 7 of an audit, the search: what the answers' margin is attributed to, site by site."""
+
+from __future__ import annotations
+
+from faultlens.audit.result import Audit
+from faultlens.audit.steps import Attributed, SiteAttribution
+from faultlens.report.class_parts import class_name
+from faultlens.report.numbers import NOT_DONE, counted, interval, number, p_value, signed
+from faultlens.report.parts import Cell, Column, Paragraph, Part, Table, shown_first, table
+
+FIRST_FEATURES = 5
+LABEL = "Search for causes:"
+NOT_SEARCHED = "the answers were not attributed to features"
+
+
+def attribution_parts(audit: Audit) -> list[Part]:
+    """The sites side by side, then each one's first features with what changing them did."""
+    if not audit.attribution:
+        return [Paragraph(f"{NOT_DONE}: {NOT_SEARCHED}.", LABEL)]
+    parts: list[Part] = [
+        Paragraph(
+            "The margin, attributed to all that a site holds, in failures and in successes. An "
+            "attribution is no effect: its agreement with measured effects says how far it can "
+            "be trusted here.",
+            LABEL,
+        ),
+        _sites(list(audit.attribution.values())),
+    ]
+    classes = {reading.rank: class_name(reading) for _, reading in audit.classes}
+    for found in audit.attribution.values():
+        parts += shown_first(_top(found, classes), FIRST_FEATURES, "features")
+    return parts
+
+
+def _sites(found: list[SiteAttribution]) -> Table:
+    caption = "Attribution of the margin, site by site: failures − successes, in nats."
+    columns = [
+        Column("Site"),
+        Column("All features", "right", "Their activation × gradient, summed over positions."),
+        Column("Error term", "right", "What the dictionary leaves out, × gradient."),
+        Column(
+            "Error, integrated",
+            "right",
+            "By integrated gradients, over so many failures and as many successes.",
+        ),
+        Column(
+            "Completeness",
+            "right",
+            "Largest gap between the sum of integrated gradients and the margin's difference.",
+        ),
+        Column("Agreement", "right", "Spearman's, attribution × gradient against measured effect."),
+        Column("Agreement, integrated", "right", "The same for integrated gradients."),
+    ]
+    return table(caption, columns, [_site_row(site) for site in found])
+
+
+def _site_row(site: SiteAttribution) -> list[Cell | str]:
+    measured = f"{counted(site.measured, 'feature')} measured"
+    over = f"{site.prompts:,} + {site.prompts:,} prompts, {counted(site.steps, 'step')}"
+    return [
+        site.site,
+        signed(site.features_gradient),
+        signed(site.error_gradient),
+        NOT_DONE if site.error_integrated is None else Cell(signed(site.error_integrated), over),
+        NOT_DONE if site.completeness is None else f"{number(site.completeness)} nats",
+        Cell(_rank(site.agreement, site.measured), measured),
+        _rank(site.agreement_integrated, site.measured),
+    ]
+
+
+def _rank(correlation: float | None, measured: int) -> str:
+    """A rank correlation; undefined where few were measured, or all are the same."""
+    if correlation is not None:
+        return signed(round(correlation, 3))
+    return "not defined" if measured else NOT_DONE
+
+
+def _top(site: SiteAttribution, classes: dict[int, str]) -> Table:
+    caption = (
+        f"{site.site}: the features to which most of the failures' lower margin is attributed. "
+        "✓ marks an effect that is shown."
+    )
+    columns = [
+        Column("Feature", explanation="Below, the significant class that holds it, if any."),
+        Column(
+            "Gradient", "right", "Activation × gradient: failures − successes; below, both. Nats."
+        ),
+        Column("Integrated", "right", "Integrated gradients, likewise."),
+        Column(
+            "Measured",
+            explanation="Change of the margin beyond controls, set to the successes' mean on "
+            "failures, nats.",
+        ),
+        Column("p", "right", "Against the controls; below, after Holm."),
+    ]
+    return table(caption, columns, [_feature_row(found, classes) for found in site.top])
+
+
+def _feature_row(found: Attributed, classes: dict[int, str]) -> list[Cell | str]:
+    member = "" if found.in_class is None else classes.get(found.in_class, "a class")
+    effect = found.effect
+    integrated: Cell | str = NOT_DONE
+    if found.integrated_failures is not None and found.integrated_successes is not None:
+        integrated = _difference(found.integrated_failures, found.integrated_successes)
+    row: list[Cell | str] = [
+        Cell(found.feature, f"of {member}" if member else ""),
+        _difference(found.gradient_failures, found.gradient_successes),
+        integrated,
+    ]
+    if effect is None:
+        return [*row, Cell(NOT_DONE, found.effect_missing or "no reason recorded"), NOT_DONE]
+    return [
+        *row,
+        Cell(signed(effect.adjusted), interval(effect.low, effect.high), effect.shown),
+        Cell(
+            p_value(effect.p_value),
+            f"Holm {NOT_DONE if effect.p_holm is None else p_value(effect.p_holm)}",
+        ),
+    ]
+
+
+def _difference(failures: float, successes: float) -> Cell:
+    return Cell(signed(failures - successes), f"{signed(failures)} against {signed(successes)}")
+
+
+def attribution_words(audit: Audit) -> str:
+    """What the search puts first, over all sites; empty if nothing was searched."""
+    named = first_attributed(audit)
+    if named is None:
+        return ""
+    site, first = named
+    return (
+        f"attribution puts {first.feature} first ({signed(towards_failure(first))} nats, failures "
+        f"− successes; the error term {signed(site.error_gradient)})"
+    )
+
+
+def first_attributed(audit: Audit) -> tuple[SiteAttribution, Attributed] | None:
+    """The feature of all sites to which most is attributed, with its site; None if none was."""
+    named = [(site, found) for site in audit.attribution.values() for found in site.top]
+    return min(named, key=lambda pair: towards_failure(pair[1]), default=None)
+
+
+def towards_failure(found: Attributed) -> float:
+    """The attribution over failures − over successes: the lower, the more it goes to failure."""
+    return found.gradient_failures - found.gradient_successes

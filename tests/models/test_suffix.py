@@ -1,0 +1,63 @@
+"""A pass taken up at a layer and a column equals the whole pass, in every family."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import Tensor
+from torch.testing import assert_close
+
+from faultlens.models.load import load_model
+from faultlens.models.model import Model
+from faultlens.models.sites import Site
+from faultlens.models.suffix import CachedPass
+from tests.models.families import FAMILIES, save_family
+
+pytestmark = pytest.mark.usefixtures("one_thread")
+ROWS = [[0, 5, 9, 13, 2, 7, 8, 4], [0, 3, 11, 6, 20, 1], [0, 40, 41, 42, 43, 44, 45, 46]]
+LAST = torch.tensor([7, 5, 7])
+
+
+@pytest.fixture(scope="module", params=FAMILIES)
+def model(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Model:
+    return load_model(str(save_family(request.param, tmp_path_factory.mktemp(request.param))))
+
+
+@pytest.mark.parametrize("start", [0, 1, 4, 5])
+@pytest.mark.parametrize("layer", [0, 1, 2])
+def test_a_suffix_is_the_end_of_the_whole_pass(model: Model, layer: int, start: int) -> None:
+    entry = Site(layer, "resid_pre")
+    cached = CachedPass.of(model, ROWS, [entry])
+    push = torch.randn(3, 8, model.d_model, generator=torch.Generator().manual_seed(0))
+    push[:, :start] = 0
+
+    def whole(x: Tensor) -> Tensor:
+        return x + push
+
+    expected = model.logits(cached.ids, at=LAST, edits={entry: whole})
+    suffix = cached.suffix(layer, start)
+    for _ in range(2):  # the cache is not used up
+        found = suffix.logits(LAST, {entry: lambda x: x + push[:, start:]})
+        assert_close(found, expected, rtol=1e-5, atol=1e-5)
+    clean = model.logits(cached.ids, at=LAST)
+    assert (expected - clean).abs().max() > 1e-2
+    assert_close(suffix.logits(LAST), clean, rtol=1e-5, atol=1e-5)
+
+
+def test_copies_are_edited_each_for_itself(model: Model) -> None:
+    entry, last = Site(1, "resid_pre"), LAST.repeat(4)
+    cached = CachedPass.of(model, ROWS, [entry, Site(2, "mlp_out")])
+    push = torch.randn(4, 3, 5, model.d_model, generator=torch.Generator().manual_seed(1))
+    together = cached.suffix(1, 3, copies=4).logits(
+        last, {entry: lambda x: x + push.reshape(12, 5, -1)}
+    )
+    for copy, alone in enumerate(together.reshape(4, 3, -1)):
+        expected = cached.suffix(1, 3).logits(LAST, {entry: lambda x, c=copy: x + push[c]})
+        assert_close(alone, expected, rtol=1e-5, atol=1e-5)
+
+
+def test_a_cached_pass_reads_what_the_model_reads(model: Model) -> None:
+    sites = [Site(1, "resid_pre"), Site(1, "z"), Site(2, "mlp_out")]
+    cached = CachedPass.of(model, ROWS, sites)
+    for site, value in model.read(cached.ids, sites).items():
+        assert_close(cached.values[site], value, rtol=1e-5, atol=1e-5)
