@@ -163,7 +163,7 @@ def test_a_profile_of_a_folder_with_everything_asked_for(tmp_path: Path) -> None
     assert profile.tokens is not None and profile.layers is not None
     manifest = json.loads((tmp_path / "run" / "manifest.json").read_text())
     assert manifest["inputs"]["pairs"]["name"] == "pairs"
-    assert "Minimal pairs at" in done.stdout and "Method study:" in done.stdout
+    assert "Pairs at" in done.stdout and "Method study:" in done.stdout
     page = (tmp_path / "run" / "report.html").read_text()
     for said in ("What to know of the input", "Where they fire", "Method study"):
         assert said in page

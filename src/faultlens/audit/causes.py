@@ -240,6 +240,8 @@ class Court:
 
     def _search(self, significant: Sequence[Accused], controls: int) -> dict[str, SiteAttribution]:
         """Attribution at every site; the features that it names first are tried."""
+        if not self.searched:
+            return {}
         found = {d.name: self._attribution(d.name, significant) for d in self.lens.dictionaries}
         named = [
             (reading.gradient_failures - reading.gradient_successes, site, reading.feature)

@@ -85,7 +85,8 @@ def audit_over_seeds(
         store: takes in the first seed's activations.
 
     The other arguments are those of `audit_task`. On the other seeds the ladder is climbed with
-    two repeats and named suspects are not tried; nothing else is left out.
+    two repeats, named suspects are not tried and causes not searched for by attribution; nothing
+    else is left out.
 
     Raises:
         UserError: fewer than two seeds, or one twice; and what `audit_task` raises.
@@ -97,7 +98,7 @@ def audit_over_seeds(
     for place, seed in enumerate(seeds):
         here = config
         if place:
-            here = replace(config, repeats=REPEATS_ELSEWHERE, suspects=())
+            here = replace(config, repeats=REPEATS_ELSEWHERE, suspects=(), searched=0)
         audit, tables = _audited(
             lens, make(seed), rule, pooling, here, progress,
             store if place == 0 else None, kept.within(f"seed-{seed}"),

@@ -50,7 +50,10 @@ class AuditConfig:
     tried: int = 3
     """Classes that are put to the test by intervening, the most certain first; 0: none are."""
     searched: int = 1
-    """Features that attribution names first, over all sites, which are put to the test as well."""
+    """Features that attribution names first, over all sites, which are put to the test as well.
+
+    0: causes are not searched for, and nothing is attributed.
+    """
     repeats: int = REPEATS
     """Of the ladder's five folds, under `repeated`."""
     suspects: tuple[str, ...] = ()
