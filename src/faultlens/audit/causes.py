@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from math import ceil
 
 import numpy as np
@@ -148,7 +149,7 @@ class Court:
         tried = {name: t.intervention for name, t in trials.items() if t.intervention is not None}
         tried, attribution = settle(tried, self._search(significant, controls), self.alpha)
         for a in everyone:
-            if a.name in tried and not any_shown(tried[a.name]):
+            if a.name in tried and not tried[a.name].shown:
                 tried[a.name] = self._with_null(tried[a.name], a, swapped)
         reasons = {a.name: trials[a.name].reason for a in accused}
         return Causes(
@@ -206,12 +207,16 @@ class Court:
     def trials(self, site: str) -> Trials:
         """What tries the features of one dictionary, set up once."""
         if site not in self._trials:
-            roles = Roles.of(self.lens.model, self.task, self.tokens)
             self._trials[site] = Trials(
-                self.lens.model, self.lens[site], self.tokens, roles, self.failed, self.succeeds,
-                self.seed,
+                self.lens.model, self.lens[site], self.tokens, self._roles, self.failed,
+                self.succeeds, self.seed,
             )  # fmt: skip
         return self._trials[site]
+
+    @cached_property
+    def _roles(self) -> Roles:
+        """Of the task's tokens: the same for every dictionary."""
+        return Roles.of(self.lens.model, self.task, self.tokens)
 
     def _try(self, accused: Accused, controls: int) -> _Trial:
         def run() -> _Trial:
@@ -307,9 +312,7 @@ def settle(
     tried: Mapping[str, Intervention], attribution: Mapping[str, SiteAttribution], alpha: float
 ) -> tuple[dict[str, Intervention], dict[str, SiteAttribution]]:
     """The same with every effect's p after Holm over all of them, and whether it is shown."""
-    effects: list[Effect] = []
-    for done in tried.values():
-        effects += [done.necessity, *([done.sufficiency] if done.sufficiency else [])]
+    effects = [effect for done in tried.values() for effect in done.effects]
     for site in attribution.values():
         effects += [reading.effect for reading in site.top if reading.effect is not None]
     after = iter(settled(effects, alpha))
@@ -332,8 +335,3 @@ def settle(
         for name, site in attribution.items()
     }
     return interventions, sites
-
-
-def any_shown(done: Intervention) -> bool:
-    """Whether necessity or sufficiency is shown."""
-    return done.necessity.shown or (done.sufficiency is not None and done.sufficiency.shown)

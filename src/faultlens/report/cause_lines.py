@@ -5,7 +5,6 @@ from __future__ import annotations
 from faultlens.audit.result import Audit
 from faultlens.audit.steps import ClassReading, Effect
 from faultlens.report.attribution_parts import first_attributed, towards_failure
-from faultlens.report.class_parts import effects_of
 from faultlens.report.counterfactual_parts import clearest_swap, deciding_patch
 from faultlens.report.intervention_parts import TURNED
 from faultlens.report.named_parts import named_name
@@ -35,7 +34,7 @@ def trial_lines(audit: Audit, reading: ClassReading) -> list[str]:
     if done is None:
         reason = audit.untried.get(reading.features[0], "")
         return [f"    interventions: {clipped(NOT_DONE + (reason and f': {reason}'), 76)}"]
-    effects = [_effect(effect) for effect in effects_of(done)]
+    effects = [_effect(effect) for effect in done.effects]
     line = "    " + "; ".join(effects)
     lines = [line] if len(line) <= WIDTH else [f"    {effect}" for effect in effects]
     if done.sufficiency is None:
@@ -80,8 +79,8 @@ def _named(audit: Audit) -> list[str]:
         if done is None or trial.reason is not None:
             lines.append(f"{head}: {clipped(trial.reason or NOT_DONE, 60)}")
             continue
-        said = [f"{effect.claim} {signed(effect.adjusted)} nats" for effect in effects_of(done)]
-        shown = any(effect.shown for effect in effects_of(done))
+        said = [f"{effect.claim} {signed(effect.adjusted)} nats" for effect in done.effects]
+        shown = done.shown
         proven = done.null is not None and done.null.proven
         result = "shown" if shown else "null proven" if proven else "inconclusive"
         lines.append(f"{head}: {', '.join(said)}: {result}")

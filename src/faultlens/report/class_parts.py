@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 
 from faultlens.audit.result import Audit
-from faultlens.audit.steps import ClassReading, Effect, Interval, Intervention
+from faultlens.audit.steps import ClassReading, Interval, Intervention
 from faultlens.report.correlate_parts import no_features
 from faultlens.report.numbers import (
     NOT_DONE,
@@ -43,7 +43,7 @@ def tally(audit: Audit) -> str:
 
 def effect_words(done: Intervention) -> str:
     """What is known of a class's effect, in a few words."""
-    shown = [effect.claim for effect in effects_of(done) if effect.shown]
+    shown = [effect.claim for effect in done.effects if effect.shown]
     if len(shown) == 2:
         return "both effects shown"
     if shown:
@@ -51,11 +51,6 @@ def effect_words(done: Intervention) -> str:
     if done.null is not None and done.null.proven:
         return "null proven"
     return "inconclusive"
-
-
-def effects_of(done: Intervention) -> list[Effect]:
-    """The decisive tests that were done."""
-    return [effect for effect in (done.necessity, done.sufficiency) if effect is not None]
 
 
 def estimate(reading: Interval | None, missing: str = "infinite") -> Cell | str:
@@ -132,7 +127,7 @@ def _effect_cell(reading: ClassReading) -> Cell:
     done = reading.intervention
     if done is None:
         return Cell(NOT_DONE)
-    sizes = [signed(effect.adjusted) for effect in effects_of(done)]
+    sizes = [signed(effect.adjusted) for effect in done.effects]
     return Cell(effect_words(done).removesuffix(" shown"), " and ".join(sizes))
 
 

@@ -12,7 +12,7 @@ from faultlens.audit.steps import (
 )
 from faultlens.report.attribution_parts import NOT_SEARCHED, attribution_parts, attribution_words
 from faultlens.report.audit_figures import dose_lines, doses
-from faultlens.report.class_parts import class_name, effect_words, effects_of
+from faultlens.report.class_parts import class_name, effect_words
 from faultlens.report.named_parts import (
     by_themselves,
     named_name,
@@ -80,7 +80,7 @@ def _named(audit: Audit) -> list[Part]:
 
 
 def _tried(name: str, done: Intervention, alpha: float, *, folded: bool) -> list[Part]:
-    shown = any(effect.shown for effect in effects_of(done))
+    shown = done.shown
     proven = done.null is not None and done.null.proven
     tone: Tone = "good" if shown else "neutral" if proven else "warning"
     return [
@@ -176,7 +176,7 @@ def _null(name: str, done: Intervention) -> list[Part]:
     """The conditions under which the absence of an effect is proven, one by one."""
     null, effect = done.null, done.necessity
     if null is None:
-        shown = any(found.shown for found in effects_of(done))
+        shown = done.shown
         why = "Not asked: an effect is shown." if shown else f"{NOT_DONE.capitalize()}."
         return [Paragraph(why, "Null.")]
     rows: list[list[Cell | str]] = [
@@ -281,13 +281,13 @@ def intervention_sentence(audit: Audit) -> str:
         return f"{NOT_DONE.capitalize()}: {why or NOTHING_TRIED}{after}."
     suspect = audit.suspect
     reading, done = next((pair for pair in tried if pair[0] is suspect), tried[0])
-    said = [_effect_sentence(effect) for effect in effects_of(done)]
+    said = [_effect_sentence(effect) for effect in done.effects]
     if done.sufficiency is None:
         said.append(f"sufficiency {NOT_DONE}: {done.sufficiency_missing or 'no reason recorded'}")
     if done.null is not None:
         said.append("null proven" if done.null.proven else "effect inconclusive")
     if len(tried) > 1:
-        shown = sum(any(effect.shown for effect in effects_of(d)) for _, d in tried)
+        shown = sum(d.shown for _, d in tried)
         said.append(f"an effect is shown for {shown} of {len(tried)} classes tried")
     return f"{class_name(reading)}: {'; '.join(said)}{after}."
 

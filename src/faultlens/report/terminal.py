@@ -7,7 +7,7 @@ import textwrap
 from faultlens.audit.result import Audit
 from faultlens.audit.steps import SCORED_WRONG, ClassReading
 from faultlens.profile.result import Profile
-from faultlens.report.cause_lines import further_lines, trial_lines
+from faultlens.report.cause_lines import WIDTH, further_lines, trial_lines
 from faultlens.report.class_parts import class_name
 from faultlens.report.confound_parts import NO_FACTOR, beyond_factors, strata_name
 from faultlens.report.factor_parts import strongest_level
@@ -26,7 +26,6 @@ from faultlens.report.numbers import (
 from faultlens.report.outcome_parts import NOT_RECORDED, by_rule
 from faultlens.report.pair_parts import clearest
 
-WIDTH = 100
 CATEGORY_LINES = 4  # two categories a line
 ENTRY = 48  # characters of each
 LADDER = ("factors", "residual", "random_dictionary", "sae_top_k", "sae_all")  # what is compared

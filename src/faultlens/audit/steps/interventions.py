@@ -93,6 +93,16 @@ class Intervention:
     variants: list[Variant]
     null: Null | None  # None where an effect is shown
 
+    @property
+    def effects(self) -> list[Effect]:
+        """The decisive tests that were done."""
+        return [effect for effect in (self.necessity, self.sufficiency) if effect is not None]
+
+    @property
+    def shown(self) -> bool:
+        """Whether necessity or sufficiency is shown."""
+        return any(effect.shown for effect in self.effects)
+
 
 @dataclass(frozen=True)
 class NamedTrial:
