@@ -6,7 +6,7 @@ prompts out, holds them out of scaling, rotation, selection and tuning alike.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 from scipy.sparse import csr_matrix, issparse
@@ -16,8 +16,7 @@ from sklearn.model_selection import StratifiedKFold
 from sklearn.utils.sparsefuncs import mean_variance_axis
 
 from faultlens.stats.effects import auroc, midranks
-
-Matrix = np.ndarray | csr_matrix
+from faultlens.stats.logistic import Matrix, balanced, fit
 
 CS = (0.01, 0.1, 1.0, 10.0, 100.0, 1000.0)
 """Values tried for C, the inverse strength of the penalty, on rows of mean square length one."""
@@ -27,6 +26,8 @@ KS = (5, 20, 100)
 
 INNER_FOLDS = 5
 ROUNDING = 1e-12  # of the largest eigenvalue: a smaller one is rounding
+DIGITS = 10  # of the largest score, to which scores are compared
+OFTEN = 0.1  # of the rows: a column that more of them fill is multiplied as a dense one
 CONSTANT = 1e-6  # of its mean: a column with a smaller standard deviation is rounding
 
 
@@ -34,7 +35,8 @@ def balanced_logistic(c: float = 1.0) -> LogisticRegression:
     """L2-penalised logistic regression with classes weighted equally, by liblinear.
 
     Minimises `|w|² / 2 + C Σ_i u_i log(1 + exp(−y_i (w·x_i + b)))`, `u_i = n / (2 n_class(i))`;
-    liblinear's penalty holds the intercept b too. Reference: Fan et al. (2008).
+    liblinear's penalty holds the intercept b too. Reference: Fan et al. (2008). It stops early, at
+    scikit-learn's tolerance, as the reference study's did; `logistic.fit` goes to the minimum.
     """
     return LogisticRegression(C=c, solver="liblinear", class_weight="balanced", max_iter=1000)
 
@@ -131,7 +133,11 @@ class Rotation(TransformerMixin, BaseEstimator):  # type: ignore[misc]
             csr_matrix((m.data * self.weight_[m.indices], m.indices, m.indptr), shape=m.shape)
             for m in (X, training)
         )
-        raw = (scaled @ others.T).toarray()
+        often = (
+            np.bincount(training.indices, minlength=training.shape[1]) > OFTEN * training.shape[0]
+        )
+        raw = scaled[:, often].toarray() @ others[:, often].toarray().T
+        raw += (scaled[:, ~often] @ others[:, ~often].T).toarray()
         result: np.ndarray = (
             raw - (scaled @ shift)[:, None] - (others @ shift)[None, :] + shift @ shift
         )
@@ -177,13 +183,13 @@ class TunedLogistic(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         self.c_ = self.cs[strength]
         ks = None if self.k_ is None else (self.k_,)
         rows, self.columns_, self.scaler_ = next(self._views(X, failed, ks))
-        self.model_ = balanced_logistic(self.c_).fit(rows, failed)
+        everyone = balanced(failed, np.arange(len(failed)))
+        self.fits_ = fit(rows, failed, everyone[:, None], np.array([self.c_]))
         return self
 
     def decision_function(self, X: Matrix) -> np.ndarray:
         """Log odds of failure, `[rows]`."""
-        rows = self._seen(X, self.columns_, self.scaler_)
-        scores: np.ndarray = self.model_.decision_function(rows)
+        scores: np.ndarray = self.fits_.of(self._seen(X, self.columns_, self.scaler_))[:, 0]
         return scores
 
     def predict(self, X: Matrix) -> np.ndarray:
@@ -192,18 +198,32 @@ class TunedLogistic(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     def _inner_aurocs(self, X: Matrix, failed: np.ndarray, folds: int) -> np.ndarray:
         """Mean AUROC over the inner folds, `[ks * cs]`, k outermost."""
         split = StratifiedKFold(folds, shuffle=True, random_state=self.seed)
-        total = np.zeros(len(self.ks or (0,)) * len(self.cs))
-        for train, test in split.split(np.zeros(len(failed)), failed):
-            X_train, X_test = X[train], X[test]
-            scores = [
-                balanced_logistic(c)
-                .fit(rows, failed[train])
-                .decision_function(self._seen(X_test, columns, scaler))
-                for rows, columns, scaler in self._views(X_train, failed[train], self.ks)
-                for c in self.cs
-            ]
-            total += auroc(midranks(np.stack(scores, axis=1)), failed[test]) / folds
+        pairs = list(split.split(np.zeros(len(failed)), failed))
+        scores = self._together(X, failed, pairs) if self.ks is None else [
+            self._selected(X, failed, train) for train, _ in pairs
+        ]  # fmt: skip
+        total = np.zeros(scores[0].shape[1])
+        for (_, test), of_fold in zip(pairs, scores, strict=True):
+            total += auroc(midranks(ties_kept(of_fold[test])), failed[test]) / folds
         return total
+
+    def _together(
+        self, X: Matrix, failed: np.ndarray, pairs: Sequence[tuple[np.ndarray, np.ndarray]]
+    ) -> list[np.ndarray]:
+        """For each inner fold the scores of all rows for every C, `[n, cs]`: one call fits all."""
+        weights = [balanced(failed, train) for train, _ in pairs]
+        per_fold = np.repeat(np.stack(weights, axis=1), len(self.cs), axis=1)
+        fitted = fit(X, failed, per_fold, np.tile(self.cs, len(pairs)))
+        return np.split(fitted.scores, len(pairs), axis=1)
+
+    def _selected(self, X: Matrix, failed: np.ndarray, train: np.ndarray) -> np.ndarray:
+        """One inner fold's scores of all rows for every k and C, `[n, ks * cs]`."""
+        found = []
+        for _, columns, scaler in self._views(X[train], failed[train], self.ks):
+            rows = self._seen(X, columns, scaler)
+            weights = np.repeat(balanced(failed, train)[:, None], len(self.cs), axis=1)
+            found.append(fit(rows, failed, weights, np.array(self.cs)).scores)
+        return np.hstack(found)
 
     def _views(
         self, X: Matrix, failed: np.ndarray, ks: tuple[int, ...] | None
@@ -224,6 +244,17 @@ class TunedLogistic(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             return X
         rows = X[:, columns].toarray() if issparse(X) else X[:, columns]
         return rows if scaler is None else scaler.transform(rows)
+
+
+def ties_kept(scores: np.ndarray) -> np.ndarray:
+    """Scores without the last digits, by which equal rows may differ: `[rows, fits]`.
+
+    >>> ties_kept(np.array([[0.3], [0.1 + 0.2], [0.4]])).ravel().tolist()
+    [0.75, 0.75, 1.0]
+    """
+    largest = np.abs(scores).max(axis=0)
+    rounded: np.ndarray = (scores / np.where(largest > 0, largest, 1.0)).round(DIGITS)
+    return rounded
 
 
 def _moments(values: Matrix) -> tuple[np.ndarray, np.ndarray]:

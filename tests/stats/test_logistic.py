@@ -1,0 +1,79 @@
+"""Regressions fitted together, against scikit-learn's, one at a time."""
+
+from __future__ import annotations
+
+import warnings
+
+import numpy as np
+import pytest
+from scipy.sparse import csr_matrix
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.linear_model import LogisticRegression
+
+from faultlens.stats import logistic
+from faultlens.stats.logistic import balanced, fit
+
+CS = np.array([0.01, 1.0, 1000.0])
+
+
+def rows_and_outcomes(seed: int, n: int = 90, d: int = 15) -> tuple[np.ndarray, np.ndarray]:
+    rng = np.random.default_rng(seed)
+    rows = rng.normal(size=(n, d)) * (rng.random((n, d)) < 0.5)
+    return rows, rows[:, 0] + rng.normal(size=n) > 0.8
+
+
+@pytest.mark.parametrize("kind", [np.array, csr_matrix])
+def test_each_is_what_liblinear_finds_on_the_rows_it_was_given(kind: type) -> None:
+    rows, failed = rows_and_outcomes(0)
+    train = np.flatnonzero(np.arange(90) % 5 != 0)
+    weights = np.repeat(balanced(failed, train)[:, None], 3, axis=1)
+    found = fit(kind(rows), failed, weights, CS)
+    for i, c in enumerate(CS):
+        referee = LogisticRegression(
+            C=c, solver="liblinear", class_weight="balanced", tol=1e-10, max_iter=100_000
+        ).fit(rows[train], failed[train])
+        np.testing.assert_allclose(found.weights[:, i], referee.coef_[0], rtol=1e-4, atol=1e-6)
+        np.testing.assert_allclose(found.intercepts[i], referee.intercept_[0], rtol=1e-4, atol=1e-6)
+        np.testing.assert_allclose(
+            found.scores[:, i], referee.decision_function(rows), rtol=1e-5, atol=1e-6
+        )
+    np.testing.assert_allclose(found.of(kind(rows)), found.scores, rtol=1e-6, atol=1e-8)
+
+
+def test_sparse_rows_too_many_to_be_made_dense_give_the_same(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    rows, failed = rows_and_outcomes(1)
+    weights = np.repeat(balanced(failed, np.arange(90))[:, None], 3, axis=1)
+    dense = fit(rows, failed, weights, CS)
+    monkeypatch.setattr(logistic, "DENSE", 0)
+    sparse = fit(csr_matrix(rows), failed, weights, CS)
+    np.testing.assert_allclose(sparse.weights, dense.weights, rtol=1e-6, atol=1e-9)
+
+
+def test_rows_that_a_model_parts_entirely_and_of_very_different_size_are_fitted() -> None:
+    rng = np.random.default_rng(2)
+    rows = rng.normal(size=(60, 100)) * np.logspace(-3, 3, 100)
+    failed = rng.random(60) < 0.3
+    weights = np.repeat(balanced(failed, np.arange(60))[:, None], 3, axis=1)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        found = fit(rows, failed, weights, CS)
+    y = np.where(failed, 1.0, -1.0)[:, None]
+    miss = weights * CS / (1 + np.exp(y * found.scores))
+    gradient = found.weights - rows.T @ (miss * y)
+    at_zero = rows.T @ (weights * CS * y / 2)
+    assert (np.linalg.norm(gradient, axis=0) < 2e-8 * np.linalg.norm(at_zero, axis=0)).all()
+
+
+def test_a_fit_that_has_not_arrived_is_warned_of(monkeypatch: pytest.MonkeyPatch) -> None:
+    rows, failed = rows_and_outcomes(3)
+    monkeypatch.setattr(logistic, "MOST_STEPS", 1)
+    with pytest.warns(ConvergenceWarning, match="1 of 1 logistic regressions"):
+        fit(rows, failed, balanced(failed, np.arange(90))[:, None], np.array([1000.0]))
+
+
+def test_rows_of_nothing_score_nothing() -> None:
+    failed = np.arange(20) < 5
+    found = fit(np.zeros((20, 3)), failed, balanced(failed, np.arange(20))[:, None], np.ones(1))
+    np.testing.assert_allclose(found.scores, 0, atol=1e-12)
