@@ -294,7 +294,7 @@ def test_controls_fire_there_and_push_as_hard(trials: Trials) -> None:
     change = trials.bench.change(edited, assay, assay.values)
     norm = change.norm(dim=-1)
     controls = Controls(trials.dictionary, codes, features, trials.success_means, 0)
-    found = torch.cat(list(controls.changes(assay, change, assay.values)))
+    found = torch.cat(list(controls.changes(assay, change, assay.values, 0)))
     assert len(found) == CONTROLS
     sizes = found.norm(dim=-1)
     assert (sizes[:, norm == 0] == 0).all()
