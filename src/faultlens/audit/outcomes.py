@@ -97,9 +97,14 @@ def resolve_rule(rule: str | Rule) -> tuple[str, Rule]:
 
     Packages add rules by an entry point in the group `faultlens.outcome_rules`.
 
-    Raises UserError, naming those there are, for an unknown name.
+    Raises UserError, naming those there are, for an unknown name, and for what is no function.
     """
     if not isinstance(rule, str):
+        if not callable(rule):
+            raise UserError(
+                f"outcome rule {rule!r}: expected one of {', '.join(RULES)}, or a function "
+                "(generated, target) -> bool"
+            )
         return getattr(rule, "__name__", type(rule).__name__), rule
     if rule not in RULES:
         for entry in entry_points(group="faultlens.outcome_rules", name=rule):
