@@ -166,7 +166,19 @@ def _audited(
     found = audit_outcomes(observed, config, progress, kept)
     if named and not found.named:
         found = replace(found, named=court.none_tried(found.verdict))
-    return replace(found, warnings=[*token_warnings(task, tokens), *found.warnings]), tables
+    return replace(
+        found, warnings=[*_task_warnings(task), *token_warnings(task, tokens), *found.warnings]
+    ), tables
+
+
+def _task_warnings(task: Task) -> list[str]:
+    """What a reader should know of how the task was read."""
+    if not task.unused:
+        return []
+    return [
+        f"{', '.join(task.unused)}: nothing is made of these columns of the task; what describes a "
+        "prompt belongs under 'factors'"
+    ]
 
 
 def _check(lens: Lens, task: Task, rule: str) -> None:
