@@ -17,19 +17,12 @@ import torch
 from families import save_family
 
 import faultlens as fl
+from faultlens.audit.answer_scores import AnswerScore, answer_scores
 from faultlens.audit.outcomes import exact_word, first_token
 from faultlens.audit.prompt_table import prompt_table
-from faultlens.audit.running import (
-    NEW_TOKENS,
-    AnswerScore,
-    TaskTokens,
-    answer_scores,
-    decode,
-    run_task,
-    token_warnings,
-    tokenize,
-)
+from faultlens.audit.running import run_task
 from faultlens.audit.steps import PromptOutcome
+from faultlens.audit.task_tokens import NEW_TOKENS, TaskTokens, token_warnings, tokenize
 from faultlens.cli.run import Findings, write_run
 from faultlens.corpus.task import Prompt, Task
 from faultlens.errors import UserError
@@ -88,14 +81,17 @@ def test_ragged_prompts_decoded_together_are_as_each_by_itself(family: str, tmp_
     assert float((found.first_logits - logits).abs().max()) < EXACT
 
 
-def test_mini_decodes_as_hugging_face_does(model: Model) -> None:
+def test_mini_decodes_as_hugging_face_does(lens: Lens) -> None:
+    model = lens.model
     task = fl.tasks.induction(n=70, seed=3)  # more than one batch
-    rows = tokenize(task, model).rows
+    tokens = tokenize(task, model)
+    rows = tokens.rows
     assert len({len(row) for row in rows}) > 3
     some = rows[::7]
     assert model.generate(some, NEW_TOKENS) == one_by_one(model, some)
     told: list[int] = []
-    texts = decode(model, rows, told.append)
+    outcomes = run_task(lens, task, tokens, exact_word, told.append)
+    texts = [outcome.generated for outcome in outcomes]
     assert texts[::7] == [model.tokenizer.decode(ids) for ids in one_by_one(model, some)]
     assert sum(told) == 70
 

@@ -21,8 +21,8 @@ from faultlens.audit.interventions.codes import Codes
 from faultlens.audit.interventions.decoding import decoded
 from faultlens.audit.interventions.edited import Edited, Kind, Setting, edit_at
 from faultlens.audit.interventions.roles import Roles, tokens_of_factor
-from faultlens.audit.outcomes import DEFAULT_RULE, Rule, check_targets, resolve_rule
-from faultlens.audit.running import TaskTokens, right_answer, tokenize
+from faultlens.audit.outcomes import DEFAULT_RULE, Rule, check_targets, resolve_rule, right_answer
+from faultlens.audit.task_tokens import TaskTokens, tokenize
 from faultlens.corpus.task import Task
 from faultlens.errors import UserError
 from faultlens.features.lens import Lens

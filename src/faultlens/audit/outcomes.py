@@ -7,7 +7,7 @@ from collections.abc import Callable
 from importlib.metadata import entry_points
 
 from faultlens.audit.steps import SCORED_WRONG
-from faultlens.corpus.task import Task
+from faultlens.corpus.task import Prompt, Task
 from faultlens.errors import UserError
 
 PUNCTUATION = ".,!?;:"
@@ -112,6 +112,16 @@ def resolve_rule(rule: str | Rule) -> tuple[str, Rule]:
     if rule not in RULES:
         raise UserError(f"unknown outcome rule {rule!r}: expected one of {', '.join(RULES)}")
     return rule, RULES[rule]
+
+
+def right_answer(prompt: Prompt, generated: str, succeeds: Rule) -> str | None:
+    """Which of a prompt's right answers a continuation gives under a rule; None if it gives none.
+
+    >>> year = Prompt("from 1742 to 17", "43", foil="42", accepted=("44", "45"), separator="")
+    >>> right_answer(year, "45.", lambda generated, target: generated.startswith(target))
+    '45'
+    """
+    return next((answer for answer in prompt.answers if succeeds(generated, answer)), None)
 
 
 def kind_of(

@@ -12,7 +12,7 @@ from typing import Any
 
 from faultlens.errors import UserError
 
-MISSPELT = 0.81  # how alike a misspelt name is to the right one; prompt_id and prompt are 0.8
+MISSPELT = 0.8  # how alike a misspelt name is to the right one
 SUFFIXES = (".jsonl", ".ndjson", ".json", ".csv", ".tsv", ".parquet")
 
 Placed = tuple[str, dict[str, Any]]
@@ -121,7 +121,7 @@ def whole_text(where: str, field: str, text: str) -> str:
 def check_spelling(where: str, record: dict[str, Any], known: Collection[str]) -> None:
     """Raises UserError for a field that seems to be a known one, misspelt, and so would be lost.
 
-    It is one word with the same first letter, more than four fifths alike (`difflib`'s ratio) when
+    It is one word with the same first letter, at least four fifths alike (`difflib`'s ratio) when
     case is left aside, and the known field is not there. Names of several words, or with digits
     (`prompt_id`, `foil_2`), are taken as what else is known of the row.
     """

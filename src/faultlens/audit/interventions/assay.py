@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from faultlens.audit.running import TaskTokens
+from faultlens.audit.task_tokens import TaskTokens
 from faultlens.models.model import Model
 from faultlens.models.sites import Site
 from faultlens.models.suffix import CachedPass, Suffix
