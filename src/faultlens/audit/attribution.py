@@ -21,8 +21,8 @@ from scipy.stats import spearmanr
 from torch import Tensor
 
 from faultlens.audit.gradients import Caught, MeanGradient
-from faultlens.audit.running import TaskTokens, by_length
 from faultlens.audit.steps import Attributed, Effect, SiteAttribution
+from faultlens.audit.task_tokens import TaskTokens, by_length
 from faultlens.models.dictionary import Dictionary
 from faultlens.models.model import Model
 from faultlens.progress import Tick

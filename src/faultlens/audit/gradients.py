@@ -20,7 +20,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import embedding_bag
 
-from faultlens.audit.running import TaskTokens
+from faultlens.audit.task_tokens import TaskTokens
 from faultlens.models.dictionary import Dictionary
 from faultlens.models.model import Model, Restart
 from faultlens.models.sites import Site
