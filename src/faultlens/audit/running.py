@@ -59,6 +59,14 @@ class TaskTokens:
         """The position of each scored row's last token, BOS counted."""
         return np.array([len(row) - 1 for row in self.scored])
 
+    def right(self, prompts: np.ndarray) -> np.ndarray:
+        """The tokens that are right where each prompt is scored, the target's first.
+
+        `[prompts, most right tokens of any]`, padded with the target's.
+        """
+        right: np.ndarray = self.target[prompts][:, None]
+        return right
+
     @property
     def whole_answers(self) -> Sequence[list[int]]:
         """By prompt all tokens of the target."""
