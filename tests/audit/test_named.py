@@ -9,8 +9,10 @@ import pytest
 from statsmodels.stats.multitest import multipletests
 
 import faultlens as fl
-from faultlens.audit.causes import Accused, Causes, Court
+from faultlens.audit.accused import Accused
+from faultlens.audit.causes import Causes
 from faultlens.audit.counterfactuals import run_counterfactuals
+from faultlens.audit.court import Court
 from faultlens.audit.from_task import audit_task
 from faultlens.audit.ledger import ledger
 from faultlens.audit.named import read_suspects

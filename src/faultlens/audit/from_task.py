@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from faultlens.audit.baseline_inputs import residual_and_random
-from faultlens.audit.causes import Court
+from faultlens.audit.court import Court
 from faultlens.audit.named import read_suspects
 from faultlens.audit.outcomes import DEFAULT_RULE, Rule, check_targets, resolve_rule
 from faultlens.audit.replication import with_replication
@@ -153,7 +153,7 @@ def _audited(
         kept,
         named,
     )
-    court.check_named()
+    of_named = court.check_named()
     observed = Observed(
         task.name,
         outcomes,
@@ -161,12 +161,13 @@ def _audited(
         task.factors,
         tables,
         lambda: residual_and_random(lens, tokens, pooling, config.seed, progress),
-        court if config.tried or named else None,
+        court,
     )
     found = audit_outcomes(observed, config, progress, kept)
     if named and not found.named:
         found = replace(found, named=court.none_tried(found.verdict))
-    return replace(found, warnings=[*token_warnings(task, tokens), *found.warnings]), tables
+    warnings = [*token_warnings(task, tokens), *of_named, *found.warnings]
+    return replace(found, warnings=warnings), tables
 
 
 def _check(lens: Lens, task: Task, rule: str) -> None:

@@ -83,6 +83,14 @@ def audit(
         int,
         typer.Option(min=0, help="Classes put to the test by intervening, the most certain first"),
     ] = 3,
+    searched: Annotated[
+        int,
+        typer.Option(
+            min=0,
+            help="Features put to the test as classes are because attribution names them first, "
+            "over all sites; 0: nothing is attributed",
+        ),
+    ] = 1,
     suspects: Annotated[
         str | None,
         typer.Option(
@@ -144,6 +152,7 @@ def audit(
         folds,
         baselines,
         tried=tried,
+        searched=searched,
         suspects=tuple(o.parse_names(suspects) or ()),
     )
     manifest = Manifest.begin({name: str(v) for name, v in given.items() if v is not None})
