@@ -205,7 +205,7 @@ def audit(
         searched: features that attribution names first, over all sites, which are put to the test
             as classes are; 0: nothing is attributed. A task that is run only.
         suspects: features to put to the test as well, whatever the statistics say of them, e.g.
-            `["3-res-mini/808", "4-res-mini/12+4-res-mini/99"]`; those joined by `+` are changed
+            `["3-res-mini/808", "4-res-mini/808+4-res-mini/1164"]`; those joined by `+` are changed
             together. A task that is run only.
         seed: of the permutations, the folds and the random controls.
         fit_check: check first that a lens's dictionaries fit its model; that it was left out is

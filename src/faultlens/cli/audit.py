@@ -95,7 +95,7 @@ def audit(
         str | None,
         typer.Option(
             help="Features to put to the test as well, whatever the statistics say: "
-            "3-res-mini/808,4-res-mini/12; those joined by + are changed together"
+            "3-res-mini/808,4-res-mini/1164; those joined by + are changed together"
         ),
     ] = None,
     seeds: Annotated[
