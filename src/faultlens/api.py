@@ -178,6 +178,7 @@ def audit(
     folds: Literal["repeated", "study"] = "repeated",
     baselines: bool = True,
     tried: int = 3,
+    searched: int = 1,
     suspects: Sequence[str] = (),
     seed: int = 0,
     fit_check: bool = True,
@@ -201,8 +202,10 @@ def audit(
         baselines: whether to climb the ladder, which takes most of the time.
         tried: classes that are put to the test by intervening, the most certain first; a task that
             is run only.
+        searched: features that attribution names first, over all sites, which are put to the test
+            as classes are; 0: nothing is attributed. A task that is run only.
         suspects: features to put to the test as well, whatever the statistics say of them, e.g.
-            `["3-res-mini/808", "4-res-mini/12+4-res-mini/99"]`; those joined by `+` are changed
+            `["3-res-mini/808", "4-res-mini/808+4-res-mini/1164"]`; those joined by `+` are changed
             together. A task that is run only.
         seed: of the permutations, the folds and the random controls.
         fit_check: check first that a lens's dictionaries fit its model; that it was left out is
@@ -232,6 +235,7 @@ def audit(
         folds,
         baselines,
         tried=tried,
+        searched=searched,
         suspects=tuple(suspects),
     )
     if isinstance(source, Lens):

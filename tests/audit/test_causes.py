@@ -17,8 +17,11 @@ from faultlens.features.lens import Lens
 from faultlens.models.model import Model
 
 
-def audited(lens: Lens, task: Task) -> fl.Audit:
-    return fl.audit(lens, task, permutations=500, baselines=False, fit_check=False)
+def audited(lens: Lens, task: Task, tried: int = 3, searched: int = 1) -> fl.Audit:
+    return fl.audit(
+        lens, task, permutations=500, baselines=False, fit_check=False, tried=tried,
+        searched=searched,
+    )  # fmt: skip
 
 
 def reading(audit: fl.Audit, feature: str) -> ClassReading:
@@ -77,8 +80,43 @@ def test_the_search_names_the_cause_first_and_its_test_agrees(one_site: fl.Audit
     first = one_site.attribution["1-res-hand"].top[0]
     assert first.feature == CAUSE
     assert first.effect is not None and first.effect.shown
+    assert first.tried_as == [CAUSE] and first.intervention is None, "it is with its class"
+    assert first.effect == tried(reading(one_site, CAUSE)).necessity
     others = one_site.attribution["1-res-hand"].top[1:]
     assert not any(other.effect is not None and other.effect.shown for other in others)
+
+
+@pytest.fixture(scope="module")
+def with_search(clear: Model) -> Lens:
+    axis = axes()
+    features = {name: axis[name] for name in ("push", "bystander", "copy")}
+    return Lens(clear, (dictionary(0, features), dictionary(1, features)))
+
+
+def test_where_no_class_is_tried_the_search_finds_the_cause_and_levels_are_swapped(
+    with_search: Lens,
+) -> None:
+    audit = audited(with_search, asked(100), tried=0, searched=1)
+    found = [r for site in audit.attribution.values() for r in site.top if r.tried_as]
+    assert [r.tried_as for r in found] == [[r.feature] for r in found] and len(found) == 1
+    held = reading(audit, found[0].feature)
+    assert held.verdict == "CAUSE"
+    others = [r for _, r in audit.significant if r is not held]
+    assert others and all("effect not tested" in r.sentence for r in others)
+    assert audit.counterfactuals is not None and audit.counterfactuals.swaps
+
+
+def test_without_classes_and_search_the_swaps_are_left_and_the_ledger_says_why(
+    with_search: Lens,
+) -> None:
+    audit = audited(with_search, asked(100), tried=0, searched=0)
+    assert audit.attribution == {} and not any(r.intervention for _, r in audit.classes)
+    assert audit.counterfactuals is not None
+    for swap in audit.counterfactuals.swaps:
+        sites = [patch.site for patch in swap.patches if not patch.features]
+        assert sites == ["0-res-hand", "1-res-hand"], "the whole value at every site"
+    (claim,) = [c for c in audit.claims if c.control == "intervention"]
+    assert claim.detail == "the audit was told to try no class (tried = 0)"
 
 
 def test_what_fires_at_the_same_time_is_no_cause(one_site: fl.Audit) -> None:

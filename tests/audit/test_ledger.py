@@ -108,13 +108,15 @@ def test_a_correlate_passes_what_was_done_and_lacks_the_rest() -> None:
             "passed",
             "adjusted p = 0.012; 40 failures in 12 informative strata",
         ),
-        Claim(
-            MATTERS,
-            "intervention",
-            "not done",
-            "no model was run, or it fires on under five failures",
-        ),
+        Claim(MATTERS, "intervention", "not done", "no model was run"),
     ]
+
+
+def test_a_class_that_a_model_could_have_tried_has_the_reason_why_it_was_not() -> None:
+    reason = "the audit was told to try no class (tried = 0)"
+    untried = {READING.features[0]: reason, "8-res-jb/1": "another"}
+    claims = ledger(READING, 700, 0.05, STRATA, None, None, untried=untried)
+    assert only(claims, "intervention") == Claim(MATTERS, "intervention", "not done", reason)
 
 
 def test_what_does_not_go_with_failure_is_not_asked_whether_it_matters() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
 from importlib import import_module
 
 import numpy as np
@@ -9,21 +11,24 @@ import pytest
 from statsmodels.stats.multitest import multipletests
 
 import faultlens as fl
-from faultlens.audit.causes import Accused, Causes, Court
+from faultlens.audit.accused import Accused
+from faultlens.audit.causes import Causes
 from faultlens.audit.counterfactuals import run_counterfactuals
+from faultlens.audit.court import Court
 from faultlens.audit.from_task import audit_task
+from faultlens.audit.interventions import CONTROLS, Trials
 from faultlens.audit.ledger import ledger
 from faultlens.audit.named import read_suspects
 from faultlens.audit.outcomes import resolve_rule, right_answer
 from faultlens.audit.running import run_task
-from faultlens.audit.steps import NamedTrial, SelectedLevel, Selection
+from faultlens.audit.steps import Intervention, NamedTrial, SelectedLevel, Selection
 from faultlens.audit.study import AuditConfig
 from faultlens.audit.task_tokens import tokenize
 from faultlens.corpus.answers import Answers
 from faultlens.corpus.task import Task
 from faultlens.errors import UserError
 from faultlens.features.lens import Lens
-from faultlens.progress import SILENT
+from faultlens.progress import SILENT, Tick
 from faultlens.runs.checkpoint import Checkpoint
 
 SITE = "3-res-mini"
@@ -84,16 +89,141 @@ def test_a_class_that_is_named_as_well_is_tried_and_counted_once(causes: Causes)
     assert (
         twin.reason == f"it is the class of {SITE}/26, which was tried as the statistics found it"
     )
-    effects = [
-        effect
-        for done in (causes.interventions[0], other.intervention)
-        if done is not None
-        for effect in (done.necessity, done.sufficiency)
-        if effect is not None
-    ]
-    assert len(effects) == 4
-    expected = multipletests([effect.p_value for effect in effects], method="holm")[1]
-    assert [effect.p_holm for effect in effects] == pytest.approx(expected.tolist())
+    for family in (causes.interventions[0], other.intervention):
+        assert family is not None
+        expected = multipletests([effect.p_value for effect in family.effects], method="holm")[1]
+        assert len(expected) == 2
+        assert [effect.p_holm for effect in family.effects] == pytest.approx(expected.tolist())
+
+
+def accused(*features: int, rank: int | None = None, with_failure: bool = True) -> Accused:
+    return Accused(rank, SITE, list(features), with_failure)
+
+
+def carried_out(
+    court: Court,
+    classes: list[Accused],
+    tried: int,
+    *,
+    named: Sequence[Accused] = (),
+    searched: int = 0,
+) -> Causes:
+    """The same court, of other charges; what it read of the prompts is kept."""
+    again = replace(court, named=named, searched=searched)
+    return again(classes, tried, Selection([], [], []))
+
+
+@pytest.fixture
+def trials_run(monkeypatch: pytest.MonkeyPatch) -> list[tuple[list[int], int]]:
+    """The features and the number of controls of every trial that is carried out from now on."""
+    seen: list[tuple[list[int], int]] = []
+
+    def run(
+        self: Trials, features: list[int], progress: Tick | None = None, controls: int = CONTROLS
+    ) -> Intervention | str:
+        seen.append((features, controls))
+        key = (tuple(features), controls)
+        if key not in DONE:
+            DONE[key] = RUN(self, features, progress, controls)
+        return DONE[key]
+
+    monkeypatch.setattr(Trials, "run", run)
+    return seen
+
+
+RUN = Trials.run
+DONE: dict[tuple[tuple[int, ...], int], Intervention | str] = {}
+"""Trials of this file's court, which come out the same whenever they are carried out."""
+
+
+def test_naming_the_strongest_member_leaves_its_class_as_it_was(
+    court: Court, trials_run: list[tuple[list[int], int]]
+) -> None:
+    both = accused(808, 26, rank=0)
+    before = carried_out(court, [both], 1)
+    after = carried_out(court, [both], 1, named=[accused(808)])
+    assert after.interventions == before.interventions
+    (trial,) = after.named
+    assert trial.reason is None and trial.intervention is not None
+    assert trial.intervention.necessity.change != after.interventions[0].necessity.change
+    assert [features for features, _ in trials_run].count([808]) == 1
+
+
+def test_however_many_are_named_a_class_has_the_controls_of_its_own_family(
+    court: Court, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Twelve effects in one family would take 299 controls each."""
+    seen: dict[tuple[int, ...], int] = {}
+
+    def run(_: Trials, features: list[int], __: Tick, controls: int) -> str:
+        seen[tuple(features)] = controls
+        return "only counted"
+
+    monkeypatch.setattr(Trials, "run", run)
+    suspects = (808, 13, 15, 16, 43)
+    found = carried_out(court, [accused(26, rank=0)], 1, named=[accused(f) for f in suspects])
+    assert seen == {(26,): 199, **{(f,): 299 for f in suspects}}
+    assert found.untried == {f"{SITE}/26": "only counted"}
+    assert [trial.reason for trial in found.named] == ["only counted"] * 5
+
+
+def test_a_class_beyond_those_tried_that_is_named_has_its_trial(
+    court: Court, trials_run: list[tuple[list[int], int]]
+) -> None:
+    classes = [accused(26, rank=0), accused(808, 26, rank=1)]
+    alone = carried_out(court, classes, 1)
+    assert list(alone.interventions) == [0]
+    found = carried_out(court, classes, 1, named=[accused(26, 808)])
+    (trial,) = found.named
+    assert found.interventions == {0: alone.interventions[0], 1: trial.intervention}
+    assert trial.reason == f"it is the class of {SITE}/808, which was tried because it was named"
+    assert len(trials_run) == 3
+
+
+def test_no_class_is_tried_where_none_is_asked_and_the_reason_is_said(
+    court: Court, trials_run: list[tuple[list[int], int]]
+) -> None:
+    found = carried_out(court, [accused(26, rank=0)], 0)
+    assert (found.interventions, trials_run) == ({}, [])
+    assert found.untried == {f"{SITE}/26": "the audit was told to try no class (tried = 0)"}
+    assert found.counterfactuals is not None, "levels are swapped all the same"
+    searched = carried_out(court, [accused(26, rank=0)], 0, searched=1)
+    assert len(trials_run) == 1 and set(searched.attribution) == {SITE}
+    good = carried_out(court, [accused(26, rank=0, with_failure=False)], 3)
+    assert good.untried == {
+        f"{SITE}/26": "it goes with success: only classes that go with failure are tried unasked"
+    }
+
+
+def test_a_find_is_tried_as_its_class_and_counted_once(
+    court: Court, trials_run: list[tuple[list[int], int]]
+) -> None:
+    alone = carried_out(court, [], 0, searched=1)
+    (first,) = [r for r in alone.attribution[SITE].top if r.tried_as]
+    assert first == alone.attribution[SITE].top[0]
+    assert first.intervention is not None and first.effect == first.intervention.necessity
+    assert first.intervention.shown or first.intervention.null is not None
+    index = int(first.feature.rpartition("/")[2])
+
+    own = accused(index, rank=0)
+    twice = carried_out(court, [own], 1, searched=1, named=[accused(index)])
+    assert len(trials_run) == 2, "the class, the find and the suspect are one"
+    again = twice.attribution[SITE].top[0]
+    assert again.effect == twice.interventions[0].necessity == first.effect
+    assert again.intervention is None, "it is with its class"
+    assert twice.named[0].intervention == twice.interventions[0]
+
+    wider = carried_out(court, [accused(26, index, rank=4)], 0, searched=1)
+    held = wider.attribution[SITE].top[0]
+    assert held.tried_as == [f"{SITE}/26", f"{SITE}/{index}"]
+    assert held.effect == wider.interventions[4].necessity != first.effect
+    assert trials_run[2:] == [([26, index], 199)]
+
+    suspect = carried_out(court, [], 0, searched=1, named=[accused(index)])
+    assert suspect.named[0].intervention == first.intervention
+    assert suspect.named[0].reason == (
+        "it is among what attribution names first, and was tried as the search found it"
+    )
 
 
 def test_the_ledger_says_what_became_of_what_was_named(causes: Causes) -> None:
@@ -158,6 +288,18 @@ def test_a_suspect_that_never_fires_is_refused_before_anything_is_tested(
         f"suspect {silent} fires on none of the 60 prompts of mini-ioi, so there is nothing to "
         "take away"
     )
+
+
+def test_a_set_of_which_something_fires_is_tried_with_a_warning_of_the_rest(court: Court) -> None:
+    codes = court.trials(SITE).codes
+    silent = next(f for f in range(1536) if not codes.fires([f]).any())
+    assert replace(court, named=[accused(808, 26)]).check_named() == []
+    assert replace(court, named=[accused(808, silent)]).check_named() == [
+        f"suspect {SITE}/808+{SITE}/{silent}: {SITE}/{silent} fires on none of the 60 prompts, so "
+        "that the trial is of the others alone"
+    ]
+    with pytest.raises(UserError, match=f"^suspect {SITE}/{silent} fires on none of the 60 "):
+        replace(court, named=[accused(silent)]).check_named()
 
 
 def test_an_audit_that_ends_early_says_so_of_what_was_named(lens: Lens) -> None:

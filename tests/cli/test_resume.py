@@ -71,14 +71,14 @@ def uninterrupted(tmp_path_factory: pytest.TempPathFactory) -> bytes:
 
 @pytest.fixture(scope="module")
 def killed(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder as a run leaves it that is killed once the first class has been tried."""
+    """A folder as a run leaves it that is killed once the margin has been attributed."""
     here = tmp_path_factory.mktemp("killed")
     with started(here) as process:
-        wait(process, lambda: bool(stages(here, "trial-*.json")))
+        wait(process, lambda: bool(stages(here, "attribution-*.json")))
         process.send_signal(signal.SIGKILL)
         assert process.wait(PATIENCE) == -signal.SIGKILL
     assert [path.name for path in here.iterdir()] == [UNFINISHED], "no half-written run"
-    assert not stages(here, "attribution-*.json"), "it was not done yet"
+    assert not stages(here, "trial-*.json"), "none was done yet"
     return here
 
 
@@ -89,7 +89,7 @@ def test_a_killed_audit_goes_on_and_comes_out_the_same(
     before = stages(here)
     assert {"key.json", "outcomes.json"} < set(before)
     with started(here) as process:
-        wait(process, lambda: bool(stages(here, "attribution-*.json")))
+        wait(process, lambda: bool(stages(here, "trial-*.json")))
         assert stages(here).items() >= before.items(), "what was done is not done again"
         assert process.wait(PATIENCE) == 0
     assert (here / "run" / "audit.json").read_bytes() == uninterrupted
@@ -103,7 +103,7 @@ def test_other_arguments_throw_the_stages_away_and_an_interrupt_keeps_them(
     assert seed_of(here) == "0"
     with started(here, "--seed", "1") as process:
         wait(process, lambda: seed_of(here) == "1")
-        assert not stages(here, "trial-*.json")
+        assert not stages(here, "attribution-*.json")
         wait(process, lambda: bool(stages(here, "outcomes.json")))
         process.send_signal(signal.SIGINT)
         _, said = process.communicate(timeout=PATIENCE)

@@ -113,7 +113,7 @@ def test_one_effect_shown_is_not_two() -> None:
     table = captioned(audit, TRIALS, "4-res-mini/91 and 11 alike: the two tests")
     assert [cell.marked for cell in table.rows[0]] == [False, True, False]
     assert (
-        "(p after Holm 0.2) and turns 6 of 48 wrong (controls 1.33%), sufficiency not shown"
+        "; p after Holm 0.2) and turns 6 of 48 wrong (controls 1.33%), sufficiency not shown"
         in (paragraphs(audit, ARGUMENT)[6])
     )
 
@@ -257,6 +257,44 @@ def test_an_earlier_run_has_no_agreement_of_the_ranking_and_says_so() -> None:
     ]  # fmt: skip
     line = next(line for line in summary(None, earlier) if "Attribution's first" in line)
     assert line.endswith("(error term −0.317)")
+
+
+def searching(**changes: object) -> Audit:
+    """The whole audit, what attribution names first tried in another way."""
+    whole = audit_samples.audit()
+    site = whole.attribution["4-res-mini"]
+    first = dataclasses.replace(site.top[0], **changes)  # type: ignore[arg-type]
+    found = dataclasses.replace(site, top=[first, *site.top[1:]])
+    return dataclasses.replace(whole, attribution={**whole.attribution, "4-res-mini": found})
+
+
+def test_what_the_search_tries_by_itself_has_the_tables_of_a_class() -> None:
+    name, done = "4-res-mini/808", cause_samples.proven_null()
+    audit = searching(
+        feature=name, in_class=None, effect=done.necessity, tried_as=[name], intervention=done
+    )
+    assert captioned(audit, TRIALS, f"{name}: the two tests that decide").rows
+    assert captioned(audit, TRIALS, f"Null: that {name} does nothing for failure is proven").rows
+    assert [t.folded for t in tables(audit, TRIALS) if t.folded] == [f"{name}: other changes"]
+    told = "tried: necessity +0.003 nats, sufficiency +0.034 nats: null proven"
+    assert told in intervention_sentence(audit)
+    assert f"    {told}" in summary(None, audit)
+    assert Audit.from_dict(audit.to_dict()) == audit
+
+
+def test_a_find_of_a_class_is_told_by_its_class_and_shown_once() -> None:
+    done = cause_samples.contributes()
+    audit = searching(effect=done.necessity, tried_as=CLASS)
+    assert (
+        "tried as 4-res-mini/91 and 11 alike: necessity +0.84 nats, sufficiency −0.611 nats: both "
+        "effects shown"
+    ) in intervention_sentence(audit)
+    row = rows([t for t in tables(audit, TRIALS) if "lower margin" in t.caption][-1])[0]
+    assert row[3] == "+0.84 [0.52, 1.17], as its class"
+    captions = [t.caption for t in tables(audit, TRIALS) if "the two tests" in t.caption]
+    assert len(captions) == len(set(captions)) == 3
+    few = searching(effect=None, effect_missing="it fires on 2 failures", tried_as=CLASS)
+    assert "not done: it fires on 2 failures" in intervention_sentence(few)
 
 
 def test_a_swap_is_a_table_of_two_by_two() -> None:
@@ -412,12 +450,14 @@ def test_the_argument_carries_the_deciding_numbers() -> None:
     said = paragraphs(audit_samples.audit(), ARGUMENT)
     assert said[6] == (
         "7 Interventions. 4-res-mini/91 and 11 alike: taking it away moves the answer by +0.84 "
-        "nats [0.52, 1.17] beyond 199 controls (p after Holm 0.03) and turns 10 of 42 right "
+        "nats [0.52, 1.17] beyond 199 controls (63 features, 136 random directions; p after Holm "
+        "0.03) and turns 10 of 42 right "
         "(controls 2.1%), necessity shown; bringing it in moves the answer by −0.611 nats "
-        "[−0.882, −0.334] beyond 198 controls (p after Holm 0.0404) and turns 6 of 48 wrong "
+        "[−0.882, −0.334] beyond 198 controls (58 features, 140 random directions; p after Holm "
+        "0.0404) and turns 6 of 48 wrong "
         "(controls 1.33%), sufficiency shown; an effect is shown for 1 of 3 classes tried; "
         "attribution puts 4-res-mini/91 first (−1.12 nats, failures − successes; the error term "
-        "−0.317)."
+        "−0.317), tried: necessity +0.294 nats: shown."
     )
     assert said[7] == (
         "8 Counterfactual pairs. object = the keys swapped for a book in 43 pairs: 34 of 40 "
@@ -437,7 +477,7 @@ def test_the_argument_of_a_null_says_whether_it_is_proven() -> None:
     assert "necessity not shown; bringing it in" in proven and "; null proven; " in proven
     lone = of_suspect(cause_samples.inconclusive())
     assert (
-        f"(p 0.115) and turns 2 of 9 right (controls 2.1%), necessity not shown; sufficiency not "
+        f"; p 0.115) and turns 2 of 9 right (controls 2.1%), necessity not shown; sufficiency not "
         f"done: {cause_samples.FEW}; effect inconclusive; an effect is shown for 0 of 3 classes"
     ) in paragraphs(lone, ARGUMENT)[6]
     swaps = cause_samples.counterfactuals()

@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from faultlens.audit import verdicts
-from faultlens.audit.causes import Accused, Causes, Inquiry
+from faultlens.audit.accused import Accused
+from faultlens.audit.causes import Causes, Inquiry
 from faultlens.audit.confounds import confounds, followed_level, nearest_level, strata_of
 from faultlens.audit.correlates import (
     Correlates,

@@ -11,7 +11,6 @@ from dataclasses import replace
 
 import numpy as np
 import torch
-from scipy.stats import binomtest
 
 from faultlens.audit.answer_scores import answer_scores
 from faultlens.audit.interventions.decoding import Succeeds
@@ -26,6 +25,7 @@ from faultlens.models.dictionary import Dictionary
 from faultlens.models.model import Model
 from faultlens.progress import Tick
 from faultlens.stats.intervals import bootstrap_mean
+from faultlens.stats.mcnemar import mcnemar_exact
 
 MOST_SWAPS = 3  # levels, in the order in which forward selection took them
 MOST_PATCHED = 48  # pairs that are patched; of more so many are drawn
@@ -55,8 +55,7 @@ def run_counterfactuals(
         tokens: the task's.
         margin: of every prompt, `[prompts]`.
         failed: the outcome, boolean `[prompts]`.
-        classes: to be patched; the whole value is patched at each of their sites, or without
-            classes at every site.
+        classes: to be patched; the whole value is patched at every site of the lens.
         named: features that the user wants patched as well, as they are given.
         succeeds: the outcome's rule; the right answer is the original's.
         alpha: 1 − alpha is the level of the interval that must exclude 0 for a swap to count.
@@ -94,7 +93,7 @@ def run_counterfactuals(
                 failures_swapped=int((~after).sum()),
                 failure_to_success=gained,
                 success_to_failure=lost,
-                p_mcnemar=float(binomtest(gained, gained + lost).pvalue) if gained + lost else 1.0,
+                p_mcnemar=mcnemar_exact(gained, lost),
                 margin_change=Interval(float(change.mean()), low, high),
                 patches=_patches(lens, tokens, swap, classes, named, alpha, seed),
             )
@@ -129,12 +128,9 @@ def _patches(
     rng = np.random.default_rng(seed)
     pairs = np.sort(rng.permutation(len(swap))[:MOST_PATCHED])
     everything = [(c, False) for c in classes] + [(c, True) for c in named]
-    names = list(dict.fromkeys(name for (name, _), _ in everything)) or [
-        d.name for d in lens.dictionaries
-    ]
     found = []
-    for name in names:
-        dictionary = lens[name]
+    for dictionary in lens.dictionaries:
+        name = dictionary.name
         mine = [(list(features), by) for (site, features), by in everything if site == name]
         read = sorted({feature for features, _ in mine for feature in features})
         patching = Patching.of(lens.model, dictionary, tokens, swap, pairs, read)

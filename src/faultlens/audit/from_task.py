@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from faultlens.audit.baseline_inputs import residual_and_random
-from faultlens.audit.causes import Court
+from faultlens.audit.court import Court
 from faultlens.audit.named import read_suspects
 from faultlens.audit.outcomes import DEFAULT_RULE, Rule, check_targets, resolve_rule, right_answer
 from faultlens.audit.replication import with_replication
@@ -154,7 +154,7 @@ def _audited(
         kept,
         named,
     )
-    court.check_named()
+    of_named = court.check_named()
     observed = Observed(
         task.name,
         outcomes,
@@ -162,14 +162,15 @@ def _audited(
         task.factors,
         tables,
         lambda: residual_and_random(lens, tokens, pooling, config.seed, progress),
-        court if config.tried or named else None,
+        court,
     )
     found = audit_outcomes(observed, config, progress, kept)
     if named and not found.named:
         found = replace(found, named=court.none_tried(found.verdict))
-    return replace(
-        found, warnings=[*_task_warnings(task), *token_warnings(task, tokens), *found.warnings]
-    ), tables
+    warnings = [
+        *_task_warnings(task), *token_warnings(task, tokens), *of_named, *found.warnings
+    ]  # fmt: skip
+    return replace(found, warnings=warnings), tables
 
 
 def _task_warnings(task: Task) -> list[str]:

@@ -33,6 +33,7 @@ def ledger(
     baselines: Mapping[str, Rung] | None,
     ladder: Ladder | None,
     named: Sequence[NamedTrial] = (),
+    untried: Mapping[str, str] | None = None,
 ) -> list[Claim]:
     """All claims of an audit.
 
@@ -44,8 +45,11 @@ def ledger(
         baselines: the ladder's rungs.
         ladder: their differences.
         named: what the user wanted to be tried.
+        untried: by strongest member, why a class was not tried though a model was run.
     """
-    claims = [] if reading is None else _of_suspect(reading, tested, alpha, strata)
+    claims = []
+    if reading is not None:
+        claims = _of_suspect(reading, tested, alpha, strata, untried or {})
     for trial in named:
         if reading is None or set(trial.features) != set(reading.features):
             claims += _of_named(trial)
@@ -62,7 +66,11 @@ def _of_named(trial: NamedTrial) -> list[Claim]:
 
 
 def _of_suspect(
-    reading: ClassReading, tested: int, alpha: float, strata: Strata | None
+    reading: ClassReading,
+    tested: int,
+    alpha: float,
+    strata: Strata | None,
+    untried: Mapping[str, str],
 ) -> list[Claim]:
     name = reading.features[0]
     goes, matters = f"{name} goes with failure", f"{name} matters for failure"
@@ -79,7 +87,7 @@ def _of_suspect(
         family,
         _scoring(goes, reading),
         *_beyond_the_prompt(f"{name} says more than the prompt's factors", reading, alpha, strata),
-        *_tried(matters, reading),
+        *_tried(matters, reading, untried),
     ]
 
 
@@ -130,9 +138,9 @@ def _beyond_the_prompt(
     ]
 
 
-def _tried(claim: str, reading: ClassReading) -> list[Claim]:
+def _tried(claim: str, reading: ClassReading, untried: Mapping[str, str]) -> list[Claim]:
     if reading.intervention is None:
-        why = "no model was run, or it fires on under five failures"
+        why = untried.get(reading.features[0], "no model was run")
         return [Claim(claim, "intervention", NOT_DONE, why)]
     return _interventions(claim, reading.features[0], reading.intervention)
 

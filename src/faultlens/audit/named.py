@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from faultlens.audit.causes import Accused
+from faultlens.audit.accused import Accused
 from faultlens.errors import UserError
 from faultlens.features.lens import Lens
 

@@ -50,7 +50,7 @@ class Audit:
         baselines: the rungs of the ladder, by name; `ladder` says how they were climbed.
         counterfactuals: what swapping levels of factors did; None: no model was run.
         attribution: by site; empty where no model was run.
-        untried: by the first feature of a class that was to be tried: why it could not be.
+        untried: by the first feature, why a class that was to be tried, or the suspect, was not.
         named: the features that the user wanted to be tried; empty: none were named.
         warnings: what a reader should know of the input, a sentence each.
         features: every test of every feature in the family, a column each, `[tested]`; written to

@@ -48,7 +48,10 @@ class AuditConfig:
     baselines: bool = True
     """Whether the ladder is climbed."""
     tried: int = 3
-    """Classes that are put to the test by intervening, the most certain first; 0: none are."""
+    """Classes that are put to the test by intervening, the most certain first; 0: none are.
+
+    Levels are swapped, causes searched for and suspects tried all the same.
+    """
     searched: int = 1
     """Features that attribution names first, over all sites, which are put to the test as well.
 
@@ -149,7 +152,14 @@ def audit_outcomes(
         claims=[]
         if verdict
         else ledger(
-            drawn.suspect, drawn.tested, ALPHA, drawn.strata, baselines, ladder, drawn.causes.named
+            drawn.suspect,
+            drawn.tested,
+            ALPHA,
+            drawn.strata,
+            baselines,
+            ladder,
+            drawn.causes.named,
+            drawn.causes.untried,
         ),
         outcomes=list(outcomes),
         scoring=scoring,
@@ -200,6 +210,10 @@ def _check_config(config: AuditConfig) -> None:
         raise UserError(
             f"min_support {config.min_support} and permutations {config.permutations}: expected at "
             "least 1 of each"
+        )
+    if config.tried < 0 or config.searched < 0:
+        raise UserError(
+            f"tried {config.tried} and searched {config.searched}: expected 0 or more of each"
         )
     if not 0 <= config.seed < 2**31:
         raise UserError(f"seed {config.seed}: expected 0 to {2**31 - 1}")

@@ -83,11 +83,19 @@ def audit(
         int,
         typer.Option(min=0, help="Classes put to the test by intervening, the most certain first"),
     ] = 3,
+    searched: Annotated[
+        int,
+        typer.Option(
+            min=0,
+            help="Features put to the test as classes are because attribution names them first, "
+            "over all sites; 0: nothing is attributed",
+        ),
+    ] = 1,
     suspects: Annotated[
         str | None,
         typer.Option(
             help="Features to put to the test as well, whatever the statistics say: "
-            "3-res-mini/808,4-res-mini/12; those joined by + are changed together"
+            "3-res-mini/808,4-res-mini/1164; those joined by + are changed together"
         ),
     ] = None,
     seeds: Annotated[
@@ -146,6 +154,7 @@ def audit(
         folds,
         baselines,
         tried=tried,
+        searched=searched,
         suspects=tuple(o.parse_names(suspects) or ()),
     )
     manifest = Manifest.begin({name: str(v) for name, v in given.items() if v is not None})

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from faultlens.audit.result import Audit
-from faultlens.audit.steps import Attributed, SiteAttribution
-from faultlens.report.class_parts import class_name
+from faultlens.audit.steps import Attributed, Intervention, SiteAttribution
+from faultlens.report.class_parts import class_name, effect_words
 from faultlens.report.numbers import NOT_DONE, counted, interval, number, p_value, signed
 from faultlens.report.parts import Cell, Column, Paragraph, Part, Table, shown_first, table
 
@@ -99,7 +99,7 @@ def _rank(correlation: float | None, site: SiteAttribution) -> str:
 def _top(site: SiteAttribution, classes: dict[int, str]) -> Table:
     caption = (
         f"{site.site}: the features to which most of the failures' lower margin is attributed. "
-        "✓ marks an effect that is shown."
+        "Those that come first over all sites are tried. ✓ marks an effect that is shown."
     )
     columns = [
         Column("Feature", explanation="Below, the significant class that holds it, if any."),
@@ -109,8 +109,8 @@ def _top(site: SiteAttribution, classes: dict[int, str]) -> Table:
         Column("Integrated", "right", "Integrated gradients, likewise."),
         Column(
             "Measured",
-            explanation="Change of the margin beyond controls, set to the successes' mean on "
-            "failures, nats.",
+            explanation="Necessity: change of the margin beyond controls, set to the successes' "
+            "mean on failures, nats; of all its class, where it is of one.",
         ),
         Column("p", "right", "Against the controls; below, after Holm."),
     ]
@@ -130,9 +130,10 @@ def _feature_row(found: Attributed, classes: dict[int, str]) -> list[Cell | str]
     ]
     if effect is None:
         return [*row, Cell(NOT_DONE, found.effect_missing or "no reason recorded"), NOT_DONE]
+    whose = ", as its class" if len(found.tried_as or ()) > 1 else ""
     return [
         *row,
-        Cell(signed(effect.adjusted), interval(effect.low, effect.high), effect.shown),
+        Cell(signed(effect.adjusted), interval(effect.low, effect.high) + whose, effect.shown),
         Cell(
             p_value(effect.p_value),
             f"Holm {NOT_DONE if effect.p_holm is None else p_value(effect.p_holm)}",
@@ -150,10 +151,35 @@ def attribution_words(audit: Audit) -> str:
     if named is None:
         return ""
     site, first = named
+    tried = tried_words(audit, first)
     return (
         f"attribution puts {first.feature} first ({signed(towards_failure(first))} nats, failures "
         f"− successes; the error term {signed(site.error_gradient)})"
+        + (f", {tried}" if tried else "")
     )
+
+
+def tried_words(audit: Audit, found: Attributed) -> str:
+    """What trying a feature that the search found gave; empty if it was not to be tried."""
+    if found.effect is None:
+        return f"{NOT_DONE}: {found.effect_missing}" if found.tried_as else ""
+    done, whose = found.intervention, ""
+    if done is None and found.tried_as:
+        held = [(reading, reading.intervention) for _, reading in audit.classes
+                if reading.rank == found.in_class]  # fmt: skip
+        done = held[0][1] if held else None
+        whose = f" as {class_name(held[0][0])}" if held and len(found.tried_as) > 1 else ""
+    effects = [found.effect] if done is None else done.effects
+    said = [f"{effect.claim} {signed(effect.adjusted)} nats" for effect in effects]
+    bare = "shown" if found.effect.shown else "not shown"
+    return f"tried{whose}: {', '.join(said)}: {bare if done is None else effect_words(done)}"
+
+
+def found_and_tried(audit: Audit) -> list[tuple[str, Intervention]]:
+    """The features that the search found and that were tried by themselves, as no class."""
+    readings = [found for site in audit.attribution.values() for found in site.top]
+    readings.sort(key=towards_failure)
+    return [(found.feature, done) for found in readings if (done := found.intervention) is not None]
 
 
 def first_attributed(audit: Audit) -> tuple[SiteAttribution, Attributed] | None:

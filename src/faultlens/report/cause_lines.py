@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from faultlens.audit.result import Audit
-from faultlens.audit.steps import ClassReading, Effect
-from faultlens.report.attribution_parts import first_attributed, towards_failure
+from faultlens.audit.steps import ClassReading, Effect, Intervention
+from faultlens.report.attribution_parts import first_attributed, towards_failure, tried_words
 from faultlens.report.counterfactual_parts import clearest_swap, deciding_patch
 from faultlens.report.intervention_parts import TURNED
 from faultlens.report.named_parts import named_name
@@ -34,9 +34,7 @@ def trial_lines(audit: Audit, reading: ClassReading) -> list[str]:
     if done is None:
         reason = audit.untried.get(reading.features[0], "")
         return [f"    interventions: {clipped(NOT_DONE + (reason and f': {reason}'), 76)}"]
-    effects = [_effect(effect) for effect in done.effects]
-    line = "    " + "; ".join(effects)
-    lines = [line] if len(line) <= WIDTH else [f"    {effect}" for effect in effects]
+    lines = [f"    {_effect(effect)}; {_controls(effect)}" for effect in done.effects]
     if done.sufficiency is None:
         reason = done.sufficiency_missing or "no reason recorded"
         lines.append(f"    sufficiency: {NOT_DONE}: {clipped(reason, 70)}")
@@ -47,13 +45,44 @@ def trial_lines(audit: Audit, reading: ClassReading) -> list[str]:
             f"{flips.success_to_failure:,} wrong, of {flips.prompts:,}; p "
             f"{p_value(flips.p_mcnemar)}"
         )
-    else:
-        need = done.necessity
-        lines.append(
-            f"    null {'proven' if done.null.proven else 'not proven'}: 90% "
-            f"{interval(need.low_90, need.high_90)} nats against ±{number(done.null.bound)}; at "
-            f"most {share(done.null.restoration_high)} restored"
+    return lines + _null(done)
+
+
+def _null(done: Intervention) -> list[str]:
+    """What proves the null; if it is not proven, each condition that fails."""
+    null, need = done.null, done.necessity
+    if null is None:
+        return []
+    moved = f"90% {interval(need.low_90, need.high_90)} nats"
+    assay = "no prompt could be swapped to check the assay by"
+    if null.assay_restored is not None:
+        assay = f"the assay restores {share(null.assay_restored)} of {null.assay_prompts:,}"
+    if null.proven:
+        most = f"at most {share(null.restoration_high)} restored"
+        return _folded("    null proven: ", [f"{moved} within ±{number(null.bound)}", most, assay])
+    fails = []
+    if not null.within:
+        fails.append(f"{moved} reach beyond ±{number(null.bound)}")
+    if not null.few_restored:
+        fails.append(
+            f"up to {share(null.restoration_high)} restored, above {share(null.restoration_bound)}"
         )
+    if null.assay_sees is None:
+        fails.append(assay)
+    elif not null.assay_sees:
+        fails.append(f"{assay}, below {share(null.assay_bound)}")
+    return _folded("    null not proven: ", fails)
+
+
+def _folded(head: str, entries: list[str]) -> list[str]:
+    """Entries after a head, on as few lines as hold them."""
+    lines = [head + entries[0]]
+    for entry in entries[1:]:
+        longer = f"{lines[-1]}; {entry}"
+        if len(longer) <= WIDTH:
+            lines[-1] = longer
+        else:
+            lines.append(f"      {entry}")
     return lines
 
 
@@ -62,6 +91,15 @@ def _effect(effect: Effect) -> str:
     return (
         f"{effect.claim} {signed(effect.adjusted)} nats, p {p_value(p)}, "
         f"{effect.turned} of {effect.able:,} {TURNED[effect.claim]}"
+    )
+
+
+def _controls(effect: Effect) -> str:
+    """Of what the controls are, in few words."""
+    directions = effect.controls - effect.control_features
+    return (
+        f"controls: {counted(effect.control_features, 'feature')}, "
+        f"{counted(directions, 'direction')}"
     )
 
 
@@ -114,10 +152,12 @@ def _search(audit: Audit) -> list[str]:
     told = site.ranking_agreement
     agreement = "" if told is None else f"; rank agreement {signed(round(told, 3))}"
     size, error = signed(towards_failure(first)), signed(site.error_gradient)
-    return [
+    lines = [
         f"  Attribution's first: {clipped_feature(first.feature)} {size} nats (error term "
         f"{error}){agreement}"
     ]
+    tried = tried_words(audit, first)
+    return [*lines, f"    {clipped(tried, WIDTH - 4)}"] if tried else lines
 
 
 def _robustness(audit: Audit) -> list[str]:

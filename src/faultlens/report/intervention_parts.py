@@ -7,10 +7,14 @@ from faultlens.audit.steps import (
     Effect,
     Flips,
     Intervention,
-    Null,
     Variant,
 )
-from faultlens.report.attribution_parts import NOT_SEARCHED, attribution_parts, attribution_words
+from faultlens.report.attribution_parts import (
+    NOT_SEARCHED,
+    attribution_parts,
+    attribution_words,
+    found_and_tried,
+)
 from faultlens.report.audit_figures import dose_lines, doses
 from faultlens.report.class_parts import class_name, effect_words
 from faultlens.report.named_parts import (
@@ -20,6 +24,7 @@ from faultlens.report.named_parts import (
     named_words,
     tried_classes,
 )
+from faultlens.report.null_parts import null_parts
 from faultlens.report.numbers import (
     NOT_DONE,
     counted,
@@ -64,7 +69,10 @@ def intervention_parts(audit: Audit) -> list[Part]:
     parts += _untried(audit)
     if not tried and not any(trial.intervention for trial in audit.named):
         parts = [Paragraph(f"{NOT_DONE.capitalize()}: {NOTHING_TRIED}."), *parts]
-    return [*parts, *attribution_parts(audit)]
+    parts += attribution_parts(audit)
+    for name, done in found_and_tried(audit):
+        parts += _tried(name, done, audit.alpha, folded=True)
+    return parts
 
 
 def _named(audit: Audit) -> list[Part]:
@@ -86,7 +94,7 @@ def _tried(name: str, done: Intervention, alpha: float, *, folded: bool) -> list
     return [
         Callout(tone, f"{name}: {effect_words(done)}", flips_words(done.flips)),
         _effects(name, done, alpha),
-        *_null(name, done),
+        *null_parts(name, done),
         *_variants(name, done.variants, folded),
     ]
 
@@ -173,52 +181,6 @@ def flips_words(flips: Flips) -> str:
     )
 
 
-def _null(name: str, done: Intervention) -> list[Part]:
-    """The conditions under which the absence of an effect is proven, one by one."""
-    null, effect = done.null, done.necessity
-    if null is None:
-        shown = done.shown
-        why = "Not asked: an effect is shown." if shown else f"{NOT_DONE.capitalize()}."
-        return [Paragraph(why, "Null.")]
-    rows: list[list[Cell | str]] = [
-        [
-            Cell("No effect but a negligible one", marked=null.within),
-            f"{signed(effect.adjusted)} nats, 90% {interval(effect.low_90, effect.high_90)}",
-            f"90% interval within ±{number(null.bound)}, a tenth of {number(null.gap)} nats",
-            "met" if null.within else "not met",
-        ],
-        [
-            Cell("Next to no failure is restored", marked=null.few_restored),
-            f"{effect.turned:,} of {effect.able:,}, at most {share(null.restoration_high)}",
-            f"at most {share(null.restoration_bound)} (one-sided 95% bound)",
-            "met" if null.few_restored else "not met",
-        ],
-        [Cell("An effect could have been seen", marked=bool(null.assay_sees)), *_assay(null)],
-    ]
-    caption = (
-        f"Null: that {name} does nothing for failure is "
-        f"{'proven' if null.proven else 'not proven'}; it takes all three."
-    )
-    columns = [
-        Column("Condition"),
-        Column("Found", explanation="Of taking the class away, on the failures of necessity."),
-        Column(
-            "Needed",
-            explanation="The tenth is of the gap: the successes' median margin − the failures'.",
-        ),
-        Column("Met"),
-    ]
-    return [table(caption, columns, rows)]
-
-
-def _assay(null: Null) -> list[str]:
-    needed = f"patching the whole value from the swapped prompt restores {share(null.assay_bound)}"
-    if null.assay_restored is None:
-        return ["no prompt could be swapped: nothing to patch from", needed, NOT_DONE]
-    found = f"{share(null.assay_restored)} of {counted(null.assay_prompts, 'prompt')} restored"
-    return [found, needed, "met" if null.assay_sees else "not met"]
-
-
 def _variants(name: str, variants: list[Variant], folded: bool) -> list[Part]:
     """The class changed in other ways."""
     if not variants:
@@ -247,6 +209,7 @@ def _variants(name: str, variants: list[Variant], folded: bool) -> list[Part]:
 def _doses(audit: Audit) -> list[Part]:
     tried = [(class_name(reading), done) for reading, done in tried_classes(audit)]
     tried += [(named_name(trial), done) for trial, done in by_themselves(audit)]
+    tried += found_and_tried(audit)
     drawn = dose_lines({name: doses(done.variants) for name, done in tried})
     if drawn is None:
         return []
@@ -262,12 +225,12 @@ def _doses(audit: Audit) -> list[Part]:
 
 
 def _untried(audit: Audit) -> list[Part]:
-    """The classes that were to be tried and could not be."""
+    """The classes that were to be tried, or would have been first, and were not."""
     if not audit.untried:
         return []
     names = {reading.features[0]: class_name(reading) for _, reading in audit.classes}
     rows = [[names.get(first, first), reason] for first, reason in audit.untried.items()]
-    caption = "Classes that were to be tried and could not be."
+    caption = "Classes that were not tried, though they were to be or come first."
     return [table(caption, [Column("Class"), Column("Why not")], rows)]
 
 
@@ -298,7 +261,9 @@ def _effect_sentence(effect: Effect) -> str:
     after = "" if effect.p_holm is None else " after Holm"
     return (
         f"{CLAIMS[effect.claim]} moves the answer by {signed(effect.adjusted)} nats "
-        f"{interval(effect.low, effect.high)} beyond {counted(effect.controls, 'control')} (p"
+        f"{interval(effect.low, effect.high)} beyond {counted(effect.controls, 'control')} ("
+        f"{counted(effect.control_features, 'feature')}, "
+        f"{counted(effect.controls - effect.control_features, 'random direction')}; p"
         f"{after} {p_value(p)}) and turns {effect.turned:,} of {effect.able:,} "
         f"{TURNED[effect.claim]} (controls {share(effect.control_turned_share)}), "
         f"{effect.claim} {'shown' if effect.shown else 'not shown'}"

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from scipy.stats import binomtest
 from torch import Tensor
 
 from faultlens.audit.interventions.bench import Bench
@@ -17,6 +16,7 @@ from faultlens.audit.task_tokens import NEW_TOKENS, by_length
 from faultlens.models.dictionary import Dictionary
 from faultlens.models.hooks import Edit
 from faultlens.models.sites import Site
+from faultlens.stats.mcnemar import mcnemar_exact
 
 Succeeds = Callable[[list[int], int], bool]
 """Whether generated ids answer the prompt of that index."""
@@ -99,5 +99,4 @@ def count_flips(
     after = np.array([succeeds(ids, int(i)) for ids, i in zip(generated, prompts, strict=True)])
     before = ~failed[prompts]
     gained, lost = int((~before & after).sum()), int((before & ~after).sum())
-    p_value = float(binomtest(gained, gained + lost).pvalue) if gained + lost else 1.0
-    return Flips(len(prompts), gained, lost, p_value)
+    return Flips(len(prompts), gained, lost, mcnemar_exact(gained, lost))

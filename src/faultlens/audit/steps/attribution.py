@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from faultlens.audit.steps.interventions import Effect
+from faultlens.audit.steps.interventions import Effect, Intervention
 from faultlens.thaw import FORMERLY
 
 
@@ -18,8 +18,10 @@ class Attributed:
     integrated_failures: float | None  # integrated gradients
     integrated_successes: float | None
     in_class: int | None  # rank of the significant class that holds it
-    effect: Effect | None  # of setting it to the successes' mean on failures; None: not tested
+    effect: Effect | None  # necessity of what it was tried as; None: not tested
     effect_missing: str | None  # why it was not
+    tried_as: list[str] | None = None  # itself, or all of its class, the strongest member first
+    intervention: Intervention | None = None  # all that was done to it; its class's is with that
 
 
 @dataclass(frozen=True)

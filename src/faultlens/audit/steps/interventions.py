@@ -114,8 +114,8 @@ class Intervention:
 class NamedTrial:
     """Features that the user wanted to be tried, whatever the statistics say of them.
 
-    Where they are exactly a class that was tried, the intervention is that class's, its effects
-    count once in the family, and the reason says so.
+    Where they are exactly a class, or what the search tried, the intervention is that one's, its
+    effects count once, and the reason says so.
     """
 
     features: list[str]  # of one dictionary, changed together
