@@ -27,8 +27,8 @@ from faultlens.audit.interventions.edited import Edited, Setting, edit_at
 from faultlens.audit.interventions.effects import settled
 from faultlens.audit.interventions.nulls import margin_gap, null_of
 from faultlens.audit.interventions.roles import Roles
-from faultlens.audit.running import TaskTokens
 from faultlens.audit.steps import Effect, Intervention
+from faultlens.audit.task_tokens import TaskTokens
 from faultlens.audit.verdicts import is_cause
 from faultlens.models.adapter import adapter_for
 from faultlens.models.dictionary import Convention, Dictionary, Relu

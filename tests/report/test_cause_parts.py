@@ -218,9 +218,10 @@ def test_attribution_stands_beside_its_error_term_and_its_agreement() -> None:
     sites = headed(whole, TRIALS, "Completeness")
     assert rows(sites) == [
         ["2-res-mini", "−0.36", "+0.041", NOT_DONE, NOT_DONE,
-         "not defined 4 features measured", "not defined"],
+         "not defined integrated not defined; 4 features",
+         "not defined integrated not defined"],
         ["4-res-mini", "−2.11", "−0.317", "−0.284 20 + 20 prompts, 8 steps", "0.0137 nats",
-         "+0.711 36 features measured", "+0.803"],
+         "+0.711 integrated +0.513; 36 features", "+0.983 integrated +0.803"],
     ]  # fmt: skip
     bare, found = [t for t in tables(whole, TRIALS) if "lower margin" in t.caption]
     assert rows(found) == [
@@ -238,7 +239,24 @@ def test_attribution_stands_beside_its_error_term_and_its_agreement() -> None:
     assert folded.folded == "5 more features" and len(folded.rows) == 5
     none = {"2-res-mini": dataclasses.replace(whole.attribution["2-res-mini"], measured=0)}
     unmeasured = headed(dataclasses.replace(whole, attribution=none), TRIALS, "Completeness")
-    assert rows(unmeasured)[0][-2:] == [f"{NOT_DONE} 0 features measured", NOT_DONE]
+    assert rows(unmeasured)[0][-2:] == [
+        f"{NOT_DONE} integrated {NOT_DONE}; 0 features", f"{NOT_DONE} integrated {NOT_DONE}"
+    ]  # fmt: skip
+
+
+def test_an_earlier_run_has_no_agreement_of_the_ranking_and_says_so() -> None:
+    """What it called agreement is linearity; the ranking's own was not taken."""
+    data = audit_samples.audit().to_dict()
+    for site in data["attribution"].values():
+        del site["ranking_agreement"], site["ranking_agreement_integrated"]
+        site["agreement"] = site.pop("linearity")
+        site["agreement_integrated"] = site.pop("linearity_integrated")
+    earlier = Audit.from_dict(data)
+    assert rows(headed(earlier, TRIALS, "Completeness"))[1][-2:] == [
+        f"{NOT_DONE} integrated {NOT_DONE}; 36 features", "+0.983 integrated +0.803"
+    ]  # fmt: skip
+    line = next(line for line in summary(None, earlier) if "Attribution's first" in line)
+    assert line.endswith("(error term −0.317)")
 
 
 def test_a_swap_is_a_table_of_two_by_two() -> None:

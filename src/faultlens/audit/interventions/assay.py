@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from faultlens.audit.interventions.answers import Answers, Readout
-from faultlens.audit.running import TaskTokens
+from faultlens.audit.task_tokens import TaskTokens
 from faultlens.models.model import Model
 from faultlens.models.sites import Site
 from faultlens.models.suffix import CachedPass, Suffix

@@ -16,7 +16,7 @@ from torch import Tensor
 from faultlens.audit.interventions.assay import Assay, groups
 from faultlens.audit.interventions.codes import Codes
 from faultlens.audit.interventions.edited import Edited
-from faultlens.audit.running import TaskTokens
+from faultlens.audit.task_tokens import TaskTokens
 from faultlens.models.dictionary import Dictionary
 from faultlens.models.model import Model
 

@@ -22,8 +22,8 @@ from faultlens.audit.interventions.edited import Edited, Setting, edit_at
 from faultlens.audit.interventions.effects import NECESSITY, SUFFICIENCY, Measured, effect_of
 from faultlens.audit.interventions.roles import Roles
 from faultlens.audit.interventions.variants import WHERE_IT_FIRES, variants
-from faultlens.audit.running import TaskTokens
 from faultlens.audit.steps import Effect, Intervention
+from faultlens.audit.task_tokens import TaskTokens
 from faultlens.models.dictionary import Dictionary
 from faultlens.models.model import Model
 from faultlens.progress import Tick

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 class Effect:
     """One decisive test: what a change of a class does, against controls.
 
-    Changes are of the margin `logit(target) − strongest other logit` where the answer begins, in
+    Changes are of the margin `strongest right logit − strongest other` where the answer begins, in
     nats, averaged over prompts. An effect counts in the direction of its claim: up for necessity
     (failures recover), down for sufficiency (successes break).
     """
