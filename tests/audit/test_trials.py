@@ -277,7 +277,7 @@ def patterned(by_hand: WordByWord, failures: list[str], successes: list[str]) ->
 def test_the_class_is_brought_in_at_the_roles_of_half_of_the_failures_where_it_fires(
     by_hand: WordByWord,
 ) -> None:
-    """Of ten such failures eight fire at role 1, five at 2, four at 0, three (two tokens each) at 3.
+    """Of ten such failures eight fire at role 1, five at 2, four at 0, three (twice each) at 3.
 
     Half of all twelve failures would leave role 2 out; to count tokens would let role 3 in, and to
     count successes too role 0.
