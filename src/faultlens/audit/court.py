@@ -22,9 +22,9 @@ from faultlens.audit.interventions import Trials
 from faultlens.audit.interventions.decoding import Succeeds
 from faultlens.audit.interventions.nulls import margin_gap, null_of
 from faultlens.audit.interventions.roles import Roles
-from faultlens.audit.running import TaskTokens
 from faultlens.audit.search import Search
 from faultlens.audit.steps import Intervention, NamedTrial, Selection, SiteAttribution
+from faultlens.audit.task_tokens import TaskTokens
 from faultlens.corpus.task import Task
 from faultlens.errors import UserError
 from faultlens.features.lens import Lens
@@ -202,7 +202,7 @@ class Court:
                     if a.site == site and a.rank is not None
                     for f in a.features
                 },
-                effect_of=lambda features: "", progress=tick,
+                progress=tick,
             )  # fmt: skip
 
         return self.kept.once(f"attribution-{site}", SiteAttribution, run)

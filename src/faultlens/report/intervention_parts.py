@@ -159,7 +159,8 @@ def _effect_cells(effect: Effect) -> list[Cell | str]:
         p_value(effect.p_value),
         NOT_DONE if effect.p_holm is None else p_value(effect.p_holm),
         Cell(
-            f"{effect.turned:,} {TURNED[effect.claim]}, {share(effect.turned_share)}",
+            f"{effect.turned:,} of {effect.able:,} {TURNED[effect.claim]}, "
+            f"{share(effect.turned_share)}",
             f"controls {share(effect.control_turned_share)}",
         ),
         Cell(
@@ -263,7 +264,7 @@ def _effect_sentence(effect: Effect) -> str:
         f"{interval(effect.low, effect.high)} beyond {counted(effect.controls, 'control')} ("
         f"{counted(effect.control_features, 'feature')}, "
         f"{counted(effect.controls - effect.control_features, 'random direction')}; p"
-        f"{after} {p_value(p)}) and turns {effect.turned:,} of {effect.prompts:,} "
+        f"{after} {p_value(p)}) and turns {effect.turned:,} of {effect.able:,} "
         f"{TURNED[effect.claim]} (controls {share(effect.control_turned_share)}), "
         f"{effect.claim} {'shown' if effect.shown else 'not shown'}"
     )

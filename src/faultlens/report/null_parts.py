@@ -23,7 +23,7 @@ def null_parts(name: str, done: Intervention) -> list[Part]:
         ],
         [
             Cell("Next to no failure is restored", marked=null.few_restored),
-            f"{effect.turned:,} of {effect.prompts:,}, at most {share(null.restoration_high)}",
+            f"{effect.turned:,} of {effect.able:,}, at most {share(null.restoration_high)}",
             f"at most {share(null.restoration_bound)} (one-sided 95% bound)",
             "met" if null.few_restored else "not met",
         ],
