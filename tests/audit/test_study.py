@@ -13,6 +13,7 @@ from scipy.stats import binom
 from faultlens.audit.result import Audit
 from faultlens.audit.steps import PromptOutcome
 from faultlens.audit.study import AuditConfig, Observed, audit_outcomes
+from faultlens.errors import UserError
 from faultlens.features.table import FeatureTable
 
 N, FAILURES = 200, 40
@@ -177,3 +178,11 @@ def test_what_was_not_tested_is_in_the_ledger() -> None:
     claims = audit(table({7: noisy(FAILED, 1)})).claims
     assert {claim.outcome for claim in claims} == {"passed", "not done"}
     assert any(claim.control == "intervention" for claim in claims)
+
+
+def test_fewer_than_none_to_be_tried_is_refused() -> None:
+    observed = Observed("by hand", [], "exact-word", {})
+    with pytest.raises(UserError, match="^tried -1 and searched 1: expected 0 or more of each$"):
+        audit_outcomes(observed, AuditConfig(tried=-1))
+    with pytest.raises(UserError, match="^tried 3 and searched -2: expected 0 or more of each$"):
+        audit_outcomes(observed, AuditConfig(searched=-2))
