@@ -8,14 +8,24 @@ from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
 
 Kind = TypeVar("Kind")
 
+FORMERLY = "formerly"
+"""Key of a field's metadata: the name under which earlier versions wrote it."""
+
 
 def thaw(kind: type[Kind], data: dict[str, Any]) -> Kind:
     """The dataclass `kind` with the fields in `data`, the dataclasses within it made likewise.
 
-    A field that is not in `data` takes its default. Raises TypeError for a field that `kind` does
-    not have, or that it needs and `data` lacks.
+    A field that is not in `data` takes its default; one that was renamed is known by its former
+    name too (`FORMERLY`). Raises TypeError for a field that `kind` does not have, or that it needs
+    and `data` lacks.
     """
     hints = get_type_hints(kind)
+    renamed = {
+        field.metadata[FORMERLY]: field.name
+        for field in dataclasses.fields(kind)  # type: ignore[arg-type]
+        if FORMERLY in field.metadata
+    }
+    data = {renamed.get(name, name): value for name, value in data.items()}
     unknown = sorted(set(data) - set(hints))
     if unknown:
         raise TypeError(f"{kind.__name__} has no field {unknown[0]!r}")

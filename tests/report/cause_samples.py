@@ -235,12 +235,14 @@ def attribution() -> dict[str, SiteAttribution]:
         completeness=0.0137,
         top=[found, quiet],
         measured=36,
-        agreement=0.7112,
-        agreement_integrated=0.8034,
+        ranking_agreement=0.7112,
+        ranking_agreement_integrated=0.5127,
+        linearity=0.9831,
+        linearity_integrated=0.8034,
     )
     bare = SiteAttribution(
         "2-res-mini", 0, 8, 0.041, None, -0.36, None,
-        [dataclasses.replace(quiet, feature="2-res-mini/5", in_class=1)], 4, None, None,
+        [dataclasses.replace(quiet, feature="2-res-mini/5", in_class=1)], 4,
     )  # fmt: skip
     return {"2-res-mini": bare, "4-res-mini": site}
 

@@ -80,7 +80,10 @@ def test_both_effects_stand_side_by_side_with_their_controls() -> None:
         "Beyond controls": ["+0.84 nats [0.52, 1.17]", "−0.611 nats [−0.882, −0.334]"],
         "p": ["0.005", "0.0101"],
         "p after Holm": ["0.03", "0.0404"],
-        "First token turns": ["10 right, 23.8% controls 2.1%", "6 wrong, 12.5% controls 1.33%"],
+        "First token turns": [
+            "10 of 42 right, 23.8% controls 2.1%",
+            "6 of 48 wrong, 12.5% controls 1.33%",
+        ],
         "Turned beyond controls": ["+21.7 points [9.52%, 35.1%]", "+11.2 points [3.13%, 20.8%]"],
         "Logit over the foil's": ["+0.77 nats", "−0.54 nats"],
     }
@@ -215,9 +218,10 @@ def test_attribution_stands_beside_its_error_term_and_its_agreement() -> None:
     sites = headed(whole, TRIALS, "Completeness")
     assert rows(sites) == [
         ["2-res-mini", "−0.36", "+0.041", NOT_DONE, NOT_DONE,
-         "not defined 4 features measured", "not defined"],
+         "not defined integrated not defined; 4 features",
+         "not defined integrated not defined"],
         ["4-res-mini", "−2.11", "−0.317", "−0.284 20 + 20 prompts, 8 steps", "0.0137 nats",
-         "+0.711 36 features measured", "+0.803"],
+         "+0.711 integrated +0.513; 36 features", "+0.983 integrated +0.803"],
     ]  # fmt: skip
     bare, found = [t for t in tables(whole, TRIALS) if "lower margin" in t.caption]
     assert rows(found) == [
@@ -235,7 +239,24 @@ def test_attribution_stands_beside_its_error_term_and_its_agreement() -> None:
     assert folded.folded == "5 more features" and len(folded.rows) == 5
     none = {"2-res-mini": dataclasses.replace(whole.attribution["2-res-mini"], measured=0)}
     unmeasured = headed(dataclasses.replace(whole, attribution=none), TRIALS, "Completeness")
-    assert rows(unmeasured)[0][-2:] == [f"{NOT_DONE} 0 features measured", NOT_DONE]
+    assert rows(unmeasured)[0][-2:] == [
+        f"{NOT_DONE} integrated {NOT_DONE}; 0 features", f"{NOT_DONE} integrated {NOT_DONE}"
+    ]  # fmt: skip
+
+
+def test_an_earlier_run_has_no_agreement_of_the_ranking_and_says_so() -> None:
+    """What it called agreement is linearity; the ranking's own was not taken."""
+    data = audit_samples.audit().to_dict()
+    for site in data["attribution"].values():
+        del site["ranking_agreement"], site["ranking_agreement_integrated"]
+        site["agreement"] = site.pop("linearity")
+        site["agreement_integrated"] = site.pop("linearity_integrated")
+    earlier = Audit.from_dict(data)
+    assert rows(headed(earlier, TRIALS, "Completeness"))[1][-2:] == [
+        f"{NOT_DONE} integrated {NOT_DONE}; 36 features", "+0.983 integrated +0.803"
+    ]  # fmt: skip
+    line = next(line for line in summary(None, earlier) if "Attribution's first" in line)
+    assert line.endswith("(error term −0.317)")
 
 
 def test_a_swap_is_a_table_of_two_by_two() -> None:
@@ -451,7 +472,7 @@ def test_a_cause_is_told_as_one() -> None:
     assert isinstance(verdict, Callout) and verdict.tone == "good"
     assert verdict.title == "4-res-mini/91 and 11 alike: CAUSE"
     table = captioned(audit_samples.cause(), TRIALS, "4-res-mini/91 and 11 alike: the two tests")
-    assert "28 right, 66.7% controls 2.1%" in [row[1] for row in rows(table)]
+    assert "28 of 42 right, 66.7% controls 2.1%" in [row[1] for row in rows(table)]
 
 
 def naming(*trials: NamedTrial) -> Audit:

@@ -22,7 +22,7 @@ class AnswerScore:
     Attributes:
         difference: `logit(target) − logit(foil)` at the first token in which they differ; None
             where there is no foil to compare with.
-        margin: `logit(target) − the largest other logit` at the same token.
+        margin: at the same token, the largest logit of a right answer − the largest other logit.
         log_probability: `Σ_i log p(target's token i | prompt, tokens before i)`.
     """
 
@@ -61,11 +61,11 @@ def score(
     """The score of an answer from the logits `[answer's tokens, vocabulary]` that precede each."""
     target, foil = tokens.target[prompt], tokens.foil[prompt]
     at = logits[tokens.last[prompt] - len(tokens.rows[prompt]) + 1]
-    right = float(at[target])
+    accepted = tokens.right(np.array([prompt]))[0]
     chosen = logits[np.arange(len(answer)), list(answer)].astype(np.float64)
     log_probability = float((chosen - logsumexp(logits.astype(np.float64), axis=1)).sum())
     return AnswerScore(
-        right - float(at[foil]) if foil >= 0 else None,
-        right - float(np.delete(at, target).max()),
+        float(at[target]) - float(at[foil]) if foil >= 0 else None,
+        float(at[accepted].max()) - float(np.delete(at, accepted).max()),
         log_probability,
     )

@@ -1,10 +1,12 @@
 """Step 7, the search: what the answer's margin is due to, failures against successes.
 
-Two attributions of the margin m of `gradients` to every feature and to the error term. Activation ×
+Two attributions of the margin m of `caught` to every feature and to the error term. Activation ×
 gradient gives feature f `Σ_p a_f(p) · (∂m/∂x_p · D_f)`, p over the tokens after BOS: exact where m
 is linear in the site's values. Integrated gradients put the mean gradient on the way from x0 (all
 features and the error term taken away) to x in its place; features and error term then sum to
-`m(x) − m(x0)`. Neither is an effect: how well they tell effects is measured beside them.
+`m(x) − m(x0)`. Neither is an effect. How well the ranking by either tells effects is measured: its
+rank correlation with what taking features to their normal activation does (see `changes`). Another
+question is how well slopes foretell that very change: how linear the model is.
 
 References: Sundararajan, Taly & Yan (2017), "Axiomatic attribution for deep networks"; for features
 and their error term, Marks et al. (2024), "Sparse feature circuits".
@@ -12,16 +14,23 @@ and their error term, Marks et al. (2024), "Sparse feature circuits".
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import torch
-from scipy.stats import spearmanr
 from torch import Tensor
 
-from faultlens.audit.gradients import Caught, MeanGradient
-from faultlens.audit.steps import Attributed, Effect, SiteAttribution
+from faultlens.audit.caught import Caught
+from faultlens.audit.changes import (
+    Change,
+    NormalActivation,
+    measured_changes,
+    rank_correlation,
+    sampled,
+)
+from faultlens.audit.mean_gradient import MeanGradient
+from faultlens.audit.steps import Attributed, SiteAttribution
 from faultlens.audit.task_tokens import TaskTokens, by_length
 from faultlens.models.dictionary import Dictionary
 from faultlens.models.model import Model
@@ -31,11 +40,6 @@ STEPS = 128  # most nodes of the integral a prompt
 TOLERANCE = 0.02  # nats that a panel of it may be off before it is halved
 MOST = 10  # failures, and successes, over which it is taken
 TOP = 10  # features named
-SAMPLE = 30  # further features whose effect is measured
-LEAST_RANKED = 5  # features, below which a rank correlation says nothing
-
-EffectOf = Callable[[Sequence[int]], Effect | str]
-"""Measures the effect of features against controls, or says why it cannot be had."""
 
 
 def site_attribution(
@@ -46,7 +50,6 @@ def site_attribution(
     *,
     seed: int,
     classes: Mapping[int, int],
-    effect_of: EffectOf,
     steps: int = STEPS,
     most: int = MOST,
     top: int = TOP,
@@ -61,7 +64,6 @@ def site_attribution(
         failed: the outcome, boolean `[prompts]`; some failures and some successes.
         seed: of the prompts over which the integral is taken, and of the features sampled.
         classes: by feature, the rank of the significant class that holds it.
-        effect_of: the decisive test, for the features named.
         steps: a prompt's most nodes of the integral; fewer are taken where it is smooth.
         most: so many failures, and as many successes, are drawn for the integral; held at once.
         top: how many features are named.
@@ -73,43 +75,47 @@ def site_attribution(
     if failed.all() or not failed.any():
         raise ValueError("attribution compares failures with successes: expected some of each")
     rng = np.random.default_rng(seed)
+    drawn = min(most, int(failed.sum()), int((~failed).sum()))
+    groups = [np.sort(rng.permutation(np.flatnonzero(g))[:drawn]) for g in (failed, ~failed)]
+    chosen, both = np.concatenate(groups), None
     gradient, normal = MeanAttribution(dictionary), NormalActivation(dictionary)
-    for batch in by_length(tokens.scored):
-        part = np.array(batch)
+    for part in _batches(tokens, chosen):
         caught = Caught.of(model, dictionary, tokens, part)
+        if drawn and both is None:
+            both = caught
         gradient.add(caught, caught.gradient, failed[part])
         normal.add(caught, ~failed[part])
         if progress is not None:
             progress(len(part))
     named = gradient.towards_failure()[:top]
-
-    drawn = min(most, int(failed.sum()), int((~failed).sum()))
-    nodes, integrated, incomplete, changes = 0, None, None, list[Change]()
-    if drawn:
-        groups = [np.sort(rng.permutation(np.flatnonzero(g))[:drawn]) for g in (failed, ~failed)]
-        failures, successes = (Caught.of(model, dictionary, tokens, group) for group in groups)
-        means = [MeanGradient.of(group, steps, TOLERANCE) for group in (failures, successes)]
-        integrated = MeanAttribution(dictionary)
-        integrated.add(failures, means[0].gradient, np.ones(drawn, dtype=bool))
-        integrated.add(successes, means[1].gradient, np.zeros(drawn, dtype=bool))
-        gaps = torch.cat([means[0].gap(failures), means[1].gap(successes)])
-        incomplete = float(gaps.abs().max())
-        nodes = int(torch.cat([mean.nodes for mean in means]).max())
-        features = sampled(failures, named, rng)
-        changes = measured_changes(failures, means[0].gradient, features, normal.mean)
+    closer = _Closer()
+    if both is not None:
+        closer = _Closer.of(both, failed[chosen], named, normal.mean, steps, rng)
+    integrated, changes = closer.integrated, closer.changes
     return SiteAttribution(
         site=dictionary.name,
         prompts=drawn,
-        steps=nodes,
+        steps=closer.nodes,
         error_gradient=gradient.error,
         error_integrated=None if integrated is None else integrated.error,
         features_gradient=float(gradient.difference.sum()),
-        completeness=incomplete,
-        top=[_attributed(f, dictionary, gradient, integrated, classes, effect_of) for f in named],
+        completeness=closer.completeness,
+        top=[_attributed(f, dictionary, gradient, integrated, classes) for f in named],
         measured=len(changes),
-        agreement=rank_correlation([(c.by_gradient, c.measured) for c in changes]),
-        agreement_integrated=rank_correlation([(c.by_mean_gradient, c.measured) for c in changes]),
+        ranking_agreement=_ranking_agreement(gradient, changes),
+        ranking_agreement_integrated=_ranking_agreement(integrated, changes),
+        linearity=rank_correlation([(c.by_gradient, c.measured) for c in changes]),
+        linearity_integrated=rank_correlation([(c.by_mean_gradient, c.measured) for c in changes]),
     )
+
+
+def _batches(tokens: TaskTokens, first: np.ndarray) -> Iterator[np.ndarray]:
+    """Every prompt once: those of `first` together, then the others by length."""
+    if len(first):
+        yield first
+    others = np.setdiff1d(np.arange(len(tokens.scored)), first)
+    for batch in by_length([tokens.scored[i] for i in others]):
+        yield others[batch]
 
 
 def _attributed(
@@ -118,9 +124,7 @@ def _attributed(
     gradient: MeanAttribution,
     integrated: MeanAttribution | None,
     classes: Mapping[int, int],
-    effect_of: EffectOf,
 ) -> Attributed:
-    effect = effect_of([feature])
     of_failures, of_successes = gradient.features[:, feature].tolist()
     both = (None, None) if integrated is None else integrated.features[:, feature].tolist()
     return Attributed(
@@ -130,9 +134,17 @@ def _attributed(
         integrated_failures=both[0],
         integrated_successes=both[1],
         in_class=classes.get(feature),
-        effect=None if isinstance(effect, str) else effect,
-        effect_missing=effect if isinstance(effect, str) else None,
+        effect=None,
+        effect_missing=None,
     )
+
+
+def _ranking_agreement(ranked: MeanAttribution | None, changes: Sequence[Change]) -> float | None:
+    """Spearman's, of how far down each feature is said to push failures and what it undoes."""
+    if ranked is None:
+        return None
+    scores = ranked.difference
+    return rank_correlation([(-float(scores[c.feature]), c.measured) for c in changes])
 
 
 class MeanAttribution:
@@ -182,73 +194,39 @@ class MeanAttribution:
         return [int(feature) for feature in some[order]]
 
 
-class NormalActivation:
-    """Every feature's mean activation over the tokens of the successes, BOS left out."""
+@dataclass(frozen=True, eq=False)
+class _Closer:
+    """What is taken on a few prompts only; nothing where there are none.
 
-    def __init__(self, dictionary: Dictionary) -> None:
-        device = dictionary.W_dec.device
-        self._total = torch.zeros(dictionary.d_sae, dtype=torch.float64, device=device)
-        self._tokens = 0
-
-    def add(self, caught: Caught, succeeded: np.ndarray) -> None:
-        chosen = torch.from_numpy(succeeded).to(self._total.device)
-        firing = chosen[caught.prompt]
-        self._total.index_add_(0, caught.feature[firing], caught.activation[firing].double())
-        self._tokens += int(chosen[caught.place[:, 0]].sum())
-
-    @property
-    def mean(self) -> Tensor:
-        """`[d_sae]`."""
-        return (self._total / max(self._tokens, 1)).float()
-
-
-@dataclass(frozen=True)
-class Change:
-    """What setting a feature to its normal activation, wherever it fires, does to the margin.
-
-    Means over the prompts where it fires: what attribution predicts for this very change, and what
-    one pass with it measures (the margin over whatever other token is then strongest).
+    Attributes:
+        integrated: by integrated gradients.
+        nodes: the most that a prompt's integral took.
+        completeness: the largest gap between its sum and the margin's difference, nats.
+        changes: measured on the failures among them.
     """
 
-    feature: int
-    by_gradient: float  # Σ_p ∂m/∂a · change of a
-    by_mean_gradient: float  # the same with the gradient averaged on the way from x0
-    measured: float
+    integrated: MeanAttribution | None = None
+    nodes: int = 0
+    completeness: float | None = None
+    changes: Sequence[Change] = ()
 
-
-def sampled(caught: Caught, named: Sequence[int], rng: np.random.Generator) -> list[int]:
-    """Of the features that fire: those named, and 30 others drawn at random."""
-    firing = np.unique(caught.feature.cpu().numpy())
-    others = rng.permutation(np.setdiff1d(firing, named))[:SAMPLE]
-    return [*(f for f in named if f in firing), *others.tolist()]
-
-
-@torch.no_grad()
-def measured_changes(
-    caught: Caught, mean_gradient: Tensor, features: Sequence[int], normal: Tensor
-) -> list[Change]:
-    """Set each feature to its normal activation `normal[feature]` where it fires, one at a time."""
-    before = caught.margins(caught.values)[1]
-    gradients = caught.gradient, mean_gradient
-    changes = []
-    for feature in features:
-        here = caught.feature == feature
-        token, step = caught.token[here], normal[feature] - caught.activation[here]
-        shift = (step * caught.scale[token])[:, None] * caught.dictionary.W_dec[feature]
-        values = caught.values.clone()
-        values[tuple(caught.place[token].T)] += shift
-        some = np.unique(caught.place[token, 0].cpu().numpy())
-        prompts = torch.from_numpy(some).to(token.device)
-        after = caught.margins(values[prompts], prompts)[1]
-        at_once, on_the_way = (float((g[token] * shift).sum()) / len(some) for g in gradients)
-        measured = float((after - before[prompts]).mean())
-        changes.append(Change(feature, at_once, on_the_way, measured))
-    return changes
-
-
-def rank_correlation(pairs: Sequence[tuple[float, float]]) -> float | None:
-    """Spearman's correlation; None of fewer than five pairs, or where one side is constant."""
-    if len(pairs) < LEAST_RANKED or any(len(set(side)) == 1 for side in zip(*pairs, strict=True)):
-        return None
-    predicted, measured = np.array(pairs).T
-    return float(spearmanr(predicted, measured).statistic)
+    @classmethod
+    def of(
+        cls,
+        caught: Caught,
+        failed: np.ndarray,
+        named: Sequence[int],
+        normal: Tensor,
+        steps: int,
+        rng: np.random.Generator,
+    ) -> _Closer:
+        mean = MeanGradient.of(caught, steps, TOLERANCE)
+        integrated = MeanAttribution(caught.dictionary)
+        integrated.add(caught, mean.gradient, failed)
+        features = sampled(caught, failed, named, rng)
+        return cls(
+            integrated,
+            int(mean.nodes.max()),
+            float(mean.gap(caught).abs().max()),
+            measured_changes(caught, failed, mean.gradient, features, normal),
+        )

@@ -278,7 +278,7 @@ class Court:
                     if a.site == site and a.rank is not None
                     for f in a.features
                 },
-                effect_of=lambda features: "", progress=tick,
+                progress=tick,
             )  # fmt: skip
 
         return self.kept.once(f"attribution-{site}", SiteAttribution, run)

@@ -74,9 +74,9 @@ def intervene(
     Returns:
         a row a prompt, in the order of `prompts`, which are the index: `prompt`, `target`, `foil`;
         `edited`, how many of its tokens are; then, each with `_before` and `_after`: `margin`, the
-        target's logit over the largest other's, and `difference`, over the foil's (missing where
-        there is none), in nats, where target and foil part ways; `generated`, up to eight tokens;
-        `success`.
+        largest logit of a right answer over the largest other, and `difference`, the target's over
+        the foil's (missing where there is none), in nats, where target and foil part ways;
+        `generated`, up to eight tokens; `success`.
 
     Raises:
         UserError: features, a site, a kind, a value, positions or prompts that are not there or do

@@ -20,11 +20,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from faultlens.audit.gradients import TILE
 from faultlens.audit.interventions.assay import Assay
 from faultlens.audit.steps import Interval, Patch
 from faultlens.audit.swaps import Swapped, reversed_partners
 from faultlens.audit.task_tokens import TaskTokens
+from faultlens.features.encode import TILE
 from faultlens.models.dictionary import Dictionary
 from faultlens.models.model import Model
 from faultlens.stats.intervals import bootstrap_mean, paired_bootstrap

@@ -21,7 +21,7 @@ def run_task(
 
     Returns:
         the outcomes in the order of the prompts. Where a prompt accepts several answers, `answer`
-        is the one that was given; target, logits and probabilities are the prompt's own target's.
+        is the one that was given, and `target` stays the prompt's own.
     """
     model, whole = lens.model, tokens.whole_answers
     texts: dict[int, str] = {}

@@ -20,7 +20,7 @@ def failures_by_rule(outcomes: Sequence[PromptOutcome], rule: str) -> dict[str, 
     Under each rule of text a continuation is right if it gives any of the accepted answers.
 
     Beside the pre-listed rules of text stand, where every prompt has the number, two of logits: the
-    target above the foil, and the target's first token above all others.
+    target above the foil, and a right answer's token above all others.
 
     Returns:
         by rule, the audit's own first; boolean `[prompts]`.

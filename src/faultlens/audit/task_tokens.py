@@ -31,6 +31,9 @@ class TaskTokens:
         shared: by prompt the tokens that target and foil share at their start; empty: none.
         answers: by prompt all tokens of the target; empty: each is the one token `target`.
         foils: by prompt all tokens of the foil, empty where there is none; empty: not known.
+        accepted: by prompt the tokens with which further right answers go on where the target is
+            scored; empty: there are none. An answer that parts from the target before that place,
+            or goes on as the foil does, has none.
     """
 
     rows: list[list[int]]
@@ -39,6 +42,7 @@ class TaskTokens:
     shared: Sequence[list[int]] = ()
     answers: Sequence[list[int]] = ()
     foils: Sequence[list[int]] = ()
+    accepted: Sequence[list[int]] = ()
 
     @cached_property
     def scored(self) -> list[list[int]]:
@@ -51,6 +55,17 @@ class TaskTokens:
     def last(self) -> np.ndarray:
         """The position of each scored row's last token, BOS counted."""
         return np.array([len(row) - 1 for row in self.scored])
+
+    def right(self, prompts: np.ndarray) -> np.ndarray:
+        """The tokens that are right where each prompt is scored, the target's first.
+
+        `[prompts, most right tokens of any]`, padded with the target's.
+        """
+        found = [
+            [int(self.target[i]), *(self.accepted[i] if self.accepted else ())] for i in prompts
+        ]
+        most = max((len(tokens) for tokens in found), default=1)
+        return np.array([tokens + tokens[:1] * (most - len(tokens)) for tokens in found])
 
     @property
     def whole_answers(self) -> Sequence[list[int]]:
@@ -74,7 +89,7 @@ class TaskTokens:
 def tokenize(task: Task, model: Model) -> TaskTokens:
     """The task in tokens. Raises UserError for a prompt that leaves no room to answer."""
     rows, target, foil = [], [], []
-    shared, answers, foils = [], [], []
+    shared, answers, foils, accepted = [], [], [], []
     for number, prompt in enumerate(task.prompts, start=1):
         before = model.ids(prompt.text)
         row = [model.bos_id, *before]
@@ -94,7 +109,18 @@ def tokenize(task: Task, model: Model) -> TaskTokens:
         rows.append(row)
         answers.append(answer)
         foils.append(wrong)
-    return TaskTokens(rows, np.array(target), np.array(foil), shared, answers, foils)
+        others = [_answer_ids(model, prompt, before, other) for other in prompt.accepted]
+        goes_on = {ids[len(shared[-1])] for ids in others if _begins(ids, shared[-1])}
+        accepted.append(sorted(goes_on - {target[-1], foil[-1]}))
+    return TaskTokens(
+        rows, np.array(target), np.array(foil), shared, answers, foils,
+        accepted if any(accepted) else (),
+    )  # fmt: skip
+
+
+def _begins(ids: Sequence[int], with_: Sequence[int]) -> bool:
+    """Whether ids begin with others, and go on."""
+    return list(ids[: len(with_)]) == list(with_) and len(ids) > len(with_)
 
 
 def _answer_ids(model: Model, prompt: Prompt, before: list[int], answer: str) -> list[int]:

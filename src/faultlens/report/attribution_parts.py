@@ -20,8 +20,8 @@ def attribution_parts(audit: Audit) -> list[Part]:
     parts: list[Part] = [
         Paragraph(
             "The margin, attributed to all that a site holds, in failures and in successes. An "
-            "attribution is no effect: its agreement with measured effects says how far it can "
-            "be trusted here.",
+            "attribution is no effect: how far its ranking agrees with measured effects says how "
+            "far it can be trusted here.",
             LABEL,
         ),
         _sites(list(audit.attribution.values())),
@@ -48,14 +48,26 @@ def _sites(found: list[SiteAttribution]) -> Table:
             "right",
             "Largest gap between the sum of integrated gradients and the margin's difference.",
         ),
-        Column("Agreement", "right", "Spearman's, attribution × gradient against measured effect."),
-        Column("Agreement, integrated", "right", "The same for integrated gradients."),
+        Column(
+            "Agreement",
+            "right",
+            "Spearman's, of the ranking (activation × gradient, failures − successes: the lowest "
+            "first) and the measured effect of taking a feature to its mean over the successes, on "
+            "failures where it fires; below, of the ranking by integrated gradients.",
+        ),
+        Column(
+            "Linearity",
+            "right",
+            "Spearman's, of slope × change and the effect of that very change: how linear the "
+            "model is there, not how good the ranking is; below, by the mean slopes of integrated "
+            "gradients.",
+        ),
     ]
     return table(caption, columns, [_site_row(site) for site in found])
 
 
 def _site_row(site: SiteAttribution) -> list[Cell | str]:
-    measured = f"{counted(site.measured, 'feature')} measured"
+    measured = counted(site.measured, "feature")
     over = f"{site.prompts:,} + {site.prompts:,} prompts, {counted(site.steps, 'step')}"
     return [
         site.site,
@@ -63,16 +75,25 @@ def _site_row(site: SiteAttribution) -> list[Cell | str]:
         signed(site.error_gradient),
         NOT_DONE if site.error_integrated is None else Cell(signed(site.error_integrated), over),
         NOT_DONE if site.completeness is None else f"{number(site.completeness)} nats",
-        Cell(_rank(site.agreement, site.measured), measured),
-        _rank(site.agreement_integrated, site.measured),
+        Cell(
+            _rank(site.ranking_agreement, site),
+            f"integrated {_rank(site.ranking_agreement_integrated, site)}; {measured}",
+        ),
+        Cell(
+            _rank(site.linearity, site),
+            f"integrated {_rank(site.linearity_integrated, site)}",
+        ),
     ]
 
 
-def _rank(correlation: float | None, measured: int) -> str:
-    """A rank correlation; undefined where few were measured, or all are the same."""
+def _rank(correlation: float | None, site: SiteAttribution) -> str:
+    """A rank correlation; undefined where few were measured, or all are the same.
+
+    A run of an earlier version has no agreement of the ranking, though linearity.
+    """
     if correlation is not None:
         return signed(round(correlation, 3))
-    return "not defined" if measured else NOT_DONE
+    return NOT_DONE if not site.measured or site.linearity is not None else "not defined"
 
 
 def _top(site: SiteAttribution, classes: dict[int, str]) -> Table:

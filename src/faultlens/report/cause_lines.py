@@ -61,7 +61,7 @@ def _effect(effect: Effect) -> str:
     p = effect.p_value if effect.p_holm is None else effect.p_holm
     return (
         f"{effect.claim} {signed(effect.adjusted)} nats, p {p_value(p)}, "
-        f"{effect.turned} of {effect.prompts:,} {TURNED[effect.claim]}"
+        f"{effect.turned} of {effect.able:,} {TURNED[effect.claim]}"
     )
 
 
@@ -111,7 +111,8 @@ def _search(audit: Audit) -> list[str]:
     if named is None:
         return []
     site, first = named
-    agreement = "" if site.agreement is None else f"; rank agreement {signed(site.agreement)}"
+    told = site.ranking_agreement
+    agreement = "" if told is None else f"; rank agreement {signed(round(told, 3))}"
     size, error = signed(towards_failure(first)), signed(site.error_gradient)
     return [
         f"  Attribution's first: {clipped_feature(first.feature)} {size} nats (error term "

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from faultlens.audit.steps.interventions import Effect
+from faultlens.thaw import FORMERLY
 
 
 @dataclass(frozen=True)
@@ -34,5 +35,14 @@ class SiteAttribution:
     completeness: float | None  # largest |sum of integrated gradients − difference| over prompts
     top: list[Attributed]
     measured: int  # features whose effect was measured for the agreement
-    agreement: float | None  # Spearman correlation of attribution and measured effect
-    agreement_integrated: float | None
+    ranking_agreement: float | None = None
+    """Spearman's, over the features measured: of −(attribution, failures − successes), which ranks
+    them, and the effect of taking each to its normal activation on failures."""
+    ranking_agreement_integrated: float | None = None
+    """The same of the ranking by integrated gradients."""
+    linearity: float | None = field(default=None, metadata={FORMERLY: "agreement"})
+    """Spearman's, of slope × change of activation and the effect of that very change."""
+    linearity_integrated: float | None = field(
+        default=None, metadata={FORMERLY: "agreement_integrated"}
+    )
+    """The same, its slopes averaged on the way from nothing."""

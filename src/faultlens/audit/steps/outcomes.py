@@ -12,7 +12,8 @@ SCORED_WRONG = "first token right, word wrong"
 class PromptOutcome:
     """What the model did on one prompt.
 
-    Logits and probabilities are the target's alone, whichever accepted answer was given.
+    The margin is of the strongest right answer; logit difference and probability are the target's,
+    whichever accepted answer was given.
     """
 
     prompt: str
@@ -21,7 +22,7 @@ class PromptOutcome:
     success: bool
     kind: str
     logit_difference: float | None  # target − foil
-    margin: float | None = None  # target − the strongest other token
+    margin: float | None = None  # strongest right token − strongest other
     target_log_probability: float | None = None  # nats, of the whole target after the prompt
     accepted: list[str] = field(default_factory=list)  # further answers that are right
     answer: str | None = None  # the right answer that the audit's rule found; None: it found none

@@ -1,14 +1,14 @@
-"""A site's values taken apart into features and error term, and the answer's gradient at them.
+"""Caught: a site's values as features and error term, and the answer's gradient at them.
 
 At the site that a dictionary writes to, the value of a token is `x = x0 + Σ_f a_f · D_f + e`: what
 the dictionary leaves as it is (its bias, what centring takes off), the features, the error term.
 D_f is the feature's direction in the site's units: `W_dec[f]`, times the token's scale where the
 dictionary normalises each token by itself.
 
-The answer's margin here is `m = logit(target) − logit(c)`, where c is the strongest other token of
-the untouched run, and stays that token. Not the foil: a task need not have one, and a model that
-fails seldom says it. Frozen, because a gradient needs one smooth function, and which other token is
-strongest changes on the way.
+The answer's margin here is `m = logit(t) − logit(c)`, where t is the strongest right token of the
+untouched run and c its strongest other one, and both stay those tokens. Not the foil: a task need
+not have one, and a model that fails seldom says it. Frozen, because a gradient needs one smooth
+function, and which token is strongest changes on the way.
 """
 
 from __future__ import annotations
@@ -21,12 +21,10 @@ from torch import Tensor
 from torch.nn.functional import embedding_bag
 
 from faultlens.audit.task_tokens import TaskTokens
+from faultlens.features.encode import encode
 from faultlens.models.dictionary import Dictionary
 from faultlens.models.model import Model, Restart
 from faultlens.models.sites import Site
-
-TILE = 512  # tokens whose dense activations are held at once
-CHUNK = 16_384  # firings whose directions are held at once: 50 MB at 768 dimensions
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,8 +34,10 @@ class Caught:
     Attributes:
         ids: `[prompts, positions]`, padded on the right.
         last: where the answer is read, `[prompts]`.
-        target: the token of the right answer, `[prompts]`.
+        right: the tokens that are right, `[prompts, right]`: see `TaskTokens.right`.
+        target: the strongest right token of the untouched run, `[prompts]`.
         competitor: the strongest other token of the untouched run, `[prompts]`.
+        margin: m, untouched, `[prompts]`: here the margin over whatever other token is strongest.
         values: of the site, `[prompts, positions, d]`.
         gradient: ∂m/∂x at each token, `[tokens, d]`.
         restart: the residual that enters the site's block.
@@ -54,8 +54,10 @@ class Caught:
     dictionary: Dictionary
     ids: Tensor
     last: Tensor
+    right: Tensor
     target: Tensor
     competitor: Tensor
+    margin: Tensor
     values: Tensor
     gradient: Tensor
     restart: Restart
@@ -76,7 +78,7 @@ class Caught:
         rows = [tokens.scored[i] for i in prompts]
         ids = model.pad(rows)
         last = torch.tensor([len(row) - 1 for row in rows], device=ids.device)
-        target = torch.from_numpy(tokens.target[prompts]).to(ids.device)
+        right = torch.from_numpy(tokens.right(prompts)).to(ids.device)
         entry = Site(dictionary.target.layer, "resid_pre")
         sites = sorted({dictionary.site, dictionary.target, entry}, key=lambda s: s.depth)
         read = model.read(ids, sites)
@@ -85,9 +87,8 @@ class Caught:
         with torch.enable_grad():
             edits = {dictionary.target: lambda x: leaf}
             logits = model.logits(ids, at=last, edits=edits, restart=restart)
-            others = logits.detach().clone()
-            others[row, target] = -torch.inf
-            competitor = others.argmax(dim=-1)
+            target = right[row, logits.gather(1, right).argmax(dim=-1)]
+            competitor = logits.scatter(1, right, -torch.inf).argmax(dim=-1)
             margin = logits[row, target] - logits[row, competitor]
             (gradient,) = torch.autograd.grad(margin.sum(), leaf)
         position = torch.arange(ids.shape[1], device=ids.device)
@@ -104,13 +105,13 @@ class Caught:
         if dictionary.site_out is None:  # a transcoder's output is not scaled back
             scale = scale * dictionary.normalisation.scale(dictionary.centred(x)).flatten()
         return cls(
-            model, dictionary, ids, last, target, competitor, read[dictionary.target],
-            gradient[after_bos], restart, after_bos.nonzero(), base,
+            model, dictionary, ids, last, right, target, competitor, margin.detach(),
+            read[dictionary.target], gradient[after_bos], restart, after_bos.nonzero(), base,
             value - base - said * scale[:, None], scale, token, feature, activation,
         )  # fmt: skip
 
     def margins(self, values: Tensor, prompts: Tensor | None = None) -> tuple[Tensor, Tensor]:
-        """m, and the margin over whatever other token is then strongest, of a site's values.
+        """m, and the margin of whatever right and other token are then strongest.
 
         Gradients flow where `values [prompts, positions, d]` ask for them.
 
@@ -129,10 +130,10 @@ class Caught:
             restart=Restart(self.restart.layer, self.restart.residual[chosen]),
         )
         row = torch.arange(len(logits), device=logits.device)
-        right = logits[row, self.target[chosen]]
-        others = logits.detach().clone()
-        others[row, self.target[chosen]] = -torch.inf
-        return right - logits[row, self.competitor[chosen]], right - others.max(dim=-1).values
+        smooth = logits[row, self.target[chosen]] - logits[row, self.competitor[chosen]]
+        right, now = self.right[chosen], logits.detach()
+        others = now.scatter(1, right, -torch.inf).amax(dim=-1)
+        return smooth, now.gather(1, right).amax(dim=-1) - others
 
     def gradient_at(self, values: Tensor, prompts: Tensor | None = None) -> Tensor:
         """∂m/∂x at other values of the site, in their shape `[prompts, positions, d]`."""
@@ -150,13 +151,15 @@ class Caught:
         return way
 
     def slopes(self, gradient: Tensor) -> Tensor:
-        """`∂m/∂a` of each firing, `[firings]`, of a gradient `[tokens, d]`."""
+        """`∂m/∂a` of each firing, `[firings]`, of a gradient `[tokens, d]`.
+
+        Token by token: its directions times its gradient copies the directions once, and holds only
+        one token's at a time.
+        """
         scaled, directions = gradient * self.scale[:, None], self.dictionary.W_dec
-        slopes = torch.empty_like(self.activation)
-        for start in range(0, len(slopes), CHUNK):
-            part = slice(start, start + CHUNK)
-            slopes[part] = (scaled[self.token[part]] * directions[self.feature[part]]).sum(dim=-1)
-        return slopes
+        counts = torch.bincount(self.token, minlength=len(gradient)).tolist()
+        by_token = zip(torch.split(self.feature, counts), scaled, strict=True)
+        return torch.cat([directions[features] @ slope for features, slope in by_token])
 
     def of_error(self, gradient: Tensor) -> Tensor:
         """What is due to the error term, `[prompts]`, of a gradient `[tokens, d]`."""
@@ -176,90 +179,9 @@ class Caught:
 
 def firings(dictionary: Dictionary, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     """Token, feature and activation of all that fires at the site's values `x [tokens, d_in]`."""
-    tokens, features, activations = [], [], []
-    for start in range(0, len(x), TILE):
-        dense = dictionary.encode(x[start : start + TILE])
-        row, feature = dense.nonzero(as_tuple=True)
-        tokens.append(row + start)
-        features.append(feature)
-        activations.append(dense[row, feature])
-    return torch.cat(tokens), torch.cat(features), torch.cat(activations)
-
-
-PANEL = 4  # Gauss–Legendre nodes in each panel of the way
-FIRST_PANELS = (0.0, 0.0625, 0.25, 0.5625, 1.0)  # narrow near x0, where norms are small
-ROWS = 64  # points of the way in one pass
-
-
-@dataclass(frozen=True, eq=False)
-class MeanGradient:
-    """The gradient averaged on the way from x0 to x.
-
-    Attributes:
-        gradient: `∫ ∂m/∂x (x0 + α (x − x0)) dα`, `[tokens, d]`.
-        difference: `m(x) − m(x0)`, `[prompts]`: what features and error term should sum to.
-        nodes: at which the gradient was taken, `[prompts]`.
-    """
-
-    gradient: Tensor
-    difference: Tensor
-    nodes: Tensor
-
-    @classmethod
-    def of(cls, caught: Caught, most_nodes: int, tolerance: float) -> MeanGradient:
-        """Integrate by panels, each halved until it sums to its own difference of m.
-
-        The gradient turns quickly where attention changes over, at places that no fixed grid knows;
-        but m at a panel's ends is known exactly, so that each panel's error is too.
-
-        Args:
-            most_nodes: stop halving a prompt's panels before it has more nodes than this.
-            tolerance: the error up to which a panel is left whole, nats.
-        """
-        way, ends = caught.way, torch.tensor(FIRST_PANELS, device=caught.ids.device)
-        start = caught.values - way
-        total, n = torch.zeros_like(way), len(caught.ids)
-        nodes = torch.zeros(n, dtype=torch.long, device=way.device)
-        panels = len(ends) - 1
-        prompt = torch.arange(n, device=way.device).repeat_interleave(panels)
-        low, high = ends[:-1].repeat(n), ends[1:].repeat(n)
-        while len(prompt):
-            nodes.index_add_(0, prompt, torch.full_like(prompt, PANEL))
-            again = torch.zeros_like(prompt, dtype=torch.bool)
-            may_halve = nodes + 2 * PANEL * torch.bincount(prompt, minlength=n) <= most_nodes
-            for first in range(0, len(prompt), ROWS):
-                rows = slice(first, first + ROWS)
-                of, a, b = prompt[rows], low[rows], high[rows]
-                begin, along = start[of], way[of]
-                integral, rise = _panel(caught, of, begin, along, a, b)
-                error = (integral * along).sum(dim=(1, 2)) - rise
-                again[rows] = (error.abs() > tolerance) & may_halve[of]
-                done = ~again[rows]
-                total.index_add_(0, of[done], integral[done])
-            middle = (low + high)[again] / 2
-            low, high = torch.cat([low[again], middle]), torch.cat([middle, high[again]])
-            prompt = prompt[again].repeat(2)
-        with torch.no_grad():
-            difference = caught.margins(caught.values)[0] - caught.margins(start)[0]
-        return cls(total[tuple(caught.place.T)], difference, nodes)
-
-    def gap(self, caught: Caught) -> Tensor:
-        """How far features and error term are from summing to the difference, nats, `[prompts]`."""
-        summed = caught.of_features(self.gradient) + caught.of_error(self.gradient)
-        return summed - self.difference
-
-
-def _panel(
-    caught: Caught, of: Tensor, begin: Tensor, along: Tensor, low: Tensor, high: Tensor
-) -> tuple[Tensor, Tensor]:
-    """The integral of the gradient from `low` to `high`, `[rows, positions, d]`, and m's rise."""
-
-    def at(share: Tensor) -> Tensor:
-        return begin + share[:, None, None] * along
-
-    integral, width = torch.zeros_like(along), high - low
-    for node, weight in zip(*np.polynomial.legendre.leggauss(PANEL), strict=True):
-        gradient = caught.gradient_at(at(low + width * (1 + float(node)) / 2), of)
-        integral += float(weight) / 2 * width[:, None, None] * gradient
-    with torch.no_grad():
-        return integral, caught.margins(at(high), of)[0] - caught.margins(at(low), of)[0]
+    codes = encode(dictionary, x, "plain").tocoo()
+    token, feature, activation = (
+        torch.from_numpy(of_firings).to(x.device)
+        for of_firings in (codes.row.astype(np.int64), codes.col.astype(np.int64), codes.data)
+    )
+    return token, feature, activation
