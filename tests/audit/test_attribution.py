@@ -20,7 +20,7 @@ from faultlens.audit.attribution import site_attribution
 from faultlens.audit.caught import Caught
 from faultlens.audit.changes import NormalActivation, measured_changes, rank_correlation
 from faultlens.audit.mean_gradient import MeanGradient
-from faultlens.audit.running import TaskTokens, tokenize
+from faultlens.audit.task_tokens import TaskTokens, tokenize
 from faultlens.models.adapter import adapter_for
 from faultlens.models.dictionary import Convention, Dictionary, Relu
 from faultlens.models.model import Model

@@ -16,11 +16,12 @@ from statsmodels.stats.contingency_tables import mcnemar
 from transformers import GPT2Config, GPT2LMHeadModel
 
 import faultlens as fl
+from faultlens.audit.answer_scores import answer_scores
 from faultlens.audit.counterfactuals import assay_restored, outcomes_after, run_counterfactuals
 from faultlens.audit.patching import Patching, share
-from faultlens.audit.running import answer_scores, tokenize
 from faultlens.audit.steps import Counterfactuals, SelectedLevel, Selection
 from faultlens.audit.swaps import Swapped, aligned, swap_level
+from faultlens.audit.task_tokens import tokenize
 from faultlens.corpus.task import Prompt, Task
 from faultlens.features.lens import Lens
 from faultlens.models.adapter import adapter_for

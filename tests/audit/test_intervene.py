@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -269,6 +270,79 @@ def test_a_missing_foil_is_missing_and_no_number(lens: Lens, task: Task) -> None
             {"features": NAME, "prompts": [3, 24]},
             "prompts [24]: expected one or more different indices from 0 to 23",
         ),
+        *(
+            (
+                {"features": NAME, "prompts": prompts},
+                f"prompts {shown}: expected one or more different indices from 0 to 23",
+            )
+            for prompts, shown in [
+                (["a"], "['a']"),
+                ([1.5], "[1.5]"),
+                (np.array([True, False]), "[True, False]"),
+                (3, "3"),
+                ("12", "'12'"),
+                ([2, np.int64(2)], "[2, 2]"),
+                ([], "[]"),
+            ]
+        ),
+        *(
+            (
+                {"features": NAME, "kind": "clamp", "value": value},
+                f"value {shown} of kind clamp: expected a number, or (lowest, highest)",
+            )
+            for value, shown in [
+                ((None, 3), "(None, 3)"),
+                (("a", "b"), "('a', 'b')"),
+                ((1, float("nan")), "(1, nan)"),
+                ((1, 2, 3), "(1, 2, 3)"),
+                (True, "True"),
+            ]
+        ),
+        (
+            {"features": NAME, "kind": "mean", "value": np.array([1.0, 2.0])},
+            "value array([1., 2.]) of kind mean: expected one of all, successes, failures",
+        ),
+        (
+            {"features": NAME, "kind": ["zero"]},
+            "kind ['zero']: expected one of zero, scale, add, clamp, mean, resample",
+        ),
+        (
+            {"features": NAME, "positions": [-1, -2]},
+            "positions [-1, -2]: expected one of firing, all, last, object, place, template, "
+            "order, or a number such as -1",
+        ),
+        (
+            {"features": NAME, "positions": 1.5},
+            "positions 1.5: expected one of firing, all, last, ",
+        ),
+        *(
+            (
+                {"features": NAME, "kind": "resample", "seed": seed},
+                f"seed {seed}: expected a whole number of at least 0",
+            )
+            for seed in (-1, 0.5)
+        ),
+        *(
+            ({"features": features}, f"features {features}: expected DICTIONARY/INDEX, e.g. ")
+            for features in (3, [3])
+        ),
+        (
+            {"direction": "north", "site": "3-res-mini"},
+            "the direction is 'north': expected a vector of numbers, as long as its site is wide",
+        ),
+        (
+            {"direction": [[1.0], [1.0, 2.0]], "site": "3-res-mini"},
+            "the direction is [[1.0], [1.0, 2.0]]: expected a vector of numbers, ",
+        ),
+        (
+            {"direction": [1.0] * 192, "site": 3},
+            "a direction needs its site, e.g. site='blocks.3.hook_resid_pre'",
+        ),
+        (
+            {"features": NAME, "rule": 3},
+            "outcome rule 3: expected one of exact-word, first-token, named-later, contains, or a "
+            "function (generated, target) -> bool",
+        ),
     ],
 )
 def test_a_mistake_is_one_sentence(
@@ -277,6 +351,46 @@ def test_a_mistake_is_one_sentence(
     with pytest.raises(UserError) as caught:
         intervene(lens, task, **arguments)  # type: ignore[arg-type]
     assert str(caught.value).startswith(sentence)
+
+
+@pytest.mark.parametrize(
+    ("of_numpy", "of_python"),
+    [
+        ({"kind": "scale", "value": np.float32(0.5)}, {"kind": "scale", "value": 0.5}),
+        ({"kind": "add", "value": np.int64(20)}, {"kind": "add", "value": 20.0}),
+        (
+            {"kind": "clamp", "value": [np.float64(0.5), np.int32(1)]},
+            {"kind": "clamp", "value": (0.5, 1.0)},
+        ),
+        (
+            {"kind": "add", "value": 20, "positions": np.int64(-1)},
+            {"kind": "add", "value": 20, "positions": -1},
+        ),
+        (
+            {"kind": "resample", "seed": np.int64(3)},
+            {"kind": "resample", "seed": 3},
+        ),
+    ],
+)
+def test_numbers_of_numpy_are_numbers(
+    lens: Lens, task: Task, of_numpy: dict[str, Any], of_python: dict[str, Any]
+) -> None:
+    found = intervene(lens, task, [NAME], prompts=np.array(CHOSEN), **of_numpy)  # type: ignore[arg-type]
+    expected = intervene(lens, task, NAME, prompts=CHOSEN, **of_python)
+    pd.testing.assert_frame_equal(found, expected)
+    assert not np.allclose(found["margin_before"], found["margin_after"])
+
+
+def test_a_direction_may_still_be_learnt(lens: Lens, task: Task) -> None:
+    direction = lens["3-res-mini"].W_dec[FEATURE].clone()
+    plain = intervene(lens, task, direction=direction, site="3-res-mini", prompts=CHOSEN)
+    learnt = direction.clone().requires_grad_()
+    found = intervene(lens, task, direction=learnt, site="3-res-mini", prompts=CHOSEN)
+    pd.testing.assert_frame_equal(found, plain)
+    half = intervene(
+        lens, task, direction=learnt.to(torch.bfloat16), site="3-res-mini", prompts=CHOSEN
+    )
+    np.testing.assert_allclose(half["margin_after"], plain["margin_after"], atol=0.1)
 
 
 def test_features_that_fire_nowhere_are_refused(lens: Lens, task: Task) -> None:

@@ -27,8 +27,8 @@ from faultlens.audit.interventions.edited import Edited, Setting, edit_at
 from faultlens.audit.interventions.effects import settled
 from faultlens.audit.interventions.nulls import margin_gap, null_of
 from faultlens.audit.interventions.roles import Roles
-from faultlens.audit.running import TaskTokens
 from faultlens.audit.steps import Effect, Intervention
+from faultlens.audit.task_tokens import TaskTokens
 from faultlens.audit.verdicts import is_cause
 from faultlens.models.adapter import adapter_for
 from faultlens.models.dictionary import Convention, Dictionary, Relu
@@ -234,12 +234,12 @@ def test_a_null_is_proven_only_by_an_assay_that_sees(
     margin, _, _ = Assay.of(model, SITE, tokens, np.arange(60)).measure(None)
     gap = margin_gap(margin, FAILED)
     assert gap > 1
-    need = replace(bystander.necessity, prompts=29)  # the least number whose bound is 0.10
+    need = replace(bystander.necessity, could_turn=29)  # the least number whose bound is 0.10
     assert null_of(need, gap, 0.5, 29).proven
     assert not null_of(need, gap, 0.49, 29).proven
     assert not null_of(need, gap, None, 0).proven
     assert null_of(need, gap, None, 0).assay_sees is None
-    assert not null_of(replace(need, prompts=28), gap, 1.0, 28).proven
+    assert not null_of(replace(need, could_turn=28), gap, 1.0, 28).proven
     assert not null_of(replace(need, turned=1), gap, 1.0, 29).proven
     few, many = null_of(need, gap, 0.5, 29), null_of(replace(need, turned=1), gap, 0.5, 29)
     assert (few.few_restored, many.few_restored) == (True, False)
@@ -294,7 +294,7 @@ def test_controls_fire_there_and_push_as_hard(trials: Trials) -> None:
     change = trials.bench.change(edited, assay, assay.values)
     norm = change.norm(dim=-1)
     controls = Controls(trials.dictionary, codes, features, trials.success_means, 0)
-    found = torch.cat(list(controls.changes(assay, change, assay.values)))
+    found = torch.cat(list(controls.changes(assay, change, assay.values, 0)))
     assert len(found) == CONTROLS
     sizes = found.norm(dim=-1)
     assert (sizes[:, norm == 0] == 0).all()

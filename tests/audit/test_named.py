@@ -14,10 +14,11 @@ from faultlens.audit.counterfactuals import run_counterfactuals
 from faultlens.audit.from_task import audit_task
 from faultlens.audit.ledger import ledger
 from faultlens.audit.named import read_suspects
-from faultlens.audit.outcomes import resolve_rule
-from faultlens.audit.running import right_answer, run_task, tokenize
+from faultlens.audit.outcomes import resolve_rule, right_answer
+from faultlens.audit.running import run_task
 from faultlens.audit.steps import NamedTrial, SelectedLevel, Selection
 from faultlens.audit.study import AuditConfig
+from faultlens.audit.task_tokens import tokenize
 from faultlens.corpus.answers import Answers
 from faultlens.corpus.task import Task
 from faultlens.errors import UserError

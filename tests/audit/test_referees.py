@@ -24,7 +24,7 @@ from faultlens.audit.interventions.assay import Assay
 from faultlens.audit.interventions.controls import Edited
 from faultlens.audit.interventions.roles import Roles
 from faultlens.audit.interventions.trials import Trials
-from faultlens.audit.running import tokenize
+from faultlens.audit.task_tokens import tokenize
 from faultlens.corpus.task import Prompt, Task
 from faultlens.models import hub
 from faultlens.models.dictionary import Dictionary

@@ -17,25 +17,20 @@ import torch
 from families import save_family
 
 import faultlens as fl
+from faultlens.audit.answer_scores import AnswerScore, answer_scores
+from faultlens.audit.interventions import Assay
 from faultlens.audit.outcomes import exact_word, first_token
 from faultlens.audit.prompt_table import prompt_table
-from faultlens.audit.running import (
-    NEW_TOKENS,
-    AnswerScore,
-    TaskTokens,
-    answer_scores,
-    decode,
-    run_task,
-    token_warnings,
-    tokenize,
-)
+from faultlens.audit.running import run_task
 from faultlens.audit.steps import PromptOutcome
+from faultlens.audit.task_tokens import NEW_TOKENS, TaskTokens, token_warnings, tokenize
 from faultlens.cli.run import Findings, write_run
 from faultlens.corpus.task import Prompt, Task
 from faultlens.errors import UserError
 from faultlens.features.lens import Lens
 from faultlens.models.load import load_model
 from faultlens.models.model import Model
+from faultlens.models.sites import Site
 from faultlens.runs.folder import Manifest
 
 EXACT = 2e-4  # nats: the same sums, in another order
@@ -88,14 +83,17 @@ def test_ragged_prompts_decoded_together_are_as_each_by_itself(family: str, tmp_
     assert float((found.first_logits - logits).abs().max()) < EXACT
 
 
-def test_mini_decodes_as_hugging_face_does(model: Model) -> None:
+def test_mini_decodes_as_hugging_face_does(lens: Lens) -> None:
+    model = lens.model
     task = fl.tasks.induction(n=70, seed=3)  # more than one batch
-    rows = tokenize(task, model).rows
+    tokens = tokenize(task, model)
+    rows = tokens.rows
     assert len({len(row) for row in rows}) > 3
     some = rows[::7]
     assert model.generate(some, NEW_TOKENS) == one_by_one(model, some)
     told: list[int] = []
-    texts = decode(model, rows, told.append)
+    outcomes = run_task(lens, task, tokens, exact_word, told.append)
+    texts = [outcome.generated for outcome in outcomes]
     assert texts[::7] == [model.tokenizer.decode(ids) for ids in one_by_one(model, some)]
     assert sum(told) == 70
 
@@ -275,9 +273,13 @@ def test_any_accepted_answer_is_a_success(lens: Lens) -> None:
     outcomes = run_task(lens, task, tokenize(task, lens.model), exact_word)
     assert [outcome.success for outcome in outcomes] == [True, False, True]
     assert [outcome.target for outcome in outcomes] == ["Mary", "Anna", "Mary"]
-    # The logits stay the target's, whatever was given.
-    assert outcomes[0].margin == pytest.approx(outcomes[1].margin, abs=EXACT)
-    assert outcomes[0].margin != pytest.approx(outcomes[2].margin, abs=EXACT)
+    # The margin is of the strongest right answer; the probability stays the target's.
+    assert outcomes[0].margin == pytest.approx(outcomes[2].margin, abs=EXACT)
+    assert outcomes[1].margin < 0 < outcomes[0].margin
+    assert outcomes[0].target_log_probability == pytest.approx(
+        outcomes[1].target_log_probability, abs=EXACT
+    )
+    assert outcomes[0].target_log_probability < outcomes[2].target_log_probability - 1
 
 
 # --- the table ----------------------------------------------------------------------------------
@@ -326,3 +328,38 @@ def test_a_run_folder_holds_the_table(tmp_path: Path, lens: Lens) -> None:
     assert (table["target_log_probability"] < 0).all()
     assert table["success"].sum() == 12 - audit.failures
     assert pyarrow.parquet.read_schema(path).field("margin").type == "double"
+
+
+def test_the_margin_is_of_whichever_right_answer_is_strongest(lens: Lens) -> None:
+    model, task = lens.model, fl.tasks.agreement(n=40, seed=1)
+    tokens = tokenize(task, model)
+    assert any(prompt.accepted for prompt in task.prompts)
+    outcomes = run_task(lens, task, tokens, exact_word)
+    assay = Assay.of(model, Site(3, "resid_pre"), tokens, np.arange(40))
+    margin, _, right = assay.measure(None)
+    another = 0
+    for i, prompt in enumerate(task.prompts):
+        row = torch.tensor([tokens.rows[i]])
+        logits = model.network(row).logits[0, -1]
+        ids = [model.ids(prompt.separator + answer)[0] for answer in prompt.answers]
+        others = [token for token in range(len(logits)) if token not in ids]
+        expected = float(logits[ids].max() - logits[others].max())
+        assert margin[i] == pytest.approx(expected, abs=1e-4)
+        assert outcomes[i].margin == pytest.approx(expected, abs=1e-4)
+        assert right[i] == (int(logits.argmax()) in ids)
+        another += int(logits[ids].argmax()) != 0
+    assert another > 5, "an accepted answer is often stronger than the target"
+
+
+def test_an_accepted_answer_counts_where_the_target_is_scored(lens: Lens) -> None:
+    """After what target and foil share; not where it parts before, or goes on as the foil does."""
+    prompt = Prompt(
+        "Mary gave the keys to", "the landlord", "the clerk",
+        accepted=("the tenant", "the clerk here", "Tom"),
+    )  # fmt: skip
+    tokens = tokenize(Task("one", (prompt,)), lens.model)
+    target, foil, tenant = (
+        lens.model.ids(f" the {word}")[1] for word in ("landlord", "clerk", "tenant")
+    )
+    assert len({target, foil, tenant}) == 3
+    assert tokens.right(np.array([0])).tolist() == [[target, tenant]]

@@ -10,7 +10,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import faultlens as fl
-from faultlens.audit.running import tokenize
 from faultlens.audit.swaps import (
     Swapped,
     aligned,
@@ -19,6 +18,7 @@ from faultlens.audit.swaps import (
     reversed_partners,
     swap_level,
 )
+from faultlens.audit.task_tokens import tokenize
 from faultlens.corpus.task import Prompt, Task
 from faultlens.models.model import Model
 

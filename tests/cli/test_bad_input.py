@@ -268,13 +268,18 @@ def test_seeds_that_say_nothing_of_other_prompts(
     assert list(tmp_path.iterdir()) == []
 
 
-def test_seeds_of_prompts_that_are_as_they_are(
-    capsys: pytest.CaptureFixture[str], tmp_path: Path
+@pytest.mark.parametrize(
+    "option", [("--seeds", "0,1"), ("-n", "300"), ("--task-seed", "0"), ("-n", "5")]
+)
+def test_options_of_prompts_that_are_as_they_are(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, option: tuple[str, str]
 ) -> None:
     path = tmp_path / "mine.jsonl"
     path.write_text(json.dumps({"prompt": "Ann met", "target": "Bob"}))
-    message = refused(capsys, "audit", path, "--seeds", "0,1", "--out", tmp_path / "run")
-    assert message == (f"--seeds goes with a built-in task: the prompts of {path} are as they are")
+    message = refused(capsys, "audit", path, *option, "--out", tmp_path / "run")
+    assert message == (
+        f"{option[0]} goes with a built-in task: the prompts of {path} are as they are"
+    )
     assert [p.name for p in tmp_path.iterdir()] == ["mine.jsonl"]
 
 

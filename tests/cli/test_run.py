@@ -109,7 +109,10 @@ def test_the_same_command_gives_the_same_numbers(demo: tuple[Path, str], tmp_pat
 
 def test_an_audit_of_prompts_from_a_file(tmp_path: Path) -> None:
     lines = [
-        {"prompt": f"{a} and {b} met at the park. {b} gave the map to", "target": a, "foil": b}
+        {
+            "prompt": f"{a} and {b} met at the park. {b} gave the map to", "target": a, "foil": b,
+            "author": "me",
+        }
         for a in ("Mary", "Tom", "Anna", "Paul") for b in ("Susan", "Kevin", "Lucy", "Ben")
     ]  # fmt: skip
     path = tmp_path / "mine.jsonl"
@@ -119,6 +122,10 @@ def test_an_audit_of_prompts_from_a_file(tmp_path: Path) -> None:
     )
     audit = json.loads((tmp_path / "run" / "audit.json").read_text())
     assert audit["n"] == 16
+    assert audit["warnings"][0] == (
+        "author: nothing is made of these columns of the task; what describes a prompt belongs "
+        "under 'factors'"
+    )
     assert "Audit of mine" in done.stdout
     again = subprocess.run(
         [*FAULTLENS, "audit", str(path), "--out", "run"],

@@ -96,6 +96,28 @@ def test_factors_are_nested_or_flat_or_those_that_are_named(tmp_path: Path) -> N
     assert read_answers(tmp_path / "a.csv").task.factors == {"object": ["a"]}
 
 
+@pytest.mark.parametrize("suffix", ["jsonl", "csv", "parquet"])
+def test_further_answers_may_be_accepted(tmp_path: Path, suffix: str) -> None:
+    rows = [{**ROW, "object": "a", "accepted": ["Anna", " Annie "]}] * 2
+    if suffix == "csv":
+        rows = [{**row, "accepted": json.dumps(row["accepted"])} for row in rows]
+    answers = read_answers(write(tmp_path / f"a.{suffix}", rows))
+    assert [p.accepted for p in answers.task.prompts] == [("Anna", "Annie")] * 2
+    assert list(answers.task.factors) == ["object"]
+    with pytest.raises(UserError, match='record 1: target and foil are both "Anna"'):
+        Answers.from_records([{**ROW, "foil": "Anna", "accepted": np.array(["Anna"])}])
+    with pytest.raises(UserError, match="'accepted' is \"Anna\", expected a list of texts"):
+        Answers.from_records([{**ROW, "accepted": "Anna"}])
+
+
+def test_a_column_misspelt_is_no_factor() -> None:
+    for name in ("Success", "sucess", "foils", "Factors"):
+        with pytest.raises(UserError, match=f"record 1 has no '.*' but '{name}', which seems to"):
+            Answers.from_records([{**ROW, name: "1"}])
+    named = Answers.from_records([{**ROW, "foils": "1"}], factors=["foils"])
+    assert named.task.factors == {"foils": ["1"]}
+
+
 @pytest.mark.parametrize(
     ("value", "success"),
     [(True, True), (0, False), (1.0, True), ("False", False), (" YES ", True), ("0.0", False)],

@@ -10,8 +10,7 @@ from pathlib import Path
 import pytest
 
 import faultlens as fl
-from faultlens.audit.outcomes import exact_word
-from faultlens.audit.running import right_answer
+from faultlens.audit.outcomes import exact_word, right_answer
 from faultlens.cli.audit import audit as audit_command
 from faultlens.corpus import task as registry
 from faultlens.corpus import tasks
@@ -106,6 +105,50 @@ def test_a_prompt_that_cannot_be_meant_is_refused(
 ) -> None:
     with pytest.raises(UserError, match=message):
         read_task(write(tmp_path, record))
+
+
+@pytest.mark.parametrize(
+    ("written", "meant"),
+    [
+        ("Foil", "foil"),
+        ("foil ", "foil"),
+        ("foils", "foil"),
+        ("fator", "factors"),
+        ("factor", "factors"),
+        ("FACTORS", "factors"),
+        ("seperator", "separator"),
+        ("accept", "accepted"),
+    ],
+)
+def test_a_field_misspelt_is_refused(tmp_path: Path, written: str, meant: str) -> None:
+    good = {"prompt": "a", "target": "b"}
+    with pytest.raises(UserError) as caught:
+        read_task(write(tmp_path, good, {**good, written: "c"}))
+    assert str(caught.value) == (
+        f"{tmp_path / 'task.jsonl'} line 2 has no {meant!r} but {written!r}, which seems to be "
+        f"that misspelt: rename it to {meant}, or to what is less like it if it is something else"
+    )
+
+
+def test_a_field_that_is_needed_may_be_misspelt_too(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="line 1 has no 'prompt' but 'Promt', which seems to be"):
+        read_task(write(tmp_path, {"Promt": "a", "target": "b"}))
+
+
+OTHERS = (
+    "prompt_id", "foil_2", "foil2", "my_factors", "id", "source", "fold", "actor", "subject", "",
+    "time", "5", "date", "file", "split", "Target",
+)  # fmt: skip
+
+
+def test_what_else_is_known_of_a_prompt_is_left_out_and_told(tmp_path: Path) -> None:
+    """`Target` beside `target` is no misspelling: what it would be is there."""
+    good = {"prompt": "a", "target": "b"}
+    others = dict.fromkeys(OTHERS, "x")
+    task = read_task(write(tmp_path, {**good, **others}, {**good, "more": 1}))
+    assert task.unused == (*OTHERS, "more")
+    assert task.prompts == (Prompt("a", "b"),) * 2
+    assert read_task(write(tmp_path, good)).unused == ()
 
 
 def test_all_prompts_have_the_same_factors() -> None:

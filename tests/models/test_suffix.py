@@ -61,3 +61,30 @@ def test_a_cached_pass_reads_what_the_model_reads(model: Model) -> None:
     cached = CachedPass.of(model, ROWS, sites)
     for site, value in model.read(cached.ids, sites).items():
         assert_close(cached.values[site], value, rtol=1e-5, atol=1e-5)
+
+
+def test_the_last_mlp_computes_only_what_is_read(model: Model) -> None:
+    ids, rows = model.pad(ROWS), torch.arange(3)
+    whole = model.logits(ids)
+    assert_close(model.logits(ids, at=LAST), whole[rows, LAST], rtol=1e-5, atol=1e-5)
+    tap = model.adapter.tap(model.network, Site(model.n_layers - 1, "mlp_in"))
+    assert tap is not None
+    seen: list[torch.Size] = []
+    handle = tap.module.register_forward_hook(lambda *called: seen.append(called[2].shape))
+    model.logits(ids, at=LAST)
+    handle.remove()
+    assert seen == [torch.Size([3, 1, model.d_model])]
+
+
+@pytest.mark.parametrize("point", ["mlp_in", "mlp_out", "resid_post"])
+def test_an_edit_that_looks_at_the_last_mlp_sees_every_position(model: Model, point: str) -> None:
+    ids, site = model.pad(ROWS), Site(model.n_layers - 1, point)
+    seen = []
+
+    def edit(x: Tensor) -> Tensor:
+        seen.append(x.clone())
+        return x + 0.1 * x.mean(dim=1, keepdim=True)
+
+    found = model.logits(ids, at=LAST, edits={site: edit})
+    assert_close(seen[0], model.read(ids, [site])[site], rtol=1e-5, atol=1e-5)
+    assert_close(found, model.logits(ids, edits={site: edit})[torch.arange(3), LAST])

@@ -80,7 +80,10 @@ def test_both_effects_stand_side_by_side_with_their_controls() -> None:
         "Beyond controls": ["+0.84 nats [0.52, 1.17]", "−0.611 nats [−0.882, −0.334]"],
         "p": ["0.005", "0.0101"],
         "p after Holm": ["0.03", "0.0404"],
-        "First token turns": ["10 right, 23.8% controls 2.1%", "6 wrong, 12.5% controls 1.33%"],
+        "First token turns": [
+            "10 of 42 right, 23.8% controls 2.1%",
+            "6 of 48 wrong, 12.5% controls 1.33%",
+        ],
         "Turned beyond controls": ["+21.7 points [9.52%, 35.1%]", "+11.2 points [3.13%, 20.8%]"],
         "Logit over the foil's": ["+0.77 nats", "−0.54 nats"],
     }
@@ -469,7 +472,7 @@ def test_a_cause_is_told_as_one() -> None:
     assert isinstance(verdict, Callout) and verdict.tone == "good"
     assert verdict.title == "4-res-mini/91 and 11 alike: CAUSE"
     table = captioned(audit_samples.cause(), TRIALS, "4-res-mini/91 and 11 alike: the two tests")
-    assert "28 right, 66.7% controls 2.1%" in [row[1] for row in rows(table)]
+    assert "28 of 42 right, 66.7% controls 2.1%" in [row[1] for row in rows(table)]
 
 
 def naming(*trials: NamedTrial) -> Audit:

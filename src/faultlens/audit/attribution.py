@@ -30,8 +30,8 @@ from faultlens.audit.changes import (
     sampled,
 )
 from faultlens.audit.mean_gradient import MeanGradient
-from faultlens.audit.running import TaskTokens, by_length
 from faultlens.audit.steps import Attributed, SiteAttribution
+from faultlens.audit.task_tokens import TaskTokens, by_length
 from faultlens.models.dictionary import Dictionary
 from faultlens.models.model import Model
 from faultlens.progress import Tick

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from scipy.sparse import csr_matrix, hstack
 
-from faultlens.audit.running import BATCH, TaskTokens
+from faultlens.audit.task_tokens import BATCH, TaskTokens
 from faultlens.features.encode import encode
 from faultlens.features.lens import Lens
 from faultlens.features.pooling import Pooling, pool

@@ -5,10 +5,10 @@ the dictionary leaves as it is (its bias, what centring takes off), the features
 D_f is the feature's direction in the site's units: `W_dec[f]`, times the token's scale where the
 dictionary normalises each token by itself.
 
-The answer's margin here is `m = logit(target) − logit(c)`, where c is the strongest other token of
-the untouched run, and stays that token. Not the foil: a task need not have one, and a model that
-fails seldom says it. Frozen, because a gradient needs one smooth function, and which other token is
-strongest changes on the way.
+The answer's margin here is `m = logit(t) − logit(c)`, where t is the strongest right token of the
+untouched run and c its strongest other one, and both stay those tokens. Not the foil: a task need
+not have one, and a model that fails seldom says it. Frozen, because a gradient needs one smooth
+function, and which token is strongest changes on the way.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import embedding_bag
 
-from faultlens.audit.running import TaskTokens
+from faultlens.audit.task_tokens import TaskTokens
 from faultlens.features.encode import encode
 from faultlens.models.dictionary import Dictionary
 from faultlens.models.model import Model, Restart
@@ -34,7 +34,8 @@ class Caught:
     Attributes:
         ids: `[prompts, positions]`, padded on the right.
         last: where the answer is read, `[prompts]`.
-        target: the token of the right answer, `[prompts]`.
+        right: the tokens that are right, `[prompts, right]`: see `TaskTokens.right`.
+        target: the strongest right token of the untouched run, `[prompts]`.
         competitor: the strongest other token of the untouched run, `[prompts]`.
         margin: m, untouched, `[prompts]`: here the margin over whatever other token is strongest.
         values: of the site, `[prompts, positions, d]`.
@@ -53,6 +54,7 @@ class Caught:
     dictionary: Dictionary
     ids: Tensor
     last: Tensor
+    right: Tensor
     target: Tensor
     competitor: Tensor
     margin: Tensor
@@ -76,7 +78,7 @@ class Caught:
         rows = [tokens.scored[i] for i in prompts]
         ids = model.pad(rows)
         last = torch.tensor([len(row) - 1 for row in rows], device=ids.device)
-        target = torch.from_numpy(tokens.target[prompts]).to(ids.device)
+        right = torch.from_numpy(tokens.right(prompts)).to(ids.device)
         entry = Site(dictionary.target.layer, "resid_pre")
         sites = sorted({dictionary.site, dictionary.target, entry}, key=lambda s: s.depth)
         read = model.read(ids, sites)
@@ -85,9 +87,8 @@ class Caught:
         with torch.enable_grad():
             edits = {dictionary.target: lambda x: leaf}
             logits = model.logits(ids, at=last, edits=edits, restart=restart)
-            others = logits.detach().clone()
-            others[row, target] = -torch.inf
-            competitor = others.argmax(dim=-1)
+            target = right[row, logits.gather(1, right).argmax(dim=-1)]
+            competitor = logits.scatter(1, right, -torch.inf).argmax(dim=-1)
             margin = logits[row, target] - logits[row, competitor]
             (gradient,) = torch.autograd.grad(margin.sum(), leaf)
         position = torch.arange(ids.shape[1], device=ids.device)
@@ -104,13 +105,13 @@ class Caught:
         if dictionary.site_out is None:  # a transcoder's output is not scaled back
             scale = scale * dictionary.normalisation.scale(dictionary.centred(x)).flatten()
         return cls(
-            model, dictionary, ids, last, target, competitor, margin.detach(),
+            model, dictionary, ids, last, right, target, competitor, margin.detach(),
             read[dictionary.target], gradient[after_bos], restart, after_bos.nonzero(), base,
             value - base - said * scale[:, None], scale, token, feature, activation,
         )  # fmt: skip
 
     def margins(self, values: Tensor, prompts: Tensor | None = None) -> tuple[Tensor, Tensor]:
-        """m, and the margin over whatever other token is then strongest, of a site's values.
+        """m, and the margin of whatever right and other token are then strongest.
 
         Gradients flow where `values [prompts, positions, d]` ask for them.
 
@@ -129,10 +130,10 @@ class Caught:
             restart=Restart(self.restart.layer, self.restart.residual[chosen]),
         )
         row = torch.arange(len(logits), device=logits.device)
-        right = logits[row, self.target[chosen]]
-        others = logits.detach().clone()
-        others[row, self.target[chosen]] = -torch.inf
-        return right - logits[row, self.competitor[chosen]], right - others.max(dim=-1).values
+        smooth = logits[row, self.target[chosen]] - logits[row, self.competitor[chosen]]
+        right, now = self.right[chosen], logits.detach()
+        others = now.scatter(1, right, -torch.inf).amax(dim=-1)
+        return smooth, now.gather(1, right).amax(dim=-1) - others
 
     def gradient_at(self, values: Tensor, prompts: Tensor | None = None) -> Tensor:
         """∂m/∂x at other values of the site, in their shape `[prompts, positions, d]`."""

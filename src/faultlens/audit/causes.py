@@ -26,7 +26,6 @@ from faultlens.audit.interventions.effects import settled
 from faultlens.audit.interventions.nulls import margin_gap, null_of
 from faultlens.audit.interventions.roles import Roles
 from faultlens.audit.interventions.trials import LEAST_PROMPTS
-from faultlens.audit.running import TaskTokens
 from faultlens.audit.steps import (
     Attributed,
     Counterfactuals,
@@ -36,6 +35,7 @@ from faultlens.audit.steps import (
     Selection,
     SiteAttribution,
 )
+from faultlens.audit.task_tokens import TaskTokens
 from faultlens.corpus.task import Task
 from faultlens.errors import UserError
 from faultlens.features.lens import Lens

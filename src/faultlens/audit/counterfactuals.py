@@ -13,12 +13,13 @@ import numpy as np
 import torch
 from scipy.stats import binomtest
 
+from faultlens.audit.answer_scores import answer_scores
 from faultlens.audit.interventions.decoding import Succeeds
 from faultlens.audit.patching import Patching
-from faultlens.audit.running import NEW_TOKENS, TaskTokens, answer_scores, by_length
 from faultlens.audit.steps import Counterfactual, Counterfactuals, Interval, Patch, Selection
 from faultlens.audit.swaps import Swapped as Swapped
 from faultlens.audit.swaps import swap_level
+from faultlens.audit.task_tokens import NEW_TOKENS, TaskTokens, by_length
 from faultlens.corpus.task import Task
 from faultlens.features.lens import Lens
 from faultlens.models.dictionary import Dictionary

@@ -10,13 +10,14 @@ import numpy as np
 from faultlens.audit.baseline_inputs import residual_and_random
 from faultlens.audit.causes import Court
 from faultlens.audit.named import read_suspects
-from faultlens.audit.outcomes import DEFAULT_RULE, Rule, check_targets, resolve_rule
+from faultlens.audit.outcomes import DEFAULT_RULE, Rule, check_targets, resolve_rule, right_answer
 from faultlens.audit.replication import with_replication
 from faultlens.audit.result import Audit
 from faultlens.audit.robustness import Corpus, robustness
-from faultlens.audit.running import right_answer, run_task, token_warnings, tokenize
+from faultlens.audit.running import run_task
 from faultlens.audit.steps import PromptOutcome
 from faultlens.audit.study import ALPHA, AuditConfig, Observed, audit_outcomes
+from faultlens.audit.task_tokens import token_warnings, tokenize
 from faultlens.corpus.task import Task
 from faultlens.errors import UserError
 from faultlens.features.lens import Lens
@@ -166,7 +167,19 @@ def _audited(
     found = audit_outcomes(observed, config, progress, kept)
     if named and not found.named:
         found = replace(found, named=court.none_tried(found.verdict))
-    return replace(found, warnings=[*token_warnings(task, tokens), *found.warnings]), tables
+    return replace(
+        found, warnings=[*_task_warnings(task), *token_warnings(task, tokens), *found.warnings]
+    ), tables
+
+
+def _task_warnings(task: Task) -> list[str]:
+    """What a reader should know of how the task was read."""
+    if not task.unused:
+        return []
+    return [
+        f"{', '.join(task.unused)}: nothing is made of these columns of the task; what describes a "
+        "prompt belongs under 'factors'"
+    ]
 
 
 def _check(lens: Lens, task: Task, rule: str) -> None:

@@ -3,29 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
-from torch import Tensor
 
+from faultlens.audit.asked import (
+    Direction,
+    Value,
+    checked_positions,
+    checked_prompts,
+    checked_quantities,
+    checked_setting,
+)
 from faultlens.audit.interventions.bench import Bench
 from faultlens.audit.interventions.codes import Codes
 from faultlens.audit.interventions.decoding import decoded
-from faultlens.audit.interventions.direction import dictionary_along
 from faultlens.audit.interventions.edited import Edited, Kind, Setting, edit_at
 from faultlens.audit.interventions.roles import Roles, tokens_of_factor
-from faultlens.audit.named import read_features
-from faultlens.audit.outcomes import DEFAULT_RULE, Rule, check_targets, resolve_rule
-from faultlens.audit.running import TaskTokens, right_answer, tokenize
+from faultlens.audit.outcomes import DEFAULT_RULE, Rule, check_targets, resolve_rule, right_answer
+from faultlens.audit.task_tokens import TaskTokens, tokenize
 from faultlens.corpus.task import Task
 from faultlens.errors import UserError
 from faultlens.features.lens import Lens
 from faultlens.models.dictionary import Dictionary
-from faultlens.models.sites import Site
-
-AMONG = ("all", "successes", "failures")
-Value = float | tuple[float, float] | str | None
 
 
 def intervene(
@@ -37,7 +38,7 @@ def intervene(
     value: Value = None,
     positions: str | int | None = None,
     prompts: Sequence[int] | None = None,
-    direction: np.ndarray | Tensor | Sequence[float] | None = None,
+    direction: Direction | None = None,
     site: str | None = None,
     rule: str | Rule = DEFAULT_RULE,
     seed: int = 0,
@@ -73,22 +74,20 @@ def intervene(
     Returns:
         a row a prompt, in the order of `prompts`, which are the index: `prompt`, `target`, `foil`;
         `edited`, how many of its tokens are; then, each with `_before` and `_after`: `margin`, the
-        target's logit over the largest other's, and `difference`, over the foil's (missing where
-        there is none), in nats, where target and foil part ways; `generated`, up to eight tokens;
-        `success`.
+        largest logit of a right answer over the largest other, and `difference`, the target's over
+        the foil's (missing where there is none), in nats, where target and foil part ways;
+        `generated`, up to eight tokens; `success`.
 
     Raises:
         UserError: features, a site, a kind, a value, positions or prompts that are not there or do
             not go together; or features that fire nowhere in these prompts.
     """
-    dictionary, members = _quantities(lens, features, direction, site)
-    chosen = _prompts(task, prompts)
+    dictionary, members = checked_quantities(lens, features, direction, site)
+    chosen = checked_prompts(task, prompts)
     rule_name, succeeds = resolve_rule(rule)
     check_targets(task, rule_name)
-    if positions is None:
-        positions = "firing" if direction is None else "all"
-    if direction is not None and positions == "firing":
-        raise UserError("a direction does not fire: expected positions all, last, a factor, or -1")
+    positions = checked_positions(task, positions, fires=direction is None)
+    setting = checked_setting(kind, value, seed)
     tokens = tokenize(task, lens.model)
     roles = Roles.of(lens.model, task, tokens)
     bench = Bench(lens.model, dictionary, tokens, Codes.of(lens.model, dictionary, tokens, roles))
@@ -99,15 +98,18 @@ def intervene(
         return [_Answer(t, right is not None) for t, right in zip(texts, given, strict=True)]
 
     everyone = np.arange(len(task))
-    needed = everyone if value in AMONG[1:] else chosen
+    drawn_from = value if isinstance(value, str) else "all"
+    needed = chosen if drawn_from == "all" else everyone
     before = dict(zip(needed.tolist(), answers(decoded(bench, None, needed), needed), strict=True))
     among = everyone
-    if value in AMONG[1:]:
+    if drawn_from != "all":
         right = np.array([before[i].success for i in everyone.tolist()])
-        among = np.flatnonzero(right if value == "successes" else ~right)
+        among = np.flatnonzero(right if drawn_from == "successes" else ~right)
         if not len(among):
-            raise UserError(f"the task has no {value} to draw the {kind} from: expected value all")
-    setting = _setting(kind, value, among, seed)
+            raise UserError(
+                f"the task has no {drawn_from} to draw the {kind} from: expected value all"
+            )
+    setting = replace(setting, among=among)
     edited = _edit(bench, task, members, chosen, setting, positions)
     if not len(edited.rows):
         raise UserError(_nothing_edited(dictionary, members, positions, len(chosen)))
@@ -146,70 +148,6 @@ def _nats(difference: np.ndarray) -> pd.api.extensions.ExtensionArray:
     return pd.array([None if np.isnan(x) else float(x) for x in difference], dtype="Float64")
 
 
-def _quantities(
-    lens: Lens,
-    features: str | Sequence[str],
-    direction: np.ndarray | Tensor | Sequence[float] | None,
-    site: str | None,
-) -> tuple[Dictionary, list[int]]:
-    """The dictionary, and what of it is changed."""
-    text = features if isinstance(features, str) else "+".join(features)
-    if (direction is None) == (not text):
-        raise UserError(
-            "expected features (3-res-mini/808) or a direction, not both and not neither"
-        )
-    if direction is None:
-        if site is not None:
-            raise UserError(f"site {site!r} goes with a direction: features say their own")
-        name, members = read_features(text, lens)
-        return lens[name], members
-    if site is None:
-        raise UserError("a direction needs its site, e.g. site='blocks.3.hook_resid_pre'")
-    known = [d for d in lens.dictionaries if d.name == site]
-    at = known[0].site if known else Site.parse(site)
-    return dictionary_along(lens.model, at, np.asarray(direction, dtype=np.float32)), [0]
-
-
-def _prompts(task: Task, prompts: Sequence[int] | None) -> np.ndarray:
-    """Indices of prompts, all different and there."""
-    if prompts is None:
-        return np.arange(len(task))
-    chosen = [int(i) for i in prompts]
-    wrong = [i for i in chosen if not 0 <= i < len(task)]
-    if wrong or not chosen or len(set(chosen)) < len(chosen):
-        raise UserError(
-            f"prompts {wrong or chosen}: expected one or more different indices from 0 to "
-            f"{len(task) - 1}"
-        )
-    return np.array(chosen)
-
-
-def _setting(kind: Kind, value: Value, among: np.ndarray, seed: int) -> Setting:
-    """The kind with its value, checked."""
-    number = isinstance(value, int | float) and bool(np.isfinite(value))
-    if kind == "zero" and value is None:
-        return Setting(kind)
-    if kind in ("scale", "add") and number:
-        return Setting(kind, amount=float(value))  # type: ignore[arg-type]
-    if kind == "clamp" and number:
-        return Setting(kind, bounds=(float(value), float(value)))  # type: ignore[arg-type]
-    if kind == "clamp" and isinstance(value, tuple) and len(value) == 2 and value[0] <= value[1]:
-        return Setting(kind, bounds=(float(value[0]), float(value[1])))
-    if kind in ("mean", "resample") and (value is None or value in AMONG):
-        return Setting(kind, among=among, seed=seed)
-    wanted = {
-        "zero": "no value",
-        "scale": "a number, e.g. 0.5",
-        "add": "a number, e.g. 4.0",
-        "clamp": "a number, or (lowest, highest)",
-        "mean": f"one of {', '.join(AMONG)}",
-        "resample": f"one of {', '.join(AMONG)}",
-    }
-    if kind not in wanted:
-        raise UserError(f"kind {kind!r}: expected one of {', '.join(wanted)}")
-    raise UserError(f"value {value!r} of kind {kind}: expected {wanted[kind]}")
-
-
 def _edit(
     bench: Bench,
     task: Task,
@@ -245,17 +183,12 @@ def _edit(
 
 def _numbered(tokens: TaskTokens, prompt: int, place: int) -> np.ndarray:
     """The token that many places from the end of the prompt, where there is one after BOS."""
-    if place >= 0:
-        raise UserError(f"positions {place}: expected a number from the end, -1 is the last token")
     at = len(tokens.rows[prompt]) + place
     return np.array([at] if at > 0 else [], dtype=int)
 
 
 def _of_factor(bench: Bench, task: Task, prompt: int, factor: str) -> np.ndarray:
     """The tokens of the prompt's level of a factor."""
-    if factor not in task.factors:
-        known = ", ".join(["firing", "all", "last", *task.factors])
-        raise UserError(f"positions {factor!r}: expected one of {known}, or a number such as -1")
     return tokens_of_factor(
         bench.model, task.prompts[prompt], factor, len(bench.tokens.rows[prompt]) - 1
     )

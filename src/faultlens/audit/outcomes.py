@@ -7,7 +7,7 @@ from collections.abc import Callable
 from importlib.metadata import entry_points
 
 from faultlens.audit.steps import SCORED_WRONG
-from faultlens.corpus.task import Task
+from faultlens.corpus.task import Prompt, Task
 from faultlens.errors import UserError
 
 PUNCTUATION = ".,!?;:"
@@ -97,9 +97,14 @@ def resolve_rule(rule: str | Rule) -> tuple[str, Rule]:
 
     Packages add rules by an entry point in the group `faultlens.outcome_rules`.
 
-    Raises UserError, naming those there are, for an unknown name.
+    Raises UserError, naming those there are, for an unknown name, and for what is no function.
     """
     if not isinstance(rule, str):
+        if not callable(rule):
+            raise UserError(
+                f"outcome rule {rule!r}: expected one of {', '.join(RULES)}, or a function "
+                "(generated, target) -> bool"
+            )
         return getattr(rule, "__name__", type(rule).__name__), rule
     if rule not in RULES:
         for entry in entry_points(group="faultlens.outcome_rules", name=rule):
@@ -107,6 +112,16 @@ def resolve_rule(rule: str | Rule) -> tuple[str, Rule]:
     if rule not in RULES:
         raise UserError(f"unknown outcome rule {rule!r}: expected one of {', '.join(RULES)}")
     return rule, RULES[rule]
+
+
+def right_answer(prompt: Prompt, generated: str, succeeds: Rule) -> str | None:
+    """Which of a prompt's right answers a continuation gives under a rule; None if it gives none.
+
+    >>> year = Prompt("from 1742 to 17", "43", foil="42", accepted=("44", "45"), separator="")
+    >>> right_answer(year, "45.", lambda generated, target: generated.startswith(target))
+    '45'
+    """
+    return next((answer for answer in prompt.answers if succeeds(generated, answer)), None)
 
 
 def kind_of(

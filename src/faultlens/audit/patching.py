@@ -21,9 +21,9 @@ import torch
 from torch import Tensor
 
 from faultlens.audit.interventions.assay import Assay
-from faultlens.audit.running import TaskTokens
 from faultlens.audit.steps import Interval, Patch
 from faultlens.audit.swaps import Swapped, reversed_partners
+from faultlens.audit.task_tokens import TaskTokens
 from faultlens.features.encode import TILE
 from faultlens.models.dictionary import Dictionary
 from faultlens.models.model import Model

@@ -20,7 +20,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from faultlens.audit.running import NEW_TOKENS, TaskTokens, tokenize
+from faultlens.audit.task_tokens import NEW_TOKENS, TaskTokens, tokenize
 from faultlens.corpus.task import Prompt, Task
 from faultlens.models.model import Model
 

@@ -227,14 +227,14 @@ def _shown(done: Intervention) -> str:
     if done.necessity.shown:
         words.append(
             f"taking it away moves the answer by {_size(done.necessity)} and restores "
-            f"{done.necessity.turned_share:.0%} of {done.necessity.prompts} failures (controls "
+            f"{done.necessity.turned_share:.0%} of {done.necessity.able} failures (controls "
             f"{done.necessity.control_turned_share:.0%})"
         )
     enough = done.sufficiency
     if enough is not None and enough.shown:
         words.append(
             f"bringing it in moves the answer by {_size(enough)} and breaks "
-            f"{enough.turned_share:.0%} of {enough.prompts} successes (controls "
+            f"{enough.turned_share:.0%} of {enough.able} successes (controls "
             f"{enough.control_turned_share:.0%})"
         )
     return "; ".join(words)

@@ -123,6 +123,8 @@ def audit(
     for option, value in brought.items():
         if task is not None and value:
             raise UserError(f"{option} goes with --outcomes: a task that is run is read by itself")
+    if task is not None and _is_file(task):
+        _check_as_it_is(context, task)
     if outcomes is not None:
         from faultlens.cli.brought import only_brought
 
@@ -159,6 +161,16 @@ def audit(
     finish(out, manifest, found, overwrite, json)
 
 
+def _check_as_it_is(context: typer.Context, name: str) -> None:
+    """Raises UserError for an option that says which prompts to make, beside a file of prompts."""
+    for parameter, option in (("n", "-n"), ("task_seed", "--task-seed"), ("seeds", "--seeds")):
+        source = context.get_parameter_source(parameter)
+        if source is not None and source.name == "COMMANDLINE":
+            raise UserError(
+                f"{option} goes with a built-in task: the prompts of {name} are as they are"
+            )
+
+
 def _seeds(seeds: str | None, task_seed: int | None) -> list[int] | None:
     """The seeds of `--seeds`; None without it."""
     if seeds is None:
@@ -187,8 +199,6 @@ def _audit_task(
     from faultlens.features.store import ActivationStore
 
     n = options["n"]
-    if seeds is not None and _is_file(name):
-        raise UserError(f"--seeds goes with a built-in task: the prompts of {name} are as they are")
     prompts = _task(name, n, options["task_seed"] if seeds is None else seeds[0])
     manifest.inputs["task"] = {"name": prompts.name, "digest": prompts.digest}
     lens = open_lens(options, bars)

@@ -14,11 +14,19 @@ import numpy as np
 from pandas import isna
 from pandas.api.types import is_scalar
 
-from faultlens.corpus.records import Placed, read_records, shown, text_field, whole_text
-from faultlens.corpus.task import Prompt, Task
+from faultlens.corpus.records import (
+    Placed,
+    check_spelling,
+    read_records,
+    shown,
+    text_field,
+    whole_text,
+)
+from faultlens.corpus.task import FIELDS as OF_A_PROMPT
+from faultlens.corpus.task import Prompt, Task, accepted_field
 from faultlens.errors import UserError
 
-FIELDS = ("prompt", "target", "generated", "foil", "success", "factors")
+FIELDS = (*OF_A_PROMPT, "generated", "success")
 INDEX = ("", "__index_level_0__")  # a frame's index, as pandas writes it to CSV and Parquet
 TRUE, FALSE = ("true", "1", "1.0", "yes"), ("false", "0", "0.0", "no")
 
@@ -73,8 +81,9 @@ class Answers:
 def read_answers(path: Path, factors: Sequence[str] | None = None) -> Answers:
     """Read a table of outcomes: JSONL, CSV, TSV or Parquet.
 
-    A row has `prompt` and `target`, `generated` or `success` or both, perhaps `foil` and `factors`
-    (an object, factor name to level). In tables without a `factors` column every further column is
+    A row has `prompt` and `target`, `generated` or `success` or both, perhaps `foil`, `accepted` (a
+    list of further answers that are right) and `factors` (an object, factor name to level); a cell
+    of CSV or TSV holds either as JSON. In tables without a `factors` column every further column is
     a factor, but a frame's index is not. What is null or NaN is absent; in CSV and TSV an empty
     cell is, except under `generated`, where it is an empty continuation.
 
@@ -122,20 +131,32 @@ def _collected(name: str, rows: Iterable[Placed], factors: Sequence[str] | None)
 
 
 def _prompt(where: str, record: dict[str, Any], names: Sequence[str] | None) -> Prompt:
+    on_purpose = names or ()
+    check_spelling(where, {k: v for k, v in record.items() if k not in on_purpose}, FIELDS)
     target = text_field(where, record, "target").strip()
     foil = text_field(where, record, "foil").strip() if "foil" in record else None
-    if foil == target:
-        raise UserError(f"{where}: target and foil are both {shown(target)}")
-    return Prompt(text_field(where, record, "prompt"), target, foil, _factors(where, record, names))
+    accepted = accepted_field(where, {**record, "accepted": _nested(record, "accepted", [])})
+    if foil in (target, *accepted):
+        raise UserError(f"{where}: target and foil are both {shown(foil)}")
+    text, factors = text_field(where, record, "prompt"), _factors(where, record, names)
+    return Prompt(text, target, foil, factors, accepted)
+
+
+def _nested(record: dict[str, Any], field: str, default: Any) -> Any:
+    """A field that is an object or a list, or the text of one, as a cell of CSV holds it."""
+    value = record.get(field, default)
+    if isinstance(value, np.ndarray):  # Parquet's lists, read through pandas
+        return value.tolist()
+    if not isinstance(value, str):
+        return value
+    try:
+        return json.loads(value)
+    except (ValueError, RecursionError):
+        return value
 
 
 def _factors(where: str, record: dict[str, Any], names: Sequence[str] | None) -> dict[str, str]:
-    nested = record.get("factors", {})
-    if isinstance(nested, str):  # a CSV cell may hold JSON
-        try:
-            nested = json.loads(nested)
-        except (ValueError, RecursionError):
-            nested = None
+    nested = _nested(record, "factors", {})
     if not isinstance(nested, dict):
         raise UserError(f"{where}: 'factors' is {shown(record['factors'])}, expected an object")
     flat = {k: v for k, v in record.items() if k not in (*FIELDS, *INDEX)}

@@ -5,12 +5,14 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
 from faultlens.errors import UserError
 
+MISSPELT = 0.8  # how alike a misspelt name is to the right one
 SUFFIXES = (".jsonl", ".ndjson", ".json", ".csv", ".tsv", ".parquet")
 
 Placed = tuple[str, dict[str, Any]]
@@ -114,6 +116,26 @@ def whole_text(where: str, field: str, text: str) -> str:
             f"{where}: {field!r} holds half of a character (a lone surrogate) at {error.start}"
         ) from error
     return text
+
+
+def check_spelling(where: str, record: dict[str, Any], known: Collection[str]) -> None:
+    """Raises UserError for a field that seems to be a known one, misspelt, and so would be lost.
+
+    It is one word with the same first letter, at least four fifths alike (`difflib`'s ratio) when
+    case is left aside, and the known field is not there. Names of several words, or with digits
+    (`prompt_id`, `foil_2`), are taken as what else is known of the row.
+    """
+    missing = [field for field in known if field not in record]
+    for name in record:
+        word = str(name).strip().casefold()
+        if name in known or not word.isalpha():
+            continue
+        like = [field for field in missing if field[0] == word[0]]
+        for meant in get_close_matches(word, like, n=1, cutoff=MISSPELT):
+            raise UserError(
+                f"{where} has no {meant!r} but {str(name)!r}, which seems to be that misspelt: "
+                f"rename it to {meant}, or to what is less like it if it is something else"
+            )
 
 
 def label_field(where: str, record: dict[str, Any], field: str) -> str:

@@ -11,8 +11,11 @@ from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any, TypeVar
 
-from faultlens.corpus.records import read_records, shown, text_field
+from faultlens.corpus.records import check_spelling, read_records, shown, text_field
 from faultlens.errors import UserError
+
+FIELDS = ("prompt", "target", "foil", "factors", "accepted", "separator")
+"""What a line of a task's file may say of a prompt."""
 
 
 @dataclass(frozen=True)
@@ -69,10 +72,15 @@ class Prompt:
 
 @dataclass(frozen=True)
 class Task:
-    """Prompts under a name; all of them have the same factors."""
+    """Prompts under a name; all of them have the same factors.
+
+    Attributes:
+        unused: the columns of its file that are none of `FIELDS`: nothing is made of them.
+    """
 
     name: str
     prompts: tuple[Prompt, ...]
+    unused: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if not self.prompts:
@@ -106,14 +114,19 @@ def read_task(path: Path) -> Task:
     """Read a task from JSONL, one prompt a line.
 
     A line is `{"prompt", "target", "foil"?, "factors"?: {name: level}, "accepted"?: [answer],
-    "separator"?}`, the fields of `Prompt`.
+    "separator"?}`, the fields of `Prompt`. Other columns are left out, and named in `unused`.
 
-    Raises UserError naming the file and line for anything that is not as expected.
+    Raises UserError naming the file and line for anything that is not as expected, a field that
+    seems to be misspelt among it.
     """
-    return Task(path.stem, tuple(_prompt(where, record) for where, record in read_records(path)))
+    records = list(read_records(path))
+    prompts = tuple(_prompt(where, record) for where, record in records)
+    others = dict.fromkeys(name for _, record in records for name in record if name not in FIELDS)
+    return Task(path.stem, prompts, tuple(others))
 
 
 def _prompt(where: str, record: dict[str, Any]) -> Prompt:
+    check_spelling(where, record, FIELDS)
     factors = record.get("factors", {})
     if not isinstance(factors, dict):
         raise UserError(f"{where}: 'factors' is {shown(factors)}, expected an object")
@@ -121,14 +134,7 @@ def _prompt(where: str, record: dict[str, Any]) -> Prompt:
     foil = None
     if record.get("foil") is not None:
         foil = text_field(where, record, "foil").strip()
-    accepted = record.get("accepted", [])
-    if not isinstance(accepted, list) or not all(
-        isinstance(a, str) and a.strip() for a in accepted
-    ):
-        raise UserError(
-            f"{where}: 'accepted' is {shown(accepted)}, expected a list of texts that are not empty"
-        )
-    right = tuple(answer.strip() for answer in accepted)
+    right = accepted_field(where, record)
     if foil is not None and foil in (target, *right):
         raise UserError(f"{where}: target and foil are both {shown(foil)}")
     separator = record.get("separator", " ")
@@ -139,6 +145,18 @@ def _prompt(where: str, record: dict[str, Any]) -> Prompt:
         )
     levels = {str(name): _level(where, name, level) for name, level in factors.items()}
     return Prompt(text, target, foil, levels, right, separator)
+
+
+def accepted_field(where: str, record: dict[str, Any]) -> tuple[str, ...]:
+    """The further answers that a record accepts. Raises UserError for anything but texts."""
+    accepted = record.get("accepted", [])
+    if not isinstance(accepted, list) or not all(
+        isinstance(a, str) and a.strip() for a in accepted
+    ):
+        raise UserError(
+            f"{where}: 'accepted' is {shown(accepted)}, expected a list of texts that are not empty"
+        )
+    return tuple(answer.strip() for answer in accepted)
 
 
 def _level(where: str, name: str, level: Any) -> str:

@@ -7,7 +7,7 @@ placed and never ran is an error, for silence would pass for a measurement.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -20,6 +20,7 @@ from faultlens.models.adapter import Adapter
 from faultlens.models.gelu import fused_gelu
 from faultlens.models.hooks import Edit as Edit
 from faultlens.models.hooks import place
+from faultlens.models.narrowing import narrowed
 from faultlens.models.sites import Site
 
 
@@ -193,24 +194,59 @@ class Model:
     ) -> Tensor:
         """Logits in float32, `[batch, positions, vocabulary]`; with `at`, `[chosen, vocabulary]`.
 
+        The arguments are those of `hidden`.
+        """
+        return self.unembed(self.hidden(ids, at=at, edits=edits, restart=restart, cache=cache))
+
+    def hidden(
+        self,
+        ids: Tensor,
+        *,
+        at: Tensor | None = None,
+        edits: Mapping[Site, Edit] | None = None,
+        restart: Restart | None = None,
+        cache: Any = None,
+    ) -> Tensor:
+        """What the unembedding reads, in the model's precision, `[batch, positions, d]`.
+
         Args:
             ids: right-padded token ids, `[batch, positions]`.
             at: for each row the position whose next-token logits are wanted, `[batch]`; or which
-                positions, a mask `[batch, positions]`.
+                positions, a mask `[batch, positions]`. The result is then `[chosen, d]`.
             edits: changes to the values at sites, applied during the pass.
             restart: skip the blocks before a layer, using its cached residual.
             cache: keys and values of the columns before `ids` (see `suffix`); taken over.
         """
         kept = {"use_cache": False} if cache is None else {"past_key_values": cache}
-        with self.edited(edits or {}), self._restarted(restart), self._fused():
-            hidden = self.network.base_model(input_ids=ids, **kept).last_hidden_state
+        with (
+            self.edited(edits or {}),
+            self._restarted(restart),
+            self._fused(),
+            self._narrowed(at, edits or {}),
+        ):
+            hidden: Tensor = self.network.base_model(input_ids=ids, **kept).last_hidden_state
         if at is not None and at.dtype == torch.bool:
             hidden = hidden[at]
         elif at is not None:
             hidden = hidden[torch.arange(len(ids), device=hidden.device), at]
-        logits: Tensor = self.network.get_output_embeddings()(hidden).float()
+        return hidden
+
+    def unembed(self, hidden: Tensor, tokens: Tensor | None = None) -> Tensor:
+        """Logits in float32, `[..., vocabulary]`, or only those of `tokens`, ascending ids."""
+        head = self.network.get_output_embeddings()
+        if tokens is None:
+            logits: Tensor = head(hidden).float()
+        else:
+            bias = None if head.bias is None else head.bias[tokens]
+            logits = nn.functional.linear(hidden, head.weight[tokens], bias).float()
         cap = getattr(self._config, "final_logit_softcapping", None)  # Gemma 2
         return logits if cap is None else torch.tanh(logits / cap) * cap
+
+    @cached_property
+    def unembedding_norms(self) -> Tensor:
+        """How far a hidden state's move by 1 can move each token's logit, `[vocabulary]`."""
+        norms: Tensor = self.network.get_output_embeddings().weight.detach().float().norm(dim=1)
+        return norms
 
     def generate(
         self,
@@ -247,7 +283,7 @@ class Model:
                 first.append(logits.float())
             return logits
 
-        with self.edited(edits or {}):
+        with self.edited(edits or {}), self._fused():
             out = self.network.generate(
                 ids.to(self.device),
                 attention_mask=mask.to(self.device),
@@ -330,6 +366,17 @@ class Model:
 
     def _fused(self) -> AbstractContextManager[None]:
         return fused_gelu(self.adapter.blocks(self.network))
+
+    def _narrowed(
+        self, at: Tensor | None, edits: Mapping[Site, Edit]
+    ) -> AbstractContextManager[None]:
+        """The last MLP only at positions `at`, one a row, unless an edit looks at it or behind."""
+        last = self.n_layers - 1
+        tap = self.adapter.tap(self.network, Site(last, "mlp_in"))
+        behind = any(site.depth > Site(last, "resid_mid").depth for site in edits)
+        if at is None or at.dtype == torch.bool or tap is None or tap.side != "input" or behind:
+            return nullcontext()
+        return narrowed(tap.module, at)
 
     @contextmanager
     def _restarted(self, restart: Restart | None) -> Iterator[None]:

@@ -27,12 +27,14 @@ class CachedPass:
     Attributes:
         ids: right-padded token ids, `[batch, positions]`.
         values: at the sites asked for, float32 `[batch, positions, d]` each.
+        hidden: what the unembedding reads, in the model's precision, `[batch, positions, d]`.
         cache: transformers' key-value cache of the whole pass; never handed to another pass.
     """
 
     model: Model
     ids: Tensor
     values: Mapping[Site, Tensor]
+    hidden: Tensor
     cache: Any
 
     @classmethod
@@ -53,8 +55,22 @@ class CachedPass:
 
         cache = DynamicCache()  # of full layers: a window's would drop columns that a cut needs
         with model.edited({site: keep(site) for site in sites}):
-            model.network.base_model(input_ids=ids, past_key_values=cache, use_cache=True)
-        return cls(model, ids, values, cache)
+            found = model.network.base_model(input_ids=ids, past_key_values=cache, use_cache=True)
+        return cls(model, ids, values, found.last_hidden_state, cache)
+
+    def some(self, rows: Tensor, columns: int) -> CachedPass:
+        """The same pass of some of its rows, `[rows]`, and only their first columns."""
+        layers = []
+        for kept in self.cache.layers:
+            cut = copy.copy(kept)
+            cut.keys, cut.values = kept.keys[rows, :, :columns], kept.values[rows, :, :columns]
+            layers.append(cut)
+        cache = copy.copy(self.cache)
+        cache.layers = layers
+        values = {site: value[rows, :columns] for site, value in self.values.items()}
+        return CachedPass(
+            self.model, self.ids[rows, :columns], values, self.hidden[rows, :columns], cache
+        )
 
     def suffix(self, layer: int, start: int, copies: int = 1) -> Suffix:
         """What comes from block `layer` and column `start` on, for `copies` copies of the batch.
@@ -94,8 +110,8 @@ class Suffix:
     start: int
     layers: Sequence[Any]
 
-    def logits(self, at: Tensor, edits: Mapping[Site, Edit] | None = None) -> Tensor:
-        """Next-token logits after column `at` of each row, float32 `[rows, vocabulary]`.
+    def hidden(self, at: Tensor, edits: Mapping[Site, Edit] | None = None) -> Tensor:
+        """What the unembedding reads after column `at` of each row, `[rows, d]`.
 
         `at` counts columns of the whole prompt; edits see the columns from `start` on.
         """
@@ -104,9 +120,13 @@ class Suffix:
         cache = DynamicCache()
         if self.layers:
             cache.layers = [copy.copy(kept) for kept in self.layers]
-        return self.model.logits(
+        return self.model.hidden(
             self.ids, at=at - self.start, edits=edits, restart=self.restart, cache=cache
         )
+
+    def logits(self, at: Tensor, edits: Mapping[Site, Edit] | None = None) -> Tensor:
+        """Next-token logits there, float32 `[rows, vocabulary]`."""
+        return self.model.unembed(self.hidden(at, edits))
 
 
 def _columns(kept: Any, start: int, copies: int) -> Any:

@@ -61,7 +61,7 @@ def _effect(effect: Effect) -> str:
     p = effect.p_value if effect.p_holm is None else effect.p_holm
     return (
         f"{effect.claim} {signed(effect.adjusted)} nats, p {p_value(p)}, "
-        f"{effect.turned} of {effect.prompts:,} {TURNED[effect.claim]}"
+        f"{effect.turned} of {effect.able:,} {TURNED[effect.claim]}"
     )
 
 

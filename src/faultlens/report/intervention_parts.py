@@ -151,7 +151,8 @@ def _effect_cells(effect: Effect) -> list[Cell | str]:
         p_value(effect.p_value),
         NOT_DONE if effect.p_holm is None else p_value(effect.p_holm),
         Cell(
-            f"{effect.turned:,} {TURNED[effect.claim]}, {share(effect.turned_share)}",
+            f"{effect.turned:,} of {effect.able:,} {TURNED[effect.claim]}, "
+            f"{share(effect.turned_share)}",
             f"controls {share(effect.control_turned_share)}",
         ),
         Cell(
@@ -188,7 +189,7 @@ def _null(name: str, done: Intervention) -> list[Part]:
         ],
         [
             Cell("Next to no failure is restored", marked=null.few_restored),
-            f"{effect.turned:,} of {effect.prompts:,}, at most {share(null.restoration_high)}",
+            f"{effect.turned:,} of {effect.able:,}, at most {share(null.restoration_high)}",
             f"at most {share(null.restoration_bound)} (one-sided 95% bound)",
             "met" if null.few_restored else "not met",
         ],
@@ -298,7 +299,7 @@ def _effect_sentence(effect: Effect) -> str:
     return (
         f"{CLAIMS[effect.claim]} moves the answer by {signed(effect.adjusted)} nats "
         f"{interval(effect.low, effect.high)} beyond {counted(effect.controls, 'control')} (p"
-        f"{after} {p_value(p)}) and turns {effect.turned:,} of {effect.prompts:,} "
+        f"{after} {p_value(p)}) and turns {effect.turned:,} of {effect.able:,} "
         f"{TURNED[effect.claim]} (controls {share(effect.control_turned_share)}), "
         f"{effect.claim} {'shown' if effect.shown else 'not shown'}"
     )

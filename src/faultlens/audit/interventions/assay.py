@@ -2,39 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from faultlens.audit.running import TaskTokens
+from faultlens.audit.interventions.answers import Answers, Readout
+from faultlens.audit.task_tokens import TaskTokens
 from faultlens.models.model import Model
 from faultlens.models.sites import Site
 from faultlens.models.suffix import CachedPass, Suffix
 
 PASS_TOKENS = 1024  # run together in one pass of several changes
-GROUP = 16  # prompts cached together
-
-
-@dataclass(frozen=True, eq=False)
-class Answers:
-    """What the model answers, `[…, prompts]` each.
-
-    Attributes:
-        margin: `logit(target) − the largest other logit`.
-        difference: `logit(target) − logit(foil)`; NaN where there is no foil.
-    """
-
-    margin: np.ndarray
-    difference: np.ndarray
-
-    @property
-    def right(self) -> np.ndarray:
-        """Whether the target's token is the likeliest."""
-        right: np.ndarray = self.margin > 0
-        return right
+SPARE = 1.1  # columns that a group of prompts runs, over those that its prompts need
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,6 +26,7 @@ class Assay:
     Attributes:
         prompts: their indices in the task.
         last: the position of each prompt's last scored token, `[prompts]`.
+        readout: of the answers after it.
         editable: real positions after BOS, boolean `[prompts, positions]`.
     """
 
@@ -52,8 +35,7 @@ class Assay:
     prompts: np.ndarray
     cached: CachedPass
     last: Tensor
-    target: Tensor
-    foil: Tensor
+    readout: Readout
     editable: Tensor
     _kept: dict[tuple[int, int], Suffix] = field(default_factory=dict, repr=False)
 
@@ -66,16 +48,23 @@ class Assay:
         device = cached.ids.device
         last = torch.from_numpy(tokens.last[prompts]).to(device)
         position = torch.arange(cached.ids.shape[1], device=device)
-        return cls(
+        readout = Readout(
             model,
-            site,
-            prompts,
-            cached,
-            last,
-            torch.from_numpy(tokens.target[prompts]).to(device),
+            torch.from_numpy(tokens.right(prompts)).to(device),
             torch.from_numpy(tokens.foil[prompts]).to(device),
-            (position > 0) & (position <= last[:, None]),
+            cached.hidden[torch.arange(len(prompts), device=device), last],
         )
+        editable = (position > 0) & (position <= last[:, None])
+        return cls(model, site, prompts, cached, last, readout, editable)
+
+    def some(self, places: Sequence[int]) -> Assay:
+        """The same of some of its prompts, by their places in it; nothing is run again."""
+        rows = torch.tensor(places, device=self.last.device)
+        columns = int(self.last[rows].max()) + 1
+        return Assay(
+            self.model, self.site, self.prompts[places], self.cached.some(rows, columns),
+            self.last[rows], self.readout.some(rows), self.editable[rows, :columns],
+        )  # fmt: skip
 
     @property
     def values(self) -> Tensor:
@@ -87,31 +76,32 @@ class Assay:
 
         `change [prompts, positions, d]` is added to the site's values; None: nothing is.
         """
-        found = self.measure_all(
-            (torch.zeros_like(self.values) if change is None else change)[None]
-        )
+        if change is None:
+            change = torch.zeros_like(self.values)
+        start = self.start(change)
+        found = self.measure_all(change[None, :, start:], start)
         return found.margin[0], found.difference[0], found.right[0]
 
+    def start(self, change: Tensor) -> int:
+        """The first column that must be run for a change `[prompts, positions, d]`."""
+        columns = torch.nonzero((change != 0).any(dim=-1).any(dim=0)).flatten()
+        last = int(self.last.min())
+        return min(int(columns[0]), last) if len(columns) else last
+
     @torch.no_grad()
-    def measure_all(self, changes: Tensor) -> Answers:
-        """The answers after each of several changes, `[changes, prompts, positions, d]`."""
-        columns = torch.nonzero((changes != 0).any(dim=-1).any(dim=0).any(dim=0)).flatten()
-        first = int(columns[0]) if len(columns) else int(self.last.min())
-        start = min(first, int(self.last.min()))
+    def measure_all(self, changes: Tensor, start: int = 0) -> Answers:
+        """The answers after each of several changes of the columns from `start` on.
+
+        Args:
+            changes: `[changes, prompts, positions − start, d]`.
+            start: at most the position of any prompt's last scored token.
+        """
         copies = changes.shape[0]
-        suffix = self._suffix(start, copies)
-        push = changes[:, :, start:].flatten(0, 1)
-        logits = suffix.logits(self.last.repeat(copies), {self.site: lambda x: x + push})
-        target = self.target.repeat(copies)[:, None]
-        foil = self.foil.repeat(copies)[:, None]
-        right = logits.gather(1, target)
-        wrong = logits.gather(1, foil.clamp(min=0)).masked_fill(foil < 0, torch.nan)
-        other = logits.scatter_(1, target, -torch.inf).amax(dim=1, keepdim=True)
-        shape = (copies, len(self.prompts))
-        return Answers(
-            (right - other).reshape(shape).cpu().numpy(),
-            (right - wrong).reshape(shape).cpu().numpy(),
+        push = changes.flatten(0, 1)
+        hidden = self._suffix(start, copies).hidden(
+            self.last.repeat(copies), {self.site: lambda x: x + push}
         )
+        return self.readout.answers(hidden.reshape(copies, len(self.prompts), -1))
 
     def _suffix(self, start: int, copies: int) -> Suffix:
         """The last one is kept: many changes that begin at one column come one after the other."""
@@ -126,14 +116,29 @@ class Assay:
         return max(1, PASS_TOKENS // (len(self.prompts) * columns))
 
 
-def assays(
-    model: Model, site: Site, tokens: TaskTokens, prompts: np.ndarray, first: np.ndarray
-) -> Iterator[Assay]:
-    """The prompts in groups that have few columns to run: by first edited position, then length.
+def groups(first: np.ndarray, last: np.ndarray, several: int) -> Iterator[np.ndarray]:
+    """Places of prompts that are best run together, each once: they need about the same columns.
+
+    A group grows while it fits one pass with all its changes, or while it runs at most a tenth more
+    columns than its prompts need.
 
     Args:
-        first: each prompt's first edited position, `[prompts]`.
+        first: the first column that each prompt needs, `[prompts]`.
+        last: the last one.
+        several: changes that each prompt will be run under.
+
+    >>> [g.tolist() for g in groups(np.array([3, 1, 3]), np.array([4, 9, 4]), 400)]
+    [[1], [0, 2]]
     """
-    order = prompts[np.lexsort((tokens.last[prompts], first))]
-    for start in range(0, len(order), GROUP):
-        yield Assay.of(model, site, tokens, order[start : start + GROUP])
+    order = np.lexsort((last, first))
+    begin, needed = 0, 0
+    for end, place in enumerate(order):
+        mine = last[place] - first[place] + 1
+        columns = last[order[begin : end + 1]].max() - first[order[begin]] + 1
+        run = columns * (end - begin + 1)
+        if end > begin and run > SPARE * (needed + mine) and run * several > PASS_TOKENS:
+            yield order[begin:end]
+            begin, needed = end, 0
+        needed += mine
+    if len(order):
+        yield order[begin:]

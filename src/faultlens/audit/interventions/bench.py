@@ -7,20 +7,22 @@ The change keeps the error term: at the edited tokens the dictionary's target si
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from faultlens.audit.interventions.assay import Assay, assays
+from faultlens.audit.interventions.assay import Assay, groups
 from faultlens.audit.interventions.codes import Codes
 from faultlens.audit.interventions.edited import Edited
-from faultlens.audit.running import TaskTokens
+from faultlens.audit.task_tokens import TaskTokens
 from faultlens.models.dictionary import Dictionary
 from faultlens.models.model import Model
 
 NEVER = 10**6  # the first edited position of a prompt that is not edited
+TOGETHER = 32  # prompts cached in one pass: as many as a decisive test has
+KEPT = 2  # such passes that are kept: one class's necessity and sufficiency
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,6 +38,7 @@ class Bench:
     dictionary: Dictionary
     tokens: TaskTokens
     codes: Codes
+    _assays: dict[tuple[int, ...], Assay] = field(default_factory=dict, repr=False)
 
     def answers(self, edited: Edited, prompts: np.ndarray) -> tuple[np.ndarray, ...]:
         """Margin and difference before, then after a change, `[prompts]` each.
@@ -51,13 +54,31 @@ class Bench:
             found[:, here] = [*before, *after]
         return tuple(found)
 
-    def assays(self, edited: Edited, prompts: np.ndarray) -> Iterator[Assay]:
-        """The prompts cached in groups, for a change at the edited tokens."""
-        starts = self.codes.starts
+    def assays(self, edited: Edited, prompts: np.ndarray, several: int = 1) -> Iterator[Assay]:
+        """The prompts in groups, cached, for a change at the edited tokens.
+
+        Args:
+            several: changes that will be measured at these tokens.
+        """
+        starts, last = self.codes.starts, self.tokens.last
         of = np.searchsorted(starts, edited.rows, side="right") - 1
         at = edited.rows - starts[of]
         first = np.array([at[of == prompt].min(initial=NEVER) for prompt in prompts])
-        return assays(self.model, self.dictionary.target, self.tokens, prompts, first)
+        first = np.minimum(first, last[prompts])
+        for begin in range(0, len(prompts), TOGETHER):
+            part = slice(begin, begin + TOGETHER)
+            whole = self._whole(prompts[part])
+            for places in groups(first[part], last[prompts[part]], several):
+                yield whole.some(places.tolist())
+
+    def _whole(self, prompts: np.ndarray) -> Assay:
+        """Some prompts cached together; the last ones asked for are kept."""
+        key = tuple(prompts.tolist())
+        if key not in self._assays:
+            while len(self._assays) >= KEPT:
+                del self._assays[next(iter(self._assays))]
+            self._assays[key] = Assay.of(self.model, self.dictionary.target, self.tokens, prompts)
+        return self._assays[key]
 
     def inputs(self, assay: Assay) -> Tensor:
         """What the dictionary reads in the prompts of an assay, `[prompts, positions, d_in]`."""

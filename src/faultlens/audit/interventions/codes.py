@@ -10,7 +10,7 @@ import torch
 from scipy.sparse import csr_matrix, vstack
 
 from faultlens.audit.interventions.roles import Roles
-from faultlens.audit.running import BATCH, TaskTokens
+from faultlens.audit.task_tokens import BATCH, TaskTokens
 from faultlens.features.encode import encode
 from faultlens.models.dictionary import Dictionary
 from faultlens.models.model import Model

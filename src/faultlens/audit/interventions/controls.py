@@ -78,42 +78,44 @@ class Controls:
     seed: int
     n: int = CONTROLS
 
-    def changes(self, assay: Assay, change: Tensor, inputs: Tensor) -> Iterator[Tensor]:
+    def changes(self, assay: Assay, change: Tensor, inputs: Tensor, start: int) -> Iterator[Tensor]:
         """All controls' changes for one group of prompts, several at once.
 
         Args:
             assay: the prompts.
             change: the class's change, `[prompts, positions, d]`.
             inputs: what the dictionary reads there, `[prompts, positions, d_in]`.
+            start: the first column that is run.
 
         Yields:
-            `[changes, prompts, positions, d]`; first the features, then the directions.
+            `[changes, prompts, positions − start, d]`; first the features, then the directions.
         """
-        norm = change.norm(dim=-1, keepdim=True)
-        columns = torch.nonzero((norm > 0).any(dim=0).flatten()).flatten()
-        start = int(columns[0]) if len(columns) else change.shape[1] - 1
+        norm = change[:, start:].norm(dim=-1, keepdim=True)
         several = assay.together(start)
-        for at in range(0, len(self.features), several):
-            yield self._of_features(assay, norm, inputs, self.features[at : at + several])
+        if self.features:
+            steps = self._steps(assay, norm, start)
+            for at in range(0, len(self.features), several):
+                part = slice(at, at + several)
+                yield self._raised(inputs[:, start:], steps[..., part], self.features[part])
         directions = self._directions(change)
         for at in range(0, len(directions), several):
             yield norm * directions[at : at + several, None, None, :]
 
-    def _of_features(
-        self, assay: Assay, norm: Tensor, inputs: Tensor, features: list[int]
-    ) -> Tensor:
-        positions = norm.shape[1]
-        now = torch.from_numpy(self.codes.padded(assay.prompts, features, positions))
+    def _steps(self, assay: Assay, norm: Tensor, start: int) -> Tensor:
+        """How far each control feature moves, `[prompts, positions − start, features]`."""
+        positions = start + norm.shape[1]
+        now = self.codes.padded(assay.prompts, self.features, positions)
         roles = self.codes.padded_roles(assay.prompts, positions)
-        wanted = torch.from_numpy(self.means[roles][..., features])
-        steps = ((wanted - now).to(norm.device) * (norm > 0)).flatten(0, 1)  # [tokens, features]
-        flat = inputs.flatten(0, 1)
-        return torch.stack(
-            [
-                self.dictionary.raised(flat, steps[:, [i]], [feature]).reshape(*norm.shape[:2], -1)
-                for i, feature in enumerate(features)
-            ]
-        )
+        wanted = self.means[:, self.features][roles]
+        return torch.from_numpy(wanted - now)[:, start:].to(norm.device) * (norm > 0)
+
+    def _raised(self, inputs: Tensor, steps: Tensor, features: list[int]) -> Tensor:
+        flat, moves = inputs.flatten(0, 1), steps.flatten(0, 1)
+        raised = [
+            self.dictionary.raised(flat, moves[:, [i]], [feature])
+            for i, feature in enumerate(features)
+        ]
+        return torch.stack(raised).reshape(len(features), *inputs.shape[:2], -1)
 
     def _directions(self, change: Tensor) -> Tensor:
         generator = torch.Generator().manual_seed(self.seed)

@@ -12,8 +12,8 @@ from torch import Tensor
 
 from faultlens.audit.interventions.bench import Bench
 from faultlens.audit.interventions.edited import Edited, Later
-from faultlens.audit.running import NEW_TOKENS, by_length
 from faultlens.audit.steps import Flips
+from faultlens.audit.task_tokens import NEW_TOKENS, by_length
 from faultlens.models.dictionary import Dictionary
 from faultlens.models.hooks import Edit
 from faultlens.models.sites import Site

@@ -6,7 +6,6 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from faultlens.audit.interventions.controls import CONTROLS as CONTROLS
 from faultlens.audit.steps import Effect
 from faultlens.stats.intervals import bootstrap_mean
 from faultlens.stats.multiplicity import holm
@@ -52,13 +51,18 @@ def effect_of(
     beaten = (
         by_control.mean(axis=1) >= change.mean() if up else by_control.mean(axis=1) <= change.mean()
     )
-    before, after, controls = found.margin > 0, found.changed > 0, found.controls > 0
-    turned = ~before & after if up else before & ~after
-    control_turned = ~before & controls if up else before & ~controls
-    beyond = turned - control_turned.mean(axis=0)
+    # What is right already cannot be restored, nor what is wrong be broken: a failure may begin as
+    # the target does, and go wrong later.
+    able = found.margin <= 0 if up else found.margin > 0
+    after, controls = found.changed[able] > 0, found.controls[:, able] > 0
+    turned, control_turned = after == up, (controls == up).mean(axis=0)
+    turned_low, turned_high = 0.0, 1.0
+    if able.any():
+        turned_low, turned_high = bootstrap_mean(
+            turned - control_turned, np.random.default_rng(seed)
+        )
     low, high = bootstrap_mean(adjusted, np.random.default_rng(seed))
     low_90, high_90 = bootstrap_mean(adjusted, np.random.default_rng(seed), level=0.9)
-    turned_low, turned_high = bootstrap_mean(beyond, np.random.default_rng(seed))
     return Effect(
         claim=claim,
         kind=kind,
@@ -78,11 +82,12 @@ def effect_of(
         control_features=control_features,
         shown=False,
         turned=int(turned.sum()),
-        turned_share=float(turned.mean()),
-        control_turned_share=float(control_turned.mean()),
+        turned_share=float(turned.mean()) if able.any() else 0.0,
+        control_turned_share=float(control_turned.mean()) if able.any() else 0.0,
         turned_low=turned_low,
         turned_high=turned_high,
         foil_change=None if np.isnan(found.foil).all() else float(np.nanmean(found.foil)),
+        could_turn=int(able.sum()),
     )
 
 

@@ -29,7 +29,8 @@ def null_of(necessity: Effect, gap: float, restored: float | None, patched: int)
     """
     bound = SHARE_OF_GAP * abs(gap)
     # One-sided 95 % is the upper end of the two-sided 90 %.
-    high = clopper_pearson(necessity.turned, necessity.prompts, level=0.9)[1]
+    turned, able = necessity.turned, necessity.able
+    high = clopper_pearson(turned, able, level=0.9)[1] if able else 1.0
     within = -bound <= necessity.low_90 and necessity.high_90 <= bound
     few = high <= MOST_RESTORED
     sees = None if restored is None else restored >= ASSAY_SEES

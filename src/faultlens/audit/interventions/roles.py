@@ -15,7 +15,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from faultlens.audit.running import TaskTokens
+from faultlens.audit.task_tokens import TaskTokens
 from faultlens.corpus.task import Prompt, Task
 from faultlens.models.model import Model
 

@@ -22,8 +22,8 @@ from faultlens.audit.interventions.edited import Edited, Setting, edit_at
 from faultlens.audit.interventions.effects import NECESSITY, SUFFICIENCY, Measured, effect_of
 from faultlens.audit.interventions.roles import Roles
 from faultlens.audit.interventions.variants import WHERE_IT_FIRES, variants
-from faultlens.audit.running import TaskTokens
 from faultlens.audit.steps import Effect, Intervention
+from faultlens.audit.task_tokens import TaskTokens
 from faultlens.models.dictionary import Dictionary
 from faultlens.models.model import Model
 from faultlens.progress import Tick
@@ -200,16 +200,16 @@ class Trials:
         place = {int(prompt): i for i, prompt in enumerate(prompts)}
         margin, changed, foil = (np.zeros(len(prompts)) for _ in range(3))
         by_control = np.zeros((controls, len(prompts)))
-        for assay in self.bench.assays(edited, prompts):
+        for assay in self.bench.assays(edited, prompts, controls):
             here = [place[int(i)] for i in assay.prompts]
             inputs = self.bench.inputs(assay)
             change = self.bench.change(edited, assay, inputs)
             before, before_foil, _ = assay.measure(None)
             after, after_foil, _ = assay.measure(change)
             margin[here], changed[here], foil[here] = before, after, after_foil - before_foil
-            at = 0
-            for several in drawn.changes(assay, change, inputs):
-                found = assay.measure_all(several)
+            at, start = 0, assay.start(change)
+            for several in drawn.changes(assay, change, inputs, start):
+                found = assay.measure_all(several, start)
                 by_control[at : at + len(several), here] = found.margin
                 at += len(several)
                 if progress is not None:

@@ -41,10 +41,9 @@ def variants(trials: Trials, features: Sequence[int], prompts: np.ndarray) -> li
     for kind, setting, positions in ways:
         edited = edit_at(codes, features, prompts, setting, positions)
         margin, _, changed, _ = trials.bench.answers(edited, prompts)
-        turned = (margin <= 0) & (changed > 0)
+        wrong = margin <= 0
+        turned = float((changed[wrong] > 0).mean()) if wrong.any() else 0.0
         change = float((changed - margin).mean())
         scale = setting.amount if setting.kind == "scale" else None
-        found.append(
-            Variant(kind, WORDS[positions], len(prompts), change, float(turned.mean()), scale)
-        )
+        found.append(Variant(kind, WORDS[positions], len(prompts), change, turned, scale))
     return found

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 class Effect:
     """One decisive test: what a change of a class does, against controls.
 
-    Changes are of the margin `logit(target) − strongest other logit` where the answer begins, in
+    Changes are of the margin `strongest right logit − strongest other` where the answer begins, in
     nats, averaged over prompts. An effect counts in the direction of its claim: up for necessity
     (failures recover), down for sufficiency (successes break).
     """
@@ -32,11 +32,17 @@ class Effect:
     control_features: int  # of the controls, other features; the rest are random directions
     shown: bool  # p_holm ≤ alpha and the interval excludes 0, on the side of the claim
     turned: int  # prompts whose first token turns: right for necessity, wrong for sufficiency
-    turned_share: float
+    turned_share: float  # of those whose first token could: it was not so already; 0 of none
     control_turned_share: float
     turned_low: float  # bootstrap over prompts, 95 %, of the share beyond the controls'
     turned_high: float
     foil_change: float | None  # the same change of `logit(target) − logit(foil)`: described
+    could_turn: int | None = None  # prompts whose first token could turn; None: all, in older runs
+
+    @property
+    def able(self) -> int:
+        """How many prompts could turn."""
+        return self.prompts if self.could_turn is None else self.could_turn
 
 
 @dataclass(frozen=True)
@@ -47,7 +53,7 @@ class Variant:
     positions: str
     prompts: int
     change: float  # of the margin, mean over the prompts of the necessity test
-    turned_share: float  # whose first token becomes right
+    turned_share: float  # of those whose first token was wrong, and is right then; 0 of none
     scale: float | None = None  # of the class's own activations; None: changed in another way
 
 

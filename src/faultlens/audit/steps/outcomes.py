@@ -18,7 +18,7 @@ class PromptOutcome:
     success: bool
     kind: str
     logit_difference: float | None  # target − foil
-    margin: float | None = None  # target − the strongest other token
+    margin: float | None = None  # strongest right token − strongest other
     target_log_probability: float | None = None  # nats, of the whole target after the prompt
 
 

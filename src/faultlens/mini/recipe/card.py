@@ -16,7 +16,8 @@ import numpy as np
 from faultlens.api import load
 from faultlens.audit.factors import factor_table
 from faultlens.audit.outcomes import exact_word
-from faultlens.audit.running import decode, tokenize
+from faultlens.audit.running import run_task
+from faultlens.audit.task_tokens import tokenize
 from faultlens.corpus.task import Task
 from faultlens.corpus.tasks.mini_ioi import mini_ioi
 from faultlens.corpus.world import PULLS, pull_on
@@ -154,13 +155,12 @@ class Exam:
 def sit_exam(lens: Lens) -> Exam:
     """Decode the exam's prompts and score them by the exact word."""
     task = mini_ioi(n=EXAM_PROMPTS, seed=EXAM_SEED)
-    generated = decode(lens.model, tokenize(task, lens.model).rows)
-    answers = zip(generated, task.prompts, strict=True)
+    outcomes = run_task(lens, task, tokenize(task, lens.model), exact_word)
     things, places = task.factors["object"], task.factors["place"]
     pulls = [pull_on(thing, place) for thing, place in zip(things, places, strict=True)]
     return Exam(
         task,
-        failed=np.array([not exact_word(text, prompt.target) for text, prompt in answers]),
+        failed=np.array([not outcome.success for outcome in outcomes]),
         pulled=np.array([pull is not None for pull in pulls]),
         ordinary=~np.isin(things, [pull.thing for pull in PULLS]),
     )

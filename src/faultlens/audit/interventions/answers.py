@@ -1,0 +1,127 @@
+"""Answers, read off the last hidden states: exactly, and without the whole vocabulary.
+
+A change moves a prompt's last hidden state by `Δ`, and so no token's logit by more than
+`|w_token| · |Δ|`. A wrong token which that cannot lift to where the strongest wrong one can fall is
+not the strongest after the change, and its logit need not be computed. Small changes, such as most
+controls are, leave a handful of tokens out of fifty thousand.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from faultlens.models.model import Model
+
+SMALL = 4096  # tokens; a vocabulary up to this is always computed whole
+WORTH_IT = 8  # a prompt is read off few tokens if these are at most this part of the vocabulary
+ROUNDING = 1e-5  # of |w| · |hidden|: more than float32 loses in a logit
+
+
+@dataclass(frozen=True, eq=False)
+class Answers:
+    """What the model answers, `[…, prompts]` each.
+
+    Attributes:
+        margin: the largest logit of a right token − the largest other logit.
+        difference: `logit(target) − logit(foil)`; NaN where there is no foil.
+    """
+
+    margin: np.ndarray
+    difference: np.ndarray
+
+    @property
+    def right(self) -> np.ndarray:
+        """Whether a right token is the likeliest."""
+        right: np.ndarray = self.margin > 0
+        return right
+
+
+@dataclass(frozen=True, eq=False)
+class Readout:
+    """Reads some prompts' answers off their last hidden states.
+
+    Attributes:
+        right: the tokens that are right, the target first; as many for each prompt, padded with
+            the target, `[prompts, right]`.
+        foil: `[prompts]`; -1 where there is none.
+        hidden: of the untouched prompts, `[prompts, d]`.
+    """
+
+    model: Model
+    right: Tensor
+    foil: Tensor
+    hidden: Tensor
+
+    @cached_property
+    def logits(self) -> Tensor:
+        """Of the untouched prompts, `[prompts, vocabulary]`."""
+        return self.model.unembed(self.hidden)
+
+    def some(self, places: Tensor) -> Readout:
+        """The same of some of the prompts."""
+        part = Readout(self.model, self.right[places], self.foil[places], self.hidden[places])
+        part.__dict__["logits"] = self.logits[places]
+        return part
+
+    @torch.no_grad()
+    def answers(self, hidden: Tensor) -> Answers:
+        """The answers of hidden states `[copies, prompts, d]`."""
+        margin, difference = hidden.new_empty(2, *hidden.shape[:2], dtype=torch.float32)
+        asked = self._asked(hidden)
+        whole = [prompt for prompt, tokens in enumerate(asked) if tokens is None]
+        if whole:
+            logits = self.model.unembed(hidden[:, whole])
+            margin[:, whole], difference[:, whole] = _compared(
+                logits, self.right[whole], self.foil[whole]
+            )
+        for prompt, tokens in enumerate(asked):
+            if tokens is None:
+                continue
+            foil = self.foil[[prompt]]
+            margin[:, [prompt]], difference[:, [prompt]] = _compared(
+                self.model.unembed(hidden[:, [prompt]], tokens),
+                torch.searchsorted(tokens, self.right[[prompt]]),
+                torch.where(foil < 0, foil, torch.searchsorted(tokens, foil)),
+            )
+        return Answers(margin.cpu().numpy(), difference.cpu().numpy())
+
+    def _asked(self, hidden: Tensor) -> list[Tensor | None]:
+        """By prompt the tokens whose logits are needed, ascending; None: all."""
+        norms = self.model.unembedding_norms
+        if len(norms) <= SMALL or hidden.dtype != torch.float32:
+            return [None] * hidden.shape[1]
+        moved = (hidden - self.hidden).norm(dim=-1).amax(dim=0)
+        moved = moved + ROUNDING * (self.hidden.norm(dim=-1) + moved)
+        return [self._open(prompt, norms * moved[prompt]) for prompt in range(hidden.shape[1])]
+
+    def _open(self, prompt: int, room: Tensor) -> Tensor | None:
+        """The tokens in question when each logit may move by its `room [vocabulary]`."""
+        logits = self.logits[prompt]
+        lowest = (logits - room).index_fill(0, self.right[prompt], -torch.inf).max()
+        tokens = torch.nonzero(logits + room >= lowest).flatten()
+        if len(tokens) * WORTH_IT > len(logits):
+            return None
+        foil = self.foil[prompt]
+        asked: Tensor = torch.unique(
+            torch.cat([tokens, self.right[prompt], foil[foil >= 0].flatten()])
+        )
+        return asked
+
+
+def _compared(logits: Tensor, right: Tensor, foil: Tensor) -> tuple[Tensor, Tensor]:
+    """Margin and difference, `[copies, prompts]`, of logits `[copies, prompts, tokens]`.
+
+    Args:
+        right: places of the right tokens among these, `[prompts, right]`.
+        foil: of the foil, `[prompts]`; -1 where there is none.
+    """
+    of_right = logits.gather(2, right.expand(len(logits), -1, -1))
+    of_foil = logits.gather(2, foil.clamp(min=0)[:, None].expand(len(logits), -1, 1))[..., 0]
+    others = logits.scatter(2, right.expand(len(logits), -1, -1), -torch.inf).amax(dim=2)
+    difference = (of_right[..., 0] - of_foil).masked_fill(foil < 0, torch.nan)
+    return of_right.amax(dim=2) - others, difference

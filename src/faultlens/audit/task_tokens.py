@@ -1,0 +1,180 @@
+"""Task tokens: a task as a model reads it, its prompts and answers in token ids."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from faultlens.corpus.task import Prompt, Task
+from faultlens.errors import UserError
+from faultlens.models.model import Model
+
+NEW_TOKENS = 8  # decoded after each prompt
+BATCH = 64  # prompts decoded together
+
+
+@dataclass(frozen=True, eq=False)
+class TaskTokens:
+    """A task in the model's tokens.
+
+    Target and foil are compared at the first token in which they differ; what they share before it
+    ("the landlord", "the clerk") is put behind the prompt. Where one begins with the other there is
+    no such token: the pair is compared nowhere, and the target stands with its first token.
+
+    Attributes:
+        rows: the prompts' ids, BOS first.
+        target: the target's token that is scored, `[prompts]`.
+        foil: the foil's token at the same place, `[prompts]`; -1 where there is none.
+        shared: by prompt the tokens that target and foil share at their start; empty: none.
+        answers: by prompt all tokens of the target; empty: each is the one token `target`.
+        foils: by prompt all tokens of the foil, empty where there is none; empty: not known.
+        accepted: by prompt the tokens with which further right answers go on where the target is
+            scored; empty: there are none. An answer that parts from the target before that place,
+            or goes on as the foil does, has none.
+    """
+
+    rows: list[list[int]]
+    target: np.ndarray
+    foil: np.ndarray
+    shared: Sequence[list[int]] = ()
+    answers: Sequence[list[int]] = ()
+    foils: Sequence[list[int]] = ()
+    accepted: Sequence[list[int]] = ()
+
+    @cached_property
+    def scored(self) -> list[list[int]]:
+        """The prompts with what target and foil share: after each, target and foil part ways."""
+        if not self.shared:
+            return self.rows
+        return [row + shared for row, shared in zip(self.rows, self.shared, strict=True)]
+
+    @cached_property
+    def last(self) -> np.ndarray:
+        """The position of each scored row's last token, BOS counted."""
+        return np.array([len(row) - 1 for row in self.scored])
+
+    def right(self, prompts: np.ndarray) -> np.ndarray:
+        """The tokens that are right where each prompt is scored, the target's first.
+
+        `[prompts, most right tokens of any]`, padded with the target's.
+        """
+        found = [
+            [int(self.target[i]), *(self.accepted[i] if self.accepted else ())] for i in prompts
+        ]
+        most = max((len(tokens) for tokens in found), default=1)
+        return np.array([tokens + tokens[:1] * (most - len(tokens)) for tokens in found])
+
+    @property
+    def whole_answers(self) -> Sequence[list[int]]:
+        """By prompt all tokens of the target."""
+        return self.answers or [[int(token)] for token in self.target]
+
+    @property
+    def targets_of_several_tokens(self) -> int:
+        return sum(len(answer) > 1 for answer in self.answers)
+
+    @property
+    def foils_of_several_tokens(self) -> int:
+        return sum(len(foil) > 1 for foil in self.foils)
+
+    @property
+    def foils_not_compared(self) -> int:
+        """Foils that begin with the target, or the target with them."""
+        return sum(bool(ids) and at < 0 for ids, at in zip(self.foils, self.foil, strict=False))
+
+
+def tokenize(task: Task, model: Model) -> TaskTokens:
+    """The task in tokens. Raises UserError for a prompt that leaves no room to answer."""
+    rows, target, foil = [], [], []
+    shared, answers, foils, accepted = [], [], [], []
+    for number, prompt in enumerate(task.prompts, start=1):
+        before = model.ids(prompt.text)
+        row = [model.bos_id, *before]
+        answer = _answer_ids(model, prompt, before, prompt.target)
+        wrong = [] if prompt.foil is None else _answer_ids(model, prompt, before, prompt.foil)
+        more = max(NEW_TOKENS, len(answer), len(wrong))
+        if len(row) + more > model.context:
+            raise UserError(
+                f"task {task.name}: prompt {number} has {len(row)} tokens, and {more} more "
+                f"are decoded: expected at most {model.context} in all, the model's context; "
+                "shorten the prompt"
+            )
+        parting = _parting(answer, wrong)
+        target.append(answer[parting or 0])
+        foil.append(-1 if parting is None else wrong[parting])
+        shared.append(answer[: parting or 0])
+        rows.append(row)
+        answers.append(answer)
+        foils.append(wrong)
+        others = [_answer_ids(model, prompt, before, other) for other in prompt.accepted]
+        goes_on = {ids[len(shared[-1])] for ids in others if _begins(ids, shared[-1])}
+        accepted.append(sorted(goes_on - {target[-1], foil[-1]}))
+    return TaskTokens(
+        rows, np.array(target), np.array(foil), shared, answers, foils,
+        accepted if any(accepted) else (),
+    )  # fmt: skip
+
+
+def _begins(ids: Sequence[int], with_: Sequence[int]) -> bool:
+    """Whether ids begin with others, and go on."""
+    return list(ids[: len(with_)]) == list(with_) and len(ids) > len(with_)
+
+
+def _answer_ids(model: Model, prompt: Prompt, before: list[int], answer: str) -> list[int]:
+    """The tokens of an answer as they continue the prompt, whose own tokens are `before`.
+
+    Where the tokenizer would join the end of the prompt and the start of the answer into one token,
+    the answer's own tokens are taken: the model is given the prompt's as they are.
+    """
+    joined = model.ids(prompt.text + prompt.separator + answer)
+    if joined[: len(before)] == before and len(joined) > len(before):
+        return joined[len(before) :]
+    return model.ids(prompt.separator + answer)
+
+
+def _parting(answer: Sequence[int], foil: Sequence[int]) -> int | None:
+    """The first place at which two sequences of tokens differ; None if one begins with the other.
+
+    >>> _parting([5, 6, 7], [5, 8]), _parting([5, 6], [5]), _parting([5], [])
+    (1, None, None)
+    """
+    pairs = zip(answer, foil, strict=False)
+    return next((i for i, (right, wrong) in enumerate(pairs) if right != wrong), None)
+
+
+def token_warnings(task: Task, tokens: TaskTokens) -> list[str]:
+    """What a reader should know of the answers' tokens, a sentence each."""
+    n, found = len(task), []
+    several = (tokens.targets_of_several_tokens, tokens.foils_of_several_tokens)
+    if any(several):
+        found.append(
+            f"{several[0]} of {n} targets and {several[1]} foils are several tokens of this model: "
+            "margins and logit differences are those of the first token in which target and foil "
+            "differ, after the tokens they share"
+        )
+    if tokens.foils_not_compared:
+        found.append(
+            f"{tokens.foils_not_compared} of {n} foils begin with their target's tokens or the "
+            "target's with theirs: these pairs have no logit difference"
+        )
+    spaced = sum(p.separator == " " and p.text[-1].isspace() for p in task.prompts)
+    if spaced:
+        found.append(
+            f"{spaced} of {n} prompts end in white space, and a space follows before the answer: "
+            'take it off the prompt, or give the separator ""'
+        )
+    return found
+
+
+def by_length(rows: Sequence[Sequence[int]], size: int = BATCH) -> Iterator[list[int]]:
+    """Indices of `rows` in batches, the shortest rows first, so that little is padded.
+
+    >>> list(by_length([[1, 2, 3], [1], [1, 2], [4]], size=2))
+    [[1, 3], [2, 0]]
+    """
+    order = sorted(range(len(rows)), key=lambda i: len(rows[i]))
+    for start in range(0, len(order), size):
+        yield order[start : start + size]
