@@ -131,14 +131,12 @@ class Caught:
         return smooth, now.gather(1, right).amax(dim=-1) - others
 
     def margin_at(self, values: Tensor, prompts: Tensor | None = None) -> Tensor:
-        """The first of `margins` alone, `[prompts]`: two tokens' logits, of all the vocabulary's."""
+        """The first of `margins` alone, `[prompts]`: two tokens' logits only."""
         chosen = slice(None) if prompts is None else prompts
         pair = torch.stack([self.target[chosen], self.competitor[chosen]])
         tokens, place = torch.unique(pair, return_inverse=True)
-        right, wrong = (
-            self.model.unembed(self._hidden(values, prompts), tokens).gather(1, place.T).T
-        )
-        return right - wrong
+        logits = self.model.unembed(self._hidden(values, prompts), tokens).gather(1, place.T)
+        return logits[:, 0] - logits[:, 1]
 
     def _hidden(self, values: Tensor, prompts: Tensor | None) -> Tensor:
         """What the unembedding reads after each prompt, `[prompts, d]`."""
