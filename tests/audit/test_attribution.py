@@ -404,7 +404,9 @@ def test_the_margin_at_the_end_of_a_panel_is_computed_once(
     monkeypatch.setattr(mean_gradient._Way, "margins", counted)
     mean = MeanGradient.of(caught, 400, 1e-4)
     halvings = int((mean.nodes - 16).sum()) // 8
+    assert_close(caught.margin_at(caught.values), caught.margins(caught.values)[0])
     assert halvings > 9
+    assert mean.nodes.max() < 100, "each panel is held against its own rise, and soon small enough"
     assert len(set(points)) == len(points) == 9 * 5 + halvings
 
 

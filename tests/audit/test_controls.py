@@ -10,7 +10,7 @@ import torch
 from scipy.sparse import csr_matrix
 from statsmodels.stats.multitest import multipletests
 
-from faultlens.audit.causes import controls_for
+from faultlens.audit.family import controls_for
 from faultlens.audit.interventions.codes import Codes
 from faultlens.audit.interventions.controls import matching_features
 from faultlens.audit.interventions.edited import Edited

@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 
 from faultlens.audit.outcomes import KINDS, RULES, exact_word, kind_of
+from faultlens.corpus.task import Prompt
 
 PROMPT = "When Ann and Bob went to the old store, Bob gave the keys to"
 
@@ -53,8 +54,18 @@ def test_rules_differ_where_they_should(generated: str, rule: str, success: bool
 )
 def test_the_first_kind_that_matches_wins(generated: str, kind: str) -> None:
     success = exact_word(generated, "Ann")
-    assert kind_of(PROMPT, generated, "Ann", "Bob", success) == kind
+    assert kind_of(Prompt(PROMPT, "Ann", "Bob"), generated, success) == kind
     assert kind in KINDS
+
+
+def test_an_accepted_answer_that_goes_on_is_scored_wrong_too() -> None:
+    prompt = Prompt(PROMPT, "Anna", "Bob", accepted=("Ann",))
+    assert kind_of(prompt, " Ann's car", False) == "first token right, word wrong"
+    assert (
+        kind_of(Prompt(PROMPT, "Anna", "Bob"), " Ann's car", False)
+        == "another phrase of the prompt"
+    )
+    assert kind_of(Prompt(PROMPT, "Eva", "Ann"), " Ann's car", False) == "names the foil"
 
 
 def test_the_published_failures_are_of_the_published_kinds(reference_data: Path) -> None:
@@ -68,7 +79,7 @@ def test_the_published_failures_are_of_the_published_kinds(reference_data: Path)
     ):
         target, foil = task["indirect_object"], task["subject"]
         assert exact_word(generated, target) == bool(success)
-        kinds[kind_of(task["prompt"], generated, target, foil, bool(success))] += 1
+        kinds[kind_of(Prompt(task["prompt"], target, foil), generated, bool(success))] += 1
         for name, rule in RULES.items():
             right[name] += rule(generated, target)
     assert kinds == {

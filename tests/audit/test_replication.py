@@ -40,9 +40,11 @@ def audit(robustness: Robustness | None, reading: ClassReading = READING) -> Aud
     )  # fmt: skip
 
 
-def stable(same: int, verdicts: list[str | None], is_stable: bool) -> Robustness:
-    found = StableClass(FEATURES, verdicts, same, "CORRELATE", is_stable)
-    other = StableClass(["8-res-jb/1"], ["PROXY"] * 5, 5, "PROXY", not is_stable)
+def stable(
+    same: int, verdicts: list[str | None], is_stable: bool, replicated: int | None = 5
+) -> Robustness:
+    found = StableClass(FEATURES, verdicts, same, "CORRELATE", is_stable, replicated)
+    other = StableClass(["8-res-jb/1"], ["PROXY"] * 5, 5, "PROXY", not is_stable, 1)
     return Robustness([SEED] * 5, [other, found], 4, [HALF], 0.8, None)
 
 
@@ -52,19 +54,26 @@ def claim(found: Audit, control: str) -> Claim:
     return only
 
 
-def test_a_suspect_with_one_verdict_on_most_seeds_is_replicated() -> None:
-    found = claim(
-        with_replication(audit(stable(4, ["CORRELATE"] * 4 + ["PROXY"], True))), OTHER_SEEDS
-    )
+def test_a_suspect_found_on_most_seeds_is_replicated_whatever_its_verdict_there() -> None:
+    verdicts: list[str | None] = ["CORRELATE", "PROXY", "CAUSE", "PROXY", None]
+    found = claim(with_replication(audit(stable(1, verdicts, False, 4))), OTHER_SEEDS)
     assert found.outcome == "passed"
-    assert found.detail == "CORRELATE under 4 of 5 seeds, 4 are needed; found on all"
+    assert found.detail == (
+        "significant with the same sign on 4 of 5 seeds, 4 are needed; the first one's verdict, "
+        "CORRELATE, on 1"
+    )
 
 
-def test_a_suspect_with_other_verdicts_is_not() -> None:
-    verdicts: list[str | None] = ["CORRELATE", "CORRELATE", None, "PROXY", None]
-    found = claim(with_replication(audit(stable(2, verdicts, False))), OTHER_SEEDS)
+def test_a_suspect_found_on_few_seeds_is_not_though_its_verdict_were_stable() -> None:
+    """A match with the other sign may have the same verdict: it replicates nothing."""
+    found = claim(with_replication(audit(stable(5, ["CORRELATE"] * 5, True, 3))), OTHER_SEEDS)
     assert found.outcome == "failed"
-    assert found.detail == "CORRELATE under 2 of 5 seeds, 4 are needed; no class matches it on 2"
+    assert found.detail == (
+        "significant with the same sign on 3 of 5 seeds, 4 are needed; the first one's verdict, "
+        "CORRELATE, on 5"
+    )
+    older = claim(with_replication(audit(stable(5, ["CORRELATE"] * 5, True, None))), OTHER_SEEDS)
+    assert older.outcome == "not done"
 
 
 @pytest.mark.parametrize(

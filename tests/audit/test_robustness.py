@@ -121,10 +121,29 @@ def test_a_verdict_is_stable_in_four_of_five(lost: int, same: int, stable: bool)
     verdict = class_of(corpora[0], OWN).verdict
     assert followed.verdicts == [verdict] * (5 - lost) + [None] * lost
     assert (followed.verdict, followed.same, followed.stable) == (verdict, same, stable)
+    assert followed.replicated == same
     assert (found.needed, found.reason) == (4, None)
     assert [seed.significant for seed in found.seeds] == [1] * (5 - lost) + [0] * lost
     assert corpora[0].audit.robustness is not None
     assert found.halves == corpora[0].audit.robustness.halves != []
+
+
+def test_the_first_seeds_verdict_is_what_is_to_be_stable(here: Corpus) -> None:
+    """Elsewhere the class is called otherwise, or goes with success: only that undoes the first."""
+    site = here.audit.sites[SITE]
+
+    def seen(verdict: str, auroc: float) -> Corpus:
+        own = class_of(here, OWN)
+        others = [replace(c, verdict=verdict, auroc=auroc) if c == own else c for c in site.classes]
+        sites = {SITE: replace(site, classes=others)}
+        return replace(here, audit=replace(here.audit, sites=sites))
+
+    readings = [("CORRELATE", 0.9), *[("PROXY", 0.9)] * 3, ("PROXY", 0.1)]
+    found = robustness(lens_of(0.0), [seen(*reading) for reading in readings], None)
+    (followed,) = [c for c in found.classes if f"{SITE}/{OWN}" in c.features]
+    assert followed.verdicts == ["CORRELATE", *["PROXY"] * 4]
+    assert (followed.verdict, followed.same, followed.stable) == ("CORRELATE", 1, False)
+    assert followed.replicated == 4
 
 
 @pytest.fixture(scope="module")

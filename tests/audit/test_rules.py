@@ -8,6 +8,7 @@ import pytest
 
 import faultlens as fl
 from faultlens.audit.outcomes import RULES, kind_of, outcome_rule, resolve_rule
+from faultlens.corpus.task import Prompt
 
 PROMPT = "When Ann and Bob met, Bob gave the keys to"
 
@@ -153,4 +154,4 @@ def test_a_target_that_the_rule_never_finds_is_refused(target: str, why: str) ->
     ],
 )
 def test_every_continuation_has_a_kind(generated: str, kind: str) -> None:
-    assert kind_of(PROMPT, generated, "Ann", "Bob", False) == kind
+    assert kind_of(Prompt(PROMPT, "Ann", "Bob"), generated, False) == kind

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 import re
 from collections.abc import Sequence
@@ -19,7 +20,7 @@ from families import save_family
 import faultlens as fl
 from faultlens.audit.answer_scores import AnswerScore, answer_scores
 from faultlens.audit.interventions import Assay
-from faultlens.audit.outcomes import exact_word, first_token
+from faultlens.audit.outcomes import RULES, exact_word, first_token
 from faultlens.audit.prompt_table import prompt_table
 from faultlens.audit.running import run_task
 from faultlens.audit.steps import PromptOutcome
@@ -272,7 +273,9 @@ def test_any_accepted_answer_is_a_success(lens: Lens) -> None:
     task = Task("several", prompts)
     outcomes = run_task(lens, task, tokenize(task, lens.model), exact_word)
     assert [outcome.success for outcome in outcomes] == [True, False, True]
-    assert [outcome.target for outcome in outcomes] == ["Mary", "Anna", "Mary"]
+    assert [outcome.target for outcome in outcomes] == ["Anna", "Anna", "Mary"]
+    assert [outcome.answer for outcome in outcomes] == ["Mary", None, "Mary"]
+    assert outcomes[0].answers == ["Anna", "Lucy", "Mary"]
     # The margin is of the strongest right answer; the probability stays the target's.
     assert outcomes[0].margin == pytest.approx(outcomes[2].margin, abs=EXACT)
     assert outcomes[1].margin < 0 < outcomes[0].margin
@@ -292,7 +295,7 @@ SOME = Task(
     ),
 )
 OUTCOMES = [
-    PromptOutcome("A gave it to", "Ann", " Ann.", True, "success", 1.5, 0.5, -0.25),
+    PromptOutcome("A gave it to", "Ann", " Eve.", True, "success", 1.5, 0.5, -0.25, ["Eve"], "Eve"),
     PromptOutcome("B gave it to", "Bob", None, False, "not recorded", None),
 ]
 
@@ -300,8 +303,8 @@ OUTCOMES = [
 def test_the_table_holds_prompts_outcomes_and_factors(tmp_path: Path) -> None:
     table = prompt_table(SOME, OUTCOMES)
     assert table.columns.tolist() == [
-        "prompt", "target", "foil", "generated", "success", "kind", "logit_difference", "margin",
-        "target_log_probability", "object", "factor margin",
+        "prompt", "target", "foil", "generated", "answer", "success", "kind", "logit_difference",
+        "margin", "target_log_probability", "object", "factor margin",
     ]  # fmt: skip
     path = tmp_path / "prompts.parquet"
     table.to_parquet(path, index=False)
@@ -310,9 +313,43 @@ def test_the_table_holds_prompts_outcomes_and_factors(tmp_path: Path) -> None:
     assert first["target_log_probability"] == -0.25
     missing = [name for name, value in second.items() if value is None]
     assert table["margin"].tolist()[1] is pd.NA  # in the frame too it is missing, and not NaN
-    assert missing == ["foil", "generated", "logit_difference", "margin", "target_log_probability"]
+    assert (first["target"], first["answer"]) == ("Ann", "Eve")
+    assert missing == [
+        "foil", "generated", "answer", "logit_difference", "margin", "target_log_probability",
+    ]  # fmt: skip
     with pytest.raises(ValueError, match="shorter"):
         prompt_table(SOME, OUTCOMES[:1])
+
+
+def test_json_and_table_say_the_same_of_several_answers(tmp_path: Path, lens: Lens) -> None:
+    """Whatever rule an audit is by, each rule fails the same prompts."""
+    task = fl.tasks.agreement(n=120)
+    failures = {}
+    for rule in ("exact-word", "named-later"):
+        audit = fl.audit(
+            lens, task, rule=rule, fit_check=False, permutations=99, baselines=False, tried=0
+        )
+        failures[rule] = {name: audit.scoring[name].failures for name in RULES}
+    assert failures["exact-word"] == failures["named-later"]
+    assert failures["exact-word"]["exact-word"] > failures["exact-word"]["named-later"]
+    assert failures["exact-word"]["named-later"] > failures["exact-word"]["contains"]
+    written = tmp_path / "run"
+    write_run(written, Manifest.begin({}), Findings(audit=audit, task=task), overwrite=False)
+    table = pyarrow.parquet.read_table(written / "tables" / "prompts.parquet").to_pylist()
+    data = json.loads((written / "audit.json").read_text())
+    for row, outcome, prompt in zip(table, data["outcomes"], task.prompts, strict=True):
+        assert row["target"] == outcome["target"] == prompt.target
+        assert {name: row[name] for name in row if name in outcome} == {
+            name: outcome[name] for name in outcome if name != "accepted"
+        }
+        assert outcome["accepted"] == list(prompt.accepted)
+        assert (outcome["answer"] in prompt.answers) == outcome["success"]
+    others = [row["answer"] for row in table if row["answer"] not in (None, row["target"])]
+    assert others, "else nothing is told of further answers"
+    for outcome in data["outcomes"]:  # as older runs have it
+        del outcome["accepted"], outcome["answer"]
+    older = fl.Audit.from_dict(data)
+    assert older.outcomes[0] == replace(audit.outcomes[0], accepted=[], answer=None)
 
 
 def test_a_run_folder_holds_the_table(tmp_path: Path, lens: Lens) -> None:

@@ -41,6 +41,24 @@ def test_each_rule_fails_what_it_should() -> None:
     assert all(failed.dtype == bool for failed in found.values())
 
 
+def test_under_every_rule_any_accepted_answer_is_right() -> None:
+    """Each of the further answers is found by other rules than the target is."""
+    outcomes = [
+        replace(outcome, accepted=accepted)
+        for outcome, accepted in zip(
+            answered(logit_difference=[None] * 6),
+            [[], ["car"], ["Eva", "the"], ["Anna"], ["bo"], ["x"]], strict=True,
+        )
+    ]  # fmt: skip
+    found = failures_by_rule(outcomes, "named-later")
+    assert {rule: failed.astype(int).tolist() for rule, failed in found.items()} == {
+        "named-later": [0, 1, 1, 1, 1, 1],  # as the outcomes say
+        "exact-word": [0, 1, 0, 1, 1, 1],
+        "first-token": [0, 0, 0, 1, 1, 1],
+        "contains": [0, 0, 0, 0, 0, 1],
+    }
+
+
 def test_the_audits_own_rule_comes_first_and_is_not_decided_anew() -> None:
     outcomes = answered(logit_difference=[None] * 6)
     outcomes[4] = replace(outcomes[4], success=True)

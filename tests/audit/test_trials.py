@@ -76,8 +76,7 @@ class Trial:
 
     def fires(self, features: Sequence[int], prompt: int) -> np.ndarray:
         """Whether any of them does, `[tokens]`."""
-        found: np.ndarray = (self.activations[prompt][:, features] > 0).any(axis=1)
-        return found
+        return np.any(self.activations[prompt][:, features] > 0, axis=1)
 
     def failures_where(self, features: Sequence[int]) -> list[int]:
         return [int(i) for i in np.flatnonzero(self.failed) if self.fires(features, i).any()]
@@ -228,13 +227,11 @@ def test_each_effect_is_given_the_controls_that_the_family_needs(trial: Trial) -
 def test_a_large_class_is_tried_on_prompts_drawn_from_all(trial: Trial) -> None:
     few = replace(trial.tested, most=8)
     failures, successes = trial.failures_where([0]), np.flatnonzero(~trial.failed)
+    normal = trial.means(successes.tolist())
+    failing = trial.means(np.flatnonzero(trial.failed).tolist())
     found = few.run([0])
     assert isinstance(found, Intervention)
     assert found.sufficiency is not None
-    normal, failing = (
-        trial.means(successes.tolist()),
-        trial.means(np.flatnonzero(trial.failed).tolist()),
-    )
     fires = [(i, int(at)) for i in failures for at in np.flatnonzero(trial.fires([0], i))]
     ends = [(i, len(trial.rows[i]) - 1) for i in successes]
     for effect, among, edited, means in (
@@ -280,26 +277,24 @@ def patterned(by_hand: WordByWord, failures: list[str], successes: list[str]) ->
 def test_the_class_is_brought_in_at_the_roles_of_half_of_the_failures_where_it_fires(
     by_hand: WordByWord,
 ) -> None:
-    """It fires on ten failures: at role 1 of eight, 2 of five, 0 of four, 3 of three (six tokens).
+    """Of ten such failures eight fire at role 1, five at 2, four at 0, three (twice each) at 3.
 
-    Half of all twelve failures would leave role 2 out; tokens counted for prompts, or successes
-    for failures, would let role 3 or 0 in.
+    Half of all twelve failures would leave role 2 out; to count tokens would let role 3 in, and to
+    count successes too role 0.
     """
     failures = [
         ".x.xx.", ".x.xx.", "xx.xx.", "xx....", "xx....", ".xx...", ".xx...", ".xx...",
         "x.x...", "..x...", "......", "......",
     ]  # fmt: skip
     trial = patterned(by_hand, failures, ["x....."] * 6 + ["......"])
-    by_role = [
-        {min(at, SHARED) for at, mark in enumerate(pattern) if mark == "x"} for pattern in failures
-    ]
-    firing = [roles for roles in by_role if roles]
-    counts = [sum(role in roles for roles in firing) for role in range(4)]
+    by_role = [{min(at, SHARED) for at, mark in enumerate(f) if mark == "x"} for f in failures]
+    counts = [sum(role in roles for roles in by_role) for role in range(4)]
+    assert sum(map(bool, by_role)) == 10
     assert counts == [4, 8, 5, 3]
     assert trial.tested.firing_roles([1]).tolist() == [r for r in range(4) if counts[r] >= 5]
     enough = trial.tested.sufficiency([1])
     assert isinstance(enough, Effect)
-    assert enough.change == 0.0, "the last token, which alone is read, is not edited"
+    assert enough.change == pytest.approx(0.0, abs=1e-5), "the last token, read alone, is unedited"
     last = [(i, 6) for i in range(12, 19)]
     means = trial.means(list(range(12)))
     assert abs(trial.change([1], last, range(12, 19), means)) > 0.05, "and would be seen"

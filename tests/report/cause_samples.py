@@ -261,12 +261,12 @@ def robustness() -> Robustness:
             SeedReading(4, 300, 0, 0, [], None),
         ],
         classes=[
-            StableClass(CLASS, ["CONTRIBUTES"] * 4 + [None], 4, "CONTRIBUTES", True),
+            StableClass(CLASS, ["CONTRIBUTES"] * 4 + [None], 4, "CONTRIBUTES", True, 4),
             StableClass(
                 ["4-res-mini/200"],
                 ["PROXY of object = the keys", "CORRELATE", None, "CORRELATE", None],
-                2,
-                "CORRELATE",
+                1,
+                "PROXY of object = the keys",
                 False,
             ),
         ],

@@ -108,6 +108,22 @@ def test_failures_that_begin_right_come_before_everything_else() -> None:
     assert isinstance(kinds, Table) and kinds.columns[0].header == "Kind"
 
 
+def test_further_answers_that_would_be_right_stand_with_the_target() -> None:
+    whole = audit_samples.audit()
+    (several, *rest) = whole.outcomes
+    for accepted, note in (
+        (["Sue", "Susie"], "or Sue, Susie"),
+        ([f"{year}" for year in range(43, 99)], "or 43, 44, 45, "),
+        ([], ""),
+    ):
+        first = dataclasses.replace(several, accepted=accepted)
+        audit = dataclasses.replace(whole, outcomes=[first, *rest])
+        cell = headed(audit, "1 Outcomes", "Generated").rows[0][1]
+        assert isinstance(cell, Cell)
+        assert cell.text == "Susan"
+        assert cell.note.startswith(note) and len(cell.note) <= 60
+
+
 def test_every_rule_is_counted_at_the_strongest_levels() -> None:
     levels = rows(headed(audit_samples.audit(), "1 Outcomes", "first-token"))
     assert levels[0] == ["object = the keys", "45", "42 93.3%", "37 82.2%", "37 82.2%"]

@@ -390,11 +390,11 @@ def test_seeds_classes_and_halves_are_told() -> None:
     ]
     assert rows(seeds)[2][4] == "none" and rows(seeds)[2][5].startswith("UNDERPOWERED: 3 failures")
     assert rows(seeds)[4][-2:] == ["none", "none"]
-    assert classes.caption.endswith("the same verdict under at least 4 of 5 seeds.")
+    assert classes.caption.endswith("the first seed's verdict under at least 4 of 5 seeds.")
     assert rows(classes) == [
-        ["4-res-mini/91 and 11 alike CONTRIBUTES", "stable, 4 of 5",
+        ["4-res-mini/91 and 11 alike CONTRIBUTES", "stable, 4 of 5", "4 of 5",
          "CONTRIBUTES (0, 1, 2, 3); no class matches (4)"],
-        ["4-res-mini/200 CORRELATE", "not stable, 2 of 5",
+        ["4-res-mini/200 PROXY of object = the keys", "not stable, 1 of 5", NOT_DONE,
          "PROXY of object = the keys (0); CORRELATE (1, 3); no class matches (2, 4)"],
     ]  # fmt: skip
     assert [row[0].marked for row in classes.rows] == [True, False]
@@ -466,9 +466,9 @@ def test_the_argument_carries_the_deciding_numbers() -> None:
         "95.8% through the whole value at 4-res-mini."
     )
     assert said[8] == (
-        "9 Robustness. The same verdict under at least 4 of 5 seeds: 1 of 2 classes; the suspect, "
-        "4-res-mini/91, is CONTRIBUTES under 4 of 5; in the half where a class was not found, d is "
-        "0.842 of what it is where it was."
+        "9 Robustness. The first seed's verdict under at least 4 of 5 seeds: 1 of 2 classes; the "
+        "suspect, 4-res-mini/91, is CONTRIBUTES under 4 of 5; in the half where a class was not "
+        "found, d is 0.842 of what it is where it was."
     )
 
 

@@ -123,24 +123,39 @@ class Caught:
             `[prompts]` each.
         """
         chosen = slice(None) if prompts is None else prompts
-        logits = self.model.logits(
-            self.ids[chosen],
-            at=self.last[chosen],
-            edits={self.dictionary.target: lambda x: values},
-            restart=Restart(self.restart.layer, self.restart.residual[chosen]),
-        )
+        logits = self.model.unembed(self._hidden(values, prompts))
         row = torch.arange(len(logits), device=logits.device)
         smooth = logits[row, self.target[chosen]] - logits[row, self.competitor[chosen]]
         right, now = self.right[chosen], logits.detach()
         others = now.scatter(1, right, -torch.inf).amax(dim=-1)
         return smooth, now.gather(1, right).amax(dim=-1) - others
 
+    def margin_at(self, values: Tensor, prompts: Tensor | None = None) -> Tensor:
+        """The first of `margins` alone, `[prompts]`: two tokens' logits, of all the vocabulary's."""
+        chosen = slice(None) if prompts is None else prompts
+        pair = torch.stack([self.target[chosen], self.competitor[chosen]])
+        tokens, place = torch.unique(pair, return_inverse=True)
+        right, wrong = (
+            self.model.unembed(self._hidden(values, prompts), tokens).gather(1, place.T).T
+        )
+        return right - wrong
+
+    def _hidden(self, values: Tensor, prompts: Tensor | None) -> Tensor:
+        """What the unembedding reads after each prompt, `[prompts, d]`."""
+        chosen = slice(None) if prompts is None else prompts
+        return self.model.hidden(
+            self.ids[chosen],
+            at=self.last[chosen],
+            edits={self.dictionary.target: lambda x: values},
+            restart=Restart(self.restart.layer, self.restart.residual[chosen]),
+        )
+
     def gradient_at(self, values: Tensor, prompts: Tensor | None = None) -> Tensor:
         """∂m/∂x at other values of the site, in their shape `[prompts, positions, d]`."""
         leaf = values.detach().clone().requires_grad_()
         with torch.enable_grad():
-            margin, _ = self.margins(leaf, prompts)
-            gradient: Tensor = torch.autograd.grad(margin.sum(), leaf)[0]
+            total = self.margin_at(leaf, prompts).sum()
+            gradient: Tensor = torch.autograd.grad(total, leaf)[0]
         return gradient
 
     @property

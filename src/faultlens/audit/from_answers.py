@@ -8,7 +8,15 @@ from dataclasses import replace
 import numpy as np
 from scipy.sparse import csr_matrix
 
-from faultlens.audit.outcomes import DEFAULT_RULE, GIVEN, Rule, check_targets, kind_of, resolve_rule
+from faultlens.audit.outcomes import (
+    DEFAULT_RULE,
+    GIVEN,
+    Rule,
+    check_targets,
+    kind_of,
+    resolve_rule,
+    right_answer,
+)
 from faultlens.audit.result import Audit
 from faultlens.audit.steps import PromptOutcome
 from faultlens.audit.study import AuditConfig, Observed, audit_outcomes
@@ -77,6 +85,7 @@ def _checked(name: str, table: FeatureTable) -> FeatureTable:
 def _score(answers: Answers, rule: str | Rule | None) -> tuple[str, list[PromptOutcome]]:
     """The outcomes of answers, and the name of the rule that decided them."""
     prompts = answers.task.prompts
+    given: list[str | None] = [None] * len(answers)
     if rule is None and answers.success is not None:
         name, right = GIVEN, [bool(success) for success in answers.success]
     else:
@@ -89,8 +98,12 @@ def _score(answers: Answers, rule: str | Rule | None) -> tuple[str, list[PromptO
             )
         check_targets(answers.task, name)
         pairs = zip(answers.generated, prompts, strict=True)
-        right = [bool(succeeds(text or "", prompt.target)) for text, prompt in pairs]
+        given = [right_answer(prompt, text or "", succeeds) for text, prompt in pairs]
+        right = [answer is not None for answer in given]
     return name, [
-        PromptOutcome(p.text, p.target, text, ok, kind_of(p.text, text, p.target, p.foil, ok), None)
-        for p, text, ok in zip(prompts, answers.generated, right, strict=True)
-    ]
+        PromptOutcome(
+            p.text, p.target, text, ok, kind_of(p, text, ok), None,
+            accepted=[*p.accepted], answer=answer,
+        )
+        for p, text, ok, answer in zip(prompts, answers.generated, right, given, strict=True)
+    ]  # fmt: skip

@@ -168,7 +168,7 @@ def _audited(
     if named and not found.named:
         found = replace(found, named=court.none_tried(found.verdict))
     warnings = [
-        *_task_warnings(task), *token_warnings(task, tokens), *of_named, *found.warnings,
+        *_task_warnings(task), *token_warnings(task, tokens), *of_named, *found.warnings
     ]  # fmt: skip
     return replace(found, warnings=warnings), tables
 

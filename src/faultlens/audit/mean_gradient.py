@@ -98,7 +98,7 @@ class _Way:
         for start in range(0, len(share), ROWS):
             part = slice(start, start + ROWS)
             values = self.at(prompt[part], share[part])
-            found[part] = self.caught.margins(values, prompt[part])[0]
+            found[part] = self.caught.margin_at(values, prompt[part])
         return found
 
 

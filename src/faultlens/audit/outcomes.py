@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable
 from importlib.metadata import entry_points
 
-from faultlens.audit.steps import SCORED_WRONG
+from faultlens.audit.steps import SCORED_WRONG, PromptOutcome
 from faultlens.corpus.task import Prompt, Task
 from faultlens.errors import UserError
 
@@ -114,19 +114,17 @@ def resolve_rule(rule: str | Rule) -> tuple[str, Rule]:
     return rule, RULES[rule]
 
 
-def right_answer(prompt: Prompt, generated: str, succeeds: Rule) -> str | None:
+def right_answer(of: Prompt | PromptOutcome, generated: str, succeeds: Rule) -> str | None:
     """Which of a prompt's right answers a continuation gives under a rule; None if it gives none.
 
     >>> year = Prompt("from 1742 to 17", "43", foil="42", accepted=("44", "45"), separator="")
     >>> right_answer(year, "45.", lambda generated, target: generated.startswith(target))
     '45'
     """
-    return next((answer for answer in prompt.answers if succeeds(generated, answer)), None)
+    return next((answer for answer in of.answers if succeeds(generated, answer)), None)
 
 
-def kind_of(
-    prompt: str, generated: str | None, target: str, foil: str | None, success: bool
-) -> str:
+def kind_of(prompt: Prompt, generated: str | None, success: bool) -> str:
     """The kind of an outcome, one of `KINDS`; of the failures the first that matches wins."""
     if success:
         return "success"
@@ -135,14 +133,14 @@ def kind_of(
     answer = generated.lstrip(QUOTES)
     if not first_word(answer) or not any(c.isalnum() for c in first_word(answer)):
         return "empty or degenerate"
-    if foil is not None and first_token(answer, foil):
+    if prompt.foil is not None and first_token(answer, prompt.foil):
         return "names the foil"
-    if first_token(answer, target):
+    if right_answer(prompt, answer, first_token) is not None:
         return SCORED_WRONG
     words = [re.sub(r"['’]s$", "", w.strip(PUNCTUATION + QUOTES)).lower() for w in answer.split()]
     noun_phrase = words[0] in DETERMINERS
     phrase = " ".join(words[:2] if noun_phrase else words[:1])
-    if re.search(rf"(?<!\w){re.escape(phrase)}(?!\w)", prompt.lower()):
+    if re.search(rf"(?<!\w){re.escape(phrase)}(?!\w)", prompt.text.lower()):
         return "another phrase of the prompt"
     if words[0] in PRONOUNS:
         return "pronoun"

@@ -13,10 +13,10 @@ from faultlens.corpus.task import Task
 def prompt_table(task: Task, outcomes: Sequence[PromptOutcome]) -> pd.DataFrame:
     """A task with its outcomes, in the order of the prompts.
 
-    Columns: `prompt`, `target`, `foil`, `generated`, `success`, `kind`; in nats `logit_difference`,
-    `margin` and `target_log_probability`; then a column a factor, under the factor's name, or as
-    `factor NAME` where one of the columns before it has that name. What was not measured is
-    missing, in the file a null.
+    Columns: `prompt`, `target`, `foil`, `generated`, `answer` (the accepted answer that was given),
+    `success`, `kind`; in nats `logit_difference`, `margin` and `target_log_probability`; then a
+    column a factor, under the factor's name, or as `factor NAME` where one of the columns before it
+    has that name. What was not measured is missing, in the file a null.
     """
     given = [prompt for prompt, _ in zip(task.prompts, outcomes, strict=True)]
     columns = {
@@ -24,6 +24,7 @@ def prompt_table(task: Task, outcomes: Sequence[PromptOutcome]) -> pd.DataFrame:
         "target": pd.array([prompt.target for prompt in given], dtype="string"),
         "foil": pd.array([prompt.foil for prompt in given], dtype="string"),
         "generated": pd.array([outcome.generated for outcome in outcomes], dtype="string"),
+        "answer": pd.array([outcome.answer for outcome in outcomes], dtype="string"),
         "success": pd.array([outcome.success for outcome in outcomes], dtype="boolean"),
         "kind": pd.array([outcome.kind for outcome in outcomes], dtype="string"),
         "logit_difference": _numbers([outcome.logit_difference for outcome in outcomes]),

@@ -19,8 +19,9 @@ NOT_DONE = "not done"
 def with_replication(audit: Audit) -> Audit:
     """The audit, its ledger brought up to date with `audit.robustness`.
 
-    - *Other seeds*: passed where the suspect is stable, that is, where at least four fifths of the
-      seeds give its class one verdict.
+    - *Other seeds*: passed where the suspect's class, or the one that matches it, is significant
+      with the same sign on at least four fifths of the seeds, whatever the verdict there. Whether
+      the verdict holds is told beside it: on how many seeds it is the first one's.
     - *Other half*: passed where the class, discovered in one half, has a 95 % interval of Cohen's d
       in the other that excludes 0 on the same side.
 
@@ -48,14 +49,18 @@ def _seeds(features: list[str], robustness: Robustness | None) -> tuple[str, str
     mine = next((c for c in robustness.classes if c.features == features), None)
     if mine is None:
         return NOT_DONE, "it is not among the classes that were followed over the seeds"
-    return "passed" if mine.stable else "failed", _stability(mine, robustness.needed)
+    if mine.replicated is None:
+        return NOT_DONE, "on how many seeds it is significant was not counted"
+    passed = mine.replicated >= robustness.needed
+    return "passed" if passed else "failed", _found_again(mine, mine.replicated, robustness.needed)
 
 
-def _stability(mine: StableClass, needed: int) -> str:
+def _found_again(mine: StableClass, replicated: int, needed: int) -> str:
     seeds = len(mine.verdicts)
-    missing = sum(verdict is None for verdict in mine.verdicts)
-    found = "found on all" if not missing else f"no class matches it on {missing}"
-    return f"{mine.verdict} under {mine.same} of {seeds} seeds, {needed} are needed; {found}"
+    return (
+        f"significant with the same sign on {replicated} of {seeds} seeds, {needed} are needed; "
+        f"the first one's verdict, {mine.verdict}, on {mine.same}"
+    )
 
 
 def _half(name: str, robustness: Robustness | None) -> tuple[str, str]:

@@ -7,7 +7,6 @@ and has a direction in common.
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from math import ceil
@@ -22,7 +21,7 @@ from faultlens.features.table import FeatureTable
 
 FIRES_ALIKE = 0.5  # Jaccard index of the prompts on which any member fires
 SAME_DIRECTION = 0.9  # cosine of two members' decoder directions
-STABLE = 0.8  # share of the seeds with one verdict
+STABLE = 0.8  # share of the seeds with the first one's verdict; or on which a class is found again
 MOST = 20  # classes that are followed, the most certain first
 
 
@@ -85,8 +84,16 @@ def _followed(
 ) -> StableClass:
     found = [matched(lens, site, reading, corpora[0], other) for other in corpora[1:]]
     verdicts = [reading.verdict, *(None if match is None else match.verdict for match in found)]
-    verdict, same = Counter(v for v in verdicts if v is not None).most_common(1)[0]
-    return StableClass(reading.features, verdicts, same, verdict, same >= needed)
+    same = verdicts.count(reading.verdict)
+    again = sum(match is not None and _same_sign(reading, match) for match in found)
+    return StableClass(
+        reading.features, verdicts, same, reading.verdict, same >= needed, replicated=1 + again
+    )
+
+
+def _same_sign(one: ClassReading, other: ClassReading) -> bool:
+    """Whether both go with failure, or both with success."""
+    return (one.auroc > 0.5) == (other.auroc > 0.5)
 
 
 def _seed_reading(corpus: Corpus) -> SeedReading:

@@ -20,8 +20,8 @@ def run_task(
     that only answers of several tokens are run once more.
 
     Returns:
-        the outcomes in the order of the prompts. Where a prompt accepts several answers and one of
-        them was given, the outcome's target is that one, so that every rule is put to it.
+        the outcomes in the order of the prompts. Where a prompt accepts several answers, `answer`
+        is the one that was given, and `target` stays the prompt's own.
     """
     model, whole = lens.model, tokens.whole_answers
     texts: dict[int, str] = {}
@@ -43,14 +43,15 @@ def run_task(
 
 def _outcome(prompt: Prompt, text: str, succeeds: Rule, score: AnswerScore) -> PromptOutcome:
     given = right_answer(prompt, text, succeeds)
-    target = prompt.target if given is None else given
     return PromptOutcome(
         prompt.text,
-        target,
+        prompt.target,
         text,
         given is not None,
-        kind_of(prompt.text, text, target, prompt.foil, given is not None),
+        kind_of(prompt, text, given is not None),
         score.difference,
         score.margin,
         score.log_probability,
+        [*prompt.accepted],
+        given,
     )

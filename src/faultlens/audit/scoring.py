@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from faultlens.audit.factors import Level, level_members
-from faultlens.audit.outcomes import RULES
+from faultlens.audit.outcomes import RULES, right_answer
 from faultlens.audit.steps import PromptOutcome, RuleReading
 
 TARGET_OVER_FOIL = "target over foil"
@@ -17,8 +17,10 @@ TARGET_LIKELIEST = "target likeliest"
 def failures_by_rule(outcomes: Sequence[PromptOutcome], rule: str) -> dict[str, np.ndarray]:
     """Which prompts fail under the audit's own rule, and under each other rule that can be applied.
 
+    Under each rule of text a continuation is right if it gives any of the accepted answers.
+
     Beside the pre-listed rules of text stand, where every prompt has the number, two of logits: the
-    target above the foil, and the target's first token above all others.
+    target above the foil, and a right answer's token above all others.
 
     Returns:
         by rule, the audit's own first; boolean `[prompts]`.
@@ -28,7 +30,7 @@ def failures_by_rule(outcomes: Sequence[PromptOutcome], rule: str) -> dict[str, 
     for name, succeeds in RULES.items():
         if name not in found and None not in texts:
             found[name] = np.array(
-                [not succeeds(o.generated or "", o.target) for o in outcomes], dtype=bool
+                [right_answer(o, o.generated or "", succeeds) is None for o in outcomes], dtype=bool
             )
     scores = {
         TARGET_OVER_FOIL: [outcome.logit_difference for outcome in outcomes],

@@ -28,7 +28,8 @@ class Prompt:
         foil: the wrong answer worth comparing with, e.g. the subject of an IOI sentence.
         factors: what describes the prompt: factor name to level.
         accepted: further answers that are right, where the question has several: a continuation
-            that gives one of them is a success. Probabilities and logits are the target's alone.
+            that gives one of them is a success. Probabilities and logit differences are the
+            target's alone.
         separator: what stands between prompt and answer: a space, or nothing where the answer
             goes on within a word or after a bracket (`"the year 17"`, `"43"`).
 

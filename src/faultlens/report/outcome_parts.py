@@ -122,12 +122,17 @@ def _levels_by_rule(audit: Audit) -> list[Part]:
     return shown_first(table(caption, columns, rows), 15, "levels")
 
 
+def _also(accepted: list[str]) -> str:
+    """Further answers that would have been right, as far as there is room."""
+    return clipped(f"or {', '.join(accepted)}", 60) if accepted else ""
+
+
 def _failures(caption: str, failed: list[PromptOutcome], folded: str = "") -> Table:
     """Failures, a row each; logits are left out where none was recorded."""
-    rows = [
+    rows: list[list[Cell | str]] = [
         [
             clipped(outcome.prompt, 300),
-            outcome.target.strip(),
+            Cell(outcome.target.strip(), _also(outcome.accepted)),
             NOT_RECORDED
             if outcome.generated is None
             else clipped(outcome.generated, 120) or NOTHING,

@@ -75,17 +75,24 @@ def _classes(found: Robustness) -> list[Part]:
         return [Paragraph("there are none to look for under the other seeds.", "Classes:")]
     caption = (
         "The classes of the first seed's prompts, looked for under the others. ✓ marks the stable: "
-        f"the same verdict under at least {found.needed} of {counted(len(found.seeds), 'seed')}."
+        f"the first seed's verdict under at least {found.needed} of "
+        f"{counted(len(found.seeds), 'seed')}."
     )
     columns = [
         Column("Class"),
         Column("Stable"),
+        Column(
+            "Found again",
+            explanation="The seeds, the first among them, on which the class or its match is "
+            "significant with the same sign.",
+        ),
         Column("Verdicts", explanation="In brackets the seeds."),
     ]
     rows: list[list[Cell | str]] = [
         [
             Cell(members_name(c.features[0], len(c.features)), c.verdict, c.stable),
             _stable(c),
+            NOT_DONE if c.replicated is None else f"{c.replicated:,} of {len(c.verdicts):,}",
             _by_seed(c, [seed.seed for seed in found.seeds]),
         ]
         for c in found.classes
@@ -176,7 +183,7 @@ def robustness_sentence(audit: Audit) -> str:
     if several(found) and found.classes:
         stable = sum(c.stable for c in found.classes)
         said.append(
-            f"the same verdict under at least {found.needed} of "
+            f"the first seed's verdict under at least {found.needed} of "
             f"{counted(len(found.seeds), 'seed')}: {stable:,} of "
             f"{counted(len(found.classes), 'class', 'classes')}"
         )

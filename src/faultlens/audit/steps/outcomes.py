@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 SCORED_WRONG = "first token right, word wrong"
 """The kind of failure that may be the scoring rule's and not the model's."""
@@ -10,16 +10,27 @@ SCORED_WRONG = "first token right, word wrong"
 
 @dataclass(frozen=True)
 class PromptOutcome:
-    """What the model did on one prompt."""
+    """What the model did on one prompt.
+
+    The margin is of the strongest right answer; logit difference and probability are the target's,
+    whichever accepted answer was given.
+    """
 
     prompt: str
-    target: str
+    target: str  # the prompt's own
     generated: str | None
     success: bool
     kind: str
     logit_difference: float | None  # target − foil
     margin: float | None = None  # strongest right token − strongest other
     target_log_probability: float | None = None  # nats, of the whole target after the prompt
+    accepted: list[str] = field(default_factory=list)  # further answers that are right
+    answer: str | None = None  # the right answer that the audit's rule found; None: it found none
+
+    @property
+    def answers(self) -> list[str]:
+        """All answers that are right, the target first."""
+        return [self.target, *self.accepted]
 
 
 @dataclass(frozen=True)

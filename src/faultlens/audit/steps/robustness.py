@@ -26,9 +26,11 @@ class StableClass:
 
     features: list[str]
     verdicts: list[str | None]  # by seed, the first its own; None: no class matches
-    same: int  # seeds with the verdict of most
-    verdict: str  # that verdict
-    stable: bool  # in at least four fifths of the seeds
+    same: int  # seeds with the first one's verdict, itself among them
+    verdict: str  # the first one's
+    stable: bool  # the same verdict in at least four fifths of the seeds
+    replicated: int | None = None  # seeds, the first among them, on which the class or its match is
+    # significant with the same sign; None: not counted
 
 
 @dataclass(frozen=True)
@@ -49,7 +51,7 @@ class Robustness:
 
     seeds: list[SeedReading]
     classes: list[StableClass]
-    needed: int  # seeds out of all with the same verdict for a class to be stable
+    needed: int  # four fifths of the seeds: so many make a class stable, and replicated
     halves: list[HalfReading]
     shrinkage: float | None  # mean replication / mean discovery of Cohen's d
     reason: str | None  # why other seeds were not run
