@@ -221,9 +221,7 @@ def test_a_find_is_tried_as_its_class_and_counted_once(
 
     suspect = carried_out(court, [], 0, searched=1, named=[accused(index)])
     assert suspect.named[0].intervention == first.intervention
-    assert suspect.named[0].reason == (
-        "it is among what attribution names first, and was tried as the search found it"
-    )
+    assert suspect.named[0].reason == "attribution names it among the first: the search tried it"
 
 
 def test_the_ledger_says_what_became_of_what_was_named(causes: Causes) -> None:

@@ -235,7 +235,7 @@ def _why_not_alone(
         since = since if found.twin(named) else "because it was named"
         return f"it is the class of {own.name}, which was tried {since}"
     if found.twin(named):
-        return "it is among what attribution names first, and was tried as the search found it"
+        return "attribution names it among the first: the search tried it"
     return None
 
 
