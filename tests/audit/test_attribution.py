@@ -416,9 +416,11 @@ def test_each_prompt_is_read_once(
     read: list[int] = []
     of = Caught.of
 
-    def noted(model: Model, by: Dictionary, asked: TaskTokens, prompts: np.ndarray) -> Caught:
-        read.extend(prompts.tolist())
-        return of(model, by, asked, prompts)
+    def noted(
+        model: Model, by: Dictionary, asked: TaskTokens, of_these: np.ndarray, values: None
+    ) -> Caught:
+        read.extend(of_these.tolist())
+        return of(model, by, asked, of_these, values)
 
     monkeypatch.setattr(Caught, "of", noted)
     site_attribution(tiny, dictionary, tokens, FAILED, seed=0, classes={})

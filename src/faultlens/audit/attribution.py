@@ -30,6 +30,7 @@ from faultlens.audit.changes import (
     sampled,
 )
 from faultlens.audit.mean_gradient import MeanGradient
+from faultlens.audit.site_values import SiteValues
 from faultlens.audit.steps import Attributed, SiteAttribution
 from faultlens.audit.task_tokens import TaskTokens, by_length
 from faultlens.models.dictionary import Dictionary
@@ -54,6 +55,7 @@ def site_attribution(
     most: int = MOST,
     top: int = TOP,
     progress: Tick | None = None,
+    values: SiteValues | None = None,
 ) -> SiteAttribution:
     """Attribute the margin to all features of a site, and measure how well that tells effects.
 
@@ -68,6 +70,7 @@ def site_attribution(
         most: so many failures, and as many successes, are drawn for the integral; held at once.
         top: how many features are named.
         progress: told of each prompt done: all of them once.
+        values: at the dictionary's sites, where they have been read already.
 
     Raises:
         ValueError: there are no failures, or no successes.
@@ -80,7 +83,7 @@ def site_attribution(
     chosen, both = np.concatenate(groups), None
     gradient, normal = MeanAttribution(dictionary), NormalActivation(dictionary)
     for part in _batches(tokens, chosen):
-        caught = Caught.of(model, dictionary, tokens, part)
+        caught = Caught.of(model, dictionary, tokens, part, values)
         if drawn and both is None:
             both = caught
         gradient.add(caught, caught.gradient, failed[part])

@@ -20,6 +20,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import embedding_bag
 
+from faultlens.audit.site_values import SiteValues
 from faultlens.audit.task_tokens import TaskTokens
 from faultlens.features.encode import encode
 from faultlens.models.dictionary import Dictionary
@@ -72,16 +73,20 @@ class Caught:
     @classmethod
     @torch.no_grad()
     def of(
-        cls, model: Model, dictionary: Dictionary, tokens: TaskTokens, prompts: np.ndarray
+        cls,
+        model: Model,
+        dictionary: Dictionary,
+        tokens: TaskTokens,
+        prompts: np.ndarray,
+        values: SiteValues | None = None,
     ) -> Caught:
-        """Read the prompts with the given indices once."""
+        """The prompts with the given indices; `values` where they have been read already."""
         rows = [tokens.scored[i] for i in prompts]
         ids = model.pad(rows)
         last = torch.tensor([len(row) - 1 for row in rows], device=ids.device)
         right = torch.from_numpy(tokens.right(prompts)).to(ids.device)
         entry = Site(dictionary.target.layer, "resid_pre")
-        sites = sorted({dictionary.site, dictionary.target, entry}, key=lambda s: s.depth)
-        read = model.read(ids, sites)
+        read = (values or SiteValues.of_dictionary(model, dictionary, tokens)).of(prompts.tolist())
         restart = Restart(entry.layer, read[entry])
         leaf, row = read[dictionary.target].clone().requires_grad_(), torch.arange(len(ids))
         with torch.enable_grad():

@@ -23,6 +23,7 @@ from faultlens.audit.interventions.decoding import Succeeds
 from faultlens.audit.interventions.nulls import margin_gap, null_of
 from faultlens.audit.interventions.roles import Roles
 from faultlens.audit.search import Search
+from faultlens.audit.site_values import SiteValues
 from faultlens.audit.steps import Intervention, NamedTrial, Selection, SiteAttribution
 from faultlens.audit.task_tokens import TaskTokens
 from faultlens.corpus.task import Task
@@ -120,12 +121,17 @@ class Court:
         record = _Record([(named, why) for named in self.named])
         return [self._named(named, record, None) for named in self.named]
 
+    @cached_property
+    def values(self) -> SiteValues:
+        """At all audited sites, read once for all that needs them."""
+        return SiteValues.of_lens(self.lens, self.tokens)
+
     def trials(self, site: str) -> Trials:
         """What tries the features of one dictionary, set up once."""
         if site not in self._trials:
             self._trials[site] = Trials(
                 self.lens.model, self.lens[site], self.tokens, self._roles, self.failed,
-                self.succeeds, self.seed,
+                self.succeeds, self.seed, values=self.values,
             )  # fmt: skip
         return self._trials[site]
 
@@ -202,7 +208,7 @@ class Court:
                     if a.site == site and a.rank is not None
                     for f in a.features
                 },
-                progress=tick,
+                progress=tick, values=self.values,
             )  # fmt: skip
 
         return self.kept.once(f"attribution-{site}", SiteAttribution, run)

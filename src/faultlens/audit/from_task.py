@@ -161,7 +161,7 @@ def _audited(
         rule_name,
         task.factors,
         tables,
-        lambda: residual_and_random(lens, tokens, pooling, config.seed, progress),
+        lambda: residual_and_random(lens, court.values, pooling, config.seed, progress),
         court,
     )
     found = audit_outcomes(observed, config, progress, kept)

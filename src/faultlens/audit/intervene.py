@@ -22,6 +22,7 @@ from faultlens.audit.interventions.decoding import decoded
 from faultlens.audit.interventions.edited import Edited, Kind, Setting, edit_at
 from faultlens.audit.interventions.roles import Roles, tokens_of_factor
 from faultlens.audit.outcomes import DEFAULT_RULE, Rule, check_targets, resolve_rule, right_answer
+from faultlens.audit.site_values import SiteValues
 from faultlens.audit.task_tokens import TaskTokens, tokenize
 from faultlens.corpus.task import Task
 from faultlens.errors import UserError
@@ -90,7 +91,8 @@ def intervene(
     setting = checked_setting(kind, value, seed)
     tokens = tokenize(task, lens.model)
     roles = Roles.of(lens.model, task, tokens)
-    bench = Bench(lens.model, dictionary, tokens, Codes.of(lens.model, dictionary, tokens, roles))
+    values = SiteValues.of_dictionary(lens.model, dictionary, tokens)
+    bench = Bench(lens.model, dictionary, tokens, Codes.of(dictionary, tokens, roles, values))
 
     def answers(ids: list[list[int]], of: np.ndarray) -> list[_Answer]:
         texts = [lens.model.tokenizer.decode(row) for row in ids]

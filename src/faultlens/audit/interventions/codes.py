@@ -10,10 +10,10 @@ import torch
 from scipy.sparse import csr_matrix, vstack
 
 from faultlens.audit.interventions.roles import Roles
+from faultlens.audit.site_values import SiteValues
 from faultlens.audit.task_tokens import BATCH, TaskTokens
 from faultlens.features.encode import encode
 from faultlens.models.dictionary import Dictionary
-from faultlens.models.model import Model
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,14 +34,16 @@ class Codes:
 
     @classmethod
     @torch.no_grad()
-    def of(cls, model: Model, dictionary: Dictionary, tokens: TaskTokens, roles: Roles) -> Codes:
-        """Read and encode the scored rows once."""
+    def of(
+        cls, dictionary: Dictionary, tokens: TaskTokens, roles: Roles, values: SiteValues
+    ) -> Codes:
+        """Encode the scored rows once."""
         parts = []
         for start in range(0, len(tokens.scored), BATCH):
             rows = tokens.scored[start : start + BATCH]
-            x = model.read(model.pad(rows), [dictionary.site])[dictionary.site]
-            values = [of_row[: len(row)] for row, of_row in zip(rows, x, strict=True)]
-            parts.append(encode(dictionary, torch.cat(values), "plain"))
+            x = values.of(range(start, start + len(rows)))[dictionary.site]
+            real = [of_row[: len(row)] for row, of_row in zip(rows, x, strict=True)]
+            parts.append(encode(dictionary, torch.cat(real), "plain"))
         matrix = csr_matrix(vstack(parts, format="csr"))
         starts = np.concatenate([[0], np.cumsum([len(row) for row in tokens.scored])])
         for bos in starts[:-1]:

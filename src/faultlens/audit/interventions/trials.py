@@ -22,6 +22,7 @@ from faultlens.audit.interventions.edited import Edited, Setting, edit_at
 from faultlens.audit.interventions.effects import NECESSITY, SUFFICIENCY, Measured, effect_of
 from faultlens.audit.interventions.roles import Roles
 from faultlens.audit.interventions.variants import WHERE_IT_FIRES, variants
+from faultlens.audit.site_values import SiteValues
 from faultlens.audit.steps import Effect, Intervention
 from faultlens.audit.task_tokens import TaskTokens
 from faultlens.models.dictionary import Dictionary
@@ -42,6 +43,7 @@ class Trials:
         failed: the outcome, boolean `[prompts]`.
         succeeds: whether generated ids answer the prompt of that index.
         seed: of every draw: prompts, controls, donors, bootstrap.
+        values: at the dictionary's sites, where they have been read already.
     """
 
     model: Model
@@ -52,11 +54,13 @@ class Trials:
     succeeds: Succeeds
     seed: int
     most: int = MOST_PROMPTS
+    values: SiteValues | None = None
 
     @cached_property
     def bench(self) -> Bench:
         """On which changes are carried out; all prompts' tokens are encoded once."""
-        codes = Codes.of(self.model, self.dictionary, self.tokens, self.roles)
+        values = self.values or SiteValues.of_dictionary(self.model, self.dictionary, self.tokens)
+        codes = Codes.of(self.dictionary, self.tokens, self.roles, values)
         return Bench(self.model, self.dictionary, self.tokens, codes)
 
     @property
