@@ -48,6 +48,7 @@ def _sites(found: list[SiteAttribution]) -> Table:
             "right",
             "Largest gap between the sum of integrated gradients and the margin's difference.",
         ),
+        Column("Measured", "right", "Features over which agreement and linearity are taken."),
         Column(
             "Agreement",
             "right",
@@ -67,17 +68,19 @@ def _sites(found: list[SiteAttribution]) -> Table:
 
 
 def _site_row(site: SiteAttribution) -> list[Cell | str]:
-    measured = counted(site.measured, "feature")
-    over = f"{site.prompts:,} + {site.prompts:,} prompts, {counted(site.steps, 'step')}"
+    over = f"{site.prompts:,} + {site.prompts:,} prompts"
     return [
         site.site,
         signed(site.features_gradient),
         signed(site.error_gradient),
         NOT_DONE if site.error_integrated is None else Cell(signed(site.error_integrated), over),
-        NOT_DONE if site.completeness is None else f"{number(site.completeness)} nats",
+        NOT_DONE
+        if site.completeness is None
+        else Cell(f"{number(site.completeness)} nats", counted(site.steps, "step")),
+        f"{site.measured:,}",
         Cell(
             _rank(site.ranking_agreement, site),
-            f"integrated {_rank(site.ranking_agreement_integrated, site)}; {measured}",
+            f"integrated {_rank(site.ranking_agreement_integrated, site)}",
         ),
         Cell(
             _rank(site.linearity, site),

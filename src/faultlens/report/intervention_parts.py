@@ -107,7 +107,7 @@ def _effects(name: str, done: Intervention, alpha: float) -> Table:
         reason = done.sufficiency_missing or "no reason recorded"
         enough = [Cell(NOT_DONE, reason), *[NOT_DONE] * (len(EFFECT_ROWS) - 1)]
     caption = (
-        f"{name}: the two tests that decide, by the margin of the target's logit over the "
+        f"{name}: the two tests that decide, by the margin of a right answer over the "
         "strongest other, where the answer begins. ✓ marks what is shown: p after Holm ≤ "
         f"{number(alpha)}, and the interval beyond 0, up for necessity and down for sufficiency."
     )
@@ -131,7 +131,7 @@ EFFECT_ROWS = (
     Cell("Under controls", "mean over them"),
     Cell("Beyond controls", "95%, over prompts"),
     Cell("p", "(1 + controls as large) / (controls + 1)"),
-    Cell("p after Holm", "over all that was tested"),
+    Cell("p after Holm", "over its family"),
     Cell("First token turns", "below, under controls"),
     Cell("Turned beyond controls", "95%, over prompts"),
     Cell("Logit over the foil's", "described"),
