@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from fractions import Fraction
 
 import numpy as np
@@ -88,6 +89,11 @@ def by_hand(
         steps = means[codes.roles[row]] - now[row]
         sizes[place] = [np.linalg.norm(steps[f] * W_dec[f]) for f in range(len(W_dec))]
         of_class[place] = np.linalg.norm(sum(steps[f] * W_dec[f] for f in CLASS))
+    if codes.scale is not None:
+        sizes, of_class = (
+            sizes * codes.scale[edited.rows, None],
+            of_class * codes.scale[edited.rows],
+        )
     ratio = sizes.mean(axis=0) / of_class.mean()
     fires = (now[edited.rows] > 0).mean(axis=0)
     return {f: (ratio[f], fires[f]) for f in range(len(W_dec)) if f not in CLASS}
@@ -105,6 +111,27 @@ def test_a_control_feature_pushes_as_hard_and_fires_there() -> None:
         assert expected == planned
         features = matching_features(codes, dictionary, edited, means, firing=firing, order=order)
         assert features == [f for f in order if f in expected], "in the order of the draw"
+
+
+def test_hard_is_meant_in_the_units_of_the_site() -> None:
+    """Where each token is normalised by itself, a step counts by the token's scale."""
+    codes, dictionary, edited, means = planted(*CASES)
+    now = codes.matrix.toarray()  # the first feature takes all its steps in the first half
+    now[1 : 1 + TOKENS // 2, 2] += 5
+    now[1 + TOKENS // 2 :, 2] -= 5
+    scale = np.where(np.arange(TOKENS + 1) > TOKENS // 2, 8.0, 0.5).astype(np.float32)
+    scaled = replace(codes, matrix=csr_matrix(now), scale=scale)
+    order = np.arange(len(CASES) + 2)
+    expected = [
+        f for f, (ratio, _) in by_hand(scaled, dictionary, edited, means).items()
+        if abs(ratio - 1) <= 0.2
+    ]  # fmt: skip
+    found = matching_features(scaled, dictionary, edited, means, firing=False, order=order)
+    assert found == expected
+    assert set(expected) == (FIRING | SILENT) - {2}, "its steps are where they count least"
+    unscaled = replace(scaled, scale=None)
+    found = matching_features(unscaled, dictionary, edited, means, firing=False, order=order)
+    assert set(found) == FIRING | SILENT
 
 
 def test_features_that_only_push_as_hard_are_no_controls() -> None:

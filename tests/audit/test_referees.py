@@ -214,6 +214,26 @@ def test_features_set_to_given_values_give_the_same_logits(
         assert after[i] == pytest.approx(margins(theirs, tokens.target[i]), abs=CLOSE)
 
 
+def test_the_scale_of_a_change_is_known_token_by_token(
+    case: Case, trials: Trials, chosen: list[int]
+) -> None:
+    """By which controls are matched: |change| = scale · |step| · |W_dec[f]|."""
+    prompts, feature = np.arange(len(TEXTS)), chosen[0]
+    rows = trials.codes.firing_rows([feature], prompts)
+    now = trials.codes.values(rows, [feature])
+    edited = Edited(rows, [feature], now + 3)
+    norm = float(case.dictionary.W_dec[feature].norm())
+    expected = 3 * norm * trials.codes.scales(rows)
+    found = np.zeros(len(rows))
+    for assay in trials.bench.assays(edited, prompts):
+        change = trials.bench.change(edited, assay, trials.bench.inputs(assay)).norm(dim=-1)
+        for place, prompt in enumerate(assay.prompts):
+            mine = trials.codes.rows_of(int(prompt))
+            here = (rows >= mine.start) & (rows < mine.stop)
+            found[here] = change[place, rows[here] - mine.start]
+    np.testing.assert_allclose(found, expected, rtol=1e-4)
+
+
 def test_set_to_the_successes_mean_at_the_same_distance_from_the_end(
     case: Case, trials: Trials, chosen: list[int]
 ) -> None:

@@ -134,7 +134,9 @@ def test_what_says_how_to_read_is_refused_beside_what_was_read(
     brought = ["--features", "6-x=a.npy", "--pooled", "max"]
     message = refused(capsys, "profile", corpus, *brought, *given)
     flag = "--fit-check/--no-fit-check" if "fit-check" in option else given[0]
-    expected = "{} says what a model reads, or how, and beside {} none does: leave out one of them"
+    expected = (
+        "{} says what a model reads or does, and beside {} none is run: leave out one of them"
+    )
     assert message == expected.format(flag, "--features")
     if given[0] != "--long":
         message = refused(capsys, "audit", "--outcomes", "no.jsonl", *given)
@@ -147,9 +149,10 @@ def test_how_matrices_were_pooled_is_refused_without_them(
     expected = "--pooled says how the matrices of --features were pooled: give those too"
     assert refused(capsys, "profile", corpus, "--pooled", "mean") == expected
     assert refused(capsys, "audit", "--outcomes", "no.jsonl", "--pooled", "mean") == expected
-    for option in (["-n", "5"], ["--task-seed", "3"]):
-        message = refused(capsys, "audit", "--outcomes", "no.jsonl", *option)
-        assert "and beside --outcomes none does: leave out one of them" in message
+    for option in ("-n", "--task-seed", "--tried", "--searched", "--seeds"):
+        message = refused(capsys, "audit", "--outcomes", "no.jsonl", option, "3")
+        assert message.startswith(option)
+        assert "and beside --outcomes none is run: leave out one of them" in message
 
 
 @pytest.mark.parametrize(

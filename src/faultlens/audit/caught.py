@@ -106,9 +106,7 @@ class Caught:
         said = embedding_bag(
             feature, dictionary.W_dec, starts, mode="sum", per_sample_weights=activation
         )
-        scale = x.new_ones(len(x))
-        if dictionary.site_out is None:  # a transcoder's output is not scaled back
-            scale = scale * dictionary.normalisation.scale(dictionary.centred(x)).flatten()
+        scale = dictionary.scale(x).expand(len(x), 1).flatten()
         return cls(
             model, dictionary, ids, last, right, target, competitor, margin.detach(),
             read[dictionary.target], gradient[after_bos], restart, after_bos.nonzero(), base,

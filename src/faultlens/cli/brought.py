@@ -16,9 +16,9 @@ if TYPE_CHECKING:
 
 READING = (
     "model", "sae", "layers", "sites", "release", "convention", "device", "dtype", "revision",
-    "trust_pickle", "fit_check", "pooling", "long", "n", "task_seed",
+    "trust_pickle", "fit_check", "pooling", "long", "n", "task_seed", "seeds", "tried", "searched",
 )  # fmt: skip
-"""The parameters that say what is read and how: of no meaning for what was read elsewhere."""
+"""The parameters that say what a model reads or does: of no meaning for what was read elsewhere."""
 
 
 def only_brought(context: typer.Context, given: Mapping[str, Any], option: str) -> dict[str, Any]:
@@ -31,8 +31,8 @@ def only_brought(context: typer.Context, given: Mapping[str, Any], option: str) 
         if parameter.name in READING and source is not None and source.name == "COMMANDLINE":
             flag = "/".join([*parameter.opts, *parameter.secondary_opts])
             raise UserError(
-                f"{flag} says what a model reads, or how, and beside {option} none does: leave out "
-                "one of them"
+                f"{flag} says what a model reads or does, and beside {option} none is run: leave "
+                "out one of them"
             )
     return {name: value for name, value in given.items() if name not in READING}
 

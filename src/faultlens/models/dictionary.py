@@ -254,10 +254,16 @@ class Dictionary:
             features: which features; None for all.
         """
         directions = self.W_dec if features is None else self.W_dec[features]
-        change = steps @ directions
+        return steps @ directions * self.scale(x)
+
+    def scale(self, x: Tensor) -> Tensor:
+        """From an activation times its row of `W_dec` to the target site's units, `[tokens, 1]`.
+
+        Not 1 where each token is normalised by itself; a transcoder's output is not scaled back.
+        """
         if self.site_out is not None:
-            return change
-        return change * self.normalisation.scale(self._centred(x))
+            return x.new_ones(len(x), 1, dtype=torch.float32)
+        return self.normalisation.scale(self._centred(x))
 
     def feature(self, index: int) -> str:
         """How a feature is written: `3-res-mini/17`."""

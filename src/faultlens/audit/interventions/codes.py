@@ -25,12 +25,14 @@ class Codes:
         starts: the row of each prompt's BOS in `matrix`, `[prompts + 1]`.
         roles: of every token, `[tokens of all rows]`; -1 at BOS.
         n_roles: how many roles there are.
+        scale: from activation times `W_dec[f]` to the target site's units at every token; None: 1.
     """
 
     matrix: csr_matrix
     starts: np.ndarray
     roles: np.ndarray
     n_roles: int
+    scale: np.ndarray | None = None
 
     @classmethod
     @torch.no_grad()
@@ -38,18 +40,25 @@ class Codes:
         cls, dictionary: Dictionary, tokens: TaskTokens, roles: Roles, values: SiteValues
     ) -> Codes:
         """Encode the scored rows once."""
-        parts = []
+        parts, scales = [], []
         for start in range(0, len(tokens.scored), BATCH):
             rows = tokens.scored[start : start + BATCH]
             x = values.of(range(start, start + len(rows)))[dictionary.site]
             real = [of_row[: len(row)] for row, of_row in zip(rows, x, strict=True)]
             parts.append(encode(dictionary, torch.cat(real), "plain"))
+            scales.append(dictionary.scale(torch.cat(real)).expand(parts[-1].shape[0], 1).flatten())
         matrix = csr_matrix(vstack(parts, format="csr"))
         starts = np.concatenate([[0], np.cumsum([len(row) for row in tokens.scored])])
         for bos in starts[:-1]:
             matrix.data[matrix.indptr[bos] : matrix.indptr[bos + 1]] = 0.0
         matrix.eliminate_zeros()
-        return cls(matrix, starts, np.concatenate(roles.codes), roles.n)
+        scale = torch.cat(scales).cpu().numpy()
+        return cls(matrix, starts, np.concatenate(roles.codes), roles.n, scale)
+
+    def scales(self, rows: np.ndarray) -> np.ndarray:
+        """From activation times `W_dec[f]` to the target site's units, `[rows]`."""
+        ones: np.ndarray = np.ones(len(rows), dtype=np.float32)
+        return ones if self.scale is None else self.scale[rows]
 
     def rows_of(self, prompt: int) -> slice:
         """The rows of `matrix` that are a prompt's."""

@@ -47,12 +47,13 @@ def matching_features(
     if not len(edited.rows):
         return []
     activations = codes.matrix[edited.rows]
-    steps = np.abs(means[codes.roles[edited.rows]] - activations.toarray())
+    scale = codes.scales(edited.rows)[:, None]
+    steps = scale * np.abs(means[codes.roles[edited.rows]] - activations.toarray())
     norms = dictionary.W_dec.norm(dim=1).cpu().numpy()
     size = steps.mean(axis=0) * norms
     own = activations[:, list(edited.features)].toarray()
     directions = dictionary.W_dec[list(edited.features)].cpu().numpy()
-    wanted = float(np.linalg.norm((edited.wanted - own) @ directions, axis=1).mean())
+    wanted = float(np.linalg.norm(scale * (edited.wanted - own) @ directions, axis=1).mean())
     fits = np.abs(size - wanted) <= NORM_MATCH * wanted
     if firing:
         fits &= activations.getnnz(axis=0) >= FIRES_THERE * len(edited.rows)
