@@ -166,16 +166,31 @@ def tried_words(audit: Audit, found: Attributed) -> str:
     """What trying a feature that the search found gave; empty if it was not to be tried."""
     if found.effect is None:
         return f"{NOT_DONE}: {found.effect_missing}" if found.tried_as else ""
-    done, whose = found.intervention, ""
-    if done is None and found.tried_as:
-        held = [(reading, reading.intervention) for _, reading in audit.classes
-                if reading.rank == found.in_class]  # fmt: skip
-        done = held[0][1] if held else None
-        whose = f" as {class_name(held[0][0])}" if held and len(found.tried_as) > 1 else ""
+    done, whose = _trial(audit, found)
     effects = [found.effect] if done is None else done.effects
     said = [f"{effect.claim} {signed(effect.adjusted)} nats" for effect in effects]
     bare = "shown" if found.effect.shown else "not shown"
     return f"tried{whose}: {', '.join(said)}: {bare if done is None else effect_words(done)}"
+
+
+def tried_briefly(audit: Audit, found: Attributed) -> str:
+    """The same without numbers."""
+    if found.effect is None:
+        return f"{NOT_DONE}: {found.effect_missing}" if found.tried_as else ""
+    done, whose = _trial(audit, found)
+    if done is None:
+        return f"{found.effect.claim} {'shown' if found.effect.shown else 'not shown'}"
+    return effect_words(done) + whose
+
+
+def _trial(audit: Audit, found: Attributed) -> tuple[Intervention | None, str]:
+    """What was done to a feature that the search found, and as which class if as one."""
+    if found.intervention is not None or not found.tried_as:
+        return found.intervention, ""
+    held = next((r for _, r in audit.classes if r.rank == found.in_class), None)
+    if held is None:
+        return None, ""
+    return held.intervention, f" as {class_name(held)}" if len(found.tried_as) > 1 else ""
 
 
 def found_and_tried(audit: Audit) -> list[tuple[str, Intervention]]:

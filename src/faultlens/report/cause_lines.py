@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from faultlens.audit.result import Audit
-from faultlens.audit.steps import ClassReading, Effect, Intervention
-from faultlens.report.attribution_parts import first_attributed, towards_failure, tried_words
+from faultlens.audit.steps import ClassReading, Effect, Null
+from faultlens.report.attribution_parts import first_attributed, towards_failure, tried_briefly
 from faultlens.report.counterfactual_parts import clearest_swap, deciding_patch
 from faultlens.report.intervention_parts import TURNED
 from faultlens.report.named_parts import named_name
@@ -34,32 +36,30 @@ def trial_lines(audit: Audit, reading: ClassReading) -> list[str]:
     if done is None:
         reason = audit.untried.get(reading.features[0], "")
         return [f"    interventions: {clipped(NOT_DONE + (reason and f': {reason}'), 76)}"]
-    lines = [f"    {_effect(effect)}; {_controls(effect)}" for effect in done.effects]
+    lines = _folded("    ", [_effect(effect) for effect in done.effects])
     if done.sufficiency is None:
         reason = done.sufficiency_missing or "no reason recorded"
         lines.append(f"    sufficiency: {NOT_DONE}: {clipped(reason, 70)}")
-    if done.null is None:
-        flips = done.flips
-        lines.append(
-            f"    answers without it: {flips.failure_to_success:,} turn right and "
-            f"{flips.success_to_failure:,} wrong, of {flips.prompts:,}; p "
-            f"{p_value(flips.p_mcnemar)}"
-        )
-    return lines + _null(done)
+    flips, of_controls = done.flips, _controls(done.effects)
+    if done.null is not None:
+        return [*lines, *_null(done.null, done.necessity, of_controls)]
+    answers = (
+        f"{flips.failure_to_success:,} turn right and {flips.success_to_failure:,} wrong, of "
+        f"{flips.prompts:,}; p {p_value(flips.p_mcnemar)}"
+    )
+    return [*lines, *_folded("    answers without it: ", [answers, of_controls])]
 
 
-def _null(done: Intervention) -> list[str]:
-    """What proves the null; if it is not proven, each condition that fails."""
-    null, need = done.null, done.necessity
-    if null is None:
-        return []
+def _null(null: Null, need: Effect, of_controls: str) -> list[str]:
+    """What proves the null; if it is not proven, each condition that fails; then the controls."""
     moved = f"90% {interval(need.low_90, need.high_90)} nats"
     assay = "no prompt could be swapped to check the assay by"
     if null.assay_restored is not None:
         assay = f"the assay restores {share(null.assay_restored)} of {null.assay_prompts:,}"
     if null.proven:
         most = f"at most {share(null.restoration_high)} restored"
-        return _folded("    null proven: ", [f"{moved} within ±{number(null.bound)}", most, assay])
+        within = f"{moved} within ±{number(null.bound)}"
+        return _folded("    null proven: ", [within, most, assay, of_controls])
     fails = []
     if not null.within:
         fails.append(f"{moved} reach beyond ±{number(null.bound)}")
@@ -71,7 +71,7 @@ def _null(done: Intervention) -> list[str]:
         fails.append(assay)
     elif not null.assay_sees:
         fails.append(f"{assay}, below {share(null.assay_bound)}")
-    return _folded("    null not proven: ", fails)
+    return _folded("    null not proven: ", [*fails, of_controls])
 
 
 def _folded(head: str, entries: list[str]) -> list[str]:
@@ -88,19 +88,18 @@ def _folded(head: str, entries: list[str]) -> list[str]:
 
 def _effect(effect: Effect) -> str:
     p = effect.p_value if effect.p_holm is None else effect.p_holm
+    unit = " nats" if effect.claim == "necessity" else ""  # said once a line
     return (
-        f"{effect.claim} {signed(effect.adjusted)} nats, p {p_value(p)}, "
+        f"{effect.claim} {signed(effect.adjusted)}{unit}, p {p_value(p)}, "
         f"{effect.turned} of {effect.able:,} {TURNED[effect.claim]}"
     )
 
 
-def _controls(effect: Effect) -> str:
-    """Of what the controls are, in few words."""
-    directions = effect.controls - effect.control_features
-    return (
-        f"controls: {counted(effect.control_features, 'feature')}, "
-        f"{counted(directions, 'direction')}"
-    )
+def _controls(effects: Sequence[Effect]) -> str:
+    """How many of the controls are features, by effect; the rest are random directions."""
+    features = " and ".join(f"{effect.control_features:,}" for effect in effects)
+    verb = "is a feature" if features == "1" else "are features"
+    return f"of {effects[0].controls:,} controls {features} {verb}"
 
 
 def further_lines(audit: Audit) -> list[str]:
@@ -149,15 +148,13 @@ def _search(audit: Audit) -> list[str]:
     if named is None:
         return []
     site, first = named
-    told = site.ranking_agreement
-    agreement = "" if told is None else f"; rank agreement {signed(round(told, 3))}"
-    size, error = signed(towards_failure(first)), signed(site.error_gradient)
-    lines = [
-        f"  Attribution's first: {clipped_feature(first.feature)} {size} nats (error term "
-        f"{error}){agreement}"
-    ]
-    tried = tried_words(audit, first)
-    return [*lines, f"    {clipped(tried, WIDTH - 4)}"] if tried else lines
+    head = (
+        f"  Attribution's first: {clipped_feature(first.feature)} {signed(towards_failure(first))} "
+        f"nats (error {signed(site.error_gradient)})"
+    )
+    told, tried = site.ranking_agreement, tried_briefly(audit, first)
+    entries = [] if told is None else [f"agreement {signed(round(told, 3))}"]
+    return _folded("", [head, *entries, *([clipped(tried, WIDTH - 6)] if tried else [])])
 
 
 def _robustness(audit: Audit) -> list[str]:
