@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import sys
-from collections.abc import Iterator, Sequence
+import threading
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from types import FrameType
 from typing import Any
 
 from faultlens.progress import Progress, Tick
@@ -36,19 +39,56 @@ def progress_bars() -> Iterator[Progress]:
 
     class Shown:
         def start(self, stage: str, total: int) -> Tick:
+            stop_if_asked()
             bar = bars.add_task(stage, total=total)
-            return lambda done: bars.advance(bar, done)
 
-    with Bars(
-        TextColumn("{task.description:<24}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        Rate(),
-        TimeElapsedColumn(),
-        TimeRemainingColumn(),
-        console=Console(stderr=True),
-    ) as bars:
+            def tick(done: int) -> None:
+                stop_if_asked()
+                bars.advance(bar, done)
+
+            return tick
+
+    with (
+        interrupts() as stop_if_asked,
+        Bars(
+            TextColumn("{task.description:<24}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            Rate(),
+            TimeElapsedColumn(),
+            TimeRemainingColumn(),
+            console=Console(stderr=True),
+        ) as bars,
+    ):
         yield Shown()
+
+
+@contextmanager
+def interrupts() -> Iterator[Callable[[], None]]:
+    """An interrupt raises KeyboardInterrupt, and so does every later call of what is yielded.
+
+    One that comes in a destructor or a callback of a library is lost on Python, and the work would
+    go on to its end as if nobody had asked it to stop.
+    """
+    asked = False
+
+    def note(number: int, frame: FrameType | None) -> None:
+        nonlocal asked
+        asked = True
+        raise KeyboardInterrupt
+
+    def stop_if_asked() -> None:
+        if asked:
+            raise KeyboardInterrupt
+
+    if threading.current_thread() is not threading.main_thread():
+        yield stop_if_asked  # no signal reaches it
+        return
+    before = signal.signal(signal.SIGINT, note)
+    try:
+        yield stop_if_asked
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def quiet_libraries() -> None:
