@@ -52,13 +52,12 @@ def read(
     generator = torch.Generator().manual_seed(1)
     untouched = torch.randn(4, D, generator=generator)
     hidden = untouched + size * torch.randn(9, 4, D, generator=generator)
-    readout, asked, unembed = Readout(of, RIGHT, FOIL, untouched), [], Model.unembed
+    readout, asked, unembed = Readout.of(of, RIGHT, FOIL, untouched), [], Model.unembed
 
     def counted(self: Model, hidden: Tensor, tokens: Tensor | None = None) -> Tensor:
         asked.append(VOCABULARY if tokens is None else len(tokens))
         return unembed(self, hidden, tokens)
 
-    readout.logits  # noqa: B018  (the untouched prompts' are not counted)
     monkeypatch.setattr(Model, "unembed", counted)
     return readout.answers(hidden), hidden, asked
 
@@ -86,7 +85,7 @@ def test_small_changes_ask_for_few_tokens_and_large_ones_for_all(
 def test_some_prompts_are_read_as_they_are_among_all(monkeypatch: pytest.MonkeyPatch) -> None:
     found, hidden, _ = read(model(), 0.05, monkeypatch)
     generator = torch.Generator().manual_seed(1)
-    readout = Readout(model(), RIGHT, FOIL, torch.randn(4, D, generator=generator))
+    readout = Readout.of(model(), RIGHT, FOIL, torch.randn(4, D, generator=generator))
     places = torch.tensor([2, 0])
     part = readout.some(places).answers(hidden[:, places])
     np.testing.assert_allclose(part.margin, found.margin[:, places], atol=1e-5)

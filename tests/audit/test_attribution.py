@@ -20,6 +20,7 @@ from faultlens.audit.attribution import site_attribution
 from faultlens.audit.caught import Caught
 from faultlens.audit.changes import NormalActivation, measured_changes, rank_correlation
 from faultlens.audit.mean_gradient import MeanGradient
+from faultlens.audit.site_values import SiteValues
 from faultlens.audit.task_tokens import TaskTokens, tokenize
 from faultlens.models.adapter import adapter_for
 from faultlens.models.dictionary import Convention, Dictionary, Relu
@@ -417,7 +418,7 @@ def test_each_prompt_is_read_once(
     of = Caught.of
 
     def noted(
-        model: Model, by: Dictionary, asked: TaskTokens, of_these: np.ndarray, values: None
+        model: Model, by: Dictionary, asked: TaskTokens, of_these: np.ndarray, values: SiteValues
     ) -> Caught:
         read.extend(of_these.tolist())
         return of(model, by, asked, of_these, values)

@@ -77,6 +77,7 @@ def site_attribution(
     """
     if failed.all() or not failed.any():
         raise ValueError("attribution compares failures with successes: expected some of each")
+    values = values or SiteValues.of_dictionary(model, dictionary, tokens)
     rng = np.random.default_rng(seed)
     drawn = min(most, int(failed.sum()), int((~failed).sum()))
     groups = [np.sort(rng.permutation(np.flatnonzero(g))[:drawn]) for g in (failed, ~failed)]

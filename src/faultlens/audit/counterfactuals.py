@@ -13,12 +13,12 @@ import numpy as np
 import torch
 
 from faultlens.audit.answer_scores import answer_scores
-from faultlens.audit.interventions.decoding import Succeeds
+from faultlens.audit.interventions.decoding import Succeeds, generated
 from faultlens.audit.patching import Patching
 from faultlens.audit.steps import Counterfactual, Counterfactuals, Interval, Patch, Selection
 from faultlens.audit.swaps import Swapped as Swapped
 from faultlens.audit.swaps import swap_level
-from faultlens.audit.task_tokens import NEW_TOKENS, TaskTokens, by_length
+from faultlens.audit.task_tokens import TaskTokens
 from faultlens.corpus.task import Task
 from faultlens.features.lens import Lens
 from faultlens.models.dictionary import Dictionary
@@ -106,14 +106,9 @@ def outcomes_after(
     model: Model, swap: Swapped, succeeds: Succeeds, progress: Tick | None
 ) -> np.ndarray:
     """Whether each swapped prompt is answered rightly, boolean `[pairs]`."""
-    right = np.zeros(len(swap), dtype=bool)
-    for batch in by_length(swap.tokens.rows):
-        generated = model.generate([swap.tokens.rows[i] for i in batch], NEW_TOKENS)
-        for place, ids in zip(batch, generated, strict=True):
-            right[place] = succeeds(ids, int(swap.prompts[place]))
-        if progress is not None:
-            progress(len(batch))
-    return right
+    found = generated(model, swap.tokens.rows, progress=progress)
+    pairs = zip(found, swap.prompts, strict=True)
+    return np.array([succeeds(ids, int(prompt)) for ids, prompt in pairs], dtype=bool)
 
 
 def _patches(

@@ -9,7 +9,6 @@ controls are, leave a handful of tokens out of fifty thousand.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cached_property
 
 import numpy as np
 import torch
@@ -50,23 +49,27 @@ class Readout:
             the target, `[prompts, right]`.
         foil: `[prompts]`; -1 where there is none.
         hidden: of the untouched prompts, `[prompts, d]`.
+        logits: of the untouched prompts, `[prompts, vocabulary]`.
     """
 
     model: Model
     right: Tensor
     foil: Tensor
     hidden: Tensor
+    logits: Tensor
 
-    @cached_property
-    def logits(self) -> Tensor:
-        """Of the untouched prompts, `[prompts, vocabulary]`."""
-        return self.model.unembed(self.hidden)
+    @classmethod
+    @torch.no_grad()
+    def of(cls, model: Model, right: Tensor, foil: Tensor, hidden: Tensor) -> Readout:
+        """Of some prompts, by their hidden states when nothing is changed."""
+        return cls(model, right, foil, hidden, model.unembed(hidden))
 
     def some(self, places: Tensor) -> Readout:
         """The same of some of the prompts."""
-        part = Readout(self.model, self.right[places], self.foil[places], self.hidden[places])
-        part.__dict__["logits"] = self.logits[places]
-        return part
+        return Readout(
+            self.model, self.right[places], self.foil[places], self.hidden[places],
+            self.logits[places],
+        )  # fmt: skip
 
     @torch.no_grad()
     def answers(self, hidden: Tensor) -> Answers:

@@ -48,7 +48,7 @@ class Assay:
         device = cached.ids.device
         last = torch.from_numpy(tokens.last[prompts]).to(device)
         position = torch.arange(cached.ids.shape[1], device=device)
-        readout = Readout(
+        readout = Readout.of(
             model,
             torch.from_numpy(tokens.right(prompts)).to(device),
             torch.from_numpy(tokens.foil[prompts]).to(device),

@@ -15,7 +15,9 @@ from faultlens.audit.steps import Flips
 from faultlens.audit.task_tokens import NEW_TOKENS, by_length
 from faultlens.models.dictionary import Dictionary
 from faultlens.models.hooks import Edit
+from faultlens.models.model import Model
 from faultlens.models.sites import Site
+from faultlens.progress import Tick
 from faultlens.stats.mcnemar import mcnemar_exact
 
 Succeeds = Callable[[list[int], int], bool]
@@ -76,14 +78,33 @@ class WhileDecoding:
 def decoded(bench: Bench, edited: Edited | None, prompts: np.ndarray) -> list[list[int]]:
     """The generated ids of some prompts, in their order, under a change; None: as it is."""
     rows = [bench.tokens.rows[i] for i in prompts]
+    if edited is None:
+        return generated(bench.model, rows)
+    return generated(
+        bench.model, rows, lambda batch: WhileDecoding.of(bench, edited, prompts[batch]).edits()
+    )
+
+
+def generated(
+    model: Model,
+    rows: Sequence[Sequence[int]],
+    edits_of: Callable[[list[int]], Mapping[Site, Edit]] | None = None,
+    progress: Tick | None = None,
+) -> list[list[int]]:
+    """Greedy continuations, in the order of `rows`; those of similar length are decoded together.
+
+    Args:
+        edits_of: the hooks under which the rows with these places are decoded.
+        progress: told of the rows done.
+    """
     found: list[list[int]] = [[] for _ in rows]
     for batch in by_length(rows):
-        edits = None
-        if edited is not None:
-            edits = WhileDecoding.of(bench, edited, prompts[batch]).edits()
-        generated = bench.model.generate([rows[i] for i in batch], NEW_TOKENS, edits)
-        for place, ids in zip(batch, generated, strict=True):
-            found[place] = ids
+        edits = None if edits_of is None else edits_of(batch)
+        ids = model.generate([rows[i] for i in batch], NEW_TOKENS, edits)
+        for place, of_row in zip(batch, ids, strict=True):
+            found[place] = of_row
+        if progress is not None:
+            progress(len(batch))
     return found
 
 
@@ -95,8 +116,8 @@ def count_flips(
     Args:
         failed: without the change, boolean over the task's prompts.
     """
-    generated = decoded(bench, edited, prompts)
-    after = np.array([succeeds(ids, int(i)) for ids, i in zip(generated, prompts, strict=True)])
+    found = decoded(bench, edited, prompts)
+    after = np.array([succeeds(ids, int(i)) for ids, i in zip(found, prompts, strict=True)])
     before = ~failed[prompts]
     gained, lost = int((~before & after).sum()), int((before & ~after).sum())
     return Flips(len(prompts), gained, lost, mcnemar_exact(gained, lost))
