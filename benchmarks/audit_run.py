@@ -20,7 +20,7 @@ import torch
 import transformers
 
 import faultlens as fl
-from faultlens.audit.from_task import audit_over_seeds, audit_task
+from faultlens.auditing.from_task import audit_over_seeds, audit_task
 from faultlens.corpus.task import Task
 from faultlens.features.lens import Lens
 from faultlens.models.adapter import adapter_for

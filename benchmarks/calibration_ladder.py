@@ -23,7 +23,7 @@ from typing import Any
 import numpy as np
 from scipy.sparse import csr_matrix
 
-from faultlens.audit.ladder import build_ladder
+from faultlens.auditing.held_out.ladder import build_ladder
 from faultlens.stats.cross_validation import cross_validate, repeated_folds
 from faultlens.stats.prediction import TunedLogistic, correlations
 

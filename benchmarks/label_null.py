@@ -13,8 +13,8 @@ from collections.abc import Callable
 import numpy as np
 
 from faultlens.corpus.texts import Corpus
-from faultlens.profile.chance import draw_nulls
-from faultlens.profile.measures import SiteMeasures
+from faultlens.profiling.chance import draw_nulls
+from faultlens.profiling.measures import SiteMeasures
 from faultlens.progress import SILENT
 from faultlens.stats.label_null import random_groups
 

@@ -11,7 +11,7 @@ from collections import defaultdict
 
 from calibration_ladder import noise_audit
 
-from faultlens.audit.ladder import build_ladder
+from faultlens.auditing.held_out.ladder import build_ladder
 from faultlens.progress import Tick
 
 

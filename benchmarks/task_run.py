@@ -24,10 +24,10 @@ from typing import TypeVar
 import torch
 
 import faultlens as fl
-from faultlens.audit.answer_scores import answer_scores
-from faultlens.audit.outcomes import exact_word
-from faultlens.audit.running import run_task
-from faultlens.audit.task_tokens import NEW_TOKENS, tokenize
+from faultlens.auditing.activations.task_tokens import NEW_TOKENS, tokenize
+from faultlens.auditing.behaviour.answer_scores import answer_scores
+from faultlens.auditing.behaviour.generation import run_task
+from faultlens.auditing.behaviour.outcomes import exact_word
 from faultlens.features.lens import Lens
 
 RIVALS_SHARE = 10  # one prompt in ten: the rival takes too long for all

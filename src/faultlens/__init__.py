@@ -14,17 +14,13 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-# The rooms `profile` and `audit` share their names with the verbs: importing them first lets the
-# verbs, bound below, keep the names.
-import faultlens.audit
-import faultlens.profile  # noqa: F401
 from faultlens.api import audit, figures, load, profile
 from faultlens.errors import UserError
 
 if TYPE_CHECKING:
-    from faultlens.audit.intervene import intervene
-    from faultlens.audit.outcomes import outcome_rule
-    from faultlens.audit.result import Audit
+    from faultlens.auditing.behaviour.outcomes import outcome_rule
+    from faultlens.auditing.interventions.experiment import intervene
+    from faultlens.auditing.result.audit import Audit
     from faultlens.corpus import tasks
     from faultlens.corpus.answers import Answers, read_answers
     from faultlens.corpus.pairs import PairSet, minimal_pairs, read_pairs
@@ -32,7 +28,7 @@ if TYPE_CHECKING:
     from faultlens.corpus.texts import Corpus, read_corpus, seven_categories
     from faultlens.features.lens import Lens
     from faultlens.features.table import FeatureTable
-    from faultlens.profile.result import Profile
+    from faultlens.profiling.result import Profile
 
 __version__ = "0.1.0"
 __all__ = [
@@ -63,17 +59,17 @@ __all__ = [
 
 _HOMES = {
     "Answers": "faultlens.corpus.answers",
-    "Audit": "faultlens.audit.result",
+    "Audit": "faultlens.auditing.result.audit",
     "Corpus": "faultlens.corpus.texts",
     "FeatureTable": "faultlens.features.table",
     "Lens": "faultlens.features.lens",
     "PairSet": "faultlens.corpus.pairs",
-    "Profile": "faultlens.profile.result",
+    "Profile": "faultlens.profiling.result",
     "Prompt": "faultlens.corpus.task",
     "Task": "faultlens.corpus.task",
-    "intervene": "faultlens.audit.intervene",
+    "intervene": "faultlens.auditing.interventions.experiment",
     "minimal_pairs": "faultlens.corpus.pairs",
-    "outcome_rule": "faultlens.audit.outcomes",
+    "outcome_rule": "faultlens.auditing.behaviour.outcomes",
     "read_answers": "faultlens.corpus.answers",
     "read_corpus": "faultlens.corpus.texts",
     "read_pairs": "faultlens.corpus.pairs",

@@ -14,15 +14,15 @@ if TYPE_CHECKING:
     from plotly.graph_objects import Figure
     from scipy.sparse import csr_matrix
 
-    from faultlens.audit.outcomes import Rule
-    from faultlens.audit.result import Audit
+    from faultlens.auditing.behaviour.outcomes import Rule
+    from faultlens.auditing.result.audit import Audit
     from faultlens.corpus.answers import Answers
     from faultlens.corpus.pairs import PairSet
     from faultlens.corpus.task import Task
     from faultlens.corpus.texts import Corpus
     from faultlens.features.lens import Lens
     from faultlens.features.table import FeatureTable
-    from faultlens.profile.result import Profile
+    from faultlens.profiling.result import Profile
 
 NOT_CHECKED = "the fit check was left out: whether the dictionaries fit the model is not known"
 """What a result's warnings say where `fit_check=False` was asked for."""
@@ -128,7 +128,7 @@ def profile(
     from faultlens.features.lens import Lens
 
     if isinstance(source, Lens):
-        from faultlens.profile.running import profile_lens
+        from faultlens.profiling.running import profile_lens
 
         source = source.checked(progress) if fit_check else source.unchecked()
         found = profile_lens(
@@ -151,7 +151,7 @@ def profile(
             f"{'minimal pairs need' if pairs is not None else 'the method study needs'} a model to "
             "read texts with, and tables hold none: give a lens (--model) in their place"
         )
-    from faultlens.profile.study import profile_tables
+    from faultlens.profiling.study import profile_tables
 
     return profile_tables(
         source,
@@ -218,10 +218,10 @@ def audit(
             dictionary that does not fit its model, rows that do not match, values that are not
             finite.
     """
-    from faultlens.audit.from_answers import audit_answers
-    from faultlens.audit.from_task import audit_task
-    from faultlens.audit.outcomes import DEFAULT_RULE
-    from faultlens.audit.study import AuditConfig
+    from faultlens.auditing.behaviour.outcomes import DEFAULT_RULE
+    from faultlens.auditing.from_answers import audit_answers
+    from faultlens.auditing.from_task import audit_task
+    from faultlens.auditing.study import AuditConfig
     from faultlens.corpus.answers import Answers
     from faultlens.features.lens import Lens
 
@@ -276,6 +276,6 @@ def figures(result: Profile) -> dict[str, Figure]:
 
     Those of what was not done (minimal pairs, the method study, lines over layers) are left out.
     """
-    from faultlens.report.plots import profile_figures
+    from faultlens.report.figures.plots import profile_figures
 
     return profile_figures(result)

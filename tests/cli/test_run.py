@@ -12,9 +12,9 @@ import pandas as pd
 import pytest
 from safetensors.torch import load_file, save_file
 
-from faultlens.audit.result import Audit
+from faultlens.auditing.result.audit import Audit
 from faultlens.mini import SAES
-from faultlens.profile.result import Profile
+from faultlens.profiling.result import Profile
 from faultlens.runs.files import file_digest
 
 FAULTLENS = [sys.executable, "-m", "faultlens.cli.main"]

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 import faultlens as fl
-from faultlens.audit.outcomes import exact_word, right_answer
+from faultlens.auditing.behaviour.outcomes import exact_word, right_answer
 from faultlens.cli.audit import audit as audit_command
 from faultlens.corpus import task as registry
 from faultlens.corpus import tasks

@@ -11,8 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from transformers import GPT2TokenizerFast
 
-from faultlens.features.pieces import shown_pieces
 from faultlens.features.token_classes import CLASSES, is_code, token_classes
+from faultlens.features.token_text import shown_pieces
 
 TEXTS = [
     "so happy 😀 today",

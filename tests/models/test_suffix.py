@@ -9,8 +9,8 @@ from torch.testing import assert_close
 
 from faultlens.models.load import load_model
 from faultlens.models.model import Model
+from faultlens.models.prefix_cache import CachedPass
 from faultlens.models.sites import Site
-from faultlens.models.suffix import CachedPass
 from tests.models.families import FAMILIES, save_family
 
 pytestmark = pytest.mark.usefixtures("one_thread")

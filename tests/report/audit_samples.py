@@ -8,8 +8,7 @@ import cause_samples
 import class_samples
 from samples import INJECTED
 
-from faultlens.audit.result import Audit
-from faultlens.audit.steps import (
+from faultlens.auditing.result import (
     Claim,
     DroppedLevel,
     Ladder,
@@ -27,6 +26,7 @@ from faultlens.audit.steps import (
     StrataCount,
     TrendReading,
 )
+from faultlens.auditing.result.audit import Audit
 
 NO_TOKENS = "needs token residuals: the outcomes came without a model"
 

@@ -6,7 +6,7 @@ import dataclasses
 
 from samples import INJECTED
 
-from faultlens.audit.steps import (
+from faultlens.auditing.result import (
     Attributed,
     Counterfactual,
     Counterfactuals,

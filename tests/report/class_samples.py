@@ -6,7 +6,7 @@ import dataclasses
 
 import cause_samples
 
-from faultlens.audit.steps import (
+from faultlens.auditing.result import (
     ClassReading,
     Confounds,
     Described,

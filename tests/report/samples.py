@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from typing import Any
 
-from faultlens.profile.result import (
+from faultlens.profiling.result import (
     CategoryReading,
     Choice,
     ClassShare,

@@ -8,11 +8,11 @@ import audit_samples
 import pytest
 import samples
 
-from faultlens.audit.result import Audit
-from faultlens.audit.steps import Ladder, Rung, Selection
-from faultlens.report.audit_figures import ladder_dots
-from faultlens.report.audit_parts import audit_parts, tone_of
-from faultlens.report.confound_parts import beyond_factors
+from faultlens.auditing.result import Ladder, Rung, Selection
+from faultlens.auditing.result.audit import Audit
+from faultlens.report.audit.confounds import beyond_factors
+from faultlens.report.audit.page import audit_parts, tone_of
+from faultlens.report.figures.audit import ladder_dots
 from faultlens.report.numbers import NOT_DONE
 from faultlens.report.parts import Callout, Cell, Figure, Heading, Paragraph, Part, Table
 

@@ -11,8 +11,7 @@ import pytest
 import samples
 from test_audit_parts import headed, paragraphs, rows, section, tables
 
-from faultlens.audit.result import Audit
-from faultlens.audit.steps import (
+from faultlens.auditing.result import (
     Counterfactuals,
     Interval,
     Intervention,
@@ -21,12 +20,13 @@ from faultlens.audit.steps import (
     Patch,
     Robustness,
 )
-from faultlens.report.audit_figures import dose_lines, doses, patch_shares
-from faultlens.report.counterfactual_parts import deciding_patch, through_name
-from faultlens.report.intervention_parts import intervention_sentence
+from faultlens.auditing.result.audit import Audit
+from faultlens.report.audit.counterfactuals import deciding_patch, through_name
+from faultlens.report.audit.interventions import intervention_sentence
+from faultlens.report.figures.audit import dose_lines, doses, patch_shares
 from faultlens.report.numbers import NOT_DONE
 from faultlens.report.parts import Callout, Figure, Table
-from faultlens.report.terminal import summary
+from faultlens.report.terminal.summary import summary
 
 TRIALS, SWAPS, OTHERS = "7 Interventions", "8 Counterfactual pairs", "9 Robustness"
 ARGUMENT = "The argument, a sentence a step"

@@ -17,17 +17,17 @@ import samples
 from scipy.sparse import csr_matrix
 
 import faultlens as fl
-from faultlens.audit.result import Audit
+from faultlens.auditing.result.audit import Audit
 from faultlens.corpus.texts import Corpus
 from faultlens.errors import UserError
 from faultlens.features.table import FeatureTable
-from faultlens.profile.result import ClassShare, Profile
-from faultlens.profile.study import profile_tables
-from faultlens.report.audit_parts import audit_parts
+from faultlens.profiling.result import ClassShare, Profile
+from faultlens.profiling.study import profile_tables
+from faultlens.report.audit.page import audit_parts
 from faultlens.report.html import build_page, script_json, write_page
 from faultlens.report.parts import Callout, Figure, Paragraph, Part, Table
-from faultlens.report.profile_parts import profile_parts
-from faultlens.report.terminal import summary
+from faultlens.report.profile.page import profile_parts
+from faultlens.report.terminal.summary import summary
 from faultlens.report.text import as_text
 
 VOID = {"meta", "br", "img", "hr", "link", "input"}

@@ -10,9 +10,9 @@ import pytest
 import samples
 from test_cause_parts import of_suspect
 
-from faultlens.audit.result import Audit
-from faultlens.audit.steps import Robustness
-from faultlens.report.terminal import summary
+from faultlens.auditing.result import Robustness
+from faultlens.auditing.result.audit import Audit
+from faultlens.report.terminal.summary import summary
 
 AUDITS = {
     "whole": audit_samples.audit(),

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     import numpy as np
     from scipy.sparse import csr_matrix
 
-    from faultlens.audit.study import AuditConfig
+    from faultlens.auditing.study import AuditConfig
     from faultlens.cli.run import Findings
     from faultlens.corpus.answers import Answers
     from faultlens.corpus.task import Task
@@ -143,7 +143,7 @@ def audit(
             )
     if out is not None:
         check_target(out, overwrite)
-    from faultlens.audit.study import AuditConfig
+    from faultlens.auditing.study import AuditConfig
     from faultlens.cli.run import finish
 
     config = AuditConfig(
@@ -201,8 +201,8 @@ def _audit_task(
     bars: Progress,
 ) -> Findings:
     """Run a task on the model that the command's options name."""
-    from faultlens.audit.from_task import audit_over_seeds, audit_task
-    from faultlens.audit.outcomes import DEFAULT_RULE
+    from faultlens.auditing.behaviour.outcomes import DEFAULT_RULE
+    from faultlens.auditing.from_task import audit_over_seeds, audit_task
     from faultlens.cli.lens import open_lens
     from faultlens.cli.run import Findings, checkpoint, record_lens
     from faultlens.features.store import ActivationStore
@@ -245,7 +245,7 @@ def _audit_outcomes(
     bars: Progress,
 ) -> Findings:
     """Audit outcomes that are there, with the matrices that came with them."""
-    from faultlens.audit.from_answers import audit_answers
+    from faultlens.auditing.from_answers import audit_answers
     from faultlens.cli.brought import brought_tables
     from faultlens.cli.run import Findings
     from faultlens.corpus.answers import read_answers

@@ -28,11 +28,11 @@ def demo(
     with progress_bars() as bars:
         ready = bars.start("Loading mini", 1)
         import faultlens as fl
-        from faultlens.audit.from_task import audit_task
-        from faultlens.audit.study import AuditConfig
+        from faultlens.auditing.from_task import audit_task
+        from faultlens.auditing.study import AuditConfig
         from faultlens.cli.run import Findings, finish, record_lens
         from faultlens.features.store import ActivationStore
-        from faultlens.profile.running import profile_lens
+        from faultlens.profiling.running import profile_lens
 
         lens = fl.load("mini").checked(bars)
         ready(1)

@@ -91,7 +91,7 @@ def profile(
     if out is not None:
         check_target(out, overwrite)
     from faultlens.cli.run import Findings, finish
-    from faultlens.profile.measures import check_threshold
+    from faultlens.profiling.measures import check_threshold
 
     check_threshold(threshold)
     if features and (pairs is not None or multiverse):
@@ -122,7 +122,7 @@ def profile(
         else:
             from faultlens.cli.lens import open_lens
             from faultlens.cli.run import record_lens
-            from faultlens.profile.running import profile_lens
+            from faultlens.profiling.running import profile_lens
 
             lens = open_lens(given, bars)
             record_lens(manifest, lens)
@@ -149,7 +149,7 @@ def _from_matrices(
     """The profile of matrices that were brought: all but what needs tokens."""
     from faultlens.cli.brought import brought_tables
     from faultlens.cli.run import Findings
-    from faultlens.profile.study import profile_tables
+    from faultlens.profiling.study import profile_tables
     from faultlens.runs.files import file_digest
 
     if pooled is None:

@@ -8,12 +8,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from faultlens.audit.result import Audit
+    from faultlens.auditing.result.audit import Audit
     from faultlens.corpus.task import Task
     from faultlens.features.lens import Lens
     from faultlens.features.store import ActivationStore
     from faultlens.features.table import FeatureTable
-    from faultlens.profile.result import Profile
+    from faultlens.profiling.result import Profile
     from faultlens.runs.checkpoint import Checkpoint
     from faultlens.runs.folder import Manifest
 
@@ -97,7 +97,7 @@ def finish(
 ) -> None:
     """Write the run where a folder is wanted, and say what was found, in words or as JSON."""
     from faultlens.cli.screen import say, say_json
-    from faultlens.report.terminal import summary
+    from faultlens.report.terminal.summary import summary
 
     if out is not None:
         write_run(out, manifest, found, overwrite)
@@ -153,7 +153,7 @@ def _write_profile(folder: Path, profile: Profile, tables: Mapping[str, FeatureT
 def _write_audit(folder: Path, audit: Audit, task: Task | None) -> None:
     import pandas as pd
 
-    from faultlens.audit.prompt_table import prompt_table
+    from faultlens.auditing.behaviour.table import prompt_table
 
     audit.save(folder)
     prompts = (

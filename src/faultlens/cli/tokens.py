@@ -124,7 +124,7 @@ def _in_corpus(
     from dataclasses import asdict
 
     from faultlens.features.store import ActivationStore
-    from faultlens.profile.token_evidence import TokenMap, feature_tokens
+    from faultlens.profiling.token_evidence import TokenMap, feature_tokens
 
     store = ActivationStore()
     table = lens.read(corpus.texts, long=long, store=store)[name]

@@ -10,12 +10,12 @@ import pandas as pd
 from scipy.sparse import csr_matrix, vstack
 
 from faultlens.errors import UserError
-from faultlens.features.pieces import shown_pieces
 from faultlens.features.pooling import Pooling, pool
 from faultlens.features.reading import Long, Shapes, TokenActivations, read_tokens
 from faultlens.features.store import ActivationStore
 from faultlens.features.streaming import FeatureStatistics, StreamingStatistics
 from faultlens.features.table import FeatureTable
+from faultlens.features.token_text import shown_pieces
 from faultlens.models.dictionary import Dictionary
 from faultlens.models.doctor import examine
 from faultlens.models.model import Model

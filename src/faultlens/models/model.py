@@ -20,7 +20,7 @@ from faultlens.models.adapter import Adapter
 from faultlens.models.gelu import fused_gelu
 from faultlens.models.hooks import Edit as Edit
 from faultlens.models.hooks import place
-from faultlens.models.narrowing import narrowed
+from faultlens.models.last_mlp import narrowed
 from faultlens.models.sites import Site
 
 

@@ -17,12 +17,12 @@ from typing import Any, TypeVar
 from jinja2 import Environment, FunctionLoader, StrictUndefined
 from markupsafe import Markup
 
-from faultlens.audit.result import Audit
+from faultlens.auditing.result.audit import Audit
 from faultlens.errors import UserError
-from faultlens.profile.result import Profile
-from faultlens.report.audit_parts import audit_parts
+from faultlens.profiling.result import Profile
+from faultlens.report.audit.page import audit_parts
 from faultlens.report.parts import Figure, Heading, Part
-from faultlens.report.profile_parts import profile_parts
+from faultlens.report.profile.page import profile_parts
 from faultlens.runs.files import write_text
 from faultlens.runs.folder import AUDIT, MANIFEST, PAGE, PROFILE, read_result
 
@@ -154,7 +154,9 @@ def script_json(value: Any) -> Markup:
 
 
 def _resource(name: str) -> str:
-    return resources.files("faultlens.report").joinpath(name).read_text(encoding="utf-8")
+    return (
+        resources.files("faultlens.report").joinpath("templates", name).read_text(encoding="utf-8")
+    )
 
 
 def _plotly() -> str:

@@ -14,10 +14,10 @@ from pathlib import Path
 import numpy as np
 
 from faultlens.api import load
-from faultlens.audit.factors import factor_table
-from faultlens.audit.outcomes import exact_word
-from faultlens.audit.running import run_task
-from faultlens.audit.task_tokens import tokenize
+from faultlens.auditing.activations.task_tokens import tokenize
+from faultlens.auditing.behaviour.generation import run_task
+from faultlens.auditing.behaviour.outcomes import exact_word
+from faultlens.auditing.factors.levels import factor_table
 from faultlens.corpus.task import Task
 from faultlens.corpus.tasks.mini_ioi import mini_ioi
 from faultlens.corpus.world import PULLS, pull_on

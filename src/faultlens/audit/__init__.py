@@ -1,1 +1,0 @@
-"""Study 2: which features go with failure on a task, and do they matter."""

@@ -1,0 +1,112 @@
+"""Roles: which token of one prompt plays the part of which token of another.
+
+A level of a factor that stands in a prompt ("the keys", "Mary") is one unit, whatever its number of
+tokens; every other token is a unit by itself. A token's role is how many units it is from the end
+of the prompt, and how many tokens from the end of its unit. So the last token of the object has one
+role in "gave the keys to" and in "handed a drink to". Without factors a role is the distance from
+the end.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from faultlens.auditing.activations.task_tokens import TaskTokens
+from faultlens.corpus.task import Prompt, Task
+from faultlens.models.model import Model
+
+NO_ROLE = -1  # BOS
+
+
+@dataclass(frozen=True, eq=False)
+class TokenAlignment:
+    """The role of every token of every scored row.
+
+    Attributes:
+        codes: for each prompt `[tokens of its scored row]`; -1 at BOS.
+        n: how many roles there are.
+    """
+
+    codes: list[np.ndarray]
+    n: int
+
+    @classmethod
+    def of(cls, model: Model, task: Task, tokens: TaskTokens) -> TokenAlignment:
+        """Read the roles off the prompts and their factors."""
+        known: dict[tuple[int, int], int] = {}
+        codes = []
+        for prompt, row, scored in zip(task.prompts, tokens.rows, tokens.scored, strict=True):
+            spans = level_spans(prompt.text, prompt.factors)
+            units = _units(_offsets(model, prompt.text, len(row) - 1), spans)
+            beyond = [(-i, 0) for i in range(1, len(scored) - len(row) + 1)]
+            roles = [*_from_the_end(units), *beyond]
+            codes.append(np.array([NO_ROLE, *(known.setdefault(r, len(known)) for r in roles)]))
+        return cls(codes, len(known))
+
+
+def level_spans(text: str, factors: Mapping[str, str]) -> list[tuple[int, int]]:
+    """Where the levels stand in the text as whole words, in characters; overlaps are merged."""
+    found = sorted(
+        (match.start(), match.end())
+        for level in set(factors.values())
+        if level.strip()
+        for match in re.finditer(rf"(?<!\w){re.escape(level.strip())}(?!\w)", text)
+    )
+    merged: list[tuple[int, int]] = []
+    for start, end in found:
+        if merged and start < merged[-1][1]:
+            merged[-1] = (merged[-1][0], max(end, merged[-1][1]))
+        else:
+            merged.append((start, end))
+    return merged
+
+
+def _offsets(model: Model, text: str, n: int) -> list[tuple[int, int]]:
+    """Where each token stands in the text; all at (0, 0) for a tokenizer that cannot tell."""
+    if not getattr(model.tokenizer, "is_fast", False):
+        return [(0, 0)] * n
+    found = model.tokenizer(text, add_special_tokens=False, return_offsets_mapping=True)
+    return [(start, end) for start, end in found["offset_mapping"]]
+
+
+def _units(offsets: Sequence[tuple[int, int]], spans: Sequence[tuple[int, int]]) -> list[int]:
+    """Numbers the units along the prompt: the unit of every token."""
+    units: list[int] = []
+    unit, inside = -1, None
+    for start, end in offsets:
+        # A token may hold the space before its word: what counts is its last character.
+        span = next((s for s in spans if s[0] < end and end - 1 < s[1] and start < end), None)
+        if span is None or span != inside:
+            unit += 1
+        inside = span
+        units.append(unit)
+    return units
+
+
+def _from_the_end(units: Sequence[int]) -> list[tuple[int, int]]:
+    """(units from the end, tokens from the unit's end) of every token."""
+    last = units[-1] if units else 0
+    roles = []
+    for place, unit in enumerate(units):
+        after = sum(other == unit for other in units[place + 1 :])
+        roles.append((last - unit, after))
+    return roles
+
+
+def tokens_of_factor(model: Model, prompt: Prompt, factor: str, n: int) -> np.ndarray:
+    """The positions, BOS counted, of the tokens of a prompt's level of one factor.
+
+    Args:
+        n: how many tokens the prompt has but BOS.
+    """
+    spans = level_spans(prompt.text, {factor: prompt.factors[factor]})
+    offsets = _offsets(model, prompt.text, n)
+    held = [
+        any(span[0] < end and end - 1 < span[1] and start < end for span in spans)
+        for start, end in offsets
+    ]
+    return 1 + np.flatnonzero(held)

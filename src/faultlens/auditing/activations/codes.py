@@ -1,0 +1,133 @@
+"""Codes: every token of a task's prompts as one dictionary encodes it, and means by role."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from scipy.sparse import csr_matrix, vstack
+
+from faultlens.auditing.activations.alignment import TokenAlignment
+from faultlens.auditing.activations.site_values import SiteValues
+from faultlens.auditing.activations.task_tokens import BATCH, TaskTokens
+from faultlens.features.encode import encode
+from faultlens.models.dictionary import Dictionary
+
+
+@dataclass(frozen=True, eq=False)
+class Codes:
+    """Token-level activations of all scored rows.
+
+    Attributes:
+        matrix: CSR `[tokens of all rows, d_sae]`, BOS rows empty.
+        starts: the row of each prompt's BOS in `matrix`, `[prompts + 1]`.
+        roles: of every token, `[tokens of all rows]`; -1 at BOS.
+        n_roles: how many roles there are.
+        scale: from activation times `W_dec[f]` to the target site's units at every token; None: 1.
+    """
+
+    matrix: csr_matrix
+    starts: np.ndarray
+    roles: np.ndarray
+    n_roles: int
+    scale: np.ndarray | None = None
+
+    @classmethod
+    @torch.no_grad()
+    def of(
+        cls, dictionary: Dictionary, tokens: TaskTokens, roles: TokenAlignment, values: SiteValues
+    ) -> Codes:
+        """Encode the scored rows once."""
+        parts, scales = [], []
+        for start in range(0, len(tokens.scored), BATCH):
+            rows = tokens.scored[start : start + BATCH]
+            x = values.of(range(start, start + len(rows)))[dictionary.site]
+            real = [of_row[: len(row)] for row, of_row in zip(rows, x, strict=True)]
+            parts.append(encode(dictionary, torch.cat(real), "plain"))
+            scales.append(dictionary.scale(torch.cat(real)).expand(parts[-1].shape[0], 1).flatten())
+        matrix = csr_matrix(vstack(parts, format="csr"))
+        starts = np.concatenate([[0], np.cumsum([len(row) for row in tokens.scored])])
+        for bos in starts[:-1]:
+            matrix.data[matrix.indptr[bos] : matrix.indptr[bos + 1]] = 0.0
+        matrix.eliminate_zeros()
+        scale = torch.cat(scales).cpu().numpy()
+        return cls(matrix, starts, np.concatenate(roles.codes), roles.n, scale)
+
+    def scales(self, rows: np.ndarray) -> np.ndarray:
+        """From activation times `W_dec[f]` to the target site's units, `[rows]`."""
+        ones: np.ndarray = np.ones(len(rows), dtype=np.float32)
+        return ones if self.scale is None else self.scale[rows]
+
+    def rows_of(self, prompt: int) -> slice:
+        """The rows of `matrix` that are a prompt's."""
+        return slice(int(self.starts[prompt]), int(self.starts[prompt + 1]))
+
+    def rows(self, prompts: np.ndarray) -> np.ndarray:
+        """The tokens of some prompts but BOS, as rows of `matrix`."""
+        every = np.arange(len(self.roles))
+        found = np.concatenate([every[self.rows_of(int(prompt))] for prompt in prompts])
+        kept: np.ndarray = found[self.roles[found] >= 0]
+        return kept
+
+    def firing_rows(self, features: Sequence[int], prompts: np.ndarray) -> np.ndarray:
+        """The tokens of some prompts at which any of the features fires, as rows of `matrix`."""
+        rows = self.rows(prompts)
+        fires = self.matrix[rows][:, list(features)].getnnz(axis=1) > 0
+        kept: np.ndarray = rows[fires]
+        return kept
+
+    def fires(self, features: Sequence[int]) -> np.ndarray:
+        """Whether any of the features fires on each prompt, boolean `[prompts]`."""
+        at = self.matrix[:, list(features)].getnnz(axis=1) > 0
+        return np.logical_or.reduceat(at, self.starts[:-1])
+
+    def values(self, rows: np.ndarray, features: Sequence[int]) -> np.ndarray:
+        """Some features' activations at some tokens, `[rows, features]`."""
+        found: np.ndarray = self.matrix[rows][:, list(features)].toarray()
+        return found
+
+    def mean_by_role(
+        self, prompts: np.ndarray, features: Sequence[int] | None = None
+    ) -> np.ndarray:
+        """Mean activation over the tokens of each role in some prompts, `[roles, features]`.
+
+        A role that none of them has takes the mean over all their tokens but BOS.
+
+        Args:
+            features: which; None: all of the dictionary.
+        """
+        matrix = self.matrix if features is None else self.matrix[:, list(features)]
+        rows = self.rows(prompts)
+        roles = self.roles[rows]
+        pick = csr_matrix(
+            (np.ones(len(rows), dtype=np.float32), (roles, rows)),
+            shape=(self.n_roles, self.matrix.shape[0]),
+        )
+        counts = np.bincount(roles, minlength=self.n_roles)
+        means: np.ndarray = (pick @ matrix).toarray().astype(np.float32)
+        means[counts > 0] /= counts[counts > 0, None]
+        means[counts == 0] = np.asarray(matrix[rows].mean(axis=0), dtype=np.float32).ravel()
+        return means
+
+    def mean(self, prompts: np.ndarray) -> np.ndarray:
+        """Mean activation over all tokens of some prompts but BOS, `[d_sae]`."""
+        rows = self.rows(prompts)
+        return np.asarray(self.matrix[rows].mean(axis=0), dtype=np.float32).ravel()
+
+    def padded(self, prompts: np.ndarray, features: Sequence[int], positions: int) -> np.ndarray:
+        """Some features' activations, right-padded: `[prompts, positions, features]`."""
+        found = np.zeros((len(prompts), positions, len(features)), dtype=np.float32)
+        for place, prompt in enumerate(prompts):
+            part = self.matrix[self.rows_of(int(prompt))][:, list(features)].toarray()
+            found[place, : len(part)] = part
+        return found
+
+    def padded_roles(self, prompts: np.ndarray, positions: int) -> np.ndarray:
+        """Right-padded roles, `[prompts, positions]`; -1 at BOS and padding."""
+        found = np.full((len(prompts), positions), -1)
+        for place, prompt in enumerate(prompts):
+            part = self.roles[self.rows_of(int(prompt))]
+            found[place, : len(part)] = part
+        return found

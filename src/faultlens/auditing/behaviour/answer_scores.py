@@ -1,0 +1,71 @@
+"""Answer scores: how sure the model is of each prompt's target, in nats."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from scipy.special import logsumexp
+
+from faultlens.auditing.activations.task_tokens import TaskTokens, by_length
+from faultlens.models.model import Model
+
+FORCED_BATCH = 8  # prompts whose logits at all positions are held at once
+
+
+@dataclass(frozen=True)
+class AnswerScore:
+    """How sure the model is of a prompt's target, in nats.
+
+    Attributes:
+        difference: `logit(target) − logit(foil)` at the first token in which they differ; None
+            where there is no foil to compare with.
+        margin: at the same token, the largest logit of a right answer − the largest other logit.
+        log_probability: `Σ_i log p(target's token i | prompt, tokens before i)`.
+    """
+
+    difference: float | None
+    margin: float
+    log_probability: float
+
+
+def answer_scores(model: Model, tokens: TaskTokens) -> list[AnswerScore]:
+    """How sure the model is of each answer, from one pass over prompt and answer."""
+    scores = forced_scores(model, tokens, range(len(tokens.rows)))
+    return [scores[i] for i in range(len(tokens.rows))]
+
+
+@torch.no_grad()
+def forced_scores(
+    model: Model, tokens: TaskTokens, prompts: Sequence[int]
+) -> dict[int, AnswerScore]:
+    """The scores of some prompts, by index, from a pass in which the answer follows the prompt."""
+    whole = tokens.whole_answers
+    rows = {i: [*tokens.rows[i], *whole[i][:-1]] for i in prompts}
+    scores = {}
+    for part in by_length([rows[i] for i in prompts], FORCED_BATCH):
+        batch = [prompts[place] for place in part]
+        logits = model.logits(model.pad([rows[i] for i in batch])).cpu().numpy()
+        for place, i in enumerate(batch):
+            first = len(tokens.rows[i]) - 1
+            of_answer = logits[place, first : first + len(whole[i])]
+            scores[i] = score(of_answer, whole[i], tokens, i)
+    return scores
+
+
+def score(
+    logits: np.ndarray, answer: Sequence[int], tokens: TaskTokens, prompt: int
+) -> AnswerScore:
+    """The score of an answer from the logits `[answer's tokens, vocabulary]` that precede each."""
+    target, foil = tokens.target[prompt], tokens.foil[prompt]
+    at = logits[tokens.last[prompt] - len(tokens.rows[prompt]) + 1]
+    accepted = tokens.right(np.array([prompt]))[0]
+    chosen = logits[np.arange(len(answer)), list(answer)].astype(np.float64)
+    log_probability = float((chosen - logsumexp(logits.astype(np.float64), axis=1)).sum())
+    return AnswerScore(
+        float(at[target]) - float(at[foil]) if foil >= 0 else None,
+        float(at[accepted].max()) - float(np.delete(at, accepted).max()),
+        log_probability,
+    )

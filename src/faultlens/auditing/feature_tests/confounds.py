@@ -1,0 +1,221 @@
+"""Step 5: does a class say more than the prompt's own description?"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+
+import numpy as np
+
+from faultlens.auditing.factors.levels import pooled_levels
+from faultlens.auditing.result import (
+    Confounds,
+    Interval,
+    OddsReading,
+    Proxy,
+    Selection,
+    Strata,
+    StrataCount,
+)
+from faultlens.errors import UserError
+from faultlens.stats.firth import firth_logistic
+from faultlens.stats.mantel_haenszel import mantel_haenszel
+from faultlens.stats.strata import informative, stratum_codes
+from faultlens.stats.stratified_effect import stratified_d
+
+PROXY_JACCARD = 0.95
+NO_EFFECT = 0.2  # SD: a conditional interval inside ± this says that nothing is added
+LEAST_INFORMATIVE = 10  # failures in informative strata, below which that interval is not asked
+
+
+def strata_of(
+    factors: Mapping[str, Sequence[str]],
+    failed: np.ndarray,
+    selection: Selection,
+    named: Sequence[str] = (),
+) -> tuple[Strata, np.ndarray]:
+    """The strata of the factors that forward selection kept and of those that the user names.
+
+    Args:
+        factors: for each factor the level of every prompt, as `prepared` gives them.
+        failed: the outcome, boolean `[prompts]`.
+        selection: what forward selection kept.
+        named: further factors to hold constant.
+
+    Returns:
+        the record, and the stratum of every prompt, `[prompts]`. Without factors all prompts are
+        one stratum.
+
+    Raises:
+        UserError: a named factor that there is not.
+    """
+    for name in named:
+        if name not in factors:
+            raise UserError(
+                f"no factor {name!r} to hold constant: expected one of "
+                f"{', '.join(factors) or 'none (no factor with two levels)'}"
+            )
+    held = list(dict.fromkeys([*selection.kept, *named]))
+    codes = stratum_codes([factors[name] for name in held], len(failed))
+    sets = [[name] for name in factors] + ([list(factors)] if len(factors) > 1 else [])
+    count = _count(held, codes, failed)
+    others = [
+        _count(names, stratum_codes([factors[name] for name in names], len(failed)), failed)
+        for names in sets
+    ]
+    strata = Strata(
+        count.factors, count.strata, count.informative, count.failures_in_them, list(named), others
+    )
+    return strata, codes
+
+
+def _count(factors: list[str], codes: np.ndarray, failed: np.ndarray) -> StrataCount:
+    telling = informative(failed, codes)
+    inside = int((failed & telling[codes]).sum())
+    return StrataCount(factors, len(np.unique(codes)), int(telling.sum()), inside)
+
+
+def confounds(
+    values: np.ndarray,
+    failed: np.ndarray,
+    codes: np.ndarray,
+    held: Mapping[str, Sequence[str]],
+) -> Confounds:
+    """What one feature says of the outcome with the factors held constant.
+
+    Args:
+        values: its pooled activations, `[prompts]`.
+        failed: the outcome, boolean `[prompts]`.
+        codes: the stratum of each prompt, `[prompts]`.
+        held: the factors that make the strata, for the regression.
+    """
+    telling = informative(failed, codes, values)
+    active = values > 0
+    effect = stratified_d(values, failed, codes)
+    odds = firth = None
+    if telling.any() and 0 < active.sum() < len(active):
+        found = mantel_haenszel(active, failed, codes)
+        odds = OddsReading(found.odds_ratio, found.low, found.high, found.p)
+        firth = _firth(active, failed, held)
+    return Confounds(
+        informative=int(telling.sum()),
+        failures_in_them=int((failed & telling[codes]).sum()),
+        effect=None if effect is None else Interval(*effect),
+        mantel_haenszel=odds,
+        firth=firth,
+    )
+
+
+def _firth(
+    active: np.ndarray, failed: np.ndarray, held: Mapping[str, Sequence[str]]
+) -> OddsReading | None:
+    """Odds ratio of firing beside every level of the factors; None where they determine it."""
+    columns = [active.astype(float)]
+    for levels in held.values():
+        names = list(dict.fromkeys(levels))
+        columns += [(np.array(levels, dtype=object) == name).astype(float) for name in names[1:]]
+    try:
+        fit = firth_logistic(np.column_stack(columns), failed)
+    except ValueError:
+        return None
+    coefficient = fit.coefficients[0]
+    if coefficient is None or not fit.converged:
+        return None
+    with np.errstate(over="ignore"):
+        ratio, low, high = np.exp([coefficient, fit.low, fit.high])
+    if not np.isfinite([ratio, low, high]).all():
+        return None
+    return OddsReading(float(ratio), float(low), float(high), fit.p)
+
+
+def adds_nothing(found: Confounds) -> bool:
+    """Whether the effect within strata is shown to be negligible: inside ±0.2 SD."""
+    effect = found.effect
+    return (
+        effect is not None
+        and found.failures_in_them >= LEAST_INFORMATIVE
+        and effect.low >= -NO_EFFECT
+        and effect.high <= NO_EFFECT
+    )
+
+
+def nearest_level(firing: np.ndarray, factors: Mapping[str, Sequence[str]]) -> Proxy | None:
+    """The level of a factor, or union of its levels, whose prompts a feature fires on.
+
+    Of each factor the levels are taken in order of the share of their prompts on which the feature
+    fires, and every beginning of that order is a candidate. Where the feature fires on more than
+    half of the prompts, its silence is compared with the levels left out, as in classes.
+
+    Args:
+        firing: boolean `[prompts]`.
+        factors: for each factor the level of every prompt.
+
+    Returns:
+        the union with the largest Jaccard index, the smallest first; None without factors, or where
+        no level shares a prompt with it.
+    """
+    best: Proxy | None = None
+    for factor, name, union in _unions(firing, factors):
+        jaccard = _likeness(firing, union)
+        if jaccard > 0 and (best is None or jaccard > best.jaccard):
+            best = Proxy(factor, name, jaccard)
+    return best
+
+
+def followed_level(values: np.ndarray, factors: Mapping[str, Sequence[str]]) -> Proxy | None:
+    """The level of a factor, or union of its levels, that an activation goes with, firing or not.
+
+    Of each factor the levels are taken in order of their mean activation, and every beginning of
+    that order is a candidate; the one whose indicator correlates most with the activation is taken.
+    So a feature that fires everywhere, and is stronger at one level, has a level too.
+
+    Args:
+        values: pooled activations, `[prompts]`.
+        factors: for each factor the level of every prompt.
+
+    Returns:
+        the union with its Jaccard index, which is 0 for a feature that fires everywhere; None
+        without factors, or where the activation is constant.
+    """
+    best: Proxy | None = None
+    strongest = 0.0
+    firing = values > 0
+    for factor, name, union in _unions(values, factors) if np.ptp(values) > 0 else ():
+        share = union.mean()
+        gap = values[union].mean() - values[~union].mean()
+        correlation = float(gap * np.sqrt(share * (1 - share)))  # times the activation's SD
+        if correlation > strongest:
+            strongest = correlation
+            best = Proxy(factor, name, _likeness(firing, union))
+    return best
+
+
+def _unions(
+    values: np.ndarray, factors: Mapping[str, Sequence[str]]
+) -> Iterator[tuple[str, str, np.ndarray]]:
+    """Of each factor, the levels of the largest means, ever more of them: name and prompts."""
+    for factor, raw in factors.items():
+        levels = np.array(pooled_levels(raw), dtype=object)
+        names = list(dict.fromkeys(levels))
+        mean = {name: values[levels == name].mean() for name in names}
+        names.sort(key=lambda name: -mean[name])
+        for count in range(1, len(names)):
+            yield factor, _union_name(names, count), np.isin(levels, names[:count])
+
+
+def _likeness(firing: np.ndarray, union: np.ndarray) -> float:
+    """Jaccard index; where the feature fires on more than half of the prompts, also of silence."""
+    jaccard = _jaccard(firing, union)
+    return min(jaccard, _jaccard(~firing, ~union)) if firing.mean() > 0.5 else jaccard
+
+
+def _union_name(levels: Sequence[str], count: int) -> str:
+    """The first `count` levels in words, by alphabet; by what is left out where that is shorter."""
+    inside, outside = sorted(levels[:count]), sorted(levels[count:])
+    if len(inside) <= len(outside):
+        return " or ".join(inside)
+    return f"anything but {outside[0]}" if len(outside) == 1 else f"neither {' nor '.join(outside)}"
+
+
+def _jaccard(first: np.ndarray, second: np.ndarray) -> float:
+    either = int((first | second).sum())
+    return int((first & second).sum()) / either if either else 0.0

@@ -1,0 +1,264 @@
+"""Steps 3 and 4: which features go with failure, over all sites as one family, in classes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from math import comb
+
+import numpy as np
+from scipy.sparse import csc_matrix, csr_matrix, hstack
+
+from faultlens.auditing.result import StudyRule
+from faultlens.features.table import FeatureTable
+from faultlens.stats.effects import auroc, cohens_d_of_moments, midranks
+from faultlens.stats.equivalence import equivalence_classes
+from faultlens.stats.fisher import fisher_exact, least_attainable
+from faultlens.stats.label_null import random_groups
+from faultlens.stats.moments import moments
+from faultlens.stats.multiplicity import benjamini_hochberg, holm
+from faultlens.stats.stepdown import max_t, min_p
+from faultlens.stats.strata import stratified_groups
+from faultlens.stats.two_sample import mann_whitney, welch
+
+ALPHA = 0.05
+LARGE, MEDIUM = 0.8, 0.5  # of |d|
+
+
+@dataclass(frozen=True, eq=False)
+class Correlates:
+    """The family: every feature that fires on enough prompts, of all sites, and its tests.
+
+    All arrays are `[features]`, in the order of `site` and `column`.
+    """
+
+    sites: tuple[str, ...]
+    site: np.ndarray  # index into `sites`
+    column: np.ndarray  # the feature's index in its dictionary
+    values: csr_matrix  # pooled activations, [prompts, features]
+    failures: int
+    fail_active: np.ndarray
+    success_active: np.ndarray
+    mean_failure: np.ndarray
+    mean_success: np.ndarray
+    cohens_d: np.ndarray
+    auroc: np.ndarray
+    p_fisher: np.ndarray
+    p_holm: np.ndarray
+    p_bh: np.ndarray
+    p_min_p: np.ndarray
+    p_max_t: np.ndarray
+    p_welch: np.ndarray
+    p_mann_whitney: np.ndarray
+    p_study: np.ndarray  # the study's rule, Holm over all features of the dictionary
+    study: dict[str, StudyRule]  # by site
+
+    @property
+    def rate_difference(self) -> np.ndarray:
+        """Share of the failures, minus share of the successes, on which each feature fires."""
+        successes = self.values.shape[0] - self.failures
+        result: np.ndarray = self.fail_active / self.failures - self.success_active / successes
+        return result
+
+    @cached_property
+    def least_p(self) -> np.ndarray:
+        """The least unadjusted p that each feature admits, by firing or by strength.
+
+        By firing, Fisher's least with its support. By strength, where a feature fires on as many
+        prompts as fail and its values there differ: one arrangement of the outcome among all.
+        """
+        n, support = self.values.shape[0], self.fail_active + self.success_active
+        least = least_attainable(support, self.failures, n)
+        columns = csc_matrix(self.values)
+        columns.eliminate_zeros()
+        differ = np.array([np.ptp(v) > 0 if len(v) else False for v in _by_column(columns)])
+        able = differ & (support >= self.failures)
+        result: np.ndarray = np.where(able, np.minimum(least, 1 / comb(n, self.failures)), least)
+        return result
+
+    @cached_property
+    def flagged(self) -> dict[str, np.ndarray]:
+        """Which features the tests flag that describe and do not decide, boolean, by test."""
+        found = {
+            "the study's rule": self.p_study,
+            "Welch + Holm": holm(self.p_welch),
+            "Mann–Whitney + Holm": holm(self.p_mann_whitney),
+        }
+        return {name: p <= ALPHA for name, p in found.items()}
+
+    @cached_property
+    def decisive(self) -> np.ndarray:
+        """Twice the smaller of the two deciding tests' adjusted p-values, at most 1.
+
+        Either test may decide, so the family-wise error of deciding by whichever is smaller would
+        be nearly twice its level (.09 at .05, measured under a true null) without the factor.
+        """
+        result: np.ndarray = np.minimum(2 * np.minimum(self.p_min_p, self.p_max_t), 1.0)
+        return result
+
+    def rank(self, members: np.ndarray) -> np.ndarray:
+        """`members`, the strongest first: by the deciding tests, Fisher's p, then |d|."""
+        d = np.nan_to_num(np.abs(self.cohens_d[members]), posinf=1e9)
+        keys = (-d, self.p_fisher[members], self.decisive[members])
+        result: np.ndarray = members[np.lexsort(keys)]
+        return result
+
+
+def _by_column(columns: csc_matrix) -> list[np.ndarray]:
+    return np.split(columns.data, columns.indptr[1:-1])
+
+
+@dataclass(frozen=True, eq=False)
+class OtherOutcome:
+    """The family against another outcome, `[features]` each."""
+
+    decisive: np.ndarray
+    rate_difference: np.ndarray
+    cohens_d: np.ndarray
+
+
+def correlate(
+    tables: Mapping[str, FeatureTable],
+    failed: np.ndarray,
+    *,
+    min_support: int,
+    permutations: int,
+    seed: int,
+) -> Correlates:
+    """Test every feature of every table against the outcome.
+
+    Args:
+        tables: one a dictionary, rows = prompts.
+        failed: boolean `[prompts]`, with both outcomes present at least twice.
+        min_support: least number of prompts a feature must fire on (blind to the outcome).
+        permutations: of the outcome, behind min-P and max-T.
+        seed: of the permutations.
+    """
+    n, failures = len(failed), int(failed.sum())
+    blocks, site, column, p_study = [], [], [], []
+    study = {}
+    for index, (name, table) in enumerate(tables.items()):
+        support = np.asarray((table.matrix > 0).sum(axis=0)).ravel()
+        kept = np.flatnonzero(support >= min_support)
+        study[name], p_holm = study_rule(table, failed)
+        blocks.append(table.matrix[:, kept])
+        site.append(np.full(len(kept), index))
+        column.append(kept)
+        p_study.append(p_holm[kept])
+    values = csr_matrix(hstack(blocks, format="csr"))
+    firing = csr_matrix((values > 0).astype(np.float32))
+    active = np.asarray(firing.sum(axis=0)).ravel().astype(int)
+    fail_active = np.asarray(firing[np.flatnonzero(failed)].sum(axis=0)).ravel().astype(int)
+    groups = random_groups(n, failures, permutations, np.random.default_rng(seed))
+    p_fisher = fisher_exact(fail_active, active, failures, n)
+    first, rest = moments(values, failed), moments(values, ~failed)
+    return Correlates(
+        sites=tuple(tables),
+        site=np.concatenate(site),
+        column=np.concatenate(column),
+        values=values,
+        failures=failures,
+        fail_active=fail_active,
+        success_active=active - fail_active,
+        mean_failure=first.mean,
+        mean_success=rest.mean,
+        cohens_d=cohens_d_of_moments(first, rest),
+        auroc=auroc(midranks(values.toarray()), failed),
+        p_fisher=p_fisher,
+        p_holm=holm(p_fisher),
+        p_bh=benjamini_hochberg(p_fisher),
+        p_min_p=min_p(firing, groups, failed),
+        p_max_t=max_t(values, groups, failed),
+        p_welch=welch(first, rest).p,
+        p_mann_whitney=mann_whitney(values, failed).p,
+        p_study=np.concatenate(p_study),
+        study=study,
+    )
+
+
+def study_rule(table: FeatureTable, failed: np.ndarray) -> tuple[StudyRule, np.ndarray]:
+    """The published study's rule over all features of a dictionary, and its adjusted p-values.
+
+    Welch's t with df = min(n) − 1, Holm over all d_sae, at α = 0.05.
+
+    Returns:
+        the counts, and p after Holm, `[d_sae]`.
+    """
+    first, rest = moments(table.matrix, failed), moments(table.matrix, ~failed)
+    p_holm = holm(welch(first, rest, rule="study").p)
+    d = np.abs(cohens_d_of_moments(first, rest))
+    flagged = p_holm <= ALPHA
+    top = int(np.argmax(np.where(flagged, d, -1.0))) if flagged.any() else None
+    return StudyRule(
+        tested=table.d_sae,
+        significant=int(flagged.sum()),
+        large=int((d > LARGE).sum()),
+        medium=int((d > MEDIUM).sum()),
+        significant_large=int((flagged & (d > LARGE)).sum()),
+        significant_medium=int((flagged & (d > MEDIUM)).sum()),
+        top=None if top is None else table.feature(top),
+        top_cohens_d=None if top is None or not np.isfinite(d[top]) else float(d[top]),
+    ), p_holm
+
+
+def conditional_p(
+    found: Correlates, failed: np.ndarray, codes: np.ndarray, permutations: int, seed: int
+) -> np.ndarray:
+    """max-T over the whole family with the outcomes permuted within strata, adjusted `[features]`.
+
+    With one stratum that is `p_max_t`.
+    """
+    if len(np.unique(codes)) == 1:
+        return found.p_max_t
+    groups = stratified_groups(failed, codes, permutations, np.random.default_rng(seed))
+    return max_t(found.values, groups, failed, codes)
+
+
+def decisive_under(
+    found: Correlates, failed: np.ndarray, permutations: int, seed: int
+) -> OtherOutcome:
+    """The deciding tests of the same family against another outcome, boolean `[prompts]`."""
+    n, failures = len(failed), int(failed.sum())
+    firing = csr_matrix((found.values > 0).astype(np.float32))
+    groups = random_groups(n, failures, permutations, np.random.default_rng(seed))
+    smaller = np.minimum(min_p(firing, groups, failed), max_t(found.values, groups, failed))
+    fail_active = np.asarray(firing[np.flatnonzero(failed)].sum(axis=0)).ravel()
+    success_active = np.asarray(firing.sum(axis=0)).ravel() - fail_active
+    return OtherOutcome(
+        np.minimum(2 * smaller, 1.0),
+        fail_active / failures - success_active / (n - failures),
+        cohens_d_of_moments(moments(found.values, failed), moments(found.values, ~failed)),
+    )
+
+
+def significant_classes(found: Correlates, alpha: float) -> list[np.ndarray]:
+    """Equivalence classes of the features that a deciding test finds, within each site.
+
+    Each class is ranked by its strongest member; classes likewise. Index arrays into the family.
+    """
+    return _classes(found, found.decisive <= alpha)
+
+
+def artefact_classes(found: Correlates, alpha: float) -> list[np.ndarray]:
+    """Classes of the features that only an approximate test or the study's rule flags.
+
+    No deciding test finds them, although their support would have allowed it: the least attainable
+    p is at most α / m. Ranked as `significant_classes` ranks.
+    """
+    flagged = np.logical_or.reduce(list(found.flagged.values()))
+    able = found.least_p <= alpha / max(len(found.column), 1)
+    by_neither = np.minimum(found.p_min_p, found.p_max_t) > alpha
+    return _classes(found, flagged & able & by_neither)
+
+
+def _classes(found: Correlates, chosen: np.ndarray) -> list[np.ndarray]:
+    classes = []
+    for index in range(len(found.sites)):
+        members = np.flatnonzero((found.site == index) & chosen)
+        effects = found.auroc[members] - 0.5
+        for group in equivalence_classes(csr_matrix(found.values[:, members]), effects):
+            classes.append(found.rank(members[group]))
+    leaders = np.array([group[0] for group in classes], dtype=int)
+    place = {int(leader): i for i, leader in enumerate(found.rank(leaders))} if classes else {}
+    return sorted(classes, key=lambda group: place[int(group[0])])

@@ -1,0 +1,63 @@
+"""What the ladder's inner rungs are made of, read off the model that ran the task."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from scipy.sparse import csr_matrix, hstack
+
+from faultlens.auditing.activations.site_values import SiteValues
+from faultlens.auditing.activations.task_tokens import BATCH
+from faultlens.features.encode import encode
+from faultlens.features.lens import Lens
+from faultlens.features.pooling import Pooling, pool
+from faultlens.features.random_dictionary import firing_rates, random_dictionary
+from faultlens.models.sites import Site
+from faultlens.progress import SILENT, Progress
+
+
+def residual_and_random(
+    lens: Lens, values: SiteValues, pooling: str, seed: int, progress: Progress = SILENT
+) -> tuple[np.ndarray, csr_matrix]:
+    """The residual rung's and the random dictionaries' inputs, one row a prompt, BOS left out.
+
+    The residual is pooled as the features are, except that `max` becomes `mean`: the largest value
+    of a coordinate without an origin means nothing.
+
+    Args:
+        lens: the model and its dictionaries; those of several sites are put side by side.
+        values: of the task's tokens.
+        pooling: of the features.
+        seed: of the random directions.
+        progress: told of the random features done.
+
+    Returns:
+        residuals `[prompts, Σ d_in]` and random activations `[prompts, Σ d_sae]`.
+    """
+    how = Pooling.parse(pooling)
+    of_residual = Pooling("mean") if how.kind == "max" else how
+    lengths = np.array([len(row) - 1 for row in values.tokens.rows])  # BOS is left out
+    offsets = np.concatenate([[0], np.cumsum(lengths)])
+    at = {d.site: _after_bos(values, d.site) for d in lens.dictionaries}
+    residuals = [
+        np.asarray(pool(csr_matrix(x.numpy()), offsets, of_residual).todense()) for x in at.values()
+    ]
+    tick = progress.start("Random dictionary", sum(d.d_sae for d in lens.dictionaries))
+    random = []
+    for place, dictionary in enumerate(lens.dictionaries):
+        x = at[dictionary.site].to(dictionary.W_enc.device)
+        rates = firing_rates(encode(dictionary, x))
+        seen = dictionary.prepare(x).cpu().numpy()
+        drawn = random_dictionary(seen, rates, seed=seed + place, tick=tick)
+        random.append(pool(drawn, offsets, how))
+    return np.hstack(residuals), csr_matrix(hstack(random, format="csr"))
+
+
+def _after_bos(values: SiteValues, site: Site) -> torch.Tensor:
+    """A site's values at all tokens of the prompts after BOS, `[tokens, d]`, prompt by prompt."""
+    rows, parts = values.tokens.rows, []
+    for start in range(0, len(rows), BATCH):
+        batch = range(start, min(start + BATCH, len(rows)))
+        read = values.of(batch)[site]
+        parts += [x[1 : len(rows[i])] for x, i in zip(read, batch, strict=True)]
+    return torch.cat(parts).float().cpu()

@@ -1,0 +1,272 @@
+"""Step 6: how well failure is predicted by ever more of the prompt and the model.
+
+Base rate, factors, bag of tokens, residual, random dictionary, SAE top-k, all SAE features: a rung
+is worth something where it beats those below it, on prompts that were held out. Each rung is the
+inputs of all prompts as they came and an unfitted pipeline; encoding, vocabulary, scaling,
+rotation, selection and tuning are steps of the pipeline and see training prompts only.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal
+
+import numpy as np
+from scipy.sparse import csr_matrix
+from sklearn.feature_extraction.text import CountVectorizer
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import OneHotEncoder
+
+from faultlens.auditing.factors.levels import pooled_levels
+from faultlens.auditing.result import Ladder, LeftOut, Rung, RungDifference
+from faultlens.errors import UserError
+from faultlens.progress import SILENT, Progress
+from faultlens.stats.cross_validation import (
+    FOLDS,
+    REPEATS,
+    Inputs,
+    cross_validate,
+    leave_one_level_out,
+    repeated_folds,
+    study_folds,
+    too_few,
+)
+from faultlens.stats.intervals import nadeau_bengio
+from faultlens.stats.prediction import KS, Rotation, TunedLogistic, balanced_logistic
+
+Scheme = Literal["repeated", "study"]
+
+
+RUNGS = (
+    "base_rate",
+    "factors",
+    "bag_of_tokens",
+    "residual",
+    "random_dictionary",
+    "sae_top_k",
+    "sae_all",
+)
+COMPARED = (
+    ("bag_of_tokens", "factors"),
+    ("residual", "factors"),
+    ("random_dictionary", "factors"),
+    ("sae_top_k", "factors"),
+    ("sae_all", "factors"),
+    ("sae_all", "bag_of_tokens"),
+    ("sae_top_k", "residual"),
+    ("sae_all", "residual"),
+    ("sae_top_k", "random_dictionary"),
+    ("sae_all", "random_dictionary"),
+)
+LEFT_OUT = ("factors", "residual", "sae_all")  # selecting anew for each level would double the time
+MISSING = {
+    "factors": "no factors were given",
+    "residual": "needs residuals: none were given",
+    "random_dictionary": "needs token residuals: the outcomes came without a model",
+    "sae_top_k": "needs features: none were given",
+    "sae_all": "needs features: none were given",
+}
+
+Candidate = tuple[Any, Inputs]
+"""An unfitted pipeline, and the inputs of all prompts."""
+
+
+def build_ladder(
+    texts: Sequence[str],
+    factors: Mapping[str, Sequence[str]],
+    failed: np.ndarray,
+    *,
+    residual: np.ndarray | None = None,
+    random: csr_matrix | None = None,
+    features: csr_matrix | None = None,
+    scheme: Scheme = "repeated",
+    repeats: int = REPEATS,
+    seed: int = 0,
+    progress: Progress = SILENT,
+) -> tuple[dict[str, Rung], Ladder]:
+    """Climb the ladder; the rungs by name, and how they were climbed and compared.
+
+    `repeated`: ten repeats of five stratified folds; C, and the k of `sae_top_k`, chosen by inner
+    folds; residuals and features standardised. `study`: the reference study's one split and its
+    model, C = 1 and nothing scaled (k is still chosen inside); one split has no interval, and the
+    AUROC is the mean of its five folds.
+
+    Args:
+        texts: the prompts.
+        factors: for each factor the level of every prompt, as given: levels are encoded in the
+            fold, and one that was not trained on counts as none.
+        failed: the outcome, boolean `[prompts]`.
+        residual: one row a prompt, `[prompts, d]`.
+        random: activations of the random dictionary, pooled as the features are.
+        features: **all** features of the dictionary, CSR `[prompts, d_sae]`.
+        scheme: `repeated` or `study`.
+        repeats: of the five folds, under `repeated`.
+        seed: of the folds and the bootstrap.
+        progress: told of the trainings.
+
+    Raises:
+        UserError: an unknown scheme, rows that do not match, values that are not finite.
+    """
+    failed = np.asarray(failed, dtype=bool)
+    matrices = {"residuals": residual, "random features": random, "features": features}
+    _check(texts, factors, failed, scheme, matrices)
+    repeats = repeats if scheme == "repeated" else 1
+    reason = too_few(failed)
+    if reason:
+        rungs = {name: Rung(None, None, None, reason) for name in RUNGS}
+        return {**rungs, "base_rate": _base_rate()}, Ladder(scheme, repeats, FOLDS, [], [])
+    if scheme == "repeated":
+        splits = repeated_folds(failed, repeats, seed=seed)
+    else:
+        splits = study_folds(failed)
+    candidates = _candidates(texts, factors, residual, random, features, scheme)
+    tick = progress.start("Baseline ladder", len(candidates) * len(splits.pairs))
+    folds = {
+        name: cross_validate(pipeline, inputs, failed, splits, tick=tick)
+        for name, (pipeline, inputs) in candidates.items()
+    }
+    rungs = {name: Rung(None, None, None, MISSING.get(name)) for name in RUNGS}
+    rungs["base_rate"] = _base_rate()
+    for name, values in folds.items():
+        rungs[name] = Rung(*_interval(values, 0.0), None)
+    differences = [
+        RungDifference(first, second, *_interval(folds[first] - folds[second], -1.0))
+        for first, second in COMPARED
+        if first in folds and second in folds
+    ]
+    left_out = _left_out(candidates, factors, failed, scheme, seed, progress)
+    return rungs, Ladder(scheme, splits.repeats, splits.folds, differences, left_out)
+
+
+def words(text: str) -> list[str]:
+    """The words and signs of a text, in order, after a mark that every text begins with.
+
+    The mark keeps a vocabulary from being empty.
+
+    >>> words("Ann gave it to Bob's.")
+    ['', 'Ann', 'gave', 'it', 'to', 'Bob', "'", 's', '.']
+    """
+    return ["", *re.findall(r"\w+|[^\w\s]", text)]
+
+
+def _base_rate() -> Rung:
+    """One score for all prompts: every pair is a tie, and nothing is estimated."""
+    return Rung(0.5, None, None, None)
+
+
+def _candidates(
+    texts: Sequence[str],
+    factors: Mapping[str, Sequence[str]],
+    residual: np.ndarray | None,
+    random: csr_matrix | None,
+    features: csr_matrix | None,
+    scheme: Scheme,
+) -> dict[str, Candidate]:
+    """By rung, in order of the ladder, those that can be had."""
+    found: dict[str, Candidate] = {}
+    if factors:
+        found["factors"] = _of_factors(factors, scheme)
+    bag = make_pipeline(CountVectorizer(analyzer=words), _model(scheme))
+    found["bag_of_tokens"] = bag, np.array(texts, dtype=object)
+    if residual is not None:
+        found["residual"] = _of_values(scheme), residual
+    if random is not None:
+        found["random_dictionary"] = _of_values(scheme), random
+    if features is not None:
+        selected = TunedLogistic(ks=KS)
+        if scheme == "study":
+            selected = TunedLogistic(ks=KS, cs=(1.0,), scaled=False)
+        found["sae_top_k"] = selected, features
+        found["sae_all"] = _of_values(scheme), features
+    return found
+
+
+def _of_factors(factors: Mapping[str, Sequence[str]], scheme: Scheme) -> Candidate:
+    levels = np.array([list(column) for column in factors.values()], dtype=object).T
+    return make_pipeline(OneHotEncoder(handle_unknown="ignore"), _model(scheme)), levels
+
+
+def _of_values(scheme: Scheme) -> Any:
+    return make_pipeline(Rotation(), _model(scheme)) if scheme == "repeated" else _model(scheme)
+
+
+def _model(scheme: Scheme) -> Any:
+    return TunedLogistic() if scheme == "repeated" else balanced_logistic()
+
+
+def _interval(values: np.ndarray, least: float) -> tuple[float, float | None, float | None]:
+    """Mean and interval of fold values `[repeats, folds]`, cut to what is possible, least to 1."""
+    if len(values) == 1:
+        return float(values.mean()), None, None
+    mean, low, high = nadeau_bengio(values)
+    return mean, max(low, least), min(high, 1.0)
+
+
+def _left_out(
+    candidates: Mapping[str, Candidate],
+    factors: Mapping[str, Sequence[str]],
+    failed: np.ndarray,
+    scheme: Scheme,
+    seed: int,
+    progress: Progress,
+) -> list[LeftOut]:
+    """Every factor's levels held out in turn, for every rung of `LEFT_OUT` that can be had."""
+    levels = {factor: pooled_levels(column) for factor, column in factors.items()}
+    rungs = [name for name in LEFT_OUT if name in candidates]
+    tick = progress.start("Levels held out", len(levels) * len(rungs))
+    found = []
+    for factor in levels:
+        for name in rungs:
+            pipeline, inputs = candidates[name]
+            if name == "factors":
+                others = {other: factors[other] for other in factors if other != factor}
+                if not others:
+                    found.append(_none_left(factor, name, "there is no other factor"))
+                    tick(1)
+                    continue
+                pipeline, inputs = _of_factors(others, scheme)
+            held = leave_one_level_out(pipeline, inputs, failed, levels[factor], seed=seed)
+            reason = None if held.pairs else _no_pairs(levels[factor])
+            found.append(
+                LeftOut(
+                    factor, name, held.auroc, held.low, held.high, held.pairs, held.levels,
+                    held.one_class, reason,
+                )
+            )  # fmt: skip
+            tick(1)
+    return found
+
+
+def _none_left(factor: str, rung: str, reason: str) -> LeftOut:
+    return LeftOut(factor, rung, None, None, None, 0, 0, [], reason)
+
+
+def _no_pairs(levels: Sequence[str]) -> str:
+    if len(set(levels)) == 1:
+        return "there is one level only"
+    return "no level holds both outcomes while the other levels do too"
+
+
+def _check(
+    texts: Sequence[str],
+    factors: Mapping[str, Sequence[str]],
+    failed: np.ndarray,
+    scheme: str,
+    matrices: Mapping[str, np.ndarray | csr_matrix | None],
+) -> None:
+    if scheme not in ("repeated", "study"):
+        raise UserError(f"unknown folds {scheme!r}: expected repeated or study")
+    sizes = {"prompts": len(texts), **{f"levels of {f!r}": len(c) for f, c in factors.items()}}
+    sizes |= {name: m.shape[0] for name, m in matrices.items() if m is not None}
+    for name, size in sizes.items():
+        if size != len(failed):
+            raise UserError(f"{size} {name}, but {len(failed)} outcomes: expected as many")
+    for name, matrix in matrices.items():
+        if matrix is None:
+            continue
+        if not matrix.shape[1]:
+            raise UserError(f"the {name} have no columns: leave them out")
+        values = matrix.data if isinstance(matrix, csr_matrix) else matrix
+        if not np.isfinite(np.asarray(values)).all():
+            raise UserError(f"the {name} hold NaN or infinite values: expected numbers")

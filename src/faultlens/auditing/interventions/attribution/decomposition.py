@@ -1,0 +1,203 @@
+"""Caught: a site's values as features and error term, and the answer's gradient at them.
+
+At the site that a dictionary writes to, the value of a token is `x = x0 + Σ_f a_f · D_f + e`: what
+the dictionary leaves as it is (its bias, what centring takes off), the features, the error term.
+D_f is the feature's direction in the site's units: `W_dec[f]`, times the token's scale where the
+dictionary normalises each token by itself.
+
+The answer's margin here is `m = logit(t) − logit(c)`, where t is the strongest right token of the
+untouched run and c its strongest other one, and both stay those tokens. Not the foil: a task need
+not have one, and a model that fails seldom says it. Frozen, because a gradient needs one smooth
+function, and which token is strongest changes on the way.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn.functional import embedding_bag
+
+from faultlens.auditing.activations.site_values import SiteValues
+from faultlens.auditing.activations.task_tokens import TaskTokens
+from faultlens.features.encode import encode
+from faultlens.models.dictionary import Dictionary
+from faultlens.models.model import Model, Restart
+from faultlens.models.sites import Site
+
+
+@dataclass(frozen=True, eq=False)
+class SiteDecomposition:
+    """Some prompts at the site that a dictionary writes to, taken apart into what it sees there.
+
+    Attributes:
+        ids: `[prompts, positions]`, padded on the right.
+        last: where the answer is read, `[prompts]`.
+        right: the tokens that are right, `[prompts, right]`: see `TaskTokens.right`.
+        target: the strongest right token of the untouched run, `[prompts]`.
+        competitor: the strongest other token of the untouched run, `[prompts]`.
+        margin: m, untouched, `[prompts]`: here the margin over whatever other token is strongest.
+        values: of the site, `[prompts, positions, d]`.
+        gradient: ∂m/∂x at each token, `[tokens, d]`.
+        restart: the residual that enters the site's block.
+        place: prompt and position of each token after BOS, `[tokens, 2]`.
+        base: x0, `[tokens, d]`.
+        error: e, `[tokens, d]`.
+        scale: from activation times `W_dec[f]` to the site's units, `[tokens]`.
+        token: of each firing, a row of `place`, ascending, `[firings]`.
+        feature: of each firing, `[firings]`.
+        activation: of each firing, `[firings]`.
+    """
+
+    model: Model
+    dictionary: Dictionary
+    ids: Tensor
+    last: Tensor
+    right: Tensor
+    target: Tensor
+    competitor: Tensor
+    margin: Tensor
+    values: Tensor
+    gradient: Tensor
+    restart: Restart
+    place: Tensor
+    base: Tensor
+    error: Tensor
+    scale: Tensor
+    token: Tensor
+    feature: Tensor
+    activation: Tensor
+
+    @classmethod
+    @torch.no_grad()
+    def of(
+        cls,
+        model: Model,
+        dictionary: Dictionary,
+        tokens: TaskTokens,
+        prompts: np.ndarray,
+        values: SiteValues | None = None,
+    ) -> SiteDecomposition:
+        """The prompts with the given indices; `values` where they have been read already."""
+        rows = [tokens.scored[i] for i in prompts]
+        ids = model.pad(rows)
+        last = torch.tensor([len(row) - 1 for row in rows], device=ids.device)
+        right = torch.from_numpy(tokens.right(prompts)).to(ids.device)
+        entry = Site(dictionary.target.layer, "resid_pre")
+        read = (values or SiteValues.of_dictionary(model, dictionary, tokens)).of(prompts.tolist())
+        restart = Restart(entry.layer, read[entry])
+        leaf, row = read[dictionary.target].clone().requires_grad_(), torch.arange(len(ids))
+        with torch.enable_grad():
+            edits = {dictionary.target: lambda x: leaf}
+            logits = model.logits(ids, at=last, edits=edits, restart=restart)
+            target = right[row, logits.gather(1, right).argmax(dim=-1)]
+            competitor = logits.scatter(1, right, -torch.inf).argmax(dim=-1)
+            margin = logits[row, target] - logits[row, competitor]
+            (gradient,) = torch.autograd.grad(margin.sum(), leaf)
+        position = torch.arange(ids.shape[1], device=ids.device)
+        after_bos = (position > 0) & (position <= last[:, None])
+        x, value = read[dictionary.site][after_bos], read[dictionary.target][after_bos]
+        token, feature, activation = firings(dictionary, x)
+        silent = torch.zeros(1, dictionary.d_sae, device=x.device)
+        base = dictionary.rebuilt_of(silent, x, value)
+        starts = torch.searchsorted(token, torch.arange(len(x), device=x.device))
+        said = embedding_bag(
+            feature, dictionary.W_dec, starts, mode="sum", per_sample_weights=activation
+        )
+        scale = dictionary.scale(x).expand(len(x), 1).flatten()
+        return cls(
+            model, dictionary, ids, last, right, target, competitor, margin.detach(),
+            read[dictionary.target], gradient[after_bos], restart, after_bos.nonzero(), base,
+            value - base - said * scale[:, None], scale, token, feature, activation,
+        )  # fmt: skip
+
+    def margins(self, values: Tensor, prompts: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        """m, and the margin of whatever right and other token are then strongest.
+
+        Gradients flow where `values [prompts, positions, d]` ask for them.
+
+        Args:
+            values: to put at the site.
+            prompts: which of the prompts they belong to; None: all.
+
+        Returns:
+            `[prompts]` each.
+        """
+        chosen = slice(None) if prompts is None else prompts
+        logits = self.model.unembed(self._hidden(values, prompts))
+        row = torch.arange(len(logits), device=logits.device)
+        smooth = logits[row, self.target[chosen]] - logits[row, self.competitor[chosen]]
+        right, now = self.right[chosen], logits.detach()
+        others = now.scatter(1, right, -torch.inf).amax(dim=-1)
+        return smooth, now.gather(1, right).amax(dim=-1) - others
+
+    def margin_at(self, values: Tensor, prompts: Tensor | None = None) -> Tensor:
+        """The first of `margins` alone, `[prompts]`: two tokens' logits only."""
+        chosen = slice(None) if prompts is None else prompts
+        pair = torch.stack([self.target[chosen], self.competitor[chosen]])
+        tokens, place = torch.unique(pair, return_inverse=True)
+        logits = self.model.unembed(self._hidden(values, prompts), tokens).gather(1, place.T)
+        return logits[:, 0] - logits[:, 1]
+
+    def _hidden(self, values: Tensor, prompts: Tensor | None) -> Tensor:
+        """What the unembedding reads after each prompt, `[prompts, d]`."""
+        chosen = slice(None) if prompts is None else prompts
+        return self.model.hidden(
+            self.ids[chosen],
+            at=self.last[chosen],
+            edits={self.dictionary.target: lambda x: values},
+            restart=Restart(self.restart.layer, self.restart.residual[chosen]),
+        )
+
+    def gradient_at(self, values: Tensor, prompts: Tensor | None = None) -> Tensor:
+        """∂m/∂x at other values of the site, in their shape `[prompts, positions, d]`."""
+        leaf = values.detach().clone().requires_grad_()
+        with torch.enable_grad():
+            total = self.margin_at(leaf, prompts).sum()
+            gradient: Tensor = torch.autograd.grad(total, leaf)[0]
+        return gradient
+
+    @property
+    def way(self) -> Tensor:
+        """x − x0 at the tokens, zero at BOS and padding, `[prompts, positions, d]`."""
+        way, where = torch.zeros_like(self.values), tuple(self.place.T)
+        way[where] = self.values[where] - self.base
+        return way
+
+    def slopes(self, gradient: Tensor) -> Tensor:
+        """`∂m/∂a` of each firing, `[firings]`, of a gradient `[tokens, d]`.
+
+        Token by token: its directions times its gradient copies the directions once, and holds only
+        one token's at a time.
+        """
+        scaled, directions = gradient * self.scale[:, None], self.dictionary.W_dec
+        counts = torch.bincount(self.token, minlength=len(gradient)).tolist()
+        by_token = zip(torch.split(self.feature, counts), scaled, strict=True)
+        return torch.cat([directions[features] @ slope for features, slope in by_token])
+
+    def of_error(self, gradient: Tensor) -> Tensor:
+        """What is due to the error term, `[prompts]`, of a gradient `[tokens, d]`."""
+        amounts = (gradient * self.error).sum(dim=-1)
+        return amounts.new_zeros(len(self.ids)).index_add_(0, self.place[:, 0], amounts)
+
+    def of_features(self, gradient: Tensor) -> Tensor:
+        """What is due to all features together, `[prompts]`, of a gradient `[tokens, d]`."""
+        amounts = self.slopes(gradient) * self.activation
+        return amounts.new_zeros(len(self.ids)).index_add_(0, self.prompt, amounts)
+
+    @property
+    def prompt(self) -> Tensor:
+        """Of each firing, its prompt, `[firings]`."""
+        return self.place[self.token, 0]
+
+
+def firings(dictionary: Dictionary, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Token, feature and activation of all that fires at the site's values `x [tokens, d_in]`."""
+    codes = encode(dictionary, x, "plain").tocoo()
+    token, feature, activation = (
+        torch.from_numpy(of_firings).to(x.device)
+        for of_firings in (codes.row.astype(np.int64), codes.col.astype(np.int64), codes.data)
+    )
+    return token, feature, activation

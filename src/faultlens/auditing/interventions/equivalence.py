@@ -1,0 +1,49 @@
+"""Null: when the absence of an effect is proven, and not merely not found."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from faultlens.auditing.result import Effect, Null
+from faultlens.stats.intervals import clopper_pearson
+
+SHARE_OF_GAP = 0.1  # of the gap between successes and failures: what counts as no effect
+MOST_RESTORED = 0.1  # one-sided 95 % upper bound of restoration; zero flips need n >= 29
+ASSAY_SEES = 0.5  # share that patching the whole value must restore
+
+
+def margin_gap(margin: np.ndarray, failed: np.ndarray) -> float:
+    """Median margin of the successes minus that of the failures, in nats."""
+    return float(np.median(margin[~failed]) - np.median(margin[failed]))
+
+
+def null_of(necessity: Effect, gap: float, restored: float | None, patched: int) -> Null:
+    """Condition by condition, whether a class is proven to do nothing for the failures.
+
+    Args:
+        necessity: its test.
+        gap: see `margin_gap`.
+        restored: share of failures that patching the site's whole value from the swapped prompt, at
+            the positions where the class is changed, restores; None: no prompt could be swapped.
+        patched: on how many prompts.
+    """
+    bound = SHARE_OF_GAP * abs(gap)
+    # One-sided 95 % is the upper end of the two-sided 90 %.
+    turned, able = necessity.turned, necessity.able
+    high = clopper_pearson(turned, able, level=0.9)[1] if able else 1.0
+    within = -bound <= necessity.low_90 and necessity.high_90 <= bound
+    few = high <= MOST_RESTORED
+    sees = None if restored is None else restored >= ASSAY_SEES
+    return Null(
+        gap=gap,
+        bound=bound,
+        restoration_high=high,
+        restoration_bound=MOST_RESTORED,
+        assay_restored=restored,
+        assay_bound=ASSAY_SEES,
+        assay_prompts=patched,
+        within=within,
+        few_restored=few,
+        assay_sees=sees,
+        proven=bool(within and few and sees),
+    )

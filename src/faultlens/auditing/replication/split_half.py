@@ -1,0 +1,132 @@
+"""Step 9, on one corpus: classes found in half of the prompts, and their effect in the other half.
+
+What is picked for being large among thousands is larger than it is: the half that did not pick it
+says how large. The halves are drawn at random, each with half of the failures.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+import numpy as np
+from scipy.sparse import csr_matrix
+from scipy.stats import fisher_exact
+
+from faultlens.auditing.feature_tests.correlates import correlate, significant_classes
+from faultlens.auditing.result import HalfReading, Interval
+from faultlens.features.table import FeatureTable
+from faultlens.stats.effect_intervals import cohens_d_interval
+from faultlens.stats.effects import cohens_d_of_moments
+from faultlens.stats.moments import moments
+
+MOST = 10  # classes that are carried over, the strongest first
+LEAST_FAILURES = 10  # below which a half has fewer than five
+
+
+def halves(failed: np.ndarray, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """Prompts of discovery and of replication: a random half of the failures and of the rest."""
+    rng = np.random.default_rng(seed)
+    first = np.zeros(len(failed), dtype=bool)
+    for group in (np.flatnonzero(failed), np.flatnonzero(~failed)):
+        first[rng.permutation(group)[: (len(group) + 1) // 2]] = True
+    return np.flatnonzero(first), np.flatnonzero(~first)
+
+
+def replicate(
+    tables: Mapping[str, FeatureTable],
+    failed: np.ndarray,
+    *,
+    alpha: float,
+    min_support: int,
+    permutations: int,
+    seed: int,
+) -> tuple[list[HalfReading], float | None]:
+    """Discover classes in one half, and measure each one's strongest member in the other.
+
+    Args:
+        tables: one a dictionary, rows = prompts.
+        failed: boolean `[prompts]`.
+        alpha: the level of discovery.
+        min_support: prompts of a half on which a feature must fire.
+        permutations: behind the deciding tests.
+        seed: of the halves and the permutations.
+
+    Returns:
+        the classes that go with failure, and the shrinkage: mean d in replication over mean d in
+        discovery, None without a class whose d is finite in both, or where the latter is 0.
+    """
+    successes = len(failed) - int(failed.sum())
+    if not tables or min(int(failed.sum()), successes) < LEAST_FAILURES:
+        return [], None
+    first, second = halves(failed, seed)
+    half = {name: _rows(table, first) for name, table in tables.items()}
+    found = correlate(
+        half, failed[first], min_support=min_support, permutations=permutations, seed=seed
+    )
+    if not len(found.column):
+        return [], None
+    groups = [g for g in significant_classes(found, alpha) if found.auroc[g[0]] > 0.5][:MOST]
+    readings = []
+    for group in groups:
+        table = tables[found.sites[found.site[group[0]]]]
+        columns = [int(found.column[i]) for i in group]
+        readings.append(_reading(table, columns, failed, first, second))
+    both = [
+        (r.discovery, r.replication.value)
+        for r in readings
+        if r.discovery is not None and r.replication is not None
+    ]
+    discovered, replicated = np.mean(both, axis=0) if both else (0.0, 0.0)
+    return readings, float(replicated / discovered) if discovered else None
+
+
+def _reading(
+    table: FeatureTable,
+    columns: list[int],
+    failed: np.ndarray,
+    first: np.ndarray,
+    second: np.ndarray,
+) -> HalfReading:
+    values = csr_matrix(table.matrix[:, [columns[0]]])
+    found, again = values[first], values[second]
+    discovery = _cohens_d(found, failed[first])
+    replication = _cohens_d(again, failed[second])
+    interval = None
+    if np.isfinite(replication):
+        n = int(failed[second].sum())
+        low, high = cohens_d_interval(np.array([replication]), n, len(second) - n)
+        interval = Interval(replication, float(low[0]), float(high[0]))
+    table_of = _counts(again, failed[second])
+    return HalfReading(
+        features=[table.feature(column) for column in columns],
+        discovery=discovery if np.isfinite(discovery) else None,
+        replication=interval,
+        rate_discovery=_rate(_counts(found, failed[first])),
+        rate_replication=_rate(table_of),
+        p_replication=float(fisher_exact(table_of, alternative="greater").pvalue),
+    )
+
+
+def _rows(table: FeatureTable, rows: np.ndarray) -> FeatureTable:
+    return replace(table, matrix=csr_matrix(table.matrix[rows]), rows=table.rows.iloc[rows])
+
+
+def _cohens_d(values: csr_matrix, failed: np.ndarray) -> float:
+    return float(cohens_d_of_moments(moments(values, failed), moments(values, ~failed))[0])
+
+
+def _counts(values: csr_matrix, failed: np.ndarray) -> np.ndarray:
+    """`[[failures firing, successes firing], [failures silent, successes silent]]`."""
+    fires = np.asarray((values > 0).todense()).ravel()
+    return np.array(
+        [
+            [(fires & failed).sum(), (fires & ~failed).sum()],
+            [(~fires & failed).sum(), (~fires & ~failed).sum()],
+        ]
+    )
+
+
+def _rate(counts: np.ndarray) -> float:
+    share = counts[0] / counts.sum(axis=0)
+    return float(share[0] - share[1])

@@ -1,0 +1,110 @@
+"""What each step of an audit found: frozen records, every number in them, nothing about drawing.
+
+Field names are keys of `audit.json`. What was not done, or is not defined, is None, never zero.
+"""
+
+from faultlens.auditing.result.attribution import (
+    Attributed,
+    SiteAttribution,
+)
+from faultlens.auditing.result.conclusions import (
+    Claim,
+    ClassReading,
+    SiteAudit,
+)
+from faultlens.auditing.result.confounds import (
+    Confounds,
+    OddsReading,
+    Strata,
+    StrataCount,
+)
+from faultlens.auditing.result.correlates import (
+    Described,
+    Interval,
+    OtherScoring,
+    Proxy,
+    StudyRule,
+)
+from faultlens.auditing.result.counterfactuals import (
+    Counterfactual,
+    Counterfactuals,
+    Patch,
+)
+from faultlens.auditing.result.factors import (
+    DroppedLevel,
+    LevelReading,
+    PairReading,
+    PairTable,
+    SelectedLevel,
+    Selection,
+    TrendReading,
+)
+from faultlens.auditing.result.interventions import (
+    Effect,
+    Flips,
+    Intervention,
+    NamedTrial,
+    Null,
+    Variant,
+)
+from faultlens.auditing.result.ladder import (
+    Ladder,
+    LeftOut,
+    Rung,
+    RungDifference,
+)
+from faultlens.auditing.result.outcomes import (
+    SCORED_WRONG,
+    PromptOutcome,
+    RuleReading,
+)
+from faultlens.auditing.result.robustness import (
+    HalfReading,
+    Robustness,
+    SeedReading,
+    StableClass,
+)
+
+__all__ = [
+    "SCORED_WRONG",
+    "Attributed",
+    "Claim",
+    "ClassReading",
+    "Confounds",
+    "Counterfactual",
+    "Counterfactuals",
+    "Described",
+    "DroppedLevel",
+    "Effect",
+    "Flips",
+    "HalfReading",
+    "Interval",
+    "Intervention",
+    "Ladder",
+    "LeftOut",
+    "LevelReading",
+    "NamedTrial",
+    "Null",
+    "OddsReading",
+    "OtherScoring",
+    "PairReading",
+    "PairTable",
+    "Patch",
+    "PromptOutcome",
+    "Proxy",
+    "Robustness",
+    "RuleReading",
+    "Rung",
+    "RungDifference",
+    "SeedReading",
+    "SelectedLevel",
+    "Selection",
+    "SiteAttribution",
+    "SiteAudit",
+    "StableClass",
+    "Strata",
+    "StrataCount",
+    "StudyRule",
+    "TrendReading",
+    "Variant",
+]

@@ -1,0 +1,145 @@
+"""Audit: what an audit found, from the outcomes to the verdicts; frozen, every number in it.
+
+Field names are the keys of `audit.json`; `Audit.from_dict(audit.to_dict())` is the identity. What
+was not done is None, never zero.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import dataclass, field
+from html import escape
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from faultlens.auditing.result import (
+    Claim,
+    ClassReading,
+    Counterfactuals,
+    Ladder,
+    LevelReading,
+    NamedTrial,
+    PairTable,
+    PromptOutcome,
+    Robustness,
+    RuleReading,
+    Rung,
+    Selection,
+    SiteAttribution,
+    SiteAudit,
+    Strata,
+    TrendReading,
+)
+from faultlens.thaw import plain, thaw
+
+
+@dataclass(frozen=True)
+class Audit:
+    """Which features go with failure on a task, and what that means.
+
+    Attributes:
+        verdict: of the whole audit, where it could not be carried out.
+        scoring_sensitivity: accuracy by rule of scoring; `scoring` holds the factors' part in it.
+        factors: the marginal table, by factor and level.
+        factors_derived: whether the factors were read off the prompts, none having been given.
+        factors_left_out: those that tell nothing, with the reason.
+        strata: within which the outcomes were permuted for `p_conditional`.
+        baselines: the rungs of the ladder, by name; `ladder` says how they were climbed.
+        counterfactuals: what swapping levels of factors did; None: no model was run.
+        attribution: by site; empty where no model was run.
+        untried: by the first feature, why a class that was to be tried, or the suspect, was not.
+        named: the features that the user wanted to be tried; empty: none were named.
+        warnings: what a reader should know of the input, a sentence each.
+        features: every test of every feature in the family, a column each, `[tested]`; written to
+            `tables/features.parquet`, not to `audit.json`, hence None in a result that was read.
+    """
+
+    task: str
+    n: int
+    failures: int
+    rule: str
+    alpha: float
+    seed: int
+    permutations: int
+    min_support: int
+    verdict: str | None
+    outcome_kinds: dict[str, int]
+    scoring_sensitivity: dict[str, float]
+    factors: dict[str, dict[str, LevelReading]]
+    sites: dict[str, SiteAudit]
+    claims: list[Claim]
+    outcomes: list[PromptOutcome]
+    scoring: dict[str, RuleReading] = field(default_factory=dict)
+    factors_derived: bool = False
+    factors_left_out: dict[str, str] = field(default_factory=dict)
+    selection: Selection | None = None
+    pairs: PairTable | None = None
+    trends: dict[str, TrendReading] = field(default_factory=dict)
+    strata: Strata | None = None
+    baselines: dict[str, Rung] | None = None
+    ladder: Ladder | None = None
+    counterfactuals: Counterfactuals | None = None
+    attribution: dict[str, SiteAttribution] = field(default_factory=dict)
+    untried: dict[str, str] = field(default_factory=dict)
+    named: list[NamedTrial] = field(default_factory=list)
+    robustness: Robustness | None = None
+    warnings: list[str] = field(default_factory=list)
+    features: dict[str, np.ndarray] | None = field(default=None, compare=False, repr=False)
+
+    @property
+    def classes(self) -> list[tuple[str, ClassReading]]:
+        """All classes of all sites with their site's name, the most certain first."""
+        found = [(name, c) for name, site in self.sites.items() for c in site.classes]
+        return sorted(found, key=lambda pair: pair[1].rank)
+
+    @property
+    def significant(self) -> list[tuple[str, ClassReading]]:
+        """The classes that either deciding test finds, with their sites."""
+        return [(site, c) for site, c in self.classes if c.p_deciding <= self.alpha]
+
+    @property
+    def suspect(self) -> ClassReading | None:
+        """The class to look at first: the most certain that goes with failure, not with success.
+
+        The most certain of all where none goes with failure; None where no feature was tested.
+        """
+        classes = [reading for _, reading in self.classes]
+        with_failure = [reading for reading in classes if reading.auroc > 0.5]
+        return next(iter([*with_failure, *classes]), None)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Everything but `features`, in the shape of `audit.json`."""
+        data: dict[str, Any] = plain(self, without=("features",))
+        return data
+
+    @classmethod
+    def from_dict(cls, data: dict[str, Any]) -> Audit:
+        """The audit that `to_dict` wrote. Keys it does not know raise `TypeError`."""
+        return thaw(cls, data)
+
+    def save(self, folder: str | Path) -> Path:
+        """Write `audit.json` into `folder`, which is made if need be; returns the file's path."""
+        path = Path(folder) / "audit.json"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        part = path.with_suffix(".json.part")
+        part.write_text(
+            json.dumps(self.to_dict(), indent=1, ensure_ascii=False, allow_nan=False),
+            encoding="utf-8",
+        )
+        os.replace(part, path)
+        return path
+
+    def _repr_html_(self) -> str:
+        """The notebook view: the verdicts, most certain first."""
+        rows = "".join(
+            f"<tr><td>{escape(reading.verdict)}</td><td>{escape(', '.join(reading.features[:4]))}"
+            f"{'…' if reading.size > 4 else ''}</td><td>{escape(reading.sentence)}</td></tr>"
+            for _, reading in self.classes
+        )
+        return (
+            f"<table><caption>Audit of {escape(self.task)}: {self.failures} failures in {self.n} "
+            f"prompts</caption><tr><th>verdict</th><th>class</th><th>why</th></tr>{rows}</table>"
+        )

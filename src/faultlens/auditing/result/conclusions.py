@@ -1,0 +1,60 @@
+"""What is concluded of classes, sites and claims."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from faultlens.auditing.result.confounds import Confounds
+from faultlens.auditing.result.correlates import Described, OtherScoring, Proxy, StudyRule
+from faultlens.auditing.result.interventions import Intervention
+
+
+@dataclass(frozen=True)
+class ClassReading:
+    """An equivalence class of features, ranked by its strongest member (the first)."""
+
+    rank: int  # among all classes of all sites, from 0: the most certain
+    features: list[str]
+    size: int
+    fail_active: int
+    success_active: int
+    cohens_d: float | None  # failure − success; None where infinite
+    auroc: float
+    p_fisher: float
+    p_holm: float
+    p_min_p: float
+    p_max_t: float
+    p_deciding: float  # twice the smaller of the two: either may decide, and both are looked at
+    p_conditional: float | None  # max-T with outcomes permuted within strata; None: not done
+    proxy: Proxy | None
+    intervention: Intervention | None
+    verdict: str
+    sentence: str
+    described: Described | None = None
+    confounds: Confounds | None = None
+    other_scoring: list[OtherScoring] | None = None
+    flagged_by: list[str] | None = None  # of an ARTEFACT (of a test): the tests that flag it
+
+
+@dataclass(frozen=True)
+class SiteAudit:
+    """One dictionary: which of its features go with failure."""
+
+    layer: int | None
+    d_sae: int
+    tested: int
+    significant: dict[str, int]  # min_p, max_t, holm, bh; described: welch, mann_whitney
+    convention: dict[str, Any]
+    classes: list[ClassReading]
+    study_rule: StudyRule | None = None
+
+
+@dataclass(frozen=True)
+class Claim:
+    """A line of the claims ledger: what was claimed, and which control it passed or lacks."""
+
+    claim: str
+    control: str
+    outcome: str  # "passed", "failed", "not done"
+    detail: str

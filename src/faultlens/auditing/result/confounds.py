@@ -1,0 +1,53 @@
+"""Step 5: confounds."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from faultlens.auditing.result.correlates import Interval
+
+
+@dataclass(frozen=True)
+class StrataCount:
+    """The strata that some factors make, and how many of them can tell anything."""
+
+    factors: list[str]
+    strata: int
+    informative: int  # hold both outcomes
+    failures_in_them: int
+
+
+@dataclass(frozen=True)
+class Strata:
+    """The strata within which the outcomes are permuted, and those of each factor beside them."""
+
+    factors: list[str]
+    strata: int
+    informative: int
+    failures_in_them: int
+    named: list[str]  # of `factors`, those that the user asked for
+    others: list[StrataCount]  # by each factor alone, and by all together
+
+
+@dataclass(frozen=True)
+class OddsReading:
+    """Odds of failure where the class fires against where it is silent, given the factors."""
+
+    odds_ratio: float | None
+    low: float | None
+    high: float | None
+    p_value: float | None
+
+
+@dataclass(frozen=True)
+class Confounds:
+    """What a class's strongest member says beyond the prompt's description.
+
+    A stratum is informative for it if both outcomes occur there and its activation varies.
+    """
+
+    informative: int
+    failures_in_them: int
+    effect: Interval | None  # failures − successes within strata, in Cohen's pooled SD
+    mantel_haenszel: OddsReading | None
+    firth: OddsReading | None  # with every level of the factors in the model

@@ -1,0 +1,57 @@
+"""Step 9: robustness. The same audit on prompts from other seeds, and on two halves."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from faultlens.auditing.result.correlates import Interval
+
+
+@dataclass(frozen=True)
+class SeedReading:
+    """One corpus: what its audit found."""
+
+    seed: int
+    n: int
+    failures: int
+    significant: int  # classes
+    suspect: list[str]  # features of the suspect; empty without one
+    verdict: str | None  # of the suspect, or of an audit that could not be carried out
+    baselines: dict[str, float | None] = field(default_factory=dict)  # AUROC by rung
+
+
+@dataclass(frozen=True)
+class StableClass:
+    """A class of the first corpus, looked for in the others."""
+
+    features: list[str]
+    verdicts: list[str | None]  # by seed, the first its own; None: no class matches
+    same: int  # seeds with the first one's verdict, itself among them
+    verdict: str  # the first one's
+    stable: bool  # the same verdict in at least four fifths of the seeds
+    replicated: int | None = None  # seeds, the first among them, on which the class or its match is
+    # significant with the same sign; None: not counted
+
+
+@dataclass(frozen=True)
+class HalfReading:
+    """A class found in one half of the prompts, and its effect in the other."""
+
+    features: list[str]
+    discovery: float | None  # Cohen's d in the half it was found in; None where infinite
+    replication: Interval | None  # in the other half; None where it is not defined there
+    rate_discovery: float  # share of failures − of successes on which it fires
+    rate_replication: float
+    p_replication: float | None  # Fisher's exact test, one-sided in the direction discovered
+
+
+@dataclass(frozen=True)
+class Robustness:
+    """Whether the findings hold on other prompts."""
+
+    seeds: list[SeedReading]
+    classes: list[StableClass]
+    needed: int  # four fifths of the seeds: so many make a class stable, and replicated
+    halves: list[HalfReading]
+    shrinkage: float | None  # mean replication / mean discovery of Cohen's d
+    reason: str | None  # why other seeds were not run

@@ -1,0 +1,212 @@
+"""The claims ledger: each claim with the controls it passed, failed or could not be given, and why.
+
+The order is that of the argument; the claims are those about the suspect, the features that the
+user named, and the ladder. What other prompts say of them is added by `replication`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from faultlens.auditing.feature_tests.confounds import PROXY_JACCARD
+from faultlens.auditing.result import (
+    Claim,
+    ClassReading,
+    Effect,
+    Intervention,
+    Ladder,
+    NamedTrial,
+    Null,
+    Rung,
+    Strata,
+)
+from faultlens.auditing.verdicts.rules import ARTEFACT_OF_SCORING, by
+
+NOT_DONE = "not done"
+
+
+def ledger(
+    reading: ClassReading | None,
+    tested: int,
+    alpha: float,
+    strata: Strata | None,
+    baselines: Mapping[str, Rung] | None,
+    ladder: Ladder | None,
+    named: Sequence[NamedTrial] = (),
+    untried: Mapping[str, str] | None = None,
+) -> list[Claim]:
+    """All claims of an audit.
+
+    Args:
+        reading: the suspect; None where no feature was tested.
+        tested: features in the family.
+        alpha: the level.
+        strata: within which the outcomes were permuted.
+        baselines: the ladder's rungs.
+        ladder: their differences.
+        named: what the user wanted to be tried.
+        untried: by strongest member, why a class was not tried though a model was run.
+    """
+    claims = []
+    if reading is not None:
+        claims = _of_suspect(reading, tested, alpha, strata, untried or {})
+    for trial in named:
+        if reading is None or set(trial.features) != set(reading.features):
+            claims += _of_named(trial)
+    return claims + _of_ladder(baselines, ladder)
+
+
+def _of_named(trial: NamedTrial) -> list[Claim]:
+    """Whether what the user named matters; the suspect's own claims are not made twice."""
+    name = "+".join(trial.features)
+    matters = f"{name} matters for failure"
+    if trial.intervention is None:
+        return [Claim(matters, "intervention", NOT_DONE, trial.reason or "no reason recorded")]
+    return _interventions(matters, name, trial.intervention)
+
+
+def _of_suspect(
+    reading: ClassReading,
+    tested: int,
+    alpha: float,
+    strata: Strata | None,
+    untried: Mapping[str, str],
+) -> list[Claim]:
+    name = reading.features[0]
+    goes, matters = f"{name} goes with failure", f"{name} matters for failure"
+    family = Claim(
+        goes,
+        f"family-wise error over all {tested} features (min-P or max-T, doubled)",
+        "passed" if reading.p_deciding <= alpha else "failed",
+        f"adjusted p = {reading.p_deciding:.2g}",
+    )
+    if reading.p_deciding > alpha:
+        why = "it does not go with failure beyond chance"
+        return [family, Claim(matters, "intervention", NOT_DONE, why)]
+    return [
+        family,
+        _scoring(goes, reading),
+        *_beyond_the_prompt(f"{name} says more than the prompt's factors", reading, alpha, strata),
+        *_tried(matters, reading, untried),
+    ]
+
+
+def _scoring(claim: str, reading: ClassReading) -> Claim:
+    control = "other rules of scoring"
+    tested = [(o.p_deciding, o) for o in reading.other_scoring or () if o.p_deciding is not None]
+    if not tested:
+        why = "no other rule can be applied, none differs, or too few prompts fail under it"
+        return Claim(claim, control, NOT_DONE, why)
+    if reading.verdict == ARTEFACT_OF_SCORING:
+        return Claim(claim, control, "failed", reading.sentence)
+    p_value, worst = max(tested, key=lambda pair: pair[0])
+    return Claim(
+        claim,
+        control,
+        "passed",
+        f"largest adjusted p = {p_value:.2g}, under {worst.rule} ({worst.failures} failures)",
+    )
+
+
+def _beyond_the_prompt(
+    claim: str, reading: ClassReading, alpha: float, strata: Strata | None
+) -> list[Claim]:
+    copy = reading.proxy
+    control = f"no copy of a level (Jaccard below {PROXY_JACCARD})"
+    copies = copy is not None and copy.jaccard >= PROXY_JACCARD
+    detail = "no factor" if copy is None else f"{copy.factor} = {copy.level}, {copy.jaccard:.2f}"
+    claims = []
+    if strata is not None and strata.others:
+        nearest = detail if copy is not None else f"no level reaches {PROXY_JACCARD}"
+        claims.append(Claim(claim, control, "failed" if copies else "passed", nearest))
+    within = reading.confounds
+    if strata is None or within is None or reading.p_conditional is None or not strata.factors:
+        why = "no factor goes with failure" if strata is not None else "no factors"
+        return [*claims, Claim(claim, "conditional on the prompt's factors", NOT_DONE, why)]
+    held = f"conditional on {by(strata.factors)} (max-T within strata)"
+    if not within.informative:
+        return [*claims, Claim(claim, held, NOT_DONE, "no stratum is informative")]
+    return [
+        *claims,
+        Claim(
+            claim,
+            held,
+            "passed" if reading.p_conditional <= alpha else "failed",
+            f"adjusted p = {reading.p_conditional:.2g}; {within.failures_in_them} failures in "
+            f"{within.informative} informative strata",
+        ),
+    ]
+
+
+def _tried(claim: str, reading: ClassReading, untried: Mapping[str, str]) -> list[Claim]:
+    if reading.intervention is None:
+        why = untried.get(reading.features[0], "no model was run")
+        return [Claim(claim, "intervention", NOT_DONE, why)]
+    return _interventions(claim, reading.features[0], reading.intervention)
+
+
+def _interventions(claim: str, name: str, done: Intervention) -> list[Claim]:
+    """What an intervention says of the claim that something matters."""
+    claims = [_effect(claim, done.necessity)]
+    if done.sufficiency is None:
+        claims.append(Claim(claim, "sufficiency", NOT_DONE, done.sufficiency_missing or ""))
+    else:
+        claims.append(_effect(claim, done.sufficiency))
+    return [*claims, *_null(name, done.null)]
+
+
+def _effect(claim: str, effect: Effect) -> Claim:
+    p = effect.p_value if effect.p_holm is None else effect.p_holm
+    return Claim(
+        claim,
+        f"{effect.claim} against {effect.controls} matched controls ({effect.control_features} "
+        "other features, the rest random directions)",
+        "passed" if effect.shown else "failed",
+        f"{effect.adjusted:+.2f} nats [{effect.low:.2f}, {effect.high:.2f}], p after Holm {p:.2g}",
+    )
+
+
+def _null(name: str, null: Null | None) -> list[Claim]:
+    """The claim that it does nothing, where no effect is shown."""
+    if null is None:
+        return []
+    claim = f"{name} does nothing for failure"
+    control = (
+        f"equivalence, restoration at most {null.restoration_bound:.0%}, and an assay that sees an "
+        "effect"
+    )
+    if null.assay_restored is None:
+        why = "no prompt could be swapped, so nothing shows that the assay could see an effect"
+        return [Claim(claim, control, NOT_DONE, why)]
+    detail = (
+        f"90% interval {'within' if null.within else 'not within'} ±{null.bound:.2f} nats; "
+        f"restoration at most {null.restoration_high:.0%}; patching the whole value restores "
+        f"{null.assay_restored:.0%} of {null.assay_prompts}"
+    )
+    return [Claim(claim, control, "passed" if null.proven else "failed", detail)]
+
+
+def _of_ladder(baselines: Mapping[str, Rung] | None, ladder: Ladder | None) -> list[Claim]:
+    claim = "features predict failure better than the prompt's description"
+    if baselines is None or ladder is None:
+        return [Claim(claim, "baseline ladder", NOT_DONE, "it was switched off")]
+    rivals = ("factors", "bag_of_tokens", "residual", "random_dictionary")
+    return [_against(claim, rival, baselines, ladder) for rival in rivals]
+
+
+def _against(claim: str, rival: str, baselines: Mapping[str, Rung], ladder: Ladder) -> Claim:
+    control = f"all features against {rival.replace('_', ' ')}, on the same held-out folds"
+    pairs = [d for d in ladder.differences if (d.first, d.second) == ("sae_all", rival)]
+    if not pairs:
+        missing: Sequence[str] = [n for n in ("sae_all", rival) if baselines[n].auroc is None]
+        why = next((baselines[n].reason or "" for n in missing), "not compared")
+        return Claim(claim, control, NOT_DONE, why)
+    pair = pairs[0]
+    if pair.low is None or pair.high is None:
+        return Claim(claim, control, NOT_DONE, f"{pair.difference:+.3f}, one split: no interval")
+    return Claim(
+        claim,
+        control,
+        "passed" if pair.low > 0 else "failed",
+        f"{pair.difference:+.3f} AUROC [{pair.low:+.3f}, {pair.high:+.3f}]",
+    )

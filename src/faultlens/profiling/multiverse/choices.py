@@ -1,0 +1,112 @@
+"""Choices: what each one does to the claims, with the defaults otherwise and on average."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from typing import Protocol
+
+import numpy as np
+
+from faultlens.profiling.multiverse.specifications import (
+    MEAN_THEN_ENCODE,
+    POOL_FIRST,
+    UNMASKED,
+    way_of,
+)
+from faultlens.profiling.result import Choice, Specification
+
+
+class Compared(Protocol):
+    """What is compared of a specification's outcome, `[categories, sites]` each."""
+
+    @property
+    def beyond(self) -> np.ndarray: ...
+
+    @property
+    def features(self) -> np.ndarray: ...
+
+
+DIMENSIONS: dict[str, tuple[str, tuple[str, ...], Callable[[Specification], str]]] = {
+    "pooling": ("selectivity", ("pooling",), lambda spec: spec.pooling),
+    "BOS": ("selectivity", ("bos",), lambda spec: "pooled" if spec.bos else "left out"),
+    "padding": ("selectivity", ("padding",), lambda spec: "pooled" if spec.padding else "masked"),
+    "order": ("selectivity", ("order",), lambda spec: spec.order),
+    "scale": (
+        "selectivity",
+        ("relative",),
+        lambda spec: "relative to the norm" if spec.relative else "raw",
+    ),
+    "threshold": (
+        "specialist",
+        ("percentile", "threshold"),
+        lambda spec: (
+            f"{spec.percentile:g}th percentile" if spec.threshold is None else "as asked for"
+        ),
+    ),
+    "rule": ("specialist", ("rule",), lambda spec: str(spec.rule)),
+}
+"""For each dimension the measure it is looked at by, the fields that hold it, and its words."""
+
+
+def choices(
+    specs: Mapping[str, Sequence[Specification]],
+    outcomes: Mapping[str, Sequence[Compared]],
+    default: Mapping[str, int],
+) -> list[Choice]:
+    """Every value of every dimension; those of the default specification among them.
+
+    Args:
+        specs: by measure.
+        outcomes: of each specification, in their order.
+        default: the place of the default specification among each measure's.
+    """
+    return [
+        choice
+        for name in DIMENSIONS
+        for choice in _dimension(
+            name,
+            specs[DIMENSIONS[name][0]],
+            outcomes[DIMENSIONS[name][0]],
+            default[DIMENSIONS[name][0]],
+        )
+    ]
+
+
+def _dimension(
+    name: str, specs: Sequence[Specification], outcomes: Sequence[Compared], default: int
+) -> Iterator[Choice]:
+    by, fields, words = DIMENSIONS[name]
+    beyond = [float(outcome.beyond.any(axis=1).mean()) for outcome in outcomes]
+    same = [float((o.features == outcomes[default].features).mean()) for o in outcomes]
+    held = [tuple(getattr(spec, field) for field in fields) for spec in specs]
+    for value in dict.fromkeys(held):
+        making = [i for i, holds in enumerate(held) if holds == value]
+        alone = _distinct(
+            replace(specs[default], **dict(zip(fields, value, strict=True)), errors=[])
+        )
+        place = next(i for i, spec in enumerate(specs) if replace(spec, errors=[]) == alone)
+        yield Choice(
+            name=name,
+            value=words(specs[making[0]]),
+            by=by,
+            error=_error(name, specs[making[0]]),
+            beyond_alone=beyond[place],
+            same_alone=same[place],
+            specifications=len(making),
+            beyond_mean=float(np.mean([beyond[i] for i in making])),
+            same_mean=float(np.mean([same[i] for i in making])),
+        )
+
+
+def _distinct(spec: Specification) -> Specification:
+    """The specification that gives the same numbers and is among those tried."""
+    way = way_of(spec).canonical
+    return replace(spec, pooling=way.pooling, bos=way.bos, order=way.order)
+
+
+def _error(name: str, spec: Specification) -> str:
+    """Why the value that `spec` has in the dimension is an error; empty if it is not."""
+    if name == "padding" and spec.padding:
+        return UNMASKED
+    return MEAN_THEN_ENCODE if name == "order" and spec.order == POOL_FIRST else ""

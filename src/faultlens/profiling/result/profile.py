@@ -1,0 +1,101 @@
+"""Profile: all that one run of the study found."""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import asdict, dataclass, field
+from html import escape
+from pathlib import Path
+from typing import Any
+
+from faultlens.profiling.result.layers import Difficulty, LayerComparison
+from faultlens.profiling.result.multiverse import Multiverse
+from faultlens.profiling.result.pairs import MinimalPairs
+from faultlens.profiling.result.sites import SiteReading
+from faultlens.profiling.result.tokens import TokenEvidence
+from faultlens.thaw import thaw
+
+
+@dataclass(frozen=True)
+class Length:
+    """How long a category's texts are, and how well length alone tells the category."""
+
+    mean: float
+    unit: str  # "tokens" or "characters"
+    auroc: float
+
+
+@dataclass(frozen=True)
+class Profile:
+    """Which features go with which kind of text."""
+
+    corpus: str
+    n_texts: int
+    pooling: str
+    top_k: int
+    permutations: int
+    seed: int
+    alpha: float
+    lengths: dict[str, Length]
+    sites: dict[str, SiteReading]
+    difficulty: dict[str, Difficulty]
+    length_strata: int | None = None  # that came about; labels were shuffled only within them
+    warnings: list[str] = field(default_factory=list)  # what to know of the corpus
+    layers: LayerComparison | None = None  # None with fewer than two layers of a kind
+    tokens: TokenEvidence | None = None  # None without a model
+    pairs: MinimalPairs | None = None  # None unless asked for
+    multiverse: Multiverse | None = None  # None unless asked for
+
+    @property
+    def categories(self) -> list[str]:
+        return list(self.lengths)
+
+    def beyond_chance(self, by: str = "selectivity") -> dict[str, list[str]]:
+        """For each category the sites at which its best feature beats chance after Holm.
+
+        `by` is `"selectivity"` (AUROC) or `"specialist"` (score).
+        """
+        return {
+            category: [
+                name
+                for name, site in self.sites.items()
+                if getattr(site.categories[category], by).p_holm <= self.alpha
+            ]
+            for category in self.categories
+        }
+
+    def to_dict(self) -> dict[str, Any]:
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, data: dict[str, Any]) -> Profile:
+        return thaw(cls, data)
+
+    def save(self, folder: str | Path) -> Path:
+        """Write `profile.json` into `folder`, which is made if need be; returns the file's path."""
+        path = Path(folder) / "profile.json"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        part = path.with_suffix(".json.part")
+        part.write_text(json.dumps(self.to_dict(), indent=1, ensure_ascii=False), encoding="utf-8")
+        os.replace(part, path)
+        return path
+
+    def _repr_html_(self) -> str:
+        """The notebook view: for each category and site the most selective feature and its p."""
+        head = "".join(f"<th>{escape(name)}</th>" for name in self.sites)
+        rows = []
+        for category in self.categories:
+            cells = []
+            for site in self.sites.values():
+                best = site.categories[category].selectivity
+                cells.append(
+                    f"<td>{escape(best.feature)}<br>AUROC {best.auroc:.3f}, "
+                    f"p<sub>Holm</sub> {best.p_holm:.3g}</td>"
+                )
+            rows.append(f"<tr><th>{escape(category)}</th>{''.join(cells)}</tr>")
+        return (
+            f"<table><caption>Profile of {escape(self.corpus)}: most selective features, "
+            f"{self.permutations:,} permutations</caption>"
+            f"<tr><th></th>{head}</tr>{''.join(rows)}</table>"
+        )

@@ -1,0 +1,115 @@
+"""The method study as parts: which claims depend on how the study was done."""
+
+from __future__ import annotations
+
+from faultlens.profiling.result import Multiverse, MultiverseClaim, Profile
+from faultlens.report.figures.evidence import describe, specification_curve
+from faultlens.report.numbers import counted, share
+from faultlens.report.parts import Callout, Cell, Column, Figure, Part, Table, table
+
+MEASURES = {"selectivity": "AUROC", "specialist": "score"}
+
+
+def multiverse_parts(profile: Profile) -> list[Part]:
+    """What every specification finds; nothing where the method study was not asked for."""
+    study = profile.multiverse
+    if study is None:
+        return []
+    parts: list[Part] = [_callout(study), _claims(profile, study), _choices(study)]
+    for by, measure in MEASURES.items():
+        parts.append(
+            Figure(
+                specification_curve(study, by),
+                f"Specification curve by {measure}: every combination of choices, sorted by what "
+                "it finds, with its choices below. ✗ marks the errors.",
+                f"{len(study.specifications[by])} points; the tables above hold the shares.",
+            )
+        )
+    return parts
+
+
+def _callout(study: Multiverse) -> Callout:
+    frail = [claim for claim in study.claims if claim.by_default and claim.share_sound < 1]
+    firm = [claim for claim in study.claims if claim.by_default and claim.share_sound == 1]
+    sound = sum(spec.sound for of_by in study.specifications.values() for spec in of_by)
+    every = sum(map(len, study.specifications.values()))
+    text = (
+        f"Of {counted(len(firm) + len(frail), 'claim')} that the default specification makes, "
+        f"{len(firm)} hold under every sound one and {len(frail)} do not. "
+        f"{sound:,} of {counted(every, 'specification')} are sound; the others make an error on "
+        "purpose, to show what it does. Default: "
+        f"{describe(study.specifications['specialist'][study.default['specialist']])}."
+    )
+    return Callout(
+        "neutral", f"{len(firm)} of {len(firm) + len(frail)} claims hold throughout", text
+    )
+
+
+def _claims(profile: Profile, study: Multiverse) -> Table:
+    found = {(claim.category, claim.by): claim for claim in study.claims}
+    rows: list[list[Cell | str]] = []
+    for category in profile.categories:
+        row: list[Cell | str] = [category]
+        for by in MEASURES:
+            row += _claim(found[category, by])
+        rows.append(row)
+    within = "" if profile.length_strata is None else " within strata of length"
+    columns = [Column("Category")]
+    for by, measure in MEASURES.items():
+        count = len(study.specifications[by])
+        columns += [
+            Column(f"By {measure}", explanation="Whether the claim holds by default."),
+            Column("Sound", "right", f"Share of the sound ones of {count} specifications."),
+            Column("All", "right", f"Share of all {count}, with those that make an error."),
+        ]
+    return table(
+        "The claim that a category has a feature beyond chance at some site (Holm over categories "
+        f"× sites, {study.permutations:,} permutations{within}), and the share of specifications "
+        "under which it holds.",
+        columns,
+        rows,
+    )
+
+
+def _claim(claim: MultiverseClaim) -> list[Cell | str]:
+    default = Cell("holds" if claim.by_default else "does not hold", marked=claim.by_default)
+    return [default, share(claim.share_sound), share(claim.share)]
+
+
+def _choices(study: Multiverse) -> Table:
+    rows: list[list[Cell | str]] = []
+    for choice in study.choices:
+        rows.append(
+            [
+                choice.name,
+                Cell(choice.value, f"✗ {choice.error}" if choice.error else ""),
+                MEASURES[choice.by],
+                share(choice.beyond_alone),
+                share(choice.same_alone),
+                f"{choice.specifications}",
+                share(choice.beyond_mean),
+                share(choice.same_mean),
+            ]
+        )
+    return table(
+        "What each choice does. A category may stay beyond chance while the feature that is named "
+        "for it is another one: that is the damage to look for. Padding goes up to the longest of "
+        f"{study.padded_together} texts in the corpus's order; a script that pads the whole corpus "
+        "to its longest text pools more.",
+        [
+            Column("Choice"),
+            Column("Made as"),
+            Column("Looked at by"),
+            Column("Beyond chance", "right", "Share of categories; all else as by default."),
+            Column(
+                "Same feature",
+                "right",
+                "Share of categories × sites with the default's top feature; all else as by "
+                "default.",
+            ),
+            Column("Specifications", "right", "That make this choice."),
+            Column("Beyond, mean", "right", "Mean over them."),
+            Column("Same, mean", "right", "Mean over them."),
+        ],
+        rows,
+    )

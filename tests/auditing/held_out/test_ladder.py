@@ -1,0 +1,319 @@
+"""The baseline ladder: the published study's numbers, planted signals, noise, and bad input."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Sequence
+from dataclasses import asdict
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy.sparse import csr_matrix, hstack
+from scipy.stats import binom
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import OneHotEncoder
+
+from faultlens.auditing.factors.levels import pooled_levels
+from faultlens.auditing.held_out import ladder as module
+from faultlens.auditing.held_out.ladder import RUNGS, Ladder, Rung, build_ladder
+from faultlens.errors import UserError
+from faultlens.progress import Tick
+from faultlens.stats.cross_validation import leave_one_level_out
+from faultlens.stats.prediction import TunedLogistic, balanced_logistic
+
+FACTORS = ("object", "template_id", "place", "subject", "indirect_object")
+
+
+def published(folder: Path, names: Sequence[str]) -> dict[str, Any]:
+    """The reference study's prompts, factors and outcomes, as arguments of `build_ladder`."""
+    tasks = [json.loads(line) for line in (folder / "tasks.jsonl").read_text().splitlines()]
+    return {
+        "texts": [task["prompt"] for task in tasks],
+        "factors": {name: [str(task[name]) for task in tasks] for name in names},
+        "failed": pd.read_csv(folder / "predictions.csv")["success"].to_numpy() == 0,
+    }
+
+
+def difference(ladder: Ladder, first: str, second: str) -> module.RungDifference:
+    (found,) = [d for d in ladder.differences if (d.first, d.second) == (first, second)]
+    return found
+
+
+@pytest.mark.parametrize(
+    ("names", "auroc"), [(FACTORS[:1], 0.897), (FACTORS[:2], 0.938), (FACTORS, 0.945)]
+)
+def test_the_studys_split_gives_the_studys_numbers(
+    reference_data: Path, names: Sequence[str], auroc: float
+) -> None:
+    folder = reference_data / "ioi_audit"
+    residual = np.load(folder / "residuals.npy") if len(names) == 2 else None
+    rungs, ladder = build_ladder(**published(folder, names), residual=residual, scheme="study")
+    assert rungs["factors"].auroc == pytest.approx(auroc, abs=0.0005)
+    assert (rungs["factors"].low, rungs["factors"].high) == (None, None)
+    assert (ladder.repeats, ladder.folds) == (1, 5)
+    if residual is not None:
+        assert rungs["residual"].auroc == pytest.approx(0.929, abs=0.0005)
+
+
+def test_over_repeats_the_factors_predict_no_worse_than_the_residual(reference_data: Path) -> None:
+    """METHODS: .927 for object and template; .914 for the residual, unscaled and untuned."""
+    folder = reference_data / "ioi_audit"
+    residual = np.load(folder / "residuals.npy")
+    rungs, ladder = build_ladder(**published(folder, FACTORS[:2]), residual=residual)
+    assert (ladder.repeats, ladder.folds) == (10, 5)
+    assert rungs["factors"].auroc == pytest.approx(0.927, abs=0.002)
+    assert rungs["residual"].auroc == pytest.approx(0.920, abs=0.002)
+    gap = difference(ladder, "residual", "factors")
+    assert gap.low < 0 < gap.high and gap.high < 0.03
+    assert gap.difference == pytest.approx(rungs["residual"].auroc - rungs["factors"].auroc)
+    by_level = {(left.factor, left.rung): left for left in ladder.left_out}
+    objects = by_level["object", "factors"]
+    assert objects.one_class == ["a card", "the bag"] and objects.levels == 6
+    assert objects.auroc < 0.7 < 0.85 < by_level["template_id", "factors"].auroc
+
+
+@pytest.fixture
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two repeats, one penalty, k chosen of two: all that looks at labels, fewer times."""
+    monkeypatch.setattr(module, "REPEATS", 2)
+    monkeypatch.setattr(module, "TunedLogistic", partial(TunedLogistic, cs=(1.0,)))
+    monkeypatch.setattr(module, "KS", (5, 20))
+
+
+def noise(seed: int, n: int = 120, failures: int = 30, width: int = 300) -> dict[str, Any]:
+    rng = np.random.default_rng(seed)
+    levels = {"x": ["a", "b", "c"], "y": ["d", "e"]}
+    factors = {name: [str(v) for v in rng.choice(names, n)] for name, names in levels.items()}
+    failed = np.zeros(n, dtype=bool)
+    failed[rng.choice(n, failures, replace=False)] = True
+
+    def sparse() -> csr_matrix:
+        return csr_matrix((rng.random((n, width)) < 0.05) * rng.lognormal(size=(n, width)))
+
+    return {
+        "texts": [f"{x} gave it {y} number {i % 7}" for i, (x, y) in enumerate(
+            zip(factors["x"], factors["y"], strict=True))],
+        "factors": factors,
+        "failed": failed,
+        "residual": rng.normal(size=(n, 150)),
+        "random": sparse(),
+        "features": sparse(),
+        "seed": seed,
+    }  # fmt: skip
+
+
+def test_on_noise_every_rung_is_a_coin_and_says_so(quick: None) -> None:
+    """Benchmarks hold the full version: 200 sets of 300 prompts and 24,576 features."""
+    sets = 20
+    climbed = [build_ladder(**noise(seed)) for seed in range(sets)]
+    covered = 0
+    for name in RUNGS[1:]:
+        rungs = [of_set[name] for of_set, _ in climbed]
+        means = np.array([rung.auroc for rung in rungs])
+        # One set's mean has a standard error of at most .065; this is four of them over twenty.
+        assert abs(means.mean() - 0.5) < 0.058, name
+        holds = sum(rung.low <= 0.5 <= rung.high for rung in rungs)
+        assert holds >= binom.ppf(1e-3, sets, 0.92), name
+        covered += holds
+    assert covered >= binom.ppf(1e-3, sets * 6, 0.92)
+    differences = [d for _, ladder in climbed for d in ladder.differences]
+    assert len(differences) == sets * 10
+    assert np.mean([d.low <= 0 <= d.high for d in differences]) > 0.85
+    left = [one for _, ladder in climbed for one in ladder.left_out]
+    assert len(left) == sets * 6
+    assert abs(np.mean([one.auroc for one in left]) - 0.5) < 0.04
+    assert np.mean([one.low <= 0.5 <= one.high for one in left]) > 0.8
+
+
+def test_a_feature_that_decides_within_levels_lifts_its_rungs_above_the_others(
+    quick: None,
+) -> None:
+    """Positive control for features; the same features beside a factor that says as much: none."""
+    given = noise(1, n=200, failures=60)
+    failed = given["failed"]
+    rng = np.random.default_rng(2)
+    knows = np.where(rng.random(200) < 0.9, failed, rng.random(200) < 0.3)
+    given["features"] = csr_matrix(hstack([given["features"], csr_matrix(knows[:, None] * 2.0)]))
+    rungs, ladder = build_ladder(**given)
+    assert rungs["sae_top_k"].low > 0.8
+    assert rungs["residual"].high < 0.8
+    for other in ("factors", "residual", "random_dictionary"):
+        assert difference(ladder, "sae_top_k", other).low > 0.1
+    told = {"x": given["factors"]["x"], "knows": [str(bool(k)) for k in knows]}
+    _, beside = build_ladder(**{**given, "factors": told})
+    gap = difference(beside, "sae_top_k", "factors")
+    assert gap.low < 0.02 and abs(gap.difference) < 0.05
+    lost = next(one for one in beside.left_out if (one.factor, one.rung) == ("knows", "sae_all"))
+    kept = next(one for one in beside.left_out if (one.factor, one.rung) == ("x", "sae_all"))
+    assert lost.high < kept.auroc, "what copies a factor is lost with its levels"
+
+
+def test_an_added_feature_far_from_chosen_changes_no_fold() -> None:
+    """All folds are the same for every rung, and a rung depends on its own inputs alone."""
+    given = noise(3)
+    alone, _ = build_ladder(**{**given, "features": None, "random": None}, scheme="study")
+    whole, _ = build_ladder(**given, scheme="study")
+    for name in ("factors", "bag_of_tokens", "residual"):
+        assert alone[name] == whole[name]
+
+
+def test_a_factor_held_out_is_left_to_the_other_factors() -> None:
+    given = noise(8)
+    failed, factors = given["failed"], given["factors"]
+    rng = np.random.default_rng(9)
+    factors["z"] = [str(f ^ (rng.random() < 0.3)) for f in failed]
+    factors["x"] = [f"{x}{z}" if rng.random() < 0.5 else x for x, z in zip(
+        factors["x"], factors["z"], strict=True)]  # fmt: skip
+    _, ladder = build_ladder(given["texts"], factors, failed, scheme="study")
+    others = np.array([factors["y"], factors["z"]], dtype=object).T
+    pipeline = make_pipeline(OneHotEncoder(handle_unknown="ignore"), balanced_logistic())
+    expected = leave_one_level_out(pipeline, others, failed, pooled_levels(factors["x"]))
+    (found,) = [left for left in ladder.left_out if left.factor == "x"]
+    assert (found.rung, found.auroc, found.low) == ("factors", expected.auroc, expected.low)
+    whole = np.array(list(factors.values()), dtype=object).T
+    with_it = leave_one_level_out(pipeline, whole, failed, pooled_levels(factors["x"]))
+    assert with_it.auroc != expected.auroc, "the data tell them apart"
+
+
+def test_what_cannot_be_had_says_why() -> None:
+    given = noise(4)
+    rungs, bare = build_ladder(given["texts"], {}, given["failed"], scheme="study")
+    reasons = {name: rung.reason for name, rung in rungs.items()}
+    assert reasons == {
+        "base_rate": None,
+        "factors": "no factors were given",
+        "bag_of_tokens": None,
+        "residual": "needs residuals: none were given",
+        "random_dictionary": "needs token residuals: the outcomes came without a model",
+        "sae_top_k": "needs features: none were given",
+        "sae_all": "needs features: none were given",
+    }
+    assert rungs["base_rate"] == Rung(0.5, None, None, None)
+    assert rungs["bag_of_tokens"].auroc is not None
+    assert (bare.differences, bare.left_out) == ([], [])
+    factors = {"x": given["factors"]["x"]}
+    _, one = build_ladder(given["texts"], factors, given["failed"], scheme="study")
+    assert [left.reason for left in one.left_out] == ["there is no other factor"]
+
+
+@pytest.mark.parametrize(("failures", "invert"), [(4, False), (4, True), (0, False), (0, True)])
+def test_too_few_of_an_outcome_stops_every_rung_but_the_first(failures: int, invert: bool) -> None:
+    given = noise(5)
+    failed = (np.arange(120) < failures) ^ invert
+    rungs, _ = build_ladder(**{**given, "failed": failed})
+    count = f"{int(failed.sum())} failures among 120 prompts"
+    reason = f"{count}: 5 folds need at least 5 failures and 5 successes"
+    assert rungs["base_rate"].auroc == 0.5
+    assert {rung.reason for name, rung in rungs.items() if name != "base_rate"} == {reason}
+    assert {rung.auroc for name, rung in rungs.items() if name != "base_rate"} == {None}
+
+
+def test_levels_held_out_say_why_there_is_no_number() -> None:
+    failed = np.arange(60) < 20
+    factors = {
+        "one": ["same"] * 60,
+        "own": [str(i) for i in range(60)],  # pooled: each is on fewer than five prompts
+        "decides": ["bad" if f else "good" for f in failed],
+        "half": ["even" if i % 2 else "odd" for i in range(60)],
+    }
+    _, ladder = build_ladder(["a text"] * 60, factors, failed, scheme="study")
+    found = {left.factor: left for left in ladder.left_out}
+    assert found["one"].reason == found["own"].reason == "there is one level only"
+    assert found["decides"].reason == "no level holds both outcomes while the other levels do too"
+    assert found["decides"].one_class == ["bad", "good"] and found["decides"].auroc is None
+    assert found["half"].auroc == 1.0 and found["half"].reason is None
+
+
+def test_progress_is_told_of_every_training() -> None:
+    started: dict[str, int] = {}
+    done: dict[str, int] = {}
+
+    class Watch:
+        def start(self, stage: str, total: int) -> Tick:
+            started[stage], done[stage] = total, 0
+
+            def tick(count: int) -> None:
+                done[stage] += count
+
+            return tick
+
+    build_ladder(**noise(6), scheme="study", progress=Watch())
+    assert started == done == {"Baseline ladder": 30, "Levels held out": 6}
+
+
+def bad(**changes: Any) -> dict[str, Any]:
+    return {**noise(7), **changes}
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        (bad(scheme="loo"), "unknown folds 'loo': expected repeated or study"),
+        (bad(texts=["one"]), "1 prompts, but 120 outcomes: expected as many"),
+        (bad(factors={"x": ["a"] * 7}), "7 levels of 'x', but 120 outcomes: expected as many"),
+        (bad(residual=np.ones((3, 2))), "3 residuals, but 120 outcomes: expected as many"),
+        (bad(features=csr_matrix((9, 2))), "9 features, but 120 outcomes: expected as many"),
+        (bad(features=csr_matrix((120, 0))), "the features have no columns: leave them out"),
+        (
+            bad(residual=np.full((120, 2), np.nan)),
+            "the residuals hold NaN or infinite values: expected numbers",
+        ),
+        (
+            bad(random=csr_matrix(np.full((120, 2), np.inf))),
+            "the random features hold NaN or infinite values: expected numbers",
+        ),
+    ],
+)  # fmt: skip
+def test_a_mistake_is_one_sentence(given: dict[str, Any], message: str) -> None:
+    with pytest.raises(UserError) as error:
+        build_ladder(**given)
+    assert str(error.value) == message
+
+
+@settings(max_examples=15, deadline=None)
+@given(
+    n=st.integers(1, 40), failures=st.integers(0, 40), levels=st.integers(1, 40),
+    width=st.integers(1, 50), density=st.sampled_from([0.0, 0.05, 1.0]),
+    scheme=st.sampled_from(["study", "repeated"]), seed=st.integers(0, 10**6),
+)  # fmt: skip
+def test_whatever_comes_there_is_a_number_or_a_reason(
+    n: int, failures: int, levels: int, width: int, density: float, scheme: Any, seed: int
+) -> None:
+    rng = np.random.default_rng(seed)
+    failed = rng.permutation(np.arange(n) < failures)
+    features = csr_matrix((rng.random((n, width)) < density) * rng.integers(0, 3, (n, width)))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(module, "REPEATS", 2)
+        patch.setattr(module, "TunedLogistic", partial(TunedLogistic, cs=(0.1, 10.0)))
+        rungs, ladder = build_ladder(
+            ["" if i % 3 else "same words" for i in range(n)],
+            {"f": [str(i) for i in rng.integers(0, levels, n)], "g": [str(i) for i in range(n)]},
+            failed,
+            residual=np.ones((n, 4)),
+            features=features,
+            scheme=scheme,
+        )
+    for row in (*rungs.values(), *ladder.left_out):
+        assert (row.auroc is None) == (row.reason is not None)
+        if row.auroc is not None:
+            assert 0 <= row.auroc <= 1
+        if row.low is not None:
+            assert 0 <= row.low <= row.auroc <= row.high <= 1
+    whole = {name: asdict(rung) for name, rung in rungs.items()} | {"ladder": asdict(ladder)}
+    assert not any(math.isnan(v) for v in numbers(whole))
+
+
+def numbers(tree: Any) -> list[float]:
+    """All floats in a nest of dictionaries and lists."""
+    if isinstance(tree, dict):
+        tree = list(tree.values())
+    if isinstance(tree, list):
+        return [value for branch in tree for value in numbers(branch)]
+    return [tree] if isinstance(tree, float) else []

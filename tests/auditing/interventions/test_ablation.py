@@ -1,0 +1,306 @@
+"""The two decisive effects of a class, each number against NumPy on a model that has a formula.
+
+The prompts are made so that rival readings of the definitions give other numbers: failures and
+successes have different means, some failures end in a role that no success has, features match a
+class's change in size without firing where it does, and the class fires at fillers too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+import numpy as np
+import pytest
+import torch
+from scipy.stats import binom
+from word_by_word import FIRST_WORD, TARGET, WRONG, WordByWord, basis, word_by_word
+
+from faultlens.auditing.activations.alignment import TokenAlignment
+from faultlens.auditing.behaviour.generation import TaskTokens
+from faultlens.auditing.interventions.ablation import Ablation
+from faultlens.auditing.result import Effect, Intervention
+
+FEATURES = 60
+BAD, GOOD, FILLERS = range(8), range(8, 16), range(16, 24)  # words
+ODD = 6  # the role of the last token of some failures; no success has it
+ROLES = 7
+
+
+def a_model() -> WordByWord:
+    """Words of random strengths; a third of the features is silent on the bad words."""
+    rng = np.random.default_rng(5)
+    strengths = rng.uniform(1, 4, (24, FEATURES)) * (rng.random((24, FEATURES)) < 0.8)
+    strengths[np.ix_(BAD, np.arange(FEATURES) % 3 == 2)] = 0
+    strengths[BAD, 0] = rng.uniform(4, 6, 8)
+    strengths[GOOD, 0] = [0, 0, 0, 0.9, 1.2, 0, 1.5, 0]
+    strengths[FILLERS, 0] = [0, 0, 0, 0, 0, 0, 0, 2.0]
+    strengths[BAD, 1] = rng.uniform(1, 3, 8)
+    strengths[GOOD, 1] = strengths[FILLERS, 1] = 0
+    axes = basis()
+    lean = rng.uniform(-0.6, 0.6, FEATURES)[:, None]
+    W_dec = np.cos(lean) * axes[:FEATURES] + np.sin(lean) * (axes[0] - axes[-1]) / 2**0.5
+    W_dec *= rng.uniform(0.7, 4, (FEATURES, 1))
+    W_dec[0] = axes[0]
+    return word_by_word(strengths, rng.uniform(3, 4, 24), W_dec)
+
+
+@dataclass(frozen=True, eq=False)
+class TrialOutcome:
+    """A task with its outcome, and the two effects as METHODS define them, token by token.
+
+    Attributes:
+        rows: the prompts' ids.
+        roles: of every token; -1 at BOS.
+        failed: which prompts fail.
+    """
+
+    by_hand: WordByWord
+    rows: list[list[int]]
+    roles: list[np.ndarray]
+    failed: np.ndarray
+
+    @cached_property
+    def tested(self) -> Ablation:
+        n = len(self.rows)
+        return Ablation(
+            self.by_hand.model, self.by_hand.dictionary,
+            TaskTokens(self.rows, np.full(n, TARGET), np.full(n, WRONG)),
+            TokenAlignment(self.roles, ROLES), self.failed,
+            lambda ids, prompt: ids[0] == TARGET, seed=0,
+        )  # fmt: skip
+
+    @cached_property
+    def activations(self) -> list[np.ndarray]:
+        return [self.by_hand.activations(row) for row in self.rows]
+
+    def fires(self, features: Sequence[int], prompt: int) -> np.ndarray:
+        """Whether any of them does, `[tokens]`."""
+        return np.any(self.activations[prompt][:, features] > 0, axis=1)
+
+    def failures_where(self, features: Sequence[int]) -> list[int]:
+        return [int(i) for i in np.flatnonzero(self.failed) if self.fires(features, i).any()]
+
+    def means(self, prompts: Sequence[int]) -> np.ndarray:
+        """By role; over all their tokens where none has the role, `[roles, features]`."""
+        values = np.concatenate([self.activations[i][1:] for i in prompts])
+        roles = np.concatenate([self.roles[i][1:] for i in prompts])
+        of = [values[roles == r] if (roles == r).any() else values for r in range(ROLES)]
+        return np.array([tokens.mean(axis=0) for tokens in of])
+
+    def matching(
+        self,
+        features: Sequence[int],
+        edited: Sequence[tuple[int, int]],
+        means: np.ndarray,
+        least: float,
+    ) -> list[int]:
+        """Features whose change is within a fifth of the class's, and which fire on `least`."""
+        W_dec = self.by_hand.W_dec
+        steps = np.array([means[self.roles[i][at]] - self.activations[i][at] for i, at in edited])
+        of_class = np.linalg.norm(steps[:, features] @ W_dec[features], axis=1).mean()
+        ratio = np.abs(steps).mean(axis=0) * np.linalg.norm(W_dec, axis=1) / of_class
+        fires = np.array([self.activations[i][at] > 0 for i, at in edited]).mean(axis=0)
+        return [
+            f for f in range(FEATURES)
+            if f not in features and abs(ratio[f] - 1) <= 0.2 and fires[f] >= least
+        ]  # fmt: skip
+
+    def change(
+        self,
+        features: Sequence[int],
+        edited: Sequence[tuple[int, int]],
+        prompts: Sequence[int],
+        means: np.ndarray,
+    ) -> float:
+        """Mean change of the margin when features take their means at the edited tokens."""
+        changes = []
+        for i in prompts:
+            value, last = self.by_hand.values(self.rows[i])[-1], len(self.rows[i]) - 1
+            step = means[self.roles[i][last]] - self.activations[i][last]
+            push = step[features] @ self.by_hand.W_dec[features] * ((i, last) in edited)
+            changes.append(self.by_hand.margin(value + push) - self.by_hand.margin(value))
+        return float(np.mean(changes))
+
+
+def in_words(words: Sequence[int]) -> list[int]:
+    return [0, *(FIRST_WORD + word for word in words)]
+
+
+def from_the_end(row: Sequence[int], odd: bool = False) -> np.ndarray:
+    """The distance from the end as role; of some prompts the last token has one of its own."""
+    roles = np.array([-1, *range(len(row) - 2, -1, -1)])
+    roles[-1] = ODD if odd else 0
+    return roles
+
+
+@pytest.fixture(scope="module")
+def by_hand() -> WordByWord:
+    return a_model()
+
+
+@pytest.fixture(scope="module")
+def trial(by_hand: WordByWord) -> TrialOutcome:
+    """27 failures and 25 successes: none is left out by a draw."""
+    rng = np.random.default_rng(0)
+    rows, roles = [], []
+    for i in range(52):
+        last = rng.choice(BAD if i < 24 else GOOD)
+        rows.append(in_words([*rng.choice(FILLERS, rng.integers(1, 5)), last]))
+        roles.append(from_the_end(rows[-1], odd=i < 8))
+    order = rng.permutation(52)
+    return TrialOutcome(by_hand, [rows[i] for i in order], [roles[i] for i in order], order < 27)
+
+
+def test_the_referee_is_the_model(trial: TrialOutcome) -> None:
+    codes, model = trial.tested.codes, trial.by_hand.model
+    found = codes.values(np.arange(len(codes.roles)), list(range(FEATURES)))
+    np.testing.assert_allclose(found, np.concatenate(trial.activations), atol=1e-4)
+    for row in trial.rows[:12]:
+        logits = model.logits(torch.tensor([row]))[0, -1].numpy()
+        margin = trial.by_hand.margin(trial.by_hand.values(row)[-1])
+        assert logits[TARGET] - np.delete(logits, TARGET).max() == pytest.approx(margin, abs=1e-4)
+
+
+def agree(found: Effect, change: float, by_control: list[float]) -> None:
+    """An effect all of whose controls are features, against the referee's changes."""
+    at_least = [c >= change if found.claim == "necessity" else c <= change for c in by_control]
+    assert found.control_features == found.controls == len(by_control)
+    assert found.change == pytest.approx(change, abs=1e-4)
+    assert found.control_change == pytest.approx(np.mean(by_control), abs=1e-4)
+    assert found.adjusted == pytest.approx(change - np.mean(by_control), abs=1e-4)
+    assert found.p_value == pytest.approx((1 + sum(at_least)) / (len(by_control) + 1))
+
+
+@pytest.mark.parametrize("features", [[0], [1], [0, 1]])
+def test_necessity_sets_failures_to_the_successes_mean_beyond_features_that_fire_there(
+    trial: TrialOutcome, features: list[int]
+) -> None:
+    prompts = trial.failures_where(features)
+    edited = [(i, int(at)) for i in prompts for at in np.flatnonzero(trial.fires(features, i))]
+    means = trial.means(np.flatnonzero(~trial.failed).tolist())
+    controls = trial.matching(features, edited, means, least=0.9)
+    louder = trial.matching(features, edited, means, least=0.0)
+    assert 0 < len(controls) < len(louder), "some push as hard and do not fire there"
+    found = trial.tested.run(features)
+    assert isinstance(found, Intervention)
+    assert found.necessity.prompts == len(prompts)
+    assert (found.necessity.controls, found.necessity.control_features) == (199, len(controls))
+    found_need = trial.tested.necessity(features, np.array(prompts), controls=len(controls))
+    expected = [trial.change([f], edited, prompts, means) for f in controls]
+    agree(found_need, trial.change(features, edited, prompts, means), expected)
+    silent = [trial.change([f], edited, prompts, means) for f in louder]
+    assert abs(np.mean(silent) - np.mean(expected)) > 0.02, "they would give another number"
+
+
+@pytest.mark.parametrize("features", [[0], [1], [0, 1]])
+def test_sufficiency_sets_successes_and_its_controls_to_the_failures_mean(
+    trial: TrialOutcome, features: list[int]
+) -> None:
+    prompts = np.flatnonzero(~trial.failed).tolist()
+    edited = [(i, len(trial.rows[i]) - 1) for i in prompts]
+    assert trial.tested.firing_roles(features).tolist() == [0]
+    means = trial.means(np.flatnonzero(trial.failed).tolist())
+    controls = trial.matching(features, edited, means, least=0.0)
+    assert len(controls) > 3
+    found = trial.tested.sufficiency(features)
+    assert isinstance(found, Effect)
+    assert (found.controls, found.control_features) == (199, len(controls))
+    found = trial.tested.sufficiency(features, controls=len(controls))
+    assert isinstance(found, Effect)
+    assert found.prompts == len(prompts)
+    expected = [trial.change([f], edited, prompts, means) for f in controls]
+    agree(found, trial.change(features, edited, prompts, means), expected)
+    normal = trial.means(prompts)
+    others = [trial.change([f], edited, prompts, normal) for f in controls]
+    assert abs(np.mean(others) - np.mean(expected)) > 0.02, "the successes' mean is another"
+
+
+def test_each_effect_is_given_the_controls_that_the_family_needs(trial: TrialOutcome) -> None:
+    found = trial.tested.run([0], controls=299)
+    assert isinstance(found, Intervention)
+    assert found.sufficiency is not None
+    assert (found.necessity.controls, found.sufficiency.controls) == (299, 299)
+    assert found.necessity.p_value == pytest.approx(1 / 300)
+
+
+def test_a_large_class_is_tried_on_prompts_drawn_from_all(trial: TrialOutcome) -> None:
+    few = replace(trial.tested, most=8)
+    failures, successes = trial.failures_where([0]), np.flatnonzero(~trial.failed)
+    normal = trial.means(successes.tolist())
+    failing = trial.means(np.flatnonzero(trial.failed).tolist())
+    found = few.run([0])
+    assert isinstance(found, Intervention)
+    assert found.sufficiency is not None
+    fires = [(i, int(at)) for i in failures for at in np.flatnonzero(trial.fires([0], i))]
+    ends = [(i, len(trial.rows[i]) - 1) for i in successes]
+    for effect, among, edited, means in (
+        (found.necessity, np.array(failures), fires, normal),
+        (found.sufficiency, successes, ends, failing),
+    ):
+        drawn = few.drawn(among).tolist()
+        assert effect.prompts == 8
+        assert effect.change == pytest.approx(trial.change([0], edited, drawn, means), abs=1e-4)
+        first = trial.change([0], edited, among[:8], means)
+        assert abs(effect.change - first) > 0.01, "the first eight would give another number"
+
+
+def test_every_prompt_is_as_likely_to_be_drawn(trial: TrialOutcome) -> None:
+    """Ten of forty: the first have no better chance than the last."""
+    prompts, seeds = np.arange(100, 220, 3), 400
+    counts = dict.fromkeys(prompts.tolist(), 0)
+    for seed in range(seeds):
+        drawn = replace(trial.tested, most=10, seed=seed).drawn(prompts).tolist()
+        assert len(set(drawn)) == 10
+        assert drawn == sorted(drawn)
+        for prompt in drawn:
+            counts[prompt] += 1
+    low, high = binom.ppf([1e-5, 1 - 1e-5], seeds, 0.25)
+    assert low <= min(counts.values()) <= max(counts.values()) <= high
+    assert replace(trial.tested, most=40).drawn(prompts).tolist() == prompts.tolist()
+
+
+ON, OFF = BAD[0], GOOD[0]  # a word on which feature 1 fires, and one on which it does not
+SHARED = 3  # the role of every token that is further from the end
+
+
+def patterned(by_hand: WordByWord, failures: list[str], successes: list[str]) -> TrialOutcome:
+    """Prompts that say, from the last token back, where feature 1 fires."""
+    rows = [
+        in_words([ON if mark == "x" else OFF for mark in reversed(pattern)])
+        for pattern in [*failures, *successes]
+    ]
+    roles = [np.minimum(from_the_end(row), SHARED) for row in rows]
+    return TrialOutcome(by_hand, rows, roles, np.arange(len(rows)) < len(failures))
+
+
+def test_the_class_is_brought_in_at_the_roles_of_half_of_the_failures_where_it_fires(
+    by_hand: WordByWord,
+) -> None:
+    """Of ten such failures eight fire at role 1, five at 2, four at 0, three (twice each) at 3.
+
+    Half of all twelve failures would leave role 2 out; to count tokens would let role 3 in, and to
+    count successes too role 0.
+    """
+    failures = [
+        ".x.xx.", ".x.xx.", "xx.xx.", "xx....", "xx....", ".xx...", ".xx...", ".xx...",
+        "x.x...", "..x...", "......", "......",
+    ]  # fmt: skip
+    trial = patterned(by_hand, failures, ["x....."] * 6 + ["......"])
+    by_role = [{min(at, SHARED) for at, mark in enumerate(f) if mark == "x"} for f in failures]
+    counts = [sum(role in roles for roles in by_role) for role in range(4)]
+    assert sum(map(bool, by_role)) == 10
+    assert counts == [4, 8, 5, 3]
+    assert trial.tested.firing_roles([1]).tolist() == [r for r in range(4) if counts[r] >= 5]
+    enough = trial.tested.sufficiency([1])
+    assert isinstance(enough, Effect)
+    assert enough.change == pytest.approx(0.0, abs=1e-5), "the last token, read alone, is unedited"
+    last = [(i, 6) for i in range(12, 19)]
+    means = trial.means(list(range(12)))
+    assert abs(trial.change([1], last, range(12, 19), means)) > 0.05, "and would be seen"
+
+
+def test_where_no_role_is_that_of_half_the_commonest_is_taken(by_hand: WordByWord) -> None:
+    trial = patterned(by_hand, ["x...", ".x..", ".x..", "..x.", "...x"], ["....", "x..."])
+    assert trial.tested.firing_roles([1]).tolist() == [1]

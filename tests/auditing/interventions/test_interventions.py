@@ -1,0 +1,401 @@
+"""Interventions on a model edited by hand, so that it is known which direction causes failure.
+
+The last token of a prompt is `plain` or `trigger`. Both push the target; `trigger` also carries a
+direction that pushes a wrong token harder. A dictionary has a feature that reads and writes that
+direction (the cause), and one that fires at the same places but writes elsewhere (a bystander).
+"""
+
+from __future__ import annotations
+
+from copy import deepcopy
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from torch.testing import assert_close
+from transformers import GPT2Config, GPT2LMHeadModel
+
+from faultlens.auditing.activations.alignment import TokenAlignment
+from faultlens.auditing.activations.task_tokens import TaskTokens
+from faultlens.auditing.interventions.ablation import Ablation
+from faultlens.auditing.interventions.cached_run import CachedRun
+from faultlens.auditing.interventions.controls import (
+    CONTROLS,
+    MOST_FEATURES,
+    Controls,
+    matching_features,
+)
+from faultlens.auditing.interventions.decoding import WhileDecoding, decoded
+from faultlens.auditing.interventions.edits import Edited, Setting, edit_at
+from faultlens.auditing.interventions.effects import settled
+from faultlens.auditing.interventions.equivalence import margin_gap, null_of
+from faultlens.auditing.result import Effect, Intervention
+from faultlens.auditing.verdicts.rules import is_cause
+from faultlens.models.adapter import adapter_for
+from faultlens.models.dictionary import Convention, Dictionary, Relu
+from faultlens.models.model import Model
+from faultlens.models.sites import Site
+
+TARGET, WRONG, PLAIN, TRIGGER = 30, 31, 20, 21
+D = 32
+SITE = Site(1, "resid_pre")
+
+
+class Special:
+    """As much of a tokenizer as token ids need: BOS, which is also the padding."""
+
+    bos_token_id = eos_token_id = 0
+
+
+def unit(x: torch.Tensor) -> torch.Tensor:
+    return x / x.norm()
+
+
+@pytest.fixture(scope="module")
+def model() -> Model:
+    torch.manual_seed(3)
+    config = GPT2Config(
+        vocab_size=40, n_positions=16, n_embd=D, n_layer=2, n_head=2, resid_pdrop=0.0,
+        embd_pdrop=0.0, attn_pdrop=0.0, bos_token_id=0, eos_token_id=0, initializer_range=0.02,
+    )  # fmt: skip
+    network = GPT2LMHeadModel(config).eval().requires_grad_(False)
+    embedding = network.transformer.wte.weight
+    embedding.data = torch.randn(40, D) / D**0.5
+    push, pull = unit(embedding[WRONG]), unit(embedding[TARGET])
+    embedding.data[PLAIN] = 2 * pull
+    embedding.data[TRIGGER] = 2 * pull + 5 * push
+    network.lm_head.weight = torch.nn.Parameter(torch.zeros(40, D), requires_grad=False)
+    network.lm_head.weight.data[TARGET], network.lm_head.weight.data[WRONG] = pull, push
+    return Model("by hand", network, Special(), adapter_for("gpt2"), digest="")
+
+
+@pytest.fixture(scope="module")
+def dictionary(model: Model) -> Dictionary:
+    """Feature 0 is the cause, 1 the bystander, the rest random."""
+    generator = torch.Generator().manual_seed(0)
+    push = model.network.lm_head.weight[WRONG]
+    W_enc = torch.randn(D, 64, generator=generator) * 0.3
+    W_dec = torch.randn(64, D, generator=generator)
+    W_enc[:, 0] = W_enc[:, 1] = push
+    vocabulary = model.network.lm_head.weight[[TARGET, WRONG]]
+    elsewhere = torch.randn(D, generator=generator)
+    elsewhere -= elsewhere @ torch.linalg.pinv(vocabulary) @ vocabulary
+    W_dec[0], W_dec[1] = push, unit(elsewhere)
+    b_enc = torch.full((64,), -2.0)
+    return Dictionary(
+        "1-res-hand", SITE, Relu(), W_enc, b_enc, W_dec, torch.zeros(D),
+        Convention(prepend_bos=True, centred=False), "made in a test", "",
+    )  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def tokens() -> TaskTokens:
+    """60 prompts of two to five tokens, the last of 20 the trigger."""
+    rng = np.random.default_rng(0)
+    rows = [
+        [0, *rng.integers(1, 19, rng.integers(1, 4)).tolist(), TRIGGER if i < 20 else PLAIN]
+        for i in range(60)
+    ]
+    return TaskTokens(rows, np.full(60, TARGET), np.full(60, WRONG))
+
+
+FAILED = np.arange(60) < 20
+
+
+def succeeds(ids: list[int], prompt: int) -> bool:
+    return bool(ids) and ids[0] == TARGET
+
+
+@pytest.fixture(scope="module")
+def roles(tokens: TaskTokens) -> TokenAlignment:
+    """The distance from the end; -1 at BOS."""
+    return TokenAlignment([np.array([-1, *range(len(row) - 2, -1, -1)]) for row in tokens.rows], 5)
+
+
+@pytest.fixture(scope="module")
+def trials(
+    model: Model, dictionary: Dictionary, tokens: TaskTokens, roles: TokenAlignment
+) -> Ablation:
+    return Ablation(model, dictionary, tokens, roles, FAILED, succeeds, seed=0)
+
+
+def run(trials: Ablation, feature: int) -> Intervention:
+    found = trials.run([feature])
+    assert isinstance(found, Intervention)
+    assert found.sufficiency is not None
+    need, enough = settled([found.necessity, found.sufficiency], 0.05)
+    return replace(found, necessity=need, sufficiency=enough)
+
+
+@pytest.fixture(scope="module")
+def cause(trials: Ablation) -> Intervention:
+    return run(trials, 0)
+
+
+@pytest.fixture(scope="module")
+def bystander(trials: Ablation) -> Intervention:
+    return run(trials, 1)
+
+
+def test_the_model_fails_where_it_was_made_to(model: Model, tokens: TaskTokens) -> None:
+    generated = model.generate(tokens.rows, 1)
+    assert [succeeds(ids, i) for i, ids in enumerate(generated)] == (~FAILED).tolist()
+
+
+def test_taking_the_cause_away_is_shown_to_restore(cause: Intervention) -> None:
+    need = cause.necessity
+    assert need.shown
+    assert need.prompts == 20
+    assert need.p_value == pytest.approx(1 / (CONTROLS + 1))
+    assert need.p_holm == pytest.approx(2 / (CONTROLS + 1))
+    assert need.adjusted > 1.0
+    assert 0 < need.low < need.low_90 < need.adjusted < need.high_90 < need.high
+    assert need.foil_change is not None
+    assert need.foil_change > 1.0
+    assert (need.turned, need.turned_share) == (20, 1.0)
+    assert need.control_turned_share < 0.2
+    assert cause.flips.failure_to_success == 20
+    assert cause.flips.success_to_failure == 0
+    assert cause.flips.p_mcnemar == pytest.approx(2 * 0.5**20)
+
+
+def test_bringing_the_cause_in_is_shown_to_break(cause: Intervention) -> None:
+    enough = cause.sufficiency
+    assert enough is not None
+    assert enough.shown
+    assert enough.prompts == 30, "drawn from 40"
+    assert enough.adjusted < -1.0
+    assert enough.high < 0
+    assert (enough.turned, enough.turned_share) == (30, 1.0)
+    assert is_cause(cause)
+
+
+def test_a_bystander_that_fires_at_the_same_places_is_not_shown(bystander: Intervention) -> None:
+    """Its direction touches neither answer; what it does through the norm, controls do too."""
+    assert bystander.sufficiency is not None
+    for effect in (bystander.necessity, bystander.sufficiency):
+        assert not effect.shown
+        assert effect.turned == 0
+    assert bystander.flips.failure_to_success == 0
+    assert not is_cause(bystander)
+
+
+def test_half_of_the_failures_must_be_restored_beyond_the_controls(cause: Intervention) -> None:
+    need = replace(cause.necessity, turned_share=0.6, control_turned_share=0.15)
+    assert not is_cause(replace(cause, necessity=need)), "0.45 beyond them"
+    need = replace(cause.necessity, turned_share=0.6, control_turned_share=0.05, turned_low=0.24)
+    assert not is_cause(replace(cause, necessity=need)), "the lower bound is below a quarter"
+    assert is_cause(replace(cause, necessity=replace(need, turned_low=0.26)))
+    assert not is_cause(replace(cause, sufficiency=None))
+
+
+def test_the_cause_is_a_matched_control_of_the_bystander(bystander: Intervention) -> None:
+    """Both fire at the same positions and change the residual by the same norm."""
+    assert 1 <= bystander.necessity.control_features <= MOST_FEATURES
+
+
+def test_a_push_of_borderline_prompts_is_not_shown(
+    model: Model, dictionary: Dictionary, tokens: TaskTokens, roles: TokenAlignment
+) -> None:
+    """Every change of that size turns some prompts: turning them does not make an effect.
+
+    The class's direction pushes neither target nor wrong token, but the failures are made so narrow
+    that any push flips about half of them.
+    """
+    narrow = replace(model, network=deepcopy(model.network))
+    embedding = narrow.network.transformer.wte.weight.data
+    push, pull = unit(model.network.lm_head.weight[WRONG]), model.network.lm_head.weight[TARGET]
+    for _ in range(40):  # bring the trigger to where it fails by a hair
+        logits = narrow.logits(torch.tensor([[0, 5, TRIGGER]]))[0, -1]
+        embedding[TRIGGER] += 0.2 * float(logits[TARGET] - logits[WRONG] + 0.01) * (push - pull)
+    margin = CachedRun.of(narrow, SITE, tokens, np.flatnonzero(FAILED)).measure(None)[0]
+    assert np.abs(margin).max() < 0.3
+    trials = Ablation(narrow, dictionary, tokens, roles, FAILED, succeeds, seed=0)
+    found = run(trials, 1)
+    assert found.necessity.control_turned_share > 0.1, "controls turn prompts too"
+    assert not found.necessity.shown
+
+
+def test_dose_and_response(cause: Intervention, bystander: Intervention) -> None:
+    by_kind = {(v.kind, v.positions): v for v in cause.variants}
+    doses = [by_kind[f"scaled by {s}", "where the class fires"].change for s in ("0", "0.5")]
+    more = [by_kind[f"scaled by {s}", "where the class fires"].change for s in ("1.5", "2")]
+    assert doses[0] > doses[1] > 0 > more[0] > more[1]
+    assert {v.scale for v in cause.variants} == {0.0, 0.5, 1.5, 2.0, None}
+    assert by_kind["scaled by 1.5", "where the class fires"].scale == 1.5
+    away = by_kind["set to the successes' mean", "last position"]
+    assert away.change == pytest.approx(cause.necessity.change, abs=0.05)
+    assert by_kind["resampled from successes", "where the class fires"].turned_share == 1.0
+    clamped = by_kind["clamped to its largest on successes", "where the class fires"]
+    assert clamped.change > 0
+    assert all(v.turned_share == 0 for v in bystander.variants)
+
+
+def test_a_null_is_proven_only_by_an_assay_that_sees(
+    model: Model, tokens: TaskTokens, bystander: Intervention
+) -> None:
+    margin, _, _ = CachedRun.of(model, SITE, tokens, np.arange(60)).measure(None)
+    gap = margin_gap(margin, FAILED)
+    assert gap > 1
+    need = replace(bystander.necessity, could_turn=29)  # the least number whose bound is 0.10
+    assert null_of(need, gap, 0.5, 29).proven
+    assert not null_of(need, gap, 0.49, 29).proven
+    assert not null_of(need, gap, None, 0).proven
+    assert null_of(need, gap, None, 0).assay_sees is None
+    assert not null_of(replace(need, could_turn=28), gap, 1.0, 28).proven
+    assert not null_of(replace(need, turned=1), gap, 1.0, 29).proven
+    few, many = null_of(need, gap, 0.5, 29), null_of(replace(need, turned=1), gap, 0.5, 29)
+    assert (few.few_restored, many.few_restored) == (True, False)
+    assert few.restoration_high <= few.restoration_bound == 0.1 < many.restoration_high
+    assert few.assay_bound == 0.5
+    assert not null_of(replace(need, high_90=0.11 * gap), gap, 1.0, 29).proven
+    assert not null_of(replace(need, low_90=-0.11 * gap), gap, 1.0, 29).proven
+
+
+def test_effects_are_settled_together(cause: Intervention) -> None:
+    """Holm over all of them: with ten others in the family 1/200 is 11/200, and not shown."""
+    many: list[Effect] = [cause.necessity] + [replace(cause.necessity, p_value=0.5)] * 10
+    first = settled(many, 0.05)[0]
+    assert first.p_holm == pytest.approx(11 / 200)
+    assert not first.shown
+    wrong_side = replace(cause.necessity, low=-0.1)
+    assert not settled([wrong_side], 0.05)[0].shown
+
+
+def test_a_class_that_fires_on_too_few_failures_is_not_tried(
+    model: Model, dictionary: Dictionary, tokens: TaskTokens, roles: TokenAlignment
+) -> None:
+    few = np.arange(60) < 4  # one too few
+    found = Ablation(model, dictionary, tokens, roles, few, succeeds, seed=0).run([0])
+    assert found == "it fires on 4 failures: at least 5 are needed"
+
+
+def test_the_same_seed_gives_the_same_numbers(trials: Ablation, cause: Intervention) -> None:
+    assert run(trials, 0) == cause
+
+
+def test_more_prompts_than_are_needed_are_drawn_from(trials: Ablation) -> None:
+    found = replace(trials, most=8).run([0])
+    assert isinstance(found, Intervention)
+    assert found.sufficiency is not None
+    assert (found.necessity.prompts, found.sufficiency.prompts) == (8, 8)
+    assert found.flips.prompts == 20, "flips are counted on all"
+
+
+def test_controls_fire_there_and_push_as_hard(trials: Ablation) -> None:
+    """The norms of all changes, measured: within a fifth for features, equal for directions."""
+    codes, prompts = trials.codes, np.flatnonzero(FAILED)
+    rows = codes.firing_rows([0], prompts)
+    wanted = trials.success_means[codes.roles[rows]][:, [0]]
+    edited = Edited(rows, [0], wanted)
+    features = matching_features(
+        codes, trials.dictionary, edited, trials.success_means, firing=True, order=np.arange(64)
+    )
+    assert 0 not in features
+    assert features
+    assay = CachedRun.of(trials.model, SITE, trials.tokens, prompts)
+    change = trials.bench.change(edited, assay, assay.values)
+    norm = change.norm(dim=-1)
+    controls = Controls(trials.dictionary, codes, features, trials.success_means, 0)
+    found = torch.cat(list(controls.changes(assay, change, assay.values, 0)))
+    assert len(found) == CONTROLS
+    sizes = found.norm(dim=-1)
+    assert (sizes[:, norm == 0] == 0).all()
+    assert_close(sizes[len(features) :], norm.expand(CONTROLS - len(features), -1, -1))
+    ratio = sizes[: len(features), norm > 0].mean(dim=1) / norm[norm > 0].mean()
+    assert ((ratio > 0.8) & (ratio < 1.2)).all()
+    fires = codes.values(rows, features) > 0
+    assert (fires.mean(axis=0) >= 0.9).all()
+
+
+def test_the_error_term_is_kept_and_silent_positions_are_untouched(trials: Ablation) -> None:
+    assay = CachedRun.of(trials.model, SITE, trials.tokens, np.arange(60))
+    rows = trials.codes.firing_rows([0], np.arange(60))
+    edited = Edited(rows, [0], np.full((len(rows), 1), 1.5, dtype=np.float32))
+    change = trials.bench.change(edited, assay, assay.values)
+    before = trials.dictionary.encode(assay.values.reshape(-1, D))
+    before = before.reshape(*assay.values.shape[:2], -1)[..., 0] * assay.editable
+    fires = before > 0
+    assert fires.any()
+    assert not fires[assay.editable].all()
+    assert (change[~fires] == 0).all()
+    expected = (1.5 - before[fires])[:, None] * trials.dictionary.W_dec[0]
+    assert_close(change[fires], expected, rtol=1e-4, atol=1e-4)
+
+
+def test_an_assay_without_a_change_is_the_model_itself(model: Model, tokens: TaskTokens) -> None:
+    assay = CachedRun.of(model, SITE, tokens, np.arange(60))
+    margin, difference, right = assay.measure(None)
+    for i, row in enumerate(tokens.rows):
+        logits = model.network(torch.tensor([row])).logits[0, -1]
+        others = torch.cat([logits[:TARGET], logits[TARGET + 1 :]])
+        assert margin[i] == pytest.approx(float(logits[TARGET] - others.max()), abs=1e-4)
+        assert difference[i] == pytest.approx(float(logits[TARGET] - logits[WRONG]), abs=1e-4)
+        assert right[i] == (int(logits.argmax()) == TARGET)
+
+
+def test_many_changes_at_once_are_each_as_alone(model: Model, tokens: TaskTokens) -> None:
+    assay = CachedRun.of(model, SITE, tokens, np.arange(10))
+    generator = torch.Generator().manual_seed(0)
+    changes = torch.randn(3, *assay.values.shape, generator=generator)
+    changes[:, :, :2] = 0
+    together = assay.measure_all(changes)
+    for place in range(3):
+        hooked = model.logits(
+            assay.cached.ids, at=assay.last, edits={SITE: lambda x, p=place: x + changes[p]}
+        )
+        expected = hooked[:, TARGET] - hooked.index_fill(1, torch.tensor([TARGET]), -1e9).amax(1)
+        np.testing.assert_allclose(together.margin[place], expected, atol=1e-4)
+
+
+def test_an_assay_of_a_model_in_half_precision_restarts_it(
+    model: Model, dictionary: Dictionary, tokens: TaskTokens, roles: TokenAlignment
+) -> None:
+    half = replace(model, network=deepcopy(model.network).to(torch.bfloat16))
+    need = Ablation(half, dictionary, tokens, roles, FAILED, succeeds, seed=0).necessity(
+        [0], np.flatnonzero(FAILED)
+    )
+    assert need.adjusted > 1
+    assert need.turned == 20
+
+
+def test_bos_and_padding_are_never_edited_while_decoding(trials: Ablation) -> None:
+    prompts = np.array([0, 1, 2, 30])
+    rows = [trials.tokens.rows[i] for i in prompts]
+    longest = max(map(len, rows))
+    assert min(map(len, rows)) < longest
+    edited = edit_at(trials.codes, [0], prompts, Setting("add", 3.0), "all")
+    (edit,) = WhileDecoding.of(trials.bench, edited, prompts).edits().values()
+    changed = (edit(torch.zeros(4, longest, D)) != 0).any(dim=-1)
+    expected = [[i > longest - len(row) for i in range(longest)] for row in rows]
+    assert changed.tolist() == expected
+    assert (edit(torch.zeros(4, 1, D)) != 0).any(dim=-1).all(), "every decoding step is edited too"
+
+
+def test_decoding_under_an_edit_is_a_forward_pass_recomputed_at_every_step(
+    trials: Ablation, model: Model, dictionary: Dictionary, tokens: TaskTokens
+) -> None:
+    """The referee has no padding, no cache, and edits the whole text anew for each token."""
+    prompts = np.array([0, 1, 25, 3])
+    rows = [tokens.rows[i] for i in prompts]
+    assert len({len(row) for row in rows}) > 1
+    features = [0, 5, 9]
+    edited = edit_at(trials.codes, features, prompts, Setting("clamp", bounds=(2.0, 2.0)))
+    generated = decoded(trials.bench, edited, prompts)
+
+    def edit(x: torch.Tensor) -> torch.Tensor:
+        flat = x.reshape(-1, D)
+        activations = dictionary.encode(flat)[:, features]
+        fires = (activations > 0).any(dim=-1, keepdim=True)
+        change = ((2.0 - activations) * fires) @ dictionary.W_dec[features]
+        return torch.cat([x[:, :1], (x + change.reshape(x.shape))[:, 1:]], dim=1)
+
+    for row, ids in zip(rows, generated, strict=True):
+        grown = list(row)
+        for token in ids:
+            logits = model.logits(torch.tensor([grown]), edits={SITE: edit})[0, -1]
+            assert int(logits.argmax()) == token
+            grown.append(token)
+    assert generated != decoded(trials.bench, None, prompts), "the edit must matter"
+    assert decoded(trials.bench, None, prompts) == model.generate(rows, 8)

@@ -1,0 +1,211 @@
+"""Which verdicts hold on other prompts: classes found again, and audits over seeds."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from by_hand import CLEAR, asked, axes, dictionary, made
+from scipy.sparse import csr_matrix
+
+import faultlens as fl
+from faultlens.auditing.from_task import audit_over_seeds, audit_task
+from faultlens.auditing.replication.seeds import Corpus, matched, robustness
+from faultlens.auditing.result import ClassReading
+from faultlens.auditing.study import AuditConfig
+from faultlens.corpus.task import Task
+from faultlens.errors import UserError
+from faultlens.features.lens import Lens
+from faultlens.features.table import FeatureTable
+
+SITE, N, FAILURES = "1-res-hand", 100, 40
+FAILED = np.arange(N) < FAILURES
+OWN, TWIN = 0, 1  # the class that is looked for, and another feature
+QUICK = AuditConfig(permutations=200, baselines=False, tried=1, searched=0)
+
+
+def lens_of(cosine: float) -> Lens:
+    """A lens that is only asked for its directions; those of `OWN` and `TWIN` have this cosine."""
+    first, second = axes()["push"], axes()["copy"]
+    near = cosine * first + (1 - cosine**2) ** 0.5 * second
+    found = dictionary(1, {"own": first, "twin": near})
+    assert float(found.W_dec[OWN] @ found.W_dec[TWIN]) == pytest.approx(cosine, abs=1e-5)
+    nothing: Any = None
+    return Lens(nothing, (found,))
+
+
+def corpus(seed: int, fires: Mapping[int, np.ndarray]) -> Corpus:
+    """An audit of outcomes, with features that fire on given prompts, at strengths of their own."""
+    rng = np.random.default_rng(seed)
+    matrix = np.where(rng.random((N, 6)) < 0.3, rng.gamma(2.0, 1.0, (N, 6)), 0.0)
+    for feature, where in fires.items():
+        matrix[:, feature] = np.where(where, rng.gamma(2.0, 1.0, N) + 0.1, 0.0)
+    answers = fl.Answers.from_records(
+        [
+            {"prompt": f"{seed} {i}", "target": "a", "generated": "b" if bad else "a"}
+            for i, bad in enumerate(FAILED)
+        ]
+    )
+    rows = pd.DataFrame({"text": [prompt.text for prompt in answers.task.prompts]})
+    table = FeatureTable(SITE, csr_matrix(matrix.astype(np.float32)), rows, {}, 1)
+    audit = fl.audit({SITE: table}, answers, permutations=500, baselines=False)
+    return Corpus(seed, audit, {SITE: table})
+
+
+def class_of(found: Corpus, feature: int) -> ClassReading:
+    (reading,) = [c for _, c in found.audit.significant if f"{SITE}/{feature}" in c.features]
+    return reading
+
+
+NEVER = np.zeros(N, dtype=bool)
+FEW = np.arange(N) < 4
+
+
+@pytest.fixture(scope="module")
+def here() -> Corpus:
+    """Both features fire on the failures."""
+    return corpus(0, {OWN: FAILED, TWIN: FAILED})
+
+
+def test_the_same_feature_is_found_again(here: Corpus) -> None:
+    there = corpus(1, {OWN: FAILED, TWIN: NEVER})
+    found = matched(lens_of(0.0), SITE, class_of(here, OWN), here, there)
+    assert found is not None
+    assert found == class_of(there, OWN)
+    assert matched(lens_of(0.0), SITE, class_of(here, TWIN), here, there) is None
+
+
+@pytest.mark.parametrize(("cosine", "alike"), [(0.91, True), (0.89, False)])
+def test_another_feature_is_the_same_class_where_it_points_the_same_way(
+    here: Corpus, cosine: float, alike: bool
+) -> None:
+    """There its own feature has all but fallen silent, and the twin fires: Jaccard 44 / 80."""
+    there = corpus(1, {OWN: FEW, TWIN: FAILED})
+    found = matched(lens_of(cosine), SITE, class_of(here, OWN), here, there)
+    assert found == (class_of(there, TWIN) if alike else None)
+
+
+def test_a_direction_alone_is_not_enough() -> None:
+    """The twin fires on fewer prompts of the first corpus: Jaccard 34 / 80 over both."""
+    here = corpus(0, {OWN: FAILED, TWIN: np.arange(N) < 30})
+    there = corpus(1, {OWN: FEW, TWIN: FAILED})
+    assert matched(lens_of(0.99), SITE, class_of(here, OWN), here, there) is None
+
+
+def test_a_class_that_no_longer_goes_with_failure_is_not_found(here: Corpus) -> None:
+    index = np.arange(N)
+    weakly = np.where(FAILED, index < 28, index < FAILURES + 28)
+    there = corpus(1, {OWN: weakly, TWIN: NEVER})
+    assert [c.features for _, c in there.audit.classes] == [[f"{SITE}/{OWN}"]], "it is listed"
+    assert there.audit.significant == []
+    assert matched(lens_of(0.0), SITE, class_of(here, OWN), here, there) is None
+    elsewhere = replace(there, audit=replace(there.audit, sites={}))
+    assert matched(lens_of(0.0), SITE, class_of(here, OWN), here, elsewhere) is None
+
+
+def test_of_several_that_are_alike_the_one_that_fires_most_alike_is_taken(here: Corpus) -> None:
+    there = corpus(1, {OWN: FAILED, TWIN: np.arange(N) < 30})
+    found = matched(lens_of(0.99), SITE, class_of(here, OWN), here, there)
+    assert found == class_of(there, OWN)
+
+
+@pytest.mark.parametrize(("lost", "same", "stable"), [(0, 5, True), (1, 4, True), (2, 3, False)])
+def test_a_verdict_is_stable_in_four_of_five(lost: int, same: int, stable: bool) -> None:
+    corpora = [corpus(seed, {OWN: FAILED if seed < 5 - lost else NEVER}) for seed in range(5)]
+    found = robustness(lens_of(0.0), corpora, corpora[0].audit.robustness)
+    (followed,) = found.classes
+    verdict = class_of(corpora[0], OWN).verdict
+    assert followed.verdicts == [verdict] * (5 - lost) + [None] * lost
+    assert (followed.verdict, followed.same, followed.stable) == (verdict, same, stable)
+    assert followed.replicated == same
+    assert (found.needed, found.reason) == (4, None)
+    assert [seed.significant for seed in found.seeds] == [1] * (5 - lost) + [0] * lost
+    assert corpora[0].audit.robustness is not None
+    assert found.halves == corpora[0].audit.robustness.halves != []
+
+
+def test_the_first_seeds_verdict_is_what_is_to_be_stable(here: Corpus) -> None:
+    """Elsewhere the class is called otherwise, or goes with success: only that undoes the first."""
+    site = here.audit.sites[SITE]
+
+    def seen(verdict: str, auroc: float) -> Corpus:
+        own = class_of(here, OWN)
+        others = [replace(c, verdict=verdict, auroc=auroc) if c == own else c for c in site.classes]
+        sites = {SITE: replace(site, classes=others)}
+        return replace(here, audit=replace(here.audit, sites=sites))
+
+    readings = [("CORRELATE", 0.9), *[("PROXY", 0.9)] * 3, ("PROXY", 0.1)]
+    found = robustness(lens_of(0.0), [seen(*reading) for reading in readings], None)
+    (followed,) = [c for c in found.classes if f"{SITE}/{OWN}" in c.features]
+    assert followed.verdicts == ["CORRELATE", *["PROXY"] * 4]
+    assert (followed.verdict, followed.same, followed.stable) == ("CORRELATE", 1, False)
+    assert followed.replicated == 4
+
+
+@pytest.fixture(scope="module")
+def by_hand(tmp_path_factory: pytest.TempPathFactory) -> Lens:
+    model = made(tmp_path_factory.mktemp("clear"), CLEAR)
+    return Lens(model, (dictionary(1, {name: axes()[name] for name in ("push", "copy")}),))
+
+
+def over(lens: Lens, make: Callable[[int], Task]) -> fl.Audit:
+    return audit_over_seeds(lens, make, [0, 1, 2], config=QUICK)
+
+
+def test_a_cause_is_a_cause_on_all_prompts(by_hand: Lens) -> None:
+    audit = over(by_hand, lambda seed: asked(100, seed))
+    alone = audit_task(by_hand, asked(100, 0), config=QUICK)
+    first = replace(audit, robustness=alone.robustness, claims=alone.claims)
+    assert first == alone, "the first is the one reported"
+    found = audit.robustness
+    assert found is not None
+    assert [(s.seed, s.n, s.failures, s.verdict) for s in found.seeds] == [
+        (seed, 100, 40, "CAUSE") for seed in range(3)
+    ]
+    cause = next(c for c in found.classes if c.features == ["1-res-hand/0"])
+    assert (cause.verdicts, cause.same, cause.stable) == (["CAUSE"] * 3, 3, True)
+    assert found.needed == 3
+
+
+def test_prompts_without_failures_find_nothing_again(by_hand: Lens) -> None:
+    def make(seed: int) -> Task:
+        task = asked(100, seed)
+        kept = [p for p in task.prompts if seed < 2 or p.factors["object"] not in CLEAR]
+        return Task(task.name, tuple(kept))
+
+    found = over(by_hand, make).robustness
+    assert found is not None
+    assert found.seeds[2].failures == 0
+    assert str(found.seeds[2].verdict).startswith("UNDERPOWERED: 0 failures and 60 successes")
+    cause = next(c for c in found.classes if c.features == ["1-res-hand/0"])
+    assert cause.verdicts == ["CAUSE", "CAUSE", None]
+    assert (cause.verdict, cause.same, cause.stable) == ("CAUSE", 2, False)
+
+
+def test_the_keys_are_what_they_are_on_all_prompts_of_the_bundled_model() -> None:
+    lens = fl.load("mini", layers=[3])
+    audit = audit_over_seeds(
+        lens, lambda seed: fl.tasks.mini_ioi(n=150, seed=seed), [0, 1, 2],
+        config=replace(QUICK, tried=0),
+    )  # fmt: skip
+    found = audit.robustness
+    assert found is not None
+    assert [seed.seed for seed in found.seeds] == [0, 1, 2]
+    assert len({seed.failures for seed in found.seeds}) > 1, "the prompts are others"
+    assert [(c.features, c.verdicts[0]) for c in found.classes] == [
+        (reading.features, reading.verdict) for _, reading in audit.significant[:20]
+    ]
+    assert all(c.stable == (c.same == 3) for c in found.classes)
+    assert any(c.stable and c.verdict.startswith("PROXY of object = ") for c in found.classes)
+    assert not all(c.stable for c in found.classes), "some are of the first prompts only"
+
+
+@pytest.mark.parametrize("seeds", [[], [4], [0, 1, 0]])
+def test_seeds_that_say_nothing_of_other_prompts(by_hand: Lens, seeds: list[int]) -> None:
+    with pytest.raises(UserError) as refused:
+        audit_over_seeds(by_hand, lambda seed: asked(100, seed), seeds, config=QUICK)
+    assert str(refused.value) == f"seeds {seeds}: expected two or more, all different"
