@@ -40,10 +40,10 @@ def test_public_names_are_there_and_the_verbs_are_functions() -> None:
     for name in faultlens.__all__:
         assert getattr(faultlens, name) is not None
     # The rooms have names of their own: loading them takes neither verb's.
-    import faultlens.auditing.study
-    import faultlens.profiling.study
+    import faultlens.auditing.study as auditing
+    import faultlens.profiling.study as profiling
 
-    assert callable(faultlens.auditing.study.audit_outcomes)
-    assert callable(faultlens.profiling.study.profile_tables)
+    assert callable(auditing.audit_outcomes)
+    assert callable(profiling.profile_tables)
     assert callable(faultlens.audit)
     assert callable(faultlens.profile)
