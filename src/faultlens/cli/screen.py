@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import signal
 import sys
@@ -111,4 +110,6 @@ def say(lines: Sequence[str]) -> None:
 
 def say_json(result: dict[str, Any]) -> None:
     """Print a result as JSON."""
-    sys.stdout.write(json.dumps(result, indent=1, ensure_ascii=False) + "\n")
+    from faultlens.serialisation import json_text
+
+    sys.stdout.write(json_text(result))

@@ -14,8 +14,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
+from faultlens.errors import UserError
 from faultlens.runs.files import write_json
-from faultlens.thaw import plain, thaw
+from faultlens.serialisation import from_json, to_json
 
 Kind = TypeVar("Kind")
 KEY = "key.json"
@@ -75,10 +76,10 @@ class Checkpoint:
             return make()
         path = self.folder / f"{name}.json"
         try:
-            return thaw(kind, json.loads(path.read_text(encoding="utf-8")))
-        except (OSError, ValueError, TypeError):  # not there, or of another version
+            return from_json(kind, json.loads(path.read_text(encoding="utf-8")))
+        except (OSError, ValueError, UserError):  # not there, or of another version
             made = make()
-            write_json(path, plain(made))
+            write_json(path, to_json(made))
             return made
 
     def forget(self) -> None:
