@@ -7,9 +7,8 @@ from dataclasses import replace
 import pytest
 
 import faultlens as fl
-from faultlens.api import NOT_CHECKED
 from faultlens.corpus.answers import Answers
-from faultlens.features.lens import Lens
+from faultlens.features.lens import NOT_CHECKED, Lens
 
 
 @pytest.fixture(scope="module")

@@ -43,7 +43,7 @@ def test_public_names_are_there_and_the_verbs_are_functions() -> None:
     import faultlens.auditing.study as auditing
     import faultlens.profiling.study as profiling
 
-    assert callable(auditing.audit_outcomes)
+    assert callable(auditing.audit_task)
     assert callable(profiling.profile_tables)
     assert callable(faultlens.audit)
     assert callable(faultlens.profile)

@@ -24,9 +24,6 @@ if TYPE_CHECKING:
     from faultlens.features.table import FeatureTable
     from faultlens.profiling.result import Profile
 
-NOT_CHECKED = "the fit check was left out: whether the dictionaries fit the model is not known"
-"""What a result's warnings say where `fit_check=False` was asked for."""
-
 
 def load(
     model: str,
@@ -145,7 +142,7 @@ def profile(
             long=long,
             progress=progress,
         ).profile
-        return found if fit_check else replace(found, warnings=[*found.warnings, NOT_CHECKED])
+        return replace(found, warnings=[*found.warnings, *source.warnings])
     if pairs is not None or multiverse:
         raise UserError(
             f"{'minimal pairs need' if pairs is not None else 'the method study needs'} a model to "
@@ -218,25 +215,26 @@ def audit(
             dictionary that does not fit its model, rows that do not match, values that are not
             finite.
     """
-    from faultlens.auditing.behaviour.outcomes import DEFAULT_RULE
-    from faultlens.auditing.from_answers import audit_answers
-    from faultlens.auditing.from_task import audit_task
-    from faultlens.auditing.study import AuditConfig
+    from faultlens.auditing.config import AuditConfig
+    from faultlens.auditing.study import audit_answers, audit_task
     from faultlens.corpus.answers import Answers
     from faultlens.features.lens import Lens
 
     if isinstance(suspects, str):
         raise UserError(f"suspects {suspects!r}: expected a list of them, e.g. [{suspects!r}]")
-    config = AuditConfig(
-        min_support,
-        permutations,
-        seed,
-        tuple(strata),
-        folds,
-        baselines,
-        tried=tried,
-        searched=searched,
-        suspects=tuple(suspects),
+    config = AuditConfig.of(
+        rule=rule,
+        seed=seed,
+        pooling=pooling,
+        fit_check=fit_check,
+        min_support=min_support,
+        permutations=permutations,
+        strata=tuple(strata),
+        baselines=baselines,
+        folds=folds,
+        test_classes=tried,
+        test_attributed=searched,
+        test_features=tuple(suspects),
     )
     if isinstance(source, Lens):
         source = source.checked(progress) if fit_check else source.unchecked()
@@ -250,25 +248,15 @@ def audit(
             tables = source.read(texts, pooling, progress=tick)
         else:
             tables = source
-        found = audit_answers(task, tables, residuals, rule=rule, config=config, progress=progress)
-    elif residuals:
+        warnings = source.warnings if isinstance(source, Lens) else []
+        return audit_answers(
+            task, tables, residuals, warnings=warnings, config=config, progress=progress
+        )
+    if residuals:
         raise UserError("residuals go with answers: a task that is run is read by itself")
-    elif isinstance(source, Lens):
-        found = audit_task(
-            source,
-            task,
-            rule=rule or DEFAULT_RULE,
-            pooling=pooling,
-            config=config,
-            progress=progress,
-        )
-    else:
-        raise UserError(
-            "a task is run by a model: give a lens (fl.load), or answers that are there"
-        )
-    if fit_check or not isinstance(source, Lens):
-        return found
-    return replace(found, warnings=[*found.warnings, NOT_CHECKED])
+    if isinstance(source, Lens):
+        return audit_task(source, task, config=config, progress=progress)
+    raise UserError("a task is run by a model: give a lens (fl.load), or answers that are there")
 
 
 def figures(result: Profile) -> dict[str, Figure]:

@@ -14,10 +14,10 @@ from scipy.stats import fisher_exact as scipy_fisher
 from scipy.stats import hypergeom
 from statsmodels.stats.proportion import proportion_confint
 
-from faultlens.auditing.from_answers import audit_answers
+from faultlens.auditing.config import AuditConfig
 from faultlens.auditing.result import SCORED_WRONG
 from faultlens.auditing.result.audit import Audit
-from faultlens.auditing.study import AuditConfig
+from faultlens.auditing.study import audit_answers
 from faultlens.auditing.verdicts.rules import Evidence, of_class
 from faultlens.corpus.answers import Answers, read_answers
 from faultlens.stats.fisher import RELATIVE_TIE, fisher_exact, least_attainable, p_table
@@ -55,7 +55,7 @@ def table(reference_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Pat
 
 def audited(table: Path, factors: Sequence[str] = FACTORS, *, baselines: bool = False) -> Audit:
     return audit_answers(
-        read_answers(table, factors), config=AuditConfig(folds="study", baselines=baselines)
+        read_answers(table, factors), config=AuditConfig.of(folds="study", baselines=baselines)
     )
 
 
@@ -88,7 +88,7 @@ def test_a_failure_that_did_name_the_subject_would_be_told(table: Path, audit: A
     texts = list(given.generated)
     texts[place] = f" {given.task.prompts[place].foil}."
     changed = audit_answers(
-        Answers(given.task, tuple(texts), given.success), config=AuditConfig(baselines=False)
+        Answers(given.task, tuple(texts), given.success), config=AuditConfig.of(baselines=False)
     )
     assert changed.outcome_kinds["names the foil"] == 1
     assert changed.outcomes[place].kind == "names the foil"
@@ -98,7 +98,7 @@ def test_a_failure_that_did_name_the_subject_would_be_told(table: Path, audit: A
 def test_the_rule_of_the_study_decides_as_the_study_decided(table: Path) -> None:
     given = read_answers(table)
     decided = audit_answers(
-        Answers(given.task, given.generated), config=AuditConfig(baselines=False)
+        Answers(given.task, given.generated), config=AuditConfig.of(baselines=False)
     )
     assert decided.rule == "exact-word"
     assert [outcome.success for outcome in decided.outcomes] == list(given.success)
@@ -175,7 +175,7 @@ def test_the_residual_predicts_no_better_than_the_prompts_description(
     table: Path, reference_data: Path
 ) -> None:
     residual = np.load(reference_data / "ioi_audit" / "residuals.npy")
-    answers, config = read_answers(table, FACTORS[:2]), AuditConfig(folds="study")
+    answers, config = read_answers(table, FACTORS[:2]), AuditConfig.of(folds="study")
     found = audit_answers(answers, residuals={"8": residual}, config=config)
     assert found.baselines["residual"].auroc == pytest.approx(0.929, abs=0.002)
     assert found.baselines["residual"].auroc < found.baselines["factors"].auroc

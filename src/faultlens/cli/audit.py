@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     import numpy as np
     from scipy.sparse import csr_matrix
 
-    from faultlens.auditing.study import AuditConfig
+    from faultlens.auditing.config import AuditConfig
     from faultlens.cli.run import Findings
     from faultlens.corpus.answers import Answers
     from faultlens.corpus.task import Task
@@ -143,28 +143,30 @@ def audit(
             )
     if out is not None:
         check_target(out, overwrite)
-    from faultlens.auditing.study import AuditConfig
+    from faultlens.auditing.config import AuditConfig
     from faultlens.cli.run import finish
 
-    config = AuditConfig(
-        min_support,
-        permutations,
-        seed,
-        tuple(o.parse_names(strata) or ()),
-        folds,
-        baselines,
-        tried=tried,
-        searched=searched,
-        suspects=tuple(o.parse_names(suspects) or ()),
+    config = AuditConfig.of(
+        rule=rule,
+        seed=seed,
+        pooling=pooling,
+        fit_check=fit_check,
+        min_support=min_support,
+        permutations=permutations,
+        strata=tuple(o.parse_names(strata) or ()),
+        baselines=baselines,
+        folds=folds,
+        test_classes=tried,
+        test_attributed=searched,
+        test_features=tuple(o.parse_names(suspects) or ()),
     )
     manifest = Manifest.begin({name: str(v) for name, v in given.items() if v is not None})
     with progress_bars() as bars:
         if outcomes is not None:
             names = o.parse_names(factors)
             found = _audit_outcomes(
-                outcomes, names, features or [], residuals or [], pooled, rule, config, manifest,
-                bars,
-            )  # fmt: skip
+                outcomes, names, features or [], residuals or [], pooled, config, manifest, bars
+            )
         else:
             found = _audit_task(str(task), _seeds(seeds, task_seed), given, config, manifest, bars)
     finish(out, manifest, found, overwrite, json)
@@ -201,8 +203,7 @@ def _audit_task(
     bars: Progress,
 ) -> Findings:
     """Run a task on the model that the command's options name."""
-    from faultlens.auditing.behaviour.outcomes import DEFAULT_RULE
-    from faultlens.auditing.from_task import audit_over_seeds, audit_task
+    from faultlens.auditing.study import audit_over_seeds, audit_task
     from faultlens.cli.lens import open_lens
     from faultlens.cli.run import Findings, checkpoint, record_lens
     from faultlens.features.store import ActivationStore
@@ -215,17 +216,13 @@ def _audit_task(
     out = options["out"]
     store = ActivationStore() if out is not None else None
     kept = checkpoint(out, manifest)
-    rule, pooling = options["rule"] or DEFAULT_RULE, options["pooling"]
     try:
         if seeds is None:
-            result = audit_task(
-                lens, prompts, rule=rule, pooling=pooling, config=config, progress=bars,
-                store=store, kept=kept,
-            )  # fmt: skip
+            result = audit_task(lens, prompts, config=config, progress=bars, store=store, kept=kept)
         else:
             result = audit_over_seeds(
-                lens, lambda seed: _task(name, n, seed), seeds, rule=rule, pooling=pooling,
-                config=config, progress=bars, store=store, kept=kept,
+                lens, lambda seed: _task(name, n, seed), seeds, config=config, progress=bars,
+                store=store, kept=kept,
             )  # fmt: skip
     except UserError:
         kept.forget()  # the same command would end here again
@@ -239,13 +236,12 @@ def _audit_outcomes(
     features: Sequence[str],
     residuals: Sequence[str],
     pooled: str | None,
-    rule: str | None,
     config: AuditConfig,
     manifest: Manifest,
     bars: Progress,
 ) -> Findings:
     """Audit outcomes that are there, with the matrices that came with them."""
-    from faultlens.auditing.from_answers import audit_answers
+    from faultlens.auditing.study import audit_answers
     from faultlens.cli.brought import brought_tables
     from faultlens.cli.run import Findings
     from faultlens.corpus.answers import read_answers
@@ -265,7 +261,7 @@ def _audit_outcomes(
     manifest.inputs["residuals"] = {
         pair.partition("=")[0]: file_digest(Path(pair.partition("=")[2])) for pair in residuals
     }
-    result = audit_answers(answers, tables, matrices, rule=rule, config=config, progress=bars)
+    result = audit_answers(answers, tables, matrices, config=config, progress=bars)
     return Findings(audit=result, task=answers.task)
 
 

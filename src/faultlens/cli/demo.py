@@ -28,8 +28,8 @@ def demo(
     with progress_bars() as bars:
         ready = bars.start("Loading mini", 1)
         import faultlens as fl
-        from faultlens.auditing.from_task import audit_task
-        from faultlens.auditing.study import AuditConfig
+        from faultlens.auditing.config import AuditConfig
+        from faultlens.auditing.study import audit_task
         from faultlens.cli.run import Findings, finish, record_lens
         from faultlens.features.store import ActivationStore
         from faultlens.profiling.running import profile_lens
@@ -46,7 +46,7 @@ def demo(
 
         run = profile_lens(lens, corpus, pairs=pairs, progress=bars)
         task_read = ActivationStore()
-        config = AuditConfig(repeats=2)  # of the ladder: ten would take longer than all the rest
+        config = AuditConfig.of(repeats=2)  # of the ladder: ten would take longer than all the rest
         audit = audit_task(lens, task, config=config, progress=bars, store=task_read)
         found = Findings(run.profile, run.tables, run.store, audit, task_read, task)
     finish(out, manifest, found, overwrite, json=False)

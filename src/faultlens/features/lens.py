@@ -21,6 +21,10 @@ from faultlens.models.doctor import examine
 from faultlens.models.model import Model
 from faultlens.progress import SILENT, Progress, Tick
 
+NOT_CHECKED = "the fit check was left out: whether the dictionaries fit the model is not known"
+"""What a result has to say where the fit check was left out on purpose."""
+_LEFT_OUT = "left out on demand"
+
 
 @dataclass(frozen=True, eq=False)
 class TokenView:
@@ -79,7 +83,12 @@ class Lens:
 
     def unchecked(self) -> Lens:
         """The same lens, which notes in all it reads that the fit check was left out on purpose."""
-        return replace(self, fit_check={d.name: "left out on demand" for d in self.dictionaries})
+        return replace(self, fit_check={d.name: _LEFT_OUT for d in self.dictionaries})
+
+    @property
+    def warnings(self) -> list[str]:
+        """What every result that is read through this lens has to say of it, a sentence each."""
+        return [NOT_CHECKED] if _LEFT_OUT in self.fit_check.values() else []
 
     def read(
         self,

@@ -42,6 +42,20 @@ def failures_by_rule(outcomes: Sequence[PromptOutcome], rule: str) -> dict[str, 
     return found
 
 
+def other_rules(by_rule: Mapping[str, np.ndarray], rule: str) -> dict[str, np.ndarray]:
+    """The rules of text, beside the audit's own, under which other prompts fail.
+
+    Args:
+        by_rule: which prompts fail under each rule, boolean `[prompts]`.
+        rule: the audit's own.
+    """
+    return {
+        name: failed
+        for name, failed in by_rule.items()
+        if name != rule and name in RULES and not (failed == by_rule[rule]).all()
+    }
+
+
 def scoring_table(
     by_rule: Mapping[str, np.ndarray], factors: Mapping[str, Sequence[str]]
 ) -> dict[str, RuleReading]:

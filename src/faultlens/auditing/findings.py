@@ -1,0 +1,133 @@
+"""Findings: what all steps found on one set of prompts, and the result that is made of them."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from faultlens.auditing.behaviour.outcomes import KINDS
+from faultlens.auditing.config import AuditConfig
+from faultlens.auditing.factors.findings import FactorFindings
+from faultlens.auditing.feature_tests.confounds import Stratification
+from faultlens.auditing.feature_tests.findings import FeatureFindings
+from faultlens.auditing.held_out.ladder import LadderFindings
+from faultlens.auditing.interventions.causal_findings import CausalFindings
+from faultlens.auditing.replication.seeds import SeedRun
+from faultlens.auditing.replication.split_half import HalfReplication
+from faultlens.auditing.result import (
+    Claim,
+    PromptOutcome,
+    Robustness,
+    RuleReading,
+    SiteAudit,
+    Verdict,
+)
+from faultlens.auditing.result.audit import Audit
+from faultlens.auditing.sources import Observed
+
+
+@dataclass(frozen=True, eq=False)
+class Findings:
+    """What every step found on one set of prompts.
+
+    Attributes:
+        observed: outcomes, factors and tables that the steps started from.
+        failures: prompts that fail under the audit's rule.
+        verdict: on the audit as a whole, where it could not be carried out.
+        scoring: the outcomes under each rule.
+        factors: step 2.
+        strata: within which outcomes are permuted; None where nothing could be tested.
+        features: steps 3 to 5.
+        ladder: step 6; None where it was not climbed.
+        causes: steps 7 and 8.
+        halves: step 9, on these prompts alone; None where it was not done.
+        sites: step 10: every class with its verdict, by dictionary.
+    """
+
+    observed: Observed
+    failures: int
+    verdict: Verdict | None
+    scoring: dict[str, RuleReading]
+    factors: FactorFindings
+    strata: Stratification | None
+    features: FeatureFindings
+    ladder: LadderFindings | None
+    causes: CausalFindings
+    halves: HalfReplication | None
+    sites: dict[str, SiteAudit]
+
+    def run(self, seed: int, alpha: float) -> SeedRun:
+        """What is compared with other seeds."""
+        return SeedRun(
+            seed=seed,
+            n=len(self.observed.outcomes),
+            failures=self.failures,
+            alpha=alpha,
+            verdict=self.verdict,
+            sites=self.sites,
+            baselines=None if self.ladder is None else self.ladder.baselines,
+            tables=self.observed.tables,
+        )
+
+    def audit(
+        self, config: AuditConfig, claims: list[Claim], robustness: Robustness | None
+    ) -> Audit:
+        """The result.
+
+        Args:
+            config: in force.
+            claims: the ledger.
+            robustness: what other prompts say.
+        """
+        observed, factors, causes = self.observed, self.factors, self.causes
+        kinds = Counter(outcome.kind for outcome in observed.outcomes)
+        return Audit(
+            task=observed.name,
+            n=len(observed.outcomes),
+            failures=self.failures,
+            rule=observed.rule,
+            alpha=config.alpha,
+            seed=config.seed,
+            permutations=config.tests.permutations,
+            min_support=config.tests.min_support,
+            verdict=self.verdict,
+            outcome_kinds={kind: kinds[kind] for kind in KINDS if kinds[kind]},
+            scoring_sensitivity={rule: found.accuracy for rule, found in self.scoring.items()},
+            factors=factors.table,
+            sites=self.sites,
+            claims=claims,
+            outcomes=list(observed.outcomes),
+            scoring=self.scoring,
+            factors_derived=factors.derived,
+            factors_left_out=factors.left_out,
+            selection=factors.selection,
+            pairs=factors.pairs,
+            trends=factors.trends,
+            strata=None if self.strata is None else self.strata.record,
+            baselines=None if self.ladder is None else self.ladder.baselines,
+            ladder=None if self.ladder is None else self.ladder.ladder,
+            counterfactuals=causes.counterfactuals,
+            attribution=dict(causes.attribution),
+            untried=dict(causes.untried),
+            named=list(causes.named),
+            robustness=robustness,
+            warnings=[*observed.warnings, *_outcome_warnings(observed.outcomes)],
+            features=self.features.columns,
+        )
+
+
+def _outcome_warnings(outcomes: Sequence[PromptOutcome]) -> list[str]:
+    """What a reader should know of the prompts and answers, a sentence each."""
+    texts = [outcome.prompt for outcome in outcomes]
+    warnings = []
+    more = len(texts) - len(set(texts))
+    if more:
+        warnings.append(
+            f"{more} of {len(texts)} prompts repeat another word for word: the tests take prompts "
+            "as independent, and the ladder may train on what it is tested on; leave them out"
+        )
+    empty = sum(outcome.generated == "" for outcome in outcomes)
+    if empty:
+        warnings.append(f"{empty} of {len(texts)} continuations are empty")
+    return warnings
