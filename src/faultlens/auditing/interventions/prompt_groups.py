@@ -29,9 +29,9 @@ class PromptGroups:
 
         Raises UserError for a group without prompts, or an index that the task does not have.
         """
-        if among == "all":
-            return np.arange(self.n)
         if isinstance(among, str):
+            if among == "all":
+                return np.arange(self.n)
             found = np.flatnonzero(self.failed() == (among == "failures"))
             if not len(found):
                 raise UserError(
@@ -39,10 +39,9 @@ class PromptGroups:
                     "of prompts"
                 )
             return found
-        listed = np.array([int(i) for i in among])
-        if listed.max() >= self.n:
+        listed = np.array(sorted(int(i) for i in among))
+        if listed[-1] >= self.n:
             raise UserError(
-                f"among: prompt {listed.max()} is not there: expected indices from 0 to "
-                f"{self.n - 1}"
+                f"among: prompt {listed[-1]} is not there: expected indices from 0 to {self.n - 1}"
             )
         return listed

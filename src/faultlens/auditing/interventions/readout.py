@@ -34,12 +34,6 @@ class AnswerMargins:
     margin: np.ndarray
     difference: np.ndarray
 
-    @property
-    def right(self) -> np.ndarray:
-        """Whether a right token is the likeliest."""
-        right: np.ndarray = self.margin > 0
-        return right
-
     def of(self, change: int) -> AnswerMargins:
         """The answers after one of several changes, `[prompts]`."""
         return AnswerMargins(self.margin[change], self.difference[change])

@@ -161,7 +161,7 @@ class Patching:
 def share(patched: np.ndarray, effect: np.ndarray, alpha: float, seed: int) -> Interval | None:
     """`mean(patched) / mean(effect)` with its 95 % bootstrap interval over pairs.
 
-    None where the effect's own interval, of level 1 − alpha, includes 0, or where it is smaller than
+    None where the effect's own interval, of level 1 − alpha, includes 0, or where it is below
     `LEAST_EFFECT`.
 
     Args:
