@@ -19,6 +19,7 @@ from faultlens.errors import UserError
 
 if TYPE_CHECKING:
     from faultlens.auditing.behaviour.outcomes import outcome_rule
+    from faultlens.auditing.interventions.edits import Add, Clamp, Mean, Resample, Scale, Zero
     from faultlens.auditing.interventions.experiment import intervene
     from faultlens.auditing.result.audit import Audit
     from faultlens.corpus import tasks
@@ -32,16 +33,22 @@ if TYPE_CHECKING:
 
 __version__ = "0.1.0"
 __all__ = [
+    "Add",
     "Answers",
     "Audit",
+    "Clamp",
     "Corpus",
     "FeatureTable",
     "Lens",
+    "Mean",
     "PairSet",
     "Profile",
     "Prompt",
+    "Resample",
+    "Scale",
     "Task",
     "UserError",
+    "Zero",
     "audit",
     "figures",
     "intervene",
@@ -57,7 +64,9 @@ __all__ = [
     "tasks",
 ]
 
+_EDITS = "faultlens.auditing.interventions.edits"
 _HOMES = {
+    **dict.fromkeys(("Add", "Clamp", "Mean", "Resample", "Scale", "Zero"), _EDITS),
     "Answers": "faultlens.corpus.answers",
     "Audit": "faultlens.auditing.result.audit",
     "Corpus": "faultlens.corpus.texts",

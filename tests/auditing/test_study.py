@@ -11,9 +11,9 @@ from scipy.sparse import csr_matrix
 from scipy.stats import binom
 
 from faultlens.auditing.config import AuditConfig
+from faultlens.auditing.observed import Observed
 from faultlens.auditing.result import PromptOutcome
 from faultlens.auditing.result.audit import Audit
-from faultlens.auditing.sources import Observed
 from faultlens.auditing.study import audit_observed
 from faultlens.features.table import FeatureTable
 

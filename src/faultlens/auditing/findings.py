@@ -13,6 +13,7 @@ from faultlens.auditing.feature_tests.confounds import Stratification
 from faultlens.auditing.feature_tests.findings import FeatureFindings
 from faultlens.auditing.held_out.ladder import LadderFindings
 from faultlens.auditing.interventions.causal_findings import CausalFindings
+from faultlens.auditing.observed import Observed
 from faultlens.auditing.replication.seeds import SeedRun
 from faultlens.auditing.replication.split_half import HalfReplication
 from faultlens.auditing.result import (
@@ -24,7 +25,6 @@ from faultlens.auditing.result import (
     Verdict,
 )
 from faultlens.auditing.result.audit import Audit
-from faultlens.auditing.sources import Observed
 
 
 @dataclass(frozen=True, eq=False)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 from scipy.sparse import csr_matrix, hstack
@@ -18,25 +19,28 @@ from faultlens.auditing.factors.findings import FactorFindings, find_factors
 from faultlens.auditing.feature_tests.confounds import stratify
 from faultlens.auditing.feature_tests.findings import FeatureFindings, find_features
 from faultlens.auditing.findings import Findings
+from faultlens.auditing.from_answers import observe_answers
 from faultlens.auditing.held_out.ladder import LadderFindings, build_ladder
 from faultlens.auditing.interventions.causal_findings import CausalFindings
+from faultlens.auditing.observed import Observed
 from faultlens.auditing.replication.seeds import SeedComparison, compare_seeds
 from faultlens.auditing.replication.split_half import HalfReplication, replicate
 from faultlens.auditing.result import Robustness, Verdict
 from faultlens.auditing.result.audit import Audit
 from faultlens.auditing.result.conclusions import suspect_of
-from faultlens.auditing.sources import Observed, observe_answers, observe_task
 from faultlens.auditing.verdicts.conclusions import conclude
 from faultlens.auditing.verdicts.ledger import ledger
 from faultlens.auditing.verdicts.rules import of_audit
 from faultlens.corpus.answers import Answers
-from faultlens.corpus.task import Task
 from faultlens.errors import UserError
-from faultlens.features.lens import Lens
-from faultlens.features.store import ActivationStore
 from faultlens.features.table import FeatureTable
 from faultlens.progress import SILENT, Progress
 from faultlens.runs.checkpoint import Checkpoint
+
+if TYPE_CHECKING:
+    from faultlens.corpus.task import Task
+    from faultlens.features.lens import Lens
+    from faultlens.features.store import ActivationStore
 
 REPEATS_ON_OTHER_SEEDS = 2  # of the ladder
 NO_OTHER_SEEDS = "no prompts from other seeds were run"
@@ -65,6 +69,8 @@ def audit_task(
         UserError: an unknown rule or factor, a prompt that does not fit, a dictionary without BOS,
             features to test that there are not or that never fire.
     """
+    from faultlens.auditing.from_task import observe_task  # loads the model's libraries
+
     config, kept = config or AuditConfig(), kept or Checkpoint()
     observed = observe_task(lens, task, config, progress=progress, store=store, kept=kept)
     return audit_observed(observed, config, progress, kept)
@@ -94,6 +100,8 @@ def audit_over_seeds(
     Raises:
         UserError: fewer than two seeds, or one twice; and what `audit_task` raises.
     """
+    from faultlens.auditing.from_task import observe_task  # loads the model's libraries
+
     if len(seeds) < 2 or len(set(seeds)) < len(seeds):
         raise UserError(f"seeds {list(seeds)}: expected two or more, all different")
     config, kept = config or AuditConfig(), kept or Checkpoint()
@@ -236,9 +244,8 @@ def _causes(
     if tests is None:
         return CausalFindings()
     if not features.tested:
-        return CausalFindings(named=tests.none_tried(None if verdict is None else str(verdict)))
-    significant = [found.features for found in features.significant]
-    return tests(significant, config.interventions.test_classes, factors.selection)
+        return CausalFindings(named=tests.none_tested(None if verdict is None else str(verdict)))
+    return tests.run(features.significant, config.interventions.test_classes, factors.selection)
 
 
 def _audit(found: Findings, config: AuditConfig, seeds: SeedComparison | None = None) -> Audit:

@@ -213,10 +213,8 @@ class _Describer:
         d = float(found.cohens_d[top])
         return FeatureClass(
             features=FeatureSet(
-                rank,
                 found.sites[found.site[top]],
-                [int(column) for column in found.column[members]],
-                with_failure=bool(found.auroc[top] > 0.5),
+                tuple(int(column) for column in found.column[members]),
             ),
             rank=rank,
             significant=significant,

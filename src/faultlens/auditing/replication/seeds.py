@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import ceil
+from typing import TYPE_CHECKING
 
 import numpy as np
 from scipy.sparse import csr_matrix, vstack
@@ -23,8 +24,10 @@ from faultlens.auditing.result import (
     Verdict,
 )
 from faultlens.auditing.result.conclusions import significant_classes, suspect_of
-from faultlens.features.lens import Lens
 from faultlens.features.table import FeatureTable
+
+if TYPE_CHECKING:
+    from faultlens.features.lens import Lens
 
 FIRES_ALIKE = 0.5  # Jaccard index of the prompts on which any member fires
 SAME_DIRECTION = 0.9  # cosine of two members' decoder directions

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from faultlens.auditing.feature_set import FeatureSet
 from faultlens.auditing.feature_tests.findings import FeatureClass, FeatureFindings
 from faultlens.auditing.result import ClassReading, Intervention, SiteAudit
 from faultlens.auditing.verdicts.rules import Evidence, of_class
@@ -11,7 +12,7 @@ from faultlens.auditing.verdicts.rules import Evidence, of_class
 
 def conclude(
     findings: FeatureFindings,
-    interventions: Mapping[int, Intervention],
+    interventions: Mapping[FeatureSet, Intervention],
     *,
     held: Sequence[str],
     alpha: float,
@@ -20,13 +21,13 @@ def conclude(
 
     Args:
         findings: what the tests of the features gave.
-        interventions: what changing a class did, by its rank; empty: nothing was changed.
+        interventions: what editing a class did; empty: nothing was edited.
         held: the factors that make the strata of the conditional tests.
         alpha: the family-wise level.
     """
     classes: dict[str, list[ClassReading]] = {name: [] for name in findings.sites}
     for found in findings.classes:
-        done = interventions.get(found.rank)
+        done = interventions.get(found.features)
         classes[found.features.site].append(_reading(found, done, findings.tested, held, alpha))
     return {
         name: SiteAudit(
@@ -73,7 +74,7 @@ def _reading(
     return ClassReading(
         rank=found.rank,
         features=found.features.names,
-        size=len(found.features.names),
+        size=len(found.features),
         fail_active=found.fail_active,
         success_active=found.success_active,
         cohens_d=found.cohens_d,

@@ -1,0 +1,134 @@
+"""What is observed of a task that the model runs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from faultlens.auditing.activations.task_activations import TaskActivations
+from faultlens.auditing.activations.task_tokens import token_warnings, tokenize
+from faultlens.auditing.behaviour.generation import run_task
+from faultlens.auditing.behaviour.outcomes import (
+    DEFAULT_RULE,
+    check_targets,
+    resolve_rule,
+    right_answer,
+)
+from faultlens.auditing.config import AuditConfig
+from faultlens.auditing.held_out.inputs import residual_and_random
+from faultlens.auditing.interventions.causal_tests import CausalTests
+from faultlens.auditing.named_features import parse_feature_sets
+from faultlens.auditing.observed import Observed
+from faultlens.auditing.result import PromptOutcome
+from faultlens.corpus.task import Task
+from faultlens.errors import UserError
+from faultlens.features.lens import Lens
+from faultlens.features.store import ActivationStore
+from faultlens.progress import Progress
+from faultlens.runs.checkpoint import Checkpoint
+
+
+@dataclass(frozen=True)
+class _Outcomes:
+    """What the model did, as it is kept."""
+
+    outcomes: list[PromptOutcome]
+
+
+def observe_task(
+    lens: Lens,
+    task: Task,
+    config: AuditConfig,
+    *,
+    progress: Progress,
+    store: ActivationStore | None,
+    kept: Checkpoint,
+) -> Observed:
+    """Run a task, and read its prompts.
+
+    Args:
+        lens: the model, and the dictionaries it is read through.
+        task: the prompts.
+        config: rule, pooling, and what is tested by intervening.
+        progress: told of the stages.
+        store: takes in the prompts' token-level activations.
+        kept: finished stages of the same audit, interrupted before.
+
+    Raises:
+        UserError: an unknown rule, a prompt that does not fit, a dictionary without BOS, features
+            to test that there are not or that never fire.
+    """
+    rule, succeeds = resolve_rule(DEFAULT_RULE if config.rule is None else config.rule)
+    _check_task(lens, task, rule)
+    requested = parse_feature_sets(config.interventions.test_features, lens)
+    tokens = tokenize(task, lens.model)
+
+    def run() -> _Outcomes:
+        tick = progress.start("Running the task", len(task))
+        return _Outcomes(run_task(lens, task, tokens, succeeds, tick))
+
+    outcomes = kept.once("outcomes", _Outcomes, run).outcomes
+    pooling = config.reading.pooling
+    activations = TaskActivations.read(
+        lens, task, tokens, pooling=pooling, store=store,
+        progress=progress.start("Reading the prompts", len(task)),
+    )  # fmt: skip
+
+    def answered(ids: list[int], index: int) -> bool:
+        text = lens.model.tokenizer.decode(ids)
+        return right_answer(task.prompts[index], text, succeeds) is not None
+
+    causal_tests = CausalTests(
+        lens=lens,
+        task=task,
+        activations=activations,
+        margin=np.array([outcome.margin for outcome in outcomes]),
+        failed=np.array([not outcome.success for outcome in outcomes]),
+        succeeds=answered,
+        alpha=config.alpha,
+        seed=config.seed,
+        attributed=config.interventions.test_attributed,
+        progress=progress,
+        kept=kept,
+        named=requested,
+    )
+    warnings = causal_tests.check_named()
+    return Observed(
+        name=task.name,
+        outcomes=outcomes,
+        rule=rule,
+        factors=task.factors,
+        tables=activations.tables,
+        ladder_inputs=lambda: residual_and_random(
+            lens, activations, pooling, config.seed, progress
+        ),
+        causal_tests=causal_tests,
+        warnings=[
+            *_unused_columns(task),
+            *token_warnings(task, tokens),
+            *warnings,
+            *lens.warnings,
+        ],
+    )
+
+
+def _check_task(lens: Lens, task: Task, rule: str) -> None:
+    """Raises UserError for what can be known to fail before the model runs."""
+    for dictionary in lens.dictionaries:
+        if not dictionary.convention.prepend_bos:
+            raise UserError(
+                f"dictionary {dictionary.name} was trained without BOS, which an audit does not "
+                "support yet: choose other dictionaries"
+            )
+    check_targets(task, rule)
+
+
+def _unused_columns(task: Task) -> list[str]:
+    """What a reader should know of how the task was read."""
+    if not task.unused:
+        return []
+    return [
+        f"{', '.join(task.unused)}: nothing is made of these columns of the task; what describes a "
+        "prompt belongs under 'factors'"
+    ]
