@@ -38,8 +38,8 @@ def test_an_audit_of_answers_loads_no_model_library() -> None:
         "from faultlens.auditing.study import audit_answers\n"
         "from faultlens.corpus.answers import Answers\n"
         "rows = [{'prompt': str(i), 'target': 'a', 'generated': 'ab'[i % 2]} for i in range(20)]\n"
-        "found = audit_answers(Answers.from_records(rows), config=AuditConfig.of(baselines=False))\n"
-        "assert found.failures == 10"
+        "config = AuditConfig.of(baselines=False)\n"
+        "assert audit_answers(Answers.from_records(rows), config=config).failures == 10"
     )
     assert modules_after(code) == "['numpy', 'pandas', 'scipy']"
 

@@ -10,11 +10,11 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 
 import numpy as np
+from scipy.stats import binomtest
 
 from faultlens.auditing.factors.levels import LEAST_LEVEL, Level, level_members, matched
 from faultlens.auditing.result import DroppedLevel, PairReading, PairTable, SelectedLevel, Selection
 from faultlens.stats.fisher import fisher_exact
-from faultlens.stats.intervals import clopper_pearson
 from faultlens.stats.multiplicity import holm
 from faultlens.stats.strata import exact_conditional
 
@@ -167,7 +167,7 @@ def pair_table(
     pairs = []
     for k in np.argsort(p_values, kind="stable")[:shown]:
         i, j = int(first[k]), int(second[k])
-        low, high = clopper_pearson(int(failures[i, j]), int(n[i, j]))
+        interval = binomtest(int(failures[i, j]), int(n[i, j])).proportion_ci()  # Clopper–Pearson
         pairs.append(
             PairReading(
                 factors=[levels[i][0], levels[j][0]],
@@ -175,8 +175,8 @@ def pair_table(
                 failures=int(failures[i, j]),
                 n=int(n[i, j]),
                 rate=float(failures[i, j] / n[i, j]),
-                low=low,
-                high=high,
+                low=interval.low,
+                high=interval.high,
                 p_value=float(p_values[k]),
                 p_holm=float(adjusted[k]),
             )

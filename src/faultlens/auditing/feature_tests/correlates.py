@@ -9,6 +9,7 @@ from math import comb
 
 import numpy as np
 from scipy.sparse import csc_matrix, csr_matrix, hstack
+from scipy.stats import false_discovery_control
 
 from faultlens.auditing.result import StudyRule
 from faultlens.features.table import FeatureTable
@@ -16,7 +17,7 @@ from faultlens.stats.effects import auroc, cohens_d_of_moments, midranks
 from faultlens.stats.fisher import fisher_exact, least_attainable
 from faultlens.stats.label_null import random_groups
 from faultlens.stats.moments import moments
-from faultlens.stats.multiplicity import benjamini_hochberg, holm
+from faultlens.stats.multiplicity import holm
 from faultlens.stats.stepdown import max_t, min_p
 from faultlens.stats.two_sample import mann_whitney, welch
 
@@ -194,7 +195,7 @@ def correlate(
         auroc=auroc(midranks(values.toarray()), failed),
         p_fisher=p_fisher,
         p_holm=holm(p_fisher),
-        p_bh=benjamini_hochberg(p_fisher),
+        p_bh=false_discovery_control(p_fisher),
         p_min_p=min_p(firing, groups, failed),
         p_max_t=max_t(values, groups, failed),
         p_welch=welch(first, rest).p,
