@@ -169,7 +169,7 @@ def factor_table(
 
 
 def trends(
-    factors: Mapping[str, Sequence[str]], failed: np.ndarray, seed: int = 0
+    factors: Mapping[str, Sequence[str]], failed: np.ndarray, seed: int
 ) -> dict[str, TrendReading]:
     """The trend of failure with every numeric factor, on its values before they are binned.
 

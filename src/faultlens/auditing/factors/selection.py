@@ -23,7 +23,7 @@ SAME_P = 1e-7  # p-values within this of each other, relatively, are equal
 
 
 def select_levels(
-    factors: Mapping[str, Sequence[str]], failed: np.ndarray, alpha: float = 0.05
+    factors: Mapping[str, Sequence[str]], failed: np.ndarray, alpha: float
 ) -> Selection:
     """Forward selection of the levels that go with failure or success.
 
@@ -126,9 +126,7 @@ def _strongest(tests: Mapping[Level, tuple[float, float]], named: Sequence[Level
     return next((level for level, p in p_values.items() if p <= least * (1 + SAME_P)), None)
 
 
-def pair_table(
-    factors: Mapping[str, Sequence[str]], failed: np.ndarray, alpha: float = 0.05
-) -> PairTable:
+def pair_table(factors: Mapping[str, Sequence[str]], failed: np.ndarray, alpha: float) -> PairTable:
     """The pairs of levels of two factors that say more about failure than either level alone.
 
     Tested is every pair on at least five prompts, neither of whose levels lies within the other.
