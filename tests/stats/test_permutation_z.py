@@ -1,4 +1,4 @@
-"""The statistics behind min-P and max-T, against SciPy and against every arrangement listed."""
+"""The permutation z, against every arrangement listed and against the dense way of summing."""
 
 from __future__ import annotations
 
@@ -6,31 +6,13 @@ from itertools import combinations, product
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 from scipy import stats
-from scipy.sparse import csr_matrix
+from scipy.sparse import csc_matrix, csr_matrix
 
-from faultlens.stats.family_statistics import FisherRank, PermutationZ
-
-
-def fisher_p(column: np.ndarray, failed: np.ndarray) -> float:
-    table = [[np.sum(column & failed), np.sum(column & ~failed)]]
-    table.append([np.sum(~column & failed), np.sum(~column & ~failed)])
-    return float(stats.fisher_exact(table).pvalue)
-
-
-@settings(deadline=None, max_examples=30)
-@given(seed=st.integers(0, 10_000), failures=st.integers(0, 15))
-def test_ranks_order_and_tie_as_fishers_p_does(seed: int, failures: int) -> None:
-    rng = np.random.default_rng(seed)
-    failed = rng.permutation(np.arange(15) < failures)
-    firing = rng.random((15, 30)) < rng.random(30)
-    rank = FisherRank(csr_matrix(firing), failures).observed(failed)
-    p = np.array([fisher_p(column, failed) for column in firing.T])
-    equal = np.isclose(p[:, None], p[None], rtol=1e-9)
-    np.testing.assert_array_equal(rank[:, None] == rank[None], equal)
-    np.testing.assert_array_equal(rank[:, None] > rank[None], (p[:, None] < p[None]) & ~equal)
+from faultlens.stats import set_sums
+from faultlens.stats.label_null import random_sets
+from faultlens.stats.permutation_z import SAME_Z, PermutationZ
+from faultlens.stats.strata import stratified_sets
 
 
 def enumerated_z(column: np.ndarray, failed: np.ndarray, strata: np.ndarray) -> float:
@@ -70,21 +52,69 @@ def test_z_squared_without_strata_is_the_score_test_of_a_linear_trend() -> None:
     np.testing.assert_allclose(z**2, 49 * np.square(correlation), rtol=1e-10)
 
 
-@pytest.mark.parametrize("strata", [None, np.arange(60) % 4])
-def test_weights_summed_over_the_failures_are_the_observed_statistic(
-    strata: np.ndarray | None,
-) -> None:
-    rng = np.random.default_rng(6)
-    failed = rng.random(60) < 0.3
-    values = rng.lognormal(size=(60, 9)) * (rng.random((60, 9)) < 0.5)
-    values[:, 8] = 1000 + rng.random(60)  # a small spread on a large mean
+STRATA = pytest.mark.parametrize("strata", [None, np.arange(120) % 4])
+
+
+def awkward(rng: np.random.Generator) -> np.ndarray:
+    """Sparse and dense columns, a constant, a small spread on a large mean, values below 0."""
+    values = rng.lognormal(size=(120, 12)) * (rng.random((120, 12)) < 0.5)
+    values[:, 6:9] *= rng.random((120, 3)) < 0.05
+    values[:, 8] = 1000 + rng.random(120)
     values[:, 2] = 0.1
-    statistic = PermutationZ(csr_matrix(values.astype(np.float32)), failed, strata)
-    columns = np.array([8, 2, 0, 5])
-    sums = statistic.weights(columns).T @ failed.astype(np.float32)[:, None]
-    drawn = statistic.of_sums(columns, sums)[:, 0]
+    values[:, 9] = np.where(np.arange(120) == 17, -3.0, 0.0)
+    values[:, 10] = np.where(np.isin(np.arange(120), [4, 8, 12]), 1000 + 1e-2 * np.arange(120), 0)
+    return values.astype(np.float32)
+
+
+@STRATA
+def test_a_set_that_is_the_outcome_gives_the_observed_statistic(strata: np.ndarray | None) -> None:
+    rng = np.random.default_rng(6)
+    failed = rng.random(120) < 0.3
+    statistic = PermutationZ(csr_matrix(awkward(rng)), failed, strata)
+    columns = np.array([8, 2, 0, 5, 9, 7, 6, 10, 11])
+    drawn = statistic.of_sets(columns, failed.astype(np.float32)[:, None])[:, 0]
     np.testing.assert_allclose(drawn, statistic.observed(failed)[columns], atol=2e-6)
     assert drawn[1] == 0
+
+
+@STRATA
+def test_summing_stored_values_or_all_of_them_gives_one_z(
+    strata: np.ndarray | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As far as float32 can: less than the tolerance within which two z count as equal."""
+    rng = np.random.default_rng(7)
+    values, failed = csr_matrix(awkward(rng)), rng.random(120) < 0.3
+    sets = random_sets(120, int(failed.sum()), 200, rng)
+    if strata is not None:
+        sets = stratified_sets(failed, strata, 200, rng)
+    members, columns = sets.T.astype(np.float32), np.arange(12)
+    drawn = {}
+    for share in (0.0, 1.0):
+        monkeypatch.setattr(set_sums, "SPARSE", share)
+        statistic = PermutationZ(values, failed, strata)
+        drawn[share] = statistic.of_sets(columns, members)
+        assert statistic.sparse.any() == bool(share)
+        assert not statistic.sparse[8]
+    np.testing.assert_allclose(drawn[0.0], drawn[1.0], atol=SAME_Z / 2)
+    exact = np.array([statistic.observed(one) for one in sets]).T
+    np.testing.assert_allclose(drawn[1.0], exact, atol=SAME_Z)
+
+
+def test_what_cannot_be_centred_first_is_not_summed_by_stored_values() -> None:
+    """On three prompts of one stratum 1000 and a little: the little is what differs."""
+    strata = np.arange(120) % 40
+    values = np.where(strata == 4, 1000 + 1e-2 * np.arange(120), 0.0)[:, None]
+    failed = np.arange(120) < 40
+    assert not PermutationZ(csr_matrix(values), failed, strata).sparse[0]
+    assert PermutationZ(csr_matrix(values), failed).sparse[0]
+
+
+def test_the_values_that_are_given_are_left_as_they_are() -> None:
+    columns = csc_matrix(np.array([[0.0, 2.0], [1.0, 3.0], [4.0, 0.0], [0.0, 1.0]]))
+    before = columns.copy()
+    PermutationZ(columns, np.array([True, False, True, True]), np.array([0, 0, 1, 1]))
+    assert (columns != before).nnz == 0
+    assert columns.nnz == before.nnz
 
 
 def test_a_constant_among_huge_values_elsewhere_is_still_seen_to_vary() -> None:
@@ -100,7 +130,6 @@ def test_outcomes_all_alike_have_no_statistic() -> None:
     values = csr_matrix(np.arange(8.0).reshape(4, 2))
     for failed in (np.zeros(4, dtype=bool), np.ones(4, dtype=bool)):
         assert PermutationZ(values, failed).observed(failed).tolist() == [0.0, 0.0]
-        assert FisherRank(values > 0, int(failed.sum())).observed(failed).tolist() == [0, 0]
 
 
 @pytest.mark.parametrize("strata", [None, np.arange(200) % 4])
