@@ -9,7 +9,7 @@ import numpy as np
 
 from faultlens.corpus.texts import Corpus
 from faultlens.errors import UserError
-from faultlens.features.table import FeatureTable
+from faultlens.features.table import FeatureTable, check_values
 from faultlens.profiling.chance import against_chance, draw_nulls
 from faultlens.profiling.layers import compare_layers, difficulties
 from faultlens.profiling.lengths import length_strata as strata_of
@@ -60,8 +60,7 @@ def profile_tables(
             raise UserError(
                 f"table {name} has {table.n_texts} rows, the corpus has {len(corpus)} texts"
             )
-        if not (table.matrix.data > 0).any():
-            raise UserError(f"no feature of {name} fires on any text of {corpus.name}")
+    check_values(tables, f"any text of {corpus.name}")
     measures = {name: SiteMeasures.of(table, threshold) for name, table in tables.items()}
     lengths, unit = text_lengths(tables, corpus)
     strata = None if length_strata is None else strata_of(lengths, length_strata)
