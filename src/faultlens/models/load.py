@@ -13,7 +13,7 @@ import torch
 from faultlens.errors import UserError
 from faultlens.mini import LANGUAGE_MODEL
 from faultlens.models import hub
-from faultlens.models.adapter import adapter_for
+from faultlens.models.families import adapter_for
 from faultlens.models.model import Model
 
 BUNDLED = "mini"
@@ -133,6 +133,9 @@ def _from_transformers(
         dtype=DTYPES[dtype],
         use_safetensors=None if trust_pickle else True,
         output_loading_info=True,
+        # Where PEFT is installed transformers looks for an adapter beside the weights, over the
+        # network too, and applies it without a word: it is told to look where there is none.
+        adapter_kwargs={"subfolder": "none", "local_files_only": True},
         **where,
     )
     tokenizer = AutoTokenizer.from_pretrained(source, **where)
