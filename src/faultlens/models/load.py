@@ -81,7 +81,7 @@ def load_model(
             f"({len(unused)} in all): expected a configuration with as many layers and the same "
             "parts; fetch the model again"
         )
-    _refuse_nan(name, network)
+    _refuse_infinite(name, network, dtype)
     if len(tokenizer) < 2:
         raise UserError(f"model {name!r} has no tokenizer: expected tokenizer.json beside it")
     tokenizer.model_max_length = sys.maxsize  # long texts are split here, without its warning
@@ -169,11 +169,15 @@ def _of_a_block(key: str) -> bool:
     return bool(_IN_BLOCK.search(key)) and "inv_freq" not in key and "vision" not in key
 
 
-def _refuse_nan(name: str, network: Any) -> None:
+def _refuse_infinite(name: str, network: Any, dtype: str) -> None:
     for tensor, parameter in network.named_parameters():
         if not torch.isfinite(parameter).all():
+            advice = "fetch it again"
+            if dtype == "float16":
+                advice += ", or give --dtype bfloat16 or float32 if they pass float16's largest"
             raise UserError(
-                f"model {name!r} has values that are NaN or infinite in {tensor}: fetch it again"
+                f"model {name!r} in {dtype} has values that are NaN or infinite in {tensor}: "
+                f"{advice}"
             )
 
 

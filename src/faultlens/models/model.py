@@ -252,7 +252,7 @@ class Model:
             hidden = hidden[at]
         elif at is not None:
             hidden = hidden[torch.arange(len(ids), device=hidden.device), at]
-        self.require_finite(hidden, "its last hidden state", changed(edits or {}))
+        self._require_finite_end(hidden, "its last hidden state", ids, edits or {})
         return hidden
 
     def unembed(self, hidden: Tensor, tokens: Tensor | None = None) -> Tensor:
@@ -298,7 +298,7 @@ class Model:
         """
 
         def check(logits: Tensor) -> None:
-            self.require_finite(logits, "its logits", changed(edits or {}))
+            self._require_finite_end(logits, "its logits", self.pad(rows), edits or {})
 
         with self.edited(edits or {}), self._fused():
             return continue_greedily(self.network, rows, new_tokens, self._pad_id, check)
@@ -306,6 +306,17 @@ class Model:
     def require_finite(self, values: Tensor, where: str, edited: bool = False) -> None:
         """Raises UserError for values read at `where` that are NaN or infinite: see `finite`."""
         check_finite(values, self.name, where, self.dtype, edited)
+
+    def _require_finite_end(
+        self, values: Tensor, where: str, ids: Tensor, edits: Mapping[Site, Edit]
+    ) -> None:
+        """The same for what a pass over `ids` ends in: an unedited pass names the first site."""
+        if torch.isfinite(values).all():
+            return
+        if not changed(edits):
+            ends = [Site(layer, "resid_post") for layer in range(self.n_layers)]
+            self.read(ids, [Site(0, "resid_pre"), *ends])
+        self.require_finite(values, where, changed(edits))
 
     @contextmanager
     def edited(
