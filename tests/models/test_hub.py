@@ -25,7 +25,8 @@ from faultlens.models.convention import put_in_force
 from faultlens.models.dictionaries import load_dictionaries
 from faultlens.models.dictionary import Dictionary
 from faultlens.models.load import download_size, load_model
-from faultlens.models.model import Model, Restart
+from faultlens.models.model import Model
+from faultlens.models.restart import Restart
 from faultlens.models.sites import Site
 
 pytestmark = pytest.mark.usefixtures("one_thread", "hub_in_use")

@@ -13,7 +13,7 @@ import torch
 from faultlens.errors import UserError
 from faultlens.mini import LANGUAGE_MODEL
 from faultlens.models import hub
-from faultlens.models.adapter import adapter_for
+from faultlens.models.families import adapter_for
 from faultlens.models.model import Model
 
 BUNDLED = "mini"
@@ -81,7 +81,7 @@ def load_model(
             f"({len(unused)} in all): expected a configuration with as many layers and the same "
             "parts; fetch the model again"
         )
-    _refuse_nan(name, network)
+    _refuse_infinite(name, network, dtype)
     if len(tokenizer) < 2:
         raise UserError(f"model {name!r} has no tokenizer: expected tokenizer.json beside it")
     tokenizer.model_max_length = sys.maxsize  # long texts are split here, without its warning
@@ -133,6 +133,9 @@ def _from_transformers(
         dtype=DTYPES[dtype],
         use_safetensors=None if trust_pickle else True,
         output_loading_info=True,
+        # Where PEFT is installed transformers looks for an adapter beside the weights, over the
+        # network too, and applies it without a word: it is told to look where there is none.
+        adapter_kwargs={"subfolder": "none", "local_files_only": True},
         **where,
     )
     tokenizer = AutoTokenizer.from_pretrained(source, **where)
@@ -166,11 +169,15 @@ def _of_a_block(key: str) -> bool:
     return bool(_IN_BLOCK.search(key)) and "inv_freq" not in key and "vision" not in key
 
 
-def _refuse_nan(name: str, network: Any) -> None:
+def _refuse_infinite(name: str, network: Any, dtype: str) -> None:
     for tensor, parameter in network.named_parameters():
         if not torch.isfinite(parameter).all():
+            advice = "fetch it again"
+            if dtype == "float16":
+                advice += ", or give --dtype bfloat16 or float32 if they pass float16's largest"
             raise UserError(
-                f"model {name!r} has values that are NaN or infinite in {tensor}: fetch it again"
+                f"model {name!r} in {dtype} has values that are NaN or infinite in {tensor}: "
+                f"{advice}"
             )
 
 

@@ -32,8 +32,8 @@ from faultlens.auditing.interventions.effects import settled
 from faultlens.auditing.interventions.equivalence import margin_gap, null_of
 from faultlens.auditing.result import Effect, Intervention
 from faultlens.auditing.verdicts.rules import is_cause
-from faultlens.models.adapter import adapter_for
 from faultlens.models.dictionary import Convention, Dictionary, Relu
+from faultlens.models.families import adapter_for
 from faultlens.models.model import Model
 from faultlens.models.sites import Site
 

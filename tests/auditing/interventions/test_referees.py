@@ -198,8 +198,8 @@ def test_features_set_to_given_values_give_the_same_logits(
         inputs = trials.model.read(assay.cached.ids, [dictionary.site])[dictionary.site]
     change = trials.bench.change(edited, assay, inputs)
     start = int(torch.nonzero((change != 0).any(dim=-1).any(dim=0)).min())
-    suffix = assay.cached.suffix(LAYER, start)
-    ours = suffix.logits(assay.last, {dictionary.target: lambda x: x + change[:, start:]})
+    resumed = assay.cached.resumed(LAYER, start)
+    ours = resumed.logits(assay.last, {dictionary.target: lambda x: x + change[:, start:]})
     whole = trials.model.logits(
         assay.cached.ids, at=assay.last, edits={dictionary.target: lambda x: x + change}
     )

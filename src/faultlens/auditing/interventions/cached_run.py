@@ -12,7 +12,7 @@ from torch import Tensor
 from faultlens.auditing.activations.task_tokens import TaskTokens
 from faultlens.auditing.interventions.readout import Answers, Readout
 from faultlens.models.model import Model
-from faultlens.models.prefix_cache import CachedPass, Suffix
+from faultlens.models.prefix_cache import CachedPass, ResumedPass
 from faultlens.models.sites import Site
 
 PASS_TOKENS = 1024  # run together in one pass of several changes
@@ -37,7 +37,7 @@ class CachedRun:
     last: Tensor
     readout: Readout
     editable: Tensor
-    _kept: dict[tuple[int, int], Suffix] = field(default_factory=dict, repr=False)
+    _kept: dict[tuple[int, int], ResumedPass] = field(default_factory=dict, repr=False)
 
     @classmethod
     def of(cls, model: Model, site: Site, tokens: TaskTokens, prompts: np.ndarray) -> CachedRun:
@@ -99,16 +99,16 @@ class CachedRun:
         """
         copies = changes.shape[0]
         push = changes.flatten(0, 1)
-        hidden = self._suffix(start, copies).hidden(
+        hidden = self._resumed(start, copies).hidden(
             self.last.repeat(copies), {self.site: lambda x: x + push}
         )
         return self.readout.answers(hidden.reshape(copies, len(self.prompts), -1))
 
-    def _suffix(self, start: int, copies: int) -> Suffix:
+    def _resumed(self, start: int, copies: int) -> ResumedPass:
         """The last one is kept: many changes that begin at one column come one after the other."""
         if (start, copies) not in self._kept:
             self._kept.clear()
-            self._kept[start, copies] = self.cached.suffix(self.site.layer, start, copies)
+            self._kept[start, copies] = self.cached.resumed(self.site.layer, start, copies)
         return self._kept[start, copies]
 
     def together(self, start: int) -> int:

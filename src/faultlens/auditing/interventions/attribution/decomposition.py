@@ -24,7 +24,8 @@ from faultlens.auditing.activations.site_values import SiteValues
 from faultlens.auditing.activations.task_tokens import TaskTokens
 from faultlens.features.encode import encode
 from faultlens.models.dictionary import Dictionary
-from faultlens.models.model import Model, Restart
+from faultlens.models.model import Model
+from faultlens.models.restart import Restart
 from faultlens.models.sites import Site
 
 
