@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from faultlens.corpus.answers import Answers
     from faultlens.corpus.task import Task
     from faultlens.progress import Progress
+    from faultlens.runs.claim import Claim
     from faultlens.runs.folder import Manifest
 
 
@@ -113,7 +114,7 @@ def audit(
 ) -> None:
     """Which features go with failure on a task, and whether taking them away changes it."""
     given = {name: v for name, v in locals().items() if name not in ("context", "json")}
-    from faultlens.runs.folder import Manifest, check_target
+    from faultlens.runs.folder import Manifest
 
     if (task is None) == (outcomes is None):
         raise UserError(
@@ -141,8 +142,9 @@ def audit(
             raise UserError(
                 "--pooled says how the matrices of --features were pooled: give those too"
             )
-    if out is not None:
-        check_target(out, overwrite)
+    from faultlens.cli.run import run_claimed
+
+    claim = context.with_resource(run_claimed(out, overwrite))
     from faultlens.auditing.study import AuditConfig
     from faultlens.cli.run import finish
 
@@ -166,8 +168,10 @@ def audit(
                 bars,
             )  # fmt: skip
         else:
-            found = _audit_task(str(task), _seeds(seeds, task_seed), given, config, manifest, bars)
-    finish(out, manifest, found, overwrite, json)
+            found = _audit_task(
+                str(task), _seeds(seeds, task_seed), given, config, claim, manifest, bars
+            )
+    finish(claim, manifest, found, json)
 
 
 def _check_as_it_is(context: typer.Context, name: str) -> None:
@@ -197,6 +201,7 @@ def _audit_task(
     seeds: Sequence[int] | None,
     options: Mapping[str, Any],
     config: AuditConfig,
+    claim: Claim | None,
     manifest: Manifest,
     bars: Progress,
 ) -> Findings:
@@ -212,11 +217,10 @@ def _audit_task(
     manifest.inputs["task"] = {"name": prompts.name, "digest": prompts.digest}
     lens = open_lens(options, bars)
     record_lens(manifest, lens)
-    out = options["out"]
-    store = ActivationStore() if out is not None else None
-    kept = checkpoint(out, manifest)
+    store = ActivationStore() if claim is not None else None
+    kept = checkpoint(claim, manifest)
     rule, pooling = options["rule"] or DEFAULT_RULE, options["pooling"]
-    try:
+    with kept.unless_refused():
         if seeds is None:
             result = audit_task(
                 lens, prompts, rule=rule, pooling=pooling, config=config, progress=bars,
@@ -227,9 +231,6 @@ def _audit_task(
                 lens, lambda seed: _task(name, n, seed), seeds, rule=rule, pooling=pooling,
                 config=config, progress=bars, store=store, kept=kept,
             )  # fmt: skip
-    except UserError:
-        kept.forget()  # the same command would end here again
-        raise
     return Findings(audit=result, task_read=store, task=prompts, kept=kept)
 
 

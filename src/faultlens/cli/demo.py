@@ -14,14 +14,16 @@ DEFAULT = Path("runs/demo")
 
 
 def demo(
+    context: typer.Context,
     out: Annotated[Path, typer.Option(help="Run folder to write")] = DEFAULT,
     overwrite: o.Overwrite = False,
 ) -> None:
     """Both studies on the bundled model, offline, and the report: under a minute on two cores."""
-    from faultlens.runs.folder import Manifest, check_target
+    from faultlens.cli.run import run_claimed
+    from faultlens.runs.folder import Manifest
 
     overwrite = overwrite or out == DEFAULT  # the demo may replace its own
-    check_target(out, overwrite)
+    claim = context.with_resource(run_claimed(out, overwrite))
     arguments = {"model": "mini", "sae": "mini", "n": 300, "task_seed": 0, "pooling": "max"}
     drawn = {"permutations": 10_000, "repeats": 2, "seed": 0}
     manifest = Manifest.begin({**arguments, **drawn, "out": str(out)})
@@ -49,4 +51,4 @@ def demo(
         config = AuditConfig(repeats=2)  # of the ladder: ten would take longer than all the rest
         audit = audit_task(lens, task, config=config, progress=bars, store=task_read)
         found = Findings(run.profile, run.tables, run.store, audit, task_read, task)
-    finish(out, manifest, found, overwrite, json=False)
+    finish(claim, manifest, found, json=False)

@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-import sys
-
 import typer
 
 from faultlens.cli.audit import audit
 from faultlens.cli.demo import demo
 from faultlens.cli.doctor import doctor
+from faultlens.cli.leaving import run_and_leave
 from faultlens.cli.profile import profile
 from faultlens.cli.read import read
 from faultlens.cli.report import report
-from faultlens.cli.screen import quiet_libraries
+from faultlens.cli.screen import quiet_libraries, say
 from faultlens.cli.tokens import tokens
-from faultlens.errors import Interrupted, UserError
-
-INTERRUPTED = 130  # the exit code that Typer, too, makes of an interrupt
 
 app = typer.Typer(
     help="Reads a language model's failures off its sparse features, and says what they mean.",
@@ -35,30 +31,14 @@ def options(
     if version:
         from faultlens import __version__
 
-        print(f"faultlens {__version__}")
+        say([f"faultlens {__version__}"])
         raise typer.Exit
 
 
 def main() -> None:
     """Run a command; a user's mistake becomes a sentence and exit code 2."""
     quiet_libraries()
-    try:
-        app()
-    except (KeyboardInterrupt, SystemExit) as leave:
-        if isinstance(leave, SystemExit) and leave.code != INTERRUPTED:
-            raise
-        print(
-            "faultlens: interrupted. An audit with --out goes on where it stopped: give the same "
-            "command again",
-            file=sys.stderr,
-        )
-        raise SystemExit(INTERRUPTED) from None
-    except Interrupted as kept:
-        print(f"faultlens: interrupted; {kept}", file=sys.stderr)
-        raise SystemExit(INTERRUPTED) from None
-    except UserError as error:
-        print(f"faultlens: {error}", file=sys.stderr)
-        raise SystemExit(2) from None
+    run_and_leave(app)
 
 
 if __name__ == "__main__":

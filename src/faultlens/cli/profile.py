@@ -86,11 +86,10 @@ def profile(
 ) -> None:
     """Which features go with which kind of text, and which of them beat chance."""
     given = {name: v for name, v in locals().items() if name not in ("context", "json")}
-    from faultlens.runs.folder import Manifest, check_target
+    from faultlens.cli.run import Findings, finish, run_claimed
+    from faultlens.runs.folder import Manifest
 
-    if out is not None:
-        check_target(out, overwrite)
-    from faultlens.cli.run import Findings, finish
+    claim = context.with_resource(run_claimed(out, overwrite))
     from faultlens.profiling.measures import check_threshold
 
     check_threshold(threshold)
@@ -135,7 +134,7 @@ def profile(
             found = Findings(run.profile, run.tables, run.store)
     assert found.profile is not None
     warn([said for said in found.profile.warnings if said not in texts.warnings])
-    finish(out, manifest, found, overwrite, json)
+    finish(claim, manifest, found, json)
 
 
 def _from_matrices(

@@ -50,9 +50,10 @@ def read(
     given = dict(locals())
     from faultlens.cli.lens import open_lens
     from faultlens.corpus.texts import read_texts, seven_categories
-    from faultlens.features.dataset.writing import write_dataset
+    from faultlens.features.dataset.writing import check_folder, write_dataset
     from faultlens.features.reading import Shapes
 
+    check_folder(out)
     texts = seven_categories().texts if corpus == BUILT_IN else read_texts(corpus, text)
     try:
         with progress_bars() as bars:

@@ -75,11 +75,20 @@ def write_page(folder: Path) -> Path:
         raise UserError(
             f"{folder} holds neither {PROFILE} nor {AUDIT}: expected the folder of a run"
         )
-    page = build_page(
+    manifest = read_result(folder, MANIFEST)
+    found = (
         None if profile is None else _thawed(Profile, profile, folder / PROFILE),
         None if audit is None else _thawed(Audit, audit, folder / AUDIT),
-        read_result(folder, MANIFEST),
     )
+    try:
+        page = build_page(*found, manifest)
+    except Exception as error:
+        if manifest is not None:  # it vouches for the results: the fault is ours
+            raise
+        raise UserError(
+            f"the results in {folder} contradict each other, and no {MANIFEST} says that a run "
+            f"wrote them ({type(error).__name__}: {error}): run the study again"
+        ) from error
     write_text(folder / PAGE, page)
     return folder / PAGE
 
@@ -111,7 +120,7 @@ def _thawed(kind: type[Result], data: dict[str, Any], path: Path) -> Result:
     """A result from its JSON; a file of another shape is the user's to mend, and is named."""
     try:
         return kind.from_dict(data)
-    except (KeyError, TypeError, AttributeError) as error:
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise UserError(
             f"{path} is not a result of this version of FaultLens ({error}): run the study again"
         ) from error

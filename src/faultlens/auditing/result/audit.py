@@ -6,8 +6,6 @@ was not done is None, never zero.
 
 from __future__ import annotations
 
-import json
-import os
 from dataclasses import dataclass, field
 from html import escape
 from pathlib import Path
@@ -33,6 +31,7 @@ from faultlens.auditing.result import (
     Strata,
     TrendReading,
 )
+from faultlens.runs.files import write_json
 from faultlens.thaw import plain, thaw
 
 
@@ -124,12 +123,7 @@ class Audit:
         """Write `audit.json` into `folder`, which is made if need be; returns the file's path."""
         path = Path(folder) / "audit.json"
         path.parent.mkdir(parents=True, exist_ok=True)
-        part = path.with_suffix(".json.part")
-        part.write_text(
-            json.dumps(self.to_dict(), indent=1, ensure_ascii=False, allow_nan=False),
-            encoding="utf-8",
-        )
-        os.replace(part, path)
+        write_json(path, self.to_dict())
         return path
 
     def _repr_html_(self) -> str:

@@ -19,6 +19,7 @@ import torch
 from faultlens.errors import UserError
 from faultlens.features.lens import Lens
 from faultlens.features.reading import Long, Pieces, Shapes
+from faultlens.runs.files import file_name
 
 FORMAT = 1
 PACKAGES = ("torch", "transformers", "numpy", "pyarrow")  # other versions may write other bytes
@@ -36,7 +37,7 @@ class Shard:
 
     def path(self, folder: Path, name: str) -> Path:
         """The file of the dictionary called `name`."""
-        return folder / name / f"{self.number:05d}.parquet"
+        return folder / file_name(name) / f"{self.number:05d}.parquet"
 
 
 @dataclass(frozen=True)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import os
 from dataclasses import asdict, dataclass, field
 from html import escape
 from pathlib import Path
@@ -14,6 +12,7 @@ from faultlens.profiling.result.multiverse import Multiverse
 from faultlens.profiling.result.pairs import MinimalPairs
 from faultlens.profiling.result.sites import SiteReading
 from faultlens.profiling.result.tokens import TokenEvidence
+from faultlens.runs.files import write_json
 from faultlens.thaw import thaw
 
 
@@ -76,9 +75,7 @@ class Profile:
         """Write `profile.json` into `folder`, which is made if need be; returns the file's path."""
         path = Path(folder) / "profile.json"
         path.parent.mkdir(parents=True, exist_ok=True)
-        part = path.with_suffix(".json.part")
-        part.write_text(json.dumps(self.to_dict(), indent=1, ensure_ascii=False), encoding="utf-8")
-        os.replace(part, path)
+        write_json(path, self.to_dict())
         return path
 
     def _repr_html_(self) -> str:

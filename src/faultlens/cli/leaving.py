@@ -1,0 +1,99 @@
+"""How the program ends: an exit code, and one sentence for whatever a user can cause."""
+
+from __future__ import annotations
+
+import os
+import sys
+import traceback
+import warnings
+from contextlib import suppress
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, NoReturn, TextIO
+
+from faultlens.cli.screen import complain, end_output
+from faultlens.errors import Interrupted, UserError
+
+if TYPE_CHECKING:
+    import typer
+
+INTERRUPTED = 130  # the exit code that Typer, too, makes of an interrupt
+REFUSED = 2
+
+
+def run_and_leave(app: typer.Typer) -> NoReturn:
+    """Run a command line and leave: 0 when it is done, 2 for a mistake, 130 for an interrupt.
+
+    A mistake of the user's is one sentence on standard error, whether an option or a file is wrong;
+    a fault of ours keeps its traceback.
+    """
+    _hold_standard_streams()
+    sys.excepthook, warnings.showwarning = _show_fault, _show_warning
+    code: str | int | None
+    try:
+        code = _run(app)
+        end_output()
+    except (KeyboardInterrupt, SystemExit) as leave:
+        code = leave.code if isinstance(leave, SystemExit) else INTERRUPTED
+    except Interrupted as kept:
+        complain(f"faultlens: interrupted; {kept}")
+        raise SystemExit(INTERRUPTED) from None
+    except UserError as error:
+        complain(f"faultlens: {error}")
+        raise SystemExit(REFUSED) from None
+    if code == INTERRUPTED:
+        complain(
+            "faultlens: interrupted. An audit with --out goes on where it stopped: give the same "
+            "command again"
+        )
+    raise SystemExit(code)
+
+
+def _run(app: typer.Typer) -> int:
+    """The exit code of the command. Raises UserError for one that cannot be understood."""
+    import typer
+
+    try:
+        code = app(standalone_mode=False)
+    except typer.Abort:
+        return INTERRUPTED
+    except Exception as error:
+        shown: Any = error
+        if not hasattr(error, "format_message"):  # click's, of the click that Typer brings along
+            raise
+        if not shown.format_message().strip():  # no command at all: the help is the answer
+            shown.show()
+            return REFUSED
+        context = getattr(error, "ctx", None)
+        command = "faultlens" if context is None else context.command_path
+        message = shown.format_message().rstrip(". ")
+        raise UserError(f"{message}: {command} --help shows what can be given") from None
+    return code if isinstance(code, int) else 0
+
+
+def _hold_standard_streams() -> None:
+    """Lead closed standard streams to nowhere, or the next files opened take their numbers."""
+    for number in range(3):
+        try:
+            os.fstat(number)
+        except OSError:
+            with suppress(OSError):
+                os.open(os.devnull, os.O_RDWR)
+
+
+def _show_fault(
+    kind: type[BaseException], error: BaseException, trace: TracebackType | None
+) -> None:
+    for line in "".join(traceback.format_exception(kind, error, trace)).splitlines():
+        complain(line)
+
+
+def _show_warning(
+    message: Warning | str,
+    category: type[Warning],
+    filename: str,
+    lineno: int,
+    file: TextIO | None = None,
+    line: str | None = None,
+) -> None:
+    for shown in warnings.formatwarning(message, category, filename, lineno, line).splitlines():
+        complain(shown)
