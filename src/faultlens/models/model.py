@@ -24,7 +24,7 @@ from faultlens.models.hooks import Edit, Keep, changed, place
 from faultlens.models.last_mlp import last_mlp_at
 from faultlens.models.restart import Restart, restarted
 from faultlens.models.sites import Site
-from faultlens.models.token_ids import bos_of, check_embedded
+from faultlens.models.token_ids import bos_of, check_embedded, encoded, special_ids
 
 
 class _AllRead(Exception):  # noqa: N818  (no error: the pass has done its work)
@@ -44,6 +44,7 @@ class Model:
     tokenizer: Any
     adapter: Adapter
     digest: str  # of the weight files, or the hub's commit
+    split_special_tokens: bool = False  # what looks like a special token in a text is plain text
 
     @property
     def n_layers(self) -> int:
@@ -127,11 +128,23 @@ class Model:
     def ids(self, text: str) -> list[int]:
         """Token ids of `text` alone: no BOS, no other special token added.
 
-        Raises UserError for a token that the model has no embedding of.
+        Special tokens that stand in the text are themselves, unless `split_special_tokens`.
+
+        Raises UserError for a token that the model has no embedding of, and for half a character.
         """
-        ids = list(self.tokenizer(text, add_special_tokens=False)["input_ids"])
+        ids = encoded(self.tokenizer, text, self.split_special_tokens)
         check_embedded(self.name, self.tokenizer, ids, self.embedded)
         return ids
+
+    @cached_property
+    def special_ids(self) -> frozenset[int]:
+        """The ids of special tokens: BOS, EOS, padding, turn markers and the like."""
+        return special_ids(self.tokenizer)
+
+    def after_bos(self, ids: Sequence[int]) -> list[int]:
+        """`ids` without the BOS that they begin with, if they do: for whoever puts one in front."""
+        begins = bool(ids) and ids[0] == self._bos and ids[0] in self.special_ids
+        return list(ids[1:] if begins else ids)
 
     def pieces(self, ids: Sequence[int]) -> list[str]:
         """What each token stands for, with U+FFFD for the bytes of a split character."""

@@ -24,57 +24,19 @@ values seen: they decide how much is computed, not what is found.)
 
 from __future__ import annotations
 
-import importlib.util
-import time
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from functools import partial
-from typing import Any
 from weakref import WeakKeyDictionary
 
 import numpy as np
 import torch
-from scipy.sparse import csr_matrix
 from torch import Tensor
 
-from faultlens.errors import UserError
-from faultlens.models.dictionary import Dictionary, JumpRelu, Relu, TopK
+from faultlens.models.dictionary import Dictionary, JumpRelu
 
-TILE = 512  # tokens whose low-precision products are held at once, at most
-CELLS = 512 * 24_576  # products held at once: 25 MB
-DENSE = 1 / 32  # share of a tile's features from which on computing all of them is quicker
 TWICE = 14  # dimensions with two terms
 ROUND = 32  # terms come in multiples of what the processor's instructions take
 UNIT = 2.0**-23
 OVER = np.float32(1.0001)  # for norms that were summed in float32 themselves
-
-
-def installed() -> bool:
-    """Whether the extra `fast` is there."""
-    return importlib.util.find_spec("numba") is not None
-
-
-def screens(dictionary: Dictionary) -> bool:
-    """Whether a dictionary, where it lies, can be encoded this way."""
-    activation = dictionary.activation
-    if isinstance(activation, TopK):
-        from faultlens.features.compiled import PEAK
-
-        if activation.k > dictionary.d_sae // PEAK:
-            return False
-    elif not isinstance(activation, Relu | JumpRelu):
-        return False
-    return dictionary.encoder is None and dictionary.W_enc.device.type == "cpu"
-
-
-def check_installed() -> None:
-    """Raises UserError, with what to install, where the extra `fast` is missing."""
-    if not installed():
-        raise UserError(
-            "the compiled encoding needs Numba, which is not installed: pip install "
-            "'faultlens[fast]', or choose the plain encoding"
-        )
 
 
 @dataclass(frozen=True, eq=False)
@@ -177,33 +139,6 @@ def gamma(terms: int) -> float:
 _SCREENS: WeakKeyDictionary[Dictionary, Screen] = WeakKeyDictionary()
 
 
-@torch.no_grad()
-def screened(dictionary: Dictionary, x: Tensor) -> csr_matrix:
-    """`encode.encode` by screening; a tile in which too much may fire is computed whole."""
-    from faultlens.features.encode import in_tiles
-
-    if not len(x):
-        return in_tiles(dictionary, x)
-    size = max(1, min(TILE, CELLS // dictionary.d_sae))
-    low = torch.empty((min(size, len(x)), dictionary.d_sae), dtype=torch.bfloat16)
-    counts = np.zeros(len(x) + 1, dtype=np.int64)
-    columns: list[np.ndarray] = []
-    values: list[np.ndarray] = []
-    for start in range(0, len(x), size):
-        part = x[start : start + size]
-        found = _tile(dictionary, dictionary.prepare(part), low[: len(part)])
-        if found is None:
-            dense = in_tiles(dictionary, part)
-            found = np.diff(dense.indptr), [dense.indices], [dense.data]
-        counts[start + 1 : start + 1 + len(part)] = found[0]
-        columns += found[1]
-        values += found[2]
-    return csr_matrix(
-        (np.concatenate(values), np.concatenate(columns), np.cumsum(counts)),
-        shape=(len(x), dictionary.d_sae),
-    )
-
-
 def low_terms(screen: Screen, x: Tensor) -> tuple[Tensor, np.ndarray]:
     """The terms of prepared values that go with `screen.low`, and α of each token.
 
@@ -228,83 +163,3 @@ def low_terms(screen: Screen, x: Tensor) -> tuple[Tensor, np.ndarray]:
     alpha += 1.1 * gamma(len(screen.low)) * (others + large * of_large)
     alpha += gamma(d_in) * whole + UNIT * (others + large)  # the sum that decides; x − m itself
     return terms, (alpha * float(OVER)).numpy()
-
-
-Part = tuple[np.ndarray, list[np.ndarray], list[np.ndarray]]  # counts, columns, values
-
-
-def _tile(dictionary: Dictionary, x: Tensor, low: Tensor) -> Part | None:
-    """The firings of a tile of prepared values; None where screening it does not pay."""
-    screen = Screen.of(dictionary, x)
-    terms, alpha = low_terms(screen, x)
-    torch.mm(terms, screen.low, out=low)
-    counts = np.zeros(len(x), dtype=np.int64)
-    loop = _loop(dictionary, screen, low.view(torch.uint16).numpy(), x.contiguous().numpy(), alpha)
-    threads = max(1, min(torch.get_num_threads(), len(x) // 8))
-    edges = np.linspace(0, len(x), threads + 1).astype(int)
-    ranges = list(zip(edges[:-1].tolist(), edges[1:].tolist(), strict=True))
-
-    def run(limits: tuple[int, int]) -> tuple[int, np.ndarray, np.ndarray]:
-        most = max(64, int(DENSE * (limits[1] - limits[0]) * dictionary.d_sae))
-        columns, values = np.empty(most, dtype=np.int32), np.empty(most, dtype=np.float32)
-        return loop(*limits, most, counts, columns, values), columns, values
-
-    if threads == 1:
-        parts = [run(ranges[0])]
-    else:
-        with ThreadPoolExecutor(threads) as pool:
-            parts = list(pool.map(run, ranges))
-    if any(n < 0 for n, _, _ in parts):
-        return None
-    return counts, [c[:n].copy() for n, c, _ in parts], [v[:n].copy() for n, _, v in parts]
-
-
-def _loop(
-    dictionary: Dictionary, screen: Screen, low: np.ndarray, x: np.ndarray, alpha: np.ndarray
-) -> Callable[..., int]:
-    """The compiled loop over a tile, up to the range of tokens."""
-    from faultlens.features import compiled
-
-    bound = (screen.norms, screen.slack, alpha)
-    if isinstance(dictionary.activation, TopK):
-        k = dictionary.activation.k
-        return partial(compiled.largest, low, x, screen.rows, screen.bias, k, *bound)
-    return partial(compiled.above, low, x, screen.rows, screen.bias, screen.floor, *bound)
-
-
-def is_quicker(dictionary: Dictionary, x: Tensor) -> bool:
-    """Whether screening these values is quicker here than computing everything, and agrees.
-
-    The first call of each compiles or warms it up and is not timed. Where the two disagree by more
-    than rounding can do, the plain way is taken.
-    """
-    from faultlens.features.encode import in_tiles
-
-    part = x[:TILE]
-    plain, quick = in_tiles(dictionary, part), screened(dictionary, part)
-    if not agree(dictionary, part, plain, quick):
-        return False
-    seconds: dict[Any, list[float]] = {in_tiles: [], screened: []}
-    for way in (in_tiles, screened) * 2:
-        began = time.perf_counter()
-        way(dictionary, part)
-        seconds[way].append(time.perf_counter() - began)
-    return min(seconds[screened]) < 0.9 * min(seconds[in_tiles])
-
-
-def agree(dictionary: Dictionary, x: Tensor, one: csr_matrix, other: csr_matrix) -> bool:
-    """Whether two encodings differ by rounding alone: less than 1e-5 of `‖x‖ · ‖w‖ + |b|`.
-
-    A feature at its threshold may fire in one alone; of few that is so, and a jump is as high as it
-    is.
-    """
-    prepared = dictionary.prepare(x)
-    screen = Screen.of(dictionary, prepared)
-    apart: Any = (one > 0) != (other > 0)
-    difference = csr_matrix(abs(one - other))
-    if not isinstance(dictionary.activation, Relu):
-        difference = difference - difference.multiply(apart)
-    found = csr_matrix(difference).tocoo()
-    scale = prepared.norm(dim=-1).numpy()[found.row] * screen.norms[found.col]
-    scale += np.abs(screen.bias)[found.col]
-    return bool((found.data <= 1e-5 * scale).all() and apart.nnz <= max(2, 1e-3 * one.nnz))
