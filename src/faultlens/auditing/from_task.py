@@ -27,6 +27,7 @@ from faultlens.auditing.study import ALPHA, AuditConfig, Observed, audit_outcome
 from faultlens.corpus.task import Task
 from faultlens.errors import UserError
 from faultlens.features.lens import Lens
+from faultlens.features.pooled_tables import reading_notes
 from faultlens.features.store import ActivationStore
 from faultlens.features.table import FeatureTable
 from faultlens.progress import SILENT, Progress
@@ -174,7 +175,7 @@ def _audited(
     if named and not found.named:
         found = replace(found, named=court.none_tried(found.verdict))
     warnings = [
-        *_task_warnings(task), *token_warnings(task, tokens), *of_named, *found.warnings
+        *_task_warnings(task), *token_warnings(task, tokens), *of_named, *reading_notes(tables), *found.warnings
     ]  # fmt: skip
     return replace(found, warnings=warnings), tables
 

@@ -51,26 +51,29 @@ def read(
     from faultlens.cli.lens import open_lens
     from faultlens.corpus.texts import read_texts, seven_categories
     from faultlens.features.dataset.writing import check_folder, write_dataset
-    from faultlens.features.reading import Shapes
+    from faultlens.features.token_choice import sentences_of
 
     check_folder(out)
     texts = seven_categories().texts if corpus == BUILT_IN else read_texts(corpus, text)
     try:
         with progress_bars() as bars:
             lens = open_lens(given, bars)
-            shapes = None if encoding == "auto" else Shapes.found(
-                lens.model, lens.dictionaries, encoding
-            )  # fmt: skip
             done = write_dataset(
-                lens, texts, out, long=long, precision=precision, shapes=shapes, progress=bars
+                lens, texts, out, long=long, precision=precision, encoding=encoding, progress=bars
             )
     except KeyboardInterrupt:
         kept = f"what was read is kept in {out}; the same command goes on from there"
         raise Interrupted(kept if out.exists() else "nothing was read yet") from None
-    warn(done.rebuilt)
+    warn([*done.rebuilt, *(f"no feature of {name} fires on any token" for name in done.silent)])
     if json:
         say_json({"store": str(out), "shards": done.shards, "kept": done.kept,
-                  "rebuilt": list(done.rebuilt), "texts": len(texts)})  # fmt: skip
+                  "rebuilt": list(done.rebuilt), "texts": len(texts),
+                  "silent": list(done.silent), "left_out": done.left_out})  # fmt: skip
     else:
         before = f", there before: {done.kept}" if done.kept else ""
-        say([f"{len(texts):,} texts in {out}, shards: {done.shards}{before}"])
+        say(
+            [
+                f"{len(texts):,} texts in {out}, shards: {done.shards}{before}",
+                *sentences_of(done.left_out),
+            ]
+        )

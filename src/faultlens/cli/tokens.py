@@ -13,7 +13,13 @@ from faultlens.errors import UserError
 if TYPE_CHECKING:
     from faultlens.corpus.texts import Corpus
     from faultlens.features.lens import Lens
-    from faultlens.features.reading import Long
+    from faultlens.features.text_tokens import Long
+
+
+LEFT_OUT = {
+    "special": "a special token, left out",
+    "massive": "a massive activation, left out",
+}
 
 
 def tokens(
@@ -89,10 +95,12 @@ def _in_text(lens: Lens, name: str, index: int, text: str) -> dict[str, Any]:
 
     view = lens.tokens(text)
     activations = view.activations[name][:, [index]].toarray().ravel().tolist()
+    why = view.left_out[name]
     rows = [
-        {"token": piece, "class": kind, "activation": value}
-        for piece, kind, value in zip(
-            view.pieces, token_classes(text, view.pieces), activations, strict=True
+        {"token": token, "class": kind, "activation": value}
+        | ({"left_out": why[place]} if place in why else {})
+        for place, (token, kind, value) in enumerate(
+            zip(view.tokens, token_classes(text, view.tokens), activations, strict=True)
         )
     ]
     total = sum(activations)
@@ -110,7 +118,8 @@ def _text_lines(feature: str, shown: dict[str, Any]) -> list[str]:
     lines = [f"{feature} in {len(rows)} tokens (BOS left out)"]
     for row in rows:
         bar = "█" * round(30 * row["activation"] / peak)
-        lines.append(f"{row['token']!r:>16} {row['activation']:8.3f} {bar}".rstrip())
+        left_out = f" {LEFT_OUT[row['left_out']]}" if "left_out" in row else ""
+        lines.append(f"{row['token']!r:>16} {row['activation']:8.3f} {bar}{left_out}".rstrip())
     if shares is None:
         return [*lines, "It does not fire here."]
     falls = ", ".join(f"{share:.0%} on {kind}" for kind, share in shares.items() if share > 0)
@@ -128,7 +137,7 @@ def _in_corpus(
 
     store = ActivationStore()
     table = lens.read(corpus.texts, long=long, store=store)[name]
-    seen = TokenMap.of(lens, corpus.texts, table.rows["tokens"].tolist())
+    seen = TokenMap.of(lens, corpus.texts, long)
     found = feature_tokens(seen, store.firings(name), table.d_sae, [index], corpus.labels, top)
     return {**asdict(found[index]), **({} if found[index].tokens else {"classes": None})}
 

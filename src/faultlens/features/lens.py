@@ -20,7 +20,7 @@ from faultlens.features.store import ActivationStore
 from faultlens.features.streaming import FeatureStatistics, StreamingStatistics
 from faultlens.features.table import FeatureTable
 from faultlens.features.text_tokens import Long, TextTokens, tokenize
-from faultlens.features.token_choice import TokenChoice
+from faultlens.features.token_choice import DEFAULT, TokenChoice
 from faultlens.features.token_text import token_texts
 from faultlens.models.dictionary import Dictionary
 from faultlens.models.doctor import examine
@@ -63,7 +63,7 @@ class Lens:
     model: Model
     dictionaries: tuple[Dictionary, ...]
     fit_check: Mapping[str, str] = field(default_factory=dict)
-    choice: TokenChoice = TokenChoice()
+    choice: TokenChoice = DEFAULT
     encoding: AskedEncoding = "auto"
     chosen: ChosenEncoding = field(default_factory=ChosenEncoding, repr=False)
 
@@ -164,9 +164,7 @@ class Lens:
         """
         how = Pooling.parse(pooling)
         tokens = self.tokenize(texts, long)
-        tables = PooledTables(
-            self.model, self.dictionaries, how, long, self.fit_check, self.choice
-        )
+        tables = PooledTables(self.model, self.dictionaries, how, long, self.fit_check, self.choice)
         for read in self.reader(shapes or self.shapes(tokens)).read(tokens):
             tables.add(read)
             if store is not None:

@@ -14,9 +14,18 @@ from faultlens.features.pooling import Pooling, pool
 from faultlens.features.reading import ReadTexts, TokenActivations
 from faultlens.features.table import FeatureTable
 from faultlens.features.text_tokens import Long
-from faultlens.features.token_choice import MASSIVE, TokenChoice, names
+from faultlens.features.token_choice import (
+    DEFAULT,
+    MASSIVE,
+    LeftOut,
+    TokenChoice,
+    counted,
+    sentences_of,
+)
 from faultlens.models.dictionary import Dictionary
 from faultlens.models.model import Model
+
+OWN_BOS = "texts_with_own_bos"  # the key of a convention; not there where there are none
 
 
 class PooledTables:
@@ -38,11 +47,11 @@ class PooledTables:
         pooling: Pooling,
         long: Long = "error",
         fit_check: Mapping[str, str] | None = None,
-        choice: TokenChoice | None = None,
+        choice: TokenChoice = DEFAULT,
     ) -> None:
         self._model, self._dictionaries = model, dictionaries
         self._pooling, self._long, self._fit_check = pooling, long, fit_check or {}
-        self._choice = choice or TokenChoice()
+        self._choice = choice
         self._columns = {d.name: _Columns() for d in dictionaries}
         self._order: list[int] = []
         self._own_bos = 0
@@ -94,11 +103,26 @@ class PooledTables:
             "massive_activations": massive if self._choice.massive == "drop" else "pooled",
         }
         if self._own_bos:
-            found["texts_with_own_bos"] = self._own_bos
-        for what, tokens in columns.left_out().items():
-            if len(tokens):
-                found[f"{what}_left_out"] = names(self._model, tokens)
-        return found
+            found[OWN_BOS] = self._own_bos
+        left_out = counted(self._model, columns.left_out)
+        return found | {f"{reason}_left_out": tokens for reason, tokens in left_out.items()}
+
+
+def reading_notes(tables: Mapping[str, FeatureTable]) -> list[str]:
+    """What a reader should know of the texts' tokens: BOS of their own, and what was left out."""
+    conventions = {name: table.convention for name, table in tables.items()}
+    own_bos = max((int(of.get(OWN_BOS, 0)) for of in conventions.values()), default=0)
+    notes = []
+    if own_bos:
+        notes.append(
+            f"{own_bos:,} {'text begins' if own_bos == 1 else 'texts begin'} with BOS, which is "
+            "therefore not put in front again"
+        )
+    left_out = {
+        name: {r: of[key] for r in ("special", "massive") if (key := f"{r}_left_out") in of}
+        for name, of in conventions.items()
+    }
+    return notes + sentences_of(left_out)
 
 
 class _Columns:
@@ -107,7 +131,7 @@ class _Columns:
     def __init__(self) -> None:
         self.pooled: list[csr_matrix] = []
         self._numbers: dict[str, list[np.ndarray]] = {}
-        self._left_out: dict[str, list[np.ndarray]] = {"special": [], "massive": []}
+        self.left_out: list[LeftOut] = []
 
     def add(self, seen: TokenActivations, pooling: Pooling) -> None:
         self.pooled.append(pool(seen.matrix, seen.offsets, pooling))
@@ -121,8 +145,7 @@ class _Columns:
             ("residual_norm", sums / tokens),
         ):
             self._numbers.setdefault(name, []).append(numbers)
-        self._left_out["special"].append(seen.left_out.token[~seen.left_out.massive])
-        self._left_out["massive"].append(seen.left_out.token[seen.left_out.massive])
+        self.left_out.append(seen.left_out)
 
     def rows(self, back: np.ndarray) -> dict[str, np.ndarray]:
         """The columns, in the order of the texts; of tokens left out only where there are any."""
@@ -132,10 +155,6 @@ class _Columns:
             for name, column in columns.items()
             if name in ("tokens", "residual_norm") or column.any()
         }
-
-    def left_out(self) -> dict[str, np.ndarray]:
-        """The ids of the tokens left out, for being special and for their norm."""
-        return {what: np.concatenate(parts) for what, parts in self._left_out.items()}
 
 
 def _nothing_counts(

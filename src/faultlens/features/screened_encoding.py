@@ -51,7 +51,7 @@ def check_installed() -> None:
 
 @torch.no_grad()
 def encode_screened(dictionary: Dictionary, x: Tensor) -> csr_matrix:
-    """Activations `[tokens, d_sae]` by screening; a tile in which too much may fire is computed whole."""
+    """Activations `[tokens, d_sae]`; a tile in which too much may fire is computed whole."""
     if not len(x):
         return encode_plain(dictionary, x)
     size = max(1, min(TILE, CELLS // dictionary.d_sae))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -109,11 +110,11 @@ def table_from_matrix(name: str, path: Path, texts: Sequence[str], pooling: str)
         raise UserError(f"{path} has {matrix.shape[0]} rows, but there are {len(texts)} texts")
     if (matrix.data < 0).any():
         raise UserError(f"{path} holds negative values: expected activations, which are >= 0")
-    head = name.split("-", 1)[0]
+    layer = re.match(r"[0-9]{1,9}(?=-|$)", name)
     return FeatureTable(
         name,
         matrix,
         pd.DataFrame({"text": list(texts)}),
         {"source": str(path), "pooling": pooling},
-        int(head) if head.isdigit() else None,
+        int(layer[0]) if layer is not None else None,
     )

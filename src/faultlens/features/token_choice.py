@@ -9,7 +9,7 @@ in the middle of a text.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -17,6 +17,7 @@ import numpy as np
 
 from faultlens.models.model import Model
 
+SHOWN = 4  # kinds of token that a sentence names
 Choice = Literal["drop", "keep"]
 
 MASSIVE = 10.0
@@ -53,6 +54,9 @@ class TokenChoice:
         return large
 
 
+DEFAULT = TokenChoice()
+
+
 @dataclass(frozen=True, eq=False)
 class LeftOut:
     """Tokens of some texts that were read and not encoded.
@@ -77,12 +81,39 @@ class LeftOut:
         return special, np.bincount(self.text[self.massive], minlength=texts)
 
 
-def names(model: Model, tokens: Sequence[int] | np.ndarray) -> dict[str, int]:
-    """How often each of some token ids is there, by what it stands for, the most frequent first."""
-    counted = Counter(int(token) for token in tokens).most_common()
-    found: dict[str, int] = {}
-    for (token, count), name in zip(
-        counted, model.pieces([token for token, _ in counted]), strict=True
-    ):
-        found[name] = found.get(name, 0) + count
+def counted(model: Model, parts: Sequence[LeftOut]) -> dict[str, dict[str, int]]:
+    """How often each token was left out, by reason (`special`, `massive`), the most frequent first.
+
+    A token is named by what it stands for. A reason for which none was left out is not there.
+    """
+    found = {}
+    for reason in ("special", "massive"):
+        ids = [part.token[part.massive == (reason == "massive")] for part in parts]
+        named: Counter[str] = Counter()
+        for token, count in Counter(np.concatenate([np.zeros(0, int), *ids]).tolist()).items():
+            named[model.pieces([token])[0]] += count
+        if named:
+            found[reason] = dict(named.most_common())
     return found
+
+
+def sentences_of(left_out: Mapping[str, Mapping[str, Mapping[str, int]]]) -> list[str]:
+    """What was left out, by dictionary as `counted` says it, in a sentence a reason and site.
+
+    >>> sentences_of({"3-res-x": {"special": {"</s>": 4, "<s>": 1}}})
+    ['3-res-x: 5 special tokens were left out ("</s>" 4, "<s>" 1)']
+    """
+    what = {
+        "special": "special tokens were left out",
+        "massive": f"tokens beyond {MASSIVE:g} times the median norm were left out",
+    }
+    said: dict[str, list[str]] = {}  # the same of several dictionaries is said once
+    for name, reasons in left_out.items():
+        for reason, tokens in reasons.items():
+            shown = [f'"{token}" {count:,}' for token, count in list(tokens.items())[:SHOWN]]
+            if len(tokens) > SHOWN:
+                shown.append(f"{len(tokens) - SHOWN} more kinds")
+            total = sum(tokens.values())
+            sentence = f"{total:,} {what[reason]} ({', '.join(shown)})"
+            said.setdefault(sentence, []).append(name)
+    return [f"{', '.join(names)}: {sentence}" for sentence, names in said.items()]

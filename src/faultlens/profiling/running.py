@@ -9,9 +9,10 @@ from faultlens.corpus.pairs import PairSet
 from faultlens.corpus.texts import Corpus
 from faultlens.errors import UserError
 from faultlens.features.lens import Lens
-from faultlens.features.reading import Long
+from faultlens.features.pooled_tables import reading_notes
 from faultlens.features.store import ActivationStore
 from faultlens.features.table import FeatureTable
+from faultlens.features.text_tokens import Long
 from faultlens.profiling.lengths import length_strata as strata_of
 from faultlens.profiling.lengths import text_lengths
 from faultlens.profiling.measures import check_threshold
@@ -73,8 +74,11 @@ def profile_lens(
         decoders={d.name: d.W_dec.detach().float().cpu().numpy() for d in lens.dictionaries},
         progress=progress,
     )
-    counts = next(iter(tables.values())).rows["tokens"].tolist()
-    profile = replace(profile, tokens=token_evidence(lens, corpus, store, counts, profile.sites))
+    profile = replace(
+        profile,
+        tokens=token_evidence(lens, corpus, store, long, profile.sites),
+        warnings=[*profile.warnings, *reading_notes(tables)],
+    )
     if pairs is not None:
         found = _pairs(lens, pairs, pooling, permutations, seed, long, progress)
         profile = replace(profile, pairs=found)

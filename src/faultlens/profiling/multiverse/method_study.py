@@ -14,8 +14,8 @@ import numpy as np
 
 from faultlens.corpus.texts import Corpus
 from faultlens.features.lens import Lens
-from faultlens.features.reading import Long
 from faultlens.features.store import ActivationStore
+from faultlens.features.text_tokens import Long
 from faultlens.profiling.chance import auroc_null, random_labellings, score_null
 from faultlens.profiling.measures import DEFAULT_PERCENTILE, SiteMeasures
 from faultlens.profiling.multiverse.choices import choices

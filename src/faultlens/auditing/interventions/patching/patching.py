@@ -24,7 +24,7 @@ from faultlens.auditing.activations.task_tokens import TaskTokens
 from faultlens.auditing.interventions.cached_run import CachedRun
 from faultlens.auditing.interventions.patching.swaps import Swapped, reversed_partners
 from faultlens.auditing.result import Interval, Patch
-from faultlens.features.encode import TILE
+from faultlens.features.plain_encoding import TILE
 from faultlens.models.dictionary import Dictionary
 from faultlens.models.model import Model
 from faultlens.stats.intervals import bootstrap_mean, paired_bootstrap

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from transformers import GPT2TokenizerFast
 
 from faultlens.features.token_classes import CLASSES, is_code, token_classes
-from faultlens.features.token_text import shown_pieces
+from faultlens.features.token_text import token_texts
 
 TEXTS = [
     "so happy 😀 today",
@@ -26,7 +26,7 @@ TEXTS = [
 
 def of_bytes(chunks: Sequence[bytes]) -> list[str]:
     """Pieces where token i is the i-th chunk of bytes."""
-    return shown_pieces(
+    return token_texts(
         lambda ids: b"".join(chunks[i] for i in ids).decode("utf-8", "replace"),
         range(len(chunks)),
     )
@@ -58,7 +58,7 @@ def test_a_space_is_kept_where_the_decoder_drops_that_of_its_first_token() -> No
     def decode(ids: Sequence[int]) -> str:
         return "".join(words[i] for i in ids).replace("▁", " ").removeprefix(" ")
 
-    assert shown_pieces(decode, range(len(words))) == ["def", " f", "(", "x", "):", " é"]
+    assert token_texts(decode, range(len(words))) == ["def", " f", "(", "x", "):", " é"]
 
 
 @settings(deadline=None, max_examples=200)
@@ -79,7 +79,7 @@ def test_pieces_agree_with_the_offsets_of_gpt2s_tokenizer(reference_data: Path, 
     )
     read = tokenizer(text, return_offsets_mapping=True)
     expected = [text[a:b] for a, b in read["offset_mapping"]]
-    assert shown_pieces(tokenizer.decode, read["input_ids"]) == expected
+    assert token_texts(tokenizer.decode, read["input_ids"]) == expected
 
 
 @pytest.mark.parametrize(
