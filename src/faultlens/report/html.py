@@ -83,8 +83,9 @@ def write_page(folder: Path) -> Path:
     try:
         page = build_page(*found, manifest)
     except Exception as error:
-        if manifest is not None:  # it vouches for the results: the fault is ours
-            raise
+        there = [name for name, data in ((PROFILE, profile), (AUDIT, audit)) if data is not None]
+        if manifest is not None and set(there) <= set(manifest["files"]):
+            raise  # they are as the run wrote them: the fault is ours
         raise UserError(
             f"the results in {folder} contradict each other, and no {MANIFEST} says that a run "
             f"wrote them ({type(error).__name__}: {error}): run the study again"

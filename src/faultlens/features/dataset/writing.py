@@ -35,7 +35,7 @@ from faultlens.features.reading import (
 from faultlens.features.store import ActivationStore, Firings
 from faultlens.progress import SILENT, Progress
 from faultlens.runs.checkpoint import STILL_THERE
-from faultlens.runs.files import file_digest, remove_parts, write_json
+from faultlens.runs.files import file_digest, remove_parts, write_json, writing
 from faultlens.runs.lock import held
 
 MANIFEST, UNFINISHED, PLAN = "manifest.json", "unfinished", "plan.json"
@@ -109,7 +109,8 @@ def write_dataset(
 
 def check_folder(folder: Path) -> None:
     """Raises UserError for what stands against writing a dataset there; call it before the work."""
-    _begun(folder)
+    with writing(folder):
+        _begun(folder)
     with _held(folder):
         pass
 
