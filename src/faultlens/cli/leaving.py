@@ -6,14 +6,12 @@ import errno
 import os
 import traceback
 import warnings
+from collections.abc import Callable
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any, NoReturn, TextIO
+from typing import NoReturn, TextIO
 
 from faultlens.cli.screen import complain, end_output
 from faultlens.errors import Interrupted, UserError
-
-if TYPE_CHECKING:
-    import typer
 
 INTERRUPTED = 130  # the exit code that Typer, too, makes of an interrupt
 REFUSED, FAULTY = 2, 1
@@ -24,18 +22,21 @@ OF_THE_SYSTEM = (
 """What keeps a program from a file that is named rightly or wrongly, and is no fault of ours."""
 
 
-def run_and_leave(app: typer.Typer) -> NoReturn:
-    """Run a command line and leave: 0 when it is done, 2 for a mistake, 130 for an interrupt.
+def run_and_leave(command: Callable[[], int]) -> NoReturn:
+    """Run a command and leave: with its code, with 2 for a mistake, with 130 for an interrupt.
 
-    A mistake of the user's is one sentence on standard error, whether an option or a file is wrong;
-    a fault of ours keeps its traceback, and ends with code 1.
+    A mistake of the user's is one sentence on standard error, and so is what the system refuses; a
+    fault of ours keeps its traceback, and ends with code 1.
+
+    Args:
+        command: returns its exit code; raises UserError for an option that cannot be understood.
     """
     _hold_standard_streams()
     code: str | int | None
     try:
         with warnings.catch_warnings():
             warnings.showwarning = _show_warning
-            code = _run(app)
+            code = _run(command)
         end_output()
     except (KeyboardInterrupt, SystemExit) as leave:
         code = leave.code if isinstance(leave, SystemExit) else INTERRUPTED
@@ -57,31 +58,15 @@ def run_and_leave(app: typer.Typer) -> NoReturn:
     raise SystemExit(code)
 
 
-def _run(app: typer.Typer) -> int:
-    """The exit code of the command. Raises UserError for one that cannot be understood."""
-    import typer
-
+def _run(command: Callable[[], int]) -> int:
+    """The exit code of a command. Raises UserError for what the system refuses."""
     try:
-        code = app(prog_name="faultlens", standalone_mode=False)
-    except typer.Abort:
-        return INTERRUPTED
+        return command()
     except OSError as error:
         end_output()  # if it is standard output that failed, a sentence says so
         if error.filename is None or error.errno not in OF_THE_SYSTEM:
             raise
         raise UserError(f"{os.fsdecode(error.filename)}: {error.strerror}") from error
-    except Exception as error:
-        shown: Any = error
-        if not hasattr(error, "format_message"):  # click's, of the click that Typer brings along
-            raise
-        if not shown.format_message().strip():  # no command at all: the help is the answer
-            shown.show()
-            return REFUSED
-        context = getattr(error, "ctx", None)
-        command = "faultlens" if context is None else context.command_path
-        message = shown.format_message().rstrip(". ").replace("Value error, ", "")
-        raise UserError(f"{message} ({command} --help shows what can be given)") from None
-    return code if isinstance(code, int) else 0
 
 
 def _hold_standard_streams() -> None:
