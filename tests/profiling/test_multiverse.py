@@ -10,6 +10,7 @@ import pytest
 import torch
 
 import faultlens as fl
+from faultlens.corpus.pairs import minimal_pairs
 from faultlens.corpus.texts import Corpus
 from faultlens.errors import UserError
 from faultlens.features.lens import Lens
@@ -273,7 +274,7 @@ def test_what_needs_a_model_is_not_asked_of_tables(lens: Lens, corpus: Corpus) -
     with pytest.raises(
         UserError, match="^minimal pairs need a model to read texts with, and tables"
     ):
-        fl.profile(tables, corpus, pairs=fl.minimal_pairs())
+        fl.profile(tables, corpus, pairs=minimal_pairs())
     with pytest.raises(UserError, match="^the method study needs a model to read texts with"):
         fl.profile(tables, corpus, multiverse=True)
 

@@ -16,7 +16,6 @@ import pytest
 import samples
 from scipy.sparse import csr_matrix
 
-import faultlens as fl
 from faultlens.auditing.result.audit import Audit
 from faultlens.corpus.texts import Corpus
 from faultlens.errors import UserError
@@ -24,6 +23,7 @@ from faultlens.features.table import FeatureTable
 from faultlens.profiling.result import ClassShare, Profile
 from faultlens.profiling.study import profile_tables
 from faultlens.report.audit.page import audit_parts
+from faultlens.report.figures.plots import profile_figures
 from faultlens.report.html import build_page, script_json, write_page
 from faultlens.report.parts import Callout, Figure, Paragraph, Part, Table
 from faultlens.report.profile.page import profile_parts
@@ -186,7 +186,7 @@ def test_the_norm_is_not_said_to_grow_where_nobody_measured_it() -> None:
 
 
 def test_figures_are_handed_out_as_plotly_objects() -> None:
-    drawn = fl.figures(samples.whole_profile())
+    drawn = profile_figures(samples.whole_profile())
     assert list(drawn) == [
         "specialists",
         "selectivity",
@@ -209,7 +209,7 @@ def test_figures_are_handed_out_as_plotly_objects() -> None:
     curve = drawn["specifications-selectivity"].data
     assert [trace.name for trace in curve[:2]] == ["unsound", "the default"]
     assert list(curve[0].x) == [0] and list(curve[1].x) == [1], "sorted by what they find"
-    bare = fl.figures(samples.profile((4,)))
+    bare = profile_figures(samples.profile((4,)))
     assert list(bare) == ["specialists", "selectivity", "long-tail"]
 
 
@@ -344,8 +344,8 @@ def test_folder_without_results_is_a_users_error(tmp_path: Path) -> None:
     with pytest.raises(UserError) as caught:
         write_page(tmp_path)
     assert str(caught.value) == (
-        f"{tmp_path / 'audit.json'}: it says no format_version, and this version of FaultLens reads "
-        "format 1: run the study again"
+        f"{tmp_path / 'audit.json'}: it says no format_version, and this version of FaultLens "
+        "reads format 1: run the study again"
     )
 
 

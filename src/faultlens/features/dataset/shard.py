@@ -15,7 +15,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from faultlens.errors import UserError
-from faultlens.features.dataset.plan import Precision
+from faultlens.features.dataset.config import Precision
 from faultlens.features.store import Firings
 
 ROW_GROUP = 65_536  # firings: the least that is read to see one feature
