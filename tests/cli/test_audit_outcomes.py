@@ -383,7 +383,8 @@ ONE_OF_TWO = (
          "last-3)"),
         (["OWN", "--residuals", "residuals.npy"],
          "faultlens: --residuals 'residuals.npy': expected LAYER=FILE, e.g. 8=residuals.npy"),
-        (["OWN", "--seed", "4294967296"], "faultlens: seed 4294967296: expected 0 to 2147483647"),
+        (["OWN", "--seed", "4294967296"],
+         "faultlens: seed 4294967296: expected a whole number from 0 to 2147483647"),
     ],
 )  # fmt: skip
 def test_options_that_cannot_be_meant(

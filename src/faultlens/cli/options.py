@@ -15,7 +15,7 @@ from typing import Annotated, Any, get_args, get_origin, get_type_hints
 
 from cyclopts import App, Group, Parameter
 
-from faultlens.cli.values import LIST, as_typed, metavar, parse, plain_type, takes_several
+from faultlens.cli.values import LIST, as_typed, choices, metavar, parse, plain_type, takes_several
 from faultlens.config import Option, build, documentation, options, values_of
 
 
@@ -128,6 +128,7 @@ def _keywords(every: Sequence[Option]) -> Iterator[inspect.Parameter]:
             help=_help(option),
             group=groups[title(option.record)],
             metavar=metavar(option.type),
+            choices=choices(option.type) or None,
             show_default=_default(option),
             negative=flag(f"no_{option.name}") if switch and option.default else (),
         )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from difflib import get_close_matches
+from typing import get_args
 
 from cyclopts import (
     App,
@@ -39,8 +40,12 @@ def sentence(error: CycloptsError, app: App) -> str:
             return f"{name} is missing: {help_text}"
         case RepeatArgumentError():
             return f"{error.token.keyword} is given twice: give it once"
-        case CoercionError() if error.token is not None:  # values are read by values.py
-            return f"{error.token.keyword} takes no value: {help_text}"
+        case CoercionError() if error.token is not None:  # all other values are text here
+            choices = get_args(error.target_type)
+            if not choices:
+                return f"{error.token.keyword} takes no value: {help_text}"
+            given = f"{error.token.keyword} {error.token.value!r}"
+            return f"{given}: expected one of {', '.join(choices)}"
         case UnusedCliTokensError():
             (first, *_) = error.unused_tokens or [""]
             return f"nothing is expected where {first!r} stands: {help_text}"
@@ -49,8 +54,8 @@ def sentence(error: CycloptsError, app: App) -> str:
 
 
 def _meant(unknown: str, names: Iterable[str], otherwise: str = "") -> str:
-    known = list(names)
-    close = get_close_matches(unknown, known, n=1)
+    known = {name.lstrip("-"): name for name in names}
+    close = get_close_matches(unknown.lstrip("-"), known, n=1)
     if close:
-        return f"did you mean {close[0]}?"
-    return otherwise or f"expected one of {', '.join(known)}"
+        return f"did you mean {known[close[0]]}?"
+    return otherwise or f"expected one of {', '.join(known.values())}"

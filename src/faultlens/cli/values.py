@@ -49,11 +49,17 @@ def metavar(annotation: Any) -> str:
     if form is not None:
         return form.metavar
     kind = plain_type(annotation)
-    if get_origin(kind) is Literal:
-        return "|".join(get_args(kind))
+    if choices(annotation):
+        return "CHOICE"
     if get_origin(kind) is tuple:
         return LIST
     return {bool: "", int: "INT", float: "NUMBER", Path: "PATH", str: "NAME"}[kind]
+
+
+def choices(annotation: Any) -> tuple[str, ...]:
+    """The values that an option may have; empty if they are not listed."""
+    kind = plain_type(annotation)
+    return get_args(kind) if get_origin(kind) is Literal else ()
 
 
 def takes_several(annotation: Any) -> bool:
@@ -71,10 +77,8 @@ def parse(flag: str, annotation: Any, text: str | Sequence[str] | bool) -> Any:
         return text
     if not isinstance(text, str):
         return _files(flag, text, _form(annotation) or Form("NAME=FILE", "name=file.npy"))
-    if get_origin(kind) is Literal:
-        if text not in get_args(kind):
-            raise UserError(f"{flag} {text!r}: expected one of {', '.join(get_args(kind))}")
-        return text
+    if choices(annotation):
+        return text  # Cyclopts takes no other
     if get_origin(kind) is tuple:
         if get_args(kind)[0] is int:
             return _whole_numbers(flag, text, annotation)

@@ -30,7 +30,7 @@ from faultlens.auditing.behaviour.outcomes import RULES, exact_word, first_token
 from faultlens.auditing.behaviour.table import prompt_table
 from faultlens.auditing.interventions.cached_run import CachedRun
 from faultlens.auditing.result import PromptOutcome
-from faultlens.cli.run import Findings, write_run
+from faultlens.cli.run import Claim, Findings, write_run
 from faultlens.corpus.task import Prompt, Task
 from faultlens.errors import UserError
 from faultlens.features.lens import Lens
@@ -332,14 +332,14 @@ def test_json_and_table_say_the_same_of_several_answers(tmp_path: Path, lens: Le
     failures = {}
     for rule in ("exact-word", "named-later"):
         audit = fl.audit(
-            lens, task, rule=rule, fit_check=False, permutations=99, baselines=False, tried=0
+            lens, task, rule=rule, fit_check=False, permutations=99, baselines=False, test_classes=0
         )
         failures[rule] = {name: audit.scoring[name].failures for name in RULES}
     assert failures["exact-word"] == failures["named-later"]
     assert failures["exact-word"]["exact-word"] > failures["exact-word"]["named-later"]
     assert failures["exact-word"]["named-later"] > failures["exact-word"]["contains"]
     written = tmp_path / "run"
-    write_run(written, Manifest.begin({}), Findings(audit=audit, task=task), overwrite=False)
+    write_run(Claim(written, False), Manifest.begin({}), Findings(audit=audit, task=task))
     table = pyarrow.parquet.read_table(written / "tables" / "prompts.parquet").to_pylist()
     data = json.loads((written / "audit.json").read_text())
     for row, outcome, prompt in zip(table, data["outcomes"], task.prompts, strict=True):
