@@ -336,7 +336,10 @@ def test_a_folder_that_is_no_run_is_not_written_over(
     mine.mkdir()
     (mine / "thesis.txt").write_text("years of work")
     message = refused(capsys, "profile", corpus, "--out", mine, "--overwrite")
-    assert message == f"{mine} exists and is not a run folder: choose another --out"
+    assert message == (
+        f"{mine} holds thesis.txt, which no run of FaultLens lists as its own: nothing is "
+        "replaced, choose another --out"
+    )
     assert (mine / "thesis.txt").read_text() == "years of work"
 
 
@@ -344,7 +347,7 @@ def test_an_out_that_cannot_be_written_is_refused_before_the_work(
     capsys: pytest.CaptureFixture[str], corpus: Path
 ) -> None:
     message = refused(capsys, "profile", corpus, "--out", corpus / "run")
-    assert message == f"{corpus / 'run'} cannot be written: {corpus} is not a folder open to you"
+    assert message == f"{corpus / 'run'} cannot be written: Not a directory"
 
 
 def test_half_a_character_is_refused(capsys: pytest.CaptureFixture[str], corpus: Path) -> None:

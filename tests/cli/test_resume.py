@@ -48,7 +48,7 @@ def wait(process: subprocess.Popen[str], until: Callable[[], bool]) -> None:
         time.sleep(0.02)
 
 
-def stages(here: Path, pattern: str = "*") -> dict[str, int]:
+def stages(here: Path, pattern: str = "*.json") -> dict[str, int]:
     """When each finished stage was written, in nanoseconds."""
     return {path.name: path.stat().st_mtime_ns for path in (here / UNFINISHED).glob(pattern)}
 

@@ -13,7 +13,6 @@ from faultlens.cli.lens import open_lens
 from faultlens.cli.matrices import MatrixOptions, read_residuals, read_tables, refuse_reading
 from faultlens.cli.options import Invocation, flag
 from faultlens.cli.run import (
-    Claim,
     Findings,
     begin,
     finish,
@@ -31,6 +30,7 @@ from faultlens.models.lens_config import LensConfig
 
 if TYPE_CHECKING:
     from faultlens.corpus.task import Task
+    from faultlens.runs.claim import Claim
     from faultlens.runs.folder import Manifest
 
 

@@ -10,6 +10,7 @@ from cyclopts import App, CycloptsError
 from faultlens.cli.audit import audit
 from faultlens.cli.demo import demo
 from faultlens.cli.doctor import doctor
+from faultlens.cli.leaving import run_and_leave
 from faultlens.cli.options import add_command
 from faultlens.cli.profile import profile
 from faultlens.cli.read import read
@@ -17,10 +18,7 @@ from faultlens.cli.report import report
 from faultlens.cli.screen import quiet_libraries
 from faultlens.cli.tokens import tokens
 from faultlens.cli.usage import sentence
-from faultlens.errors import Interrupted, UserError
-
-MISTAKE, INTERRUPTED = 2, 130
-"""Exit codes: of a user's mistake, and of Ctrl-C."""
+from faultlens.errors import UserError
 
 
 def version() -> str:
@@ -76,26 +74,19 @@ add_command(app, report, "faultlens report runs/audit")
 def main() -> NoReturn:
     """Run a command and exit; a user's mistake becomes a sentence and exit code 2."""
     quiet_libraries()
+    run_and_leave(_command)
+
+
+def _command() -> int:
+    """Run the command that the arguments name; its exit code.
+
+    Raises UserError for arguments that cannot be understood.
+    """
     try:
         app(sys.argv[1:], exit_on_error=False, print_error=False, result_action="return_value")
-    except KeyboardInterrupt:
-        _leave(
-            INTERRUPTED,
-            "interrupted. An audit with --out goes on where it stopped: give the same command "
-            "again",
-        )
-    except Interrupted as kept:
-        _leave(INTERRUPTED, f"interrupted; {kept}")
-    except UserError as error:
-        _leave(MISTAKE, str(error))
     except CycloptsError as error:
-        _leave(MISTAKE, sentence(error, app))
-    sys.exit(0)
-
-
-def _leave(code: int, said: str) -> NoReturn:
-    print(f"faultlens: {said}", file=sys.stderr)
-    raise SystemExit(code) from None
+        raise UserError(sentence(error, app)) from None
+    return 0
 
 
 if __name__ == "__main__":

@@ -37,9 +37,10 @@ def read(
     STORE/NAME/*.parquet hold text_id, position, feature, activation; STORE/manifest.json says what
     they are of. A damaged file is named and rebuilt.
     """
-    from faultlens.features.dataset.writing import write_dataset
+    from faultlens.features.dataset.writing import check_folder, write_dataset
     from faultlens.features.reading import Shapes
 
+    check_folder(store.out)
     texts = read_named_texts(corpus, column)
     try:
         with progress_bars() as bars:

@@ -9,9 +9,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from faultlens.cli.options import Invocation
-from faultlens.errors import UserError
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from faultlens.auditing.result.audit import Audit
     from faultlens.corpus.task import Task
     from faultlens.features.lens import Lens
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from faultlens.features.table import FeatureTable
     from faultlens.profiling.result import Profile
     from faultlens.runs.checkpoint import Checkpoint
+    from faultlens.runs.claim import Claim
     from faultlens.runs.folder import Manifest
 
 
@@ -32,27 +34,19 @@ class Identified(Protocol):
     def digest(self) -> str: ...
 
 
-@dataclass(frozen=True)
-class Claim:
-    """The folder that a command's run is to be written to."""
-
-    named: Path
-    overwrite: bool
-
-
 @contextmanager
 def run_claimed(out: Path | None, overwrite: bool) -> Iterator[Claim | None]:
-    """The claim on the folder of a command's run; None where none is wanted.
+    """The claim on the folder that a command's run is to be written to; None where none is wanted.
 
     Raises UserError, before the work, for whatever stands against writing there.
     """
-    from faultlens.runs.folder import check_target
+    from faultlens.runs.claim import claimed
 
     if out is None:
         yield None
         return
-    check_target(out, overwrite)
-    yield Claim(out, overwrite)
+    with claimed(out, overwrite) as claim:
+        yield claim
 
 
 def begin(call: Invocation, without: Sequence[str] = ()) -> Manifest:
@@ -103,11 +97,13 @@ class Findings:
 
 
 def write_run(claim: Claim, manifest: Manifest, found: Findings) -> None:
-    """Write a whole run folder: results, tables, activations, manifest, page."""
-    from faultlens.report.html import write_page
-    from faultlens.runs.folder import run_folder
+    """Write a whole run folder: results, tables, activations, manifest, page.
 
-    with run_folder(claim.named, claim.overwrite) as folder:
+    Raises CannotWrite if there is no room for it; nothing of it is left then.
+    """
+    from faultlens.report.html import write_page
+
+    with claim.filled() as folder:
         (folder / "tables").mkdir()
         if found.profile is not None:
             _write_profile(folder, found.profile, found.tables)
@@ -141,12 +137,9 @@ def resumable(claim: Claim | None, manifest: Manifest) -> Iterator[Checkpoint]:
         "conventions": manifest.conventions,
         "versions": manifest.versions,
     }
-    kept = Checkpoint.beside(claim.named, key)
-    try:
+    kept = Checkpoint.kept_in(claim.work, key)
+    with kept.unless_refused():
         yield kept
-    except UserError:
-        kept.forget()
-        raise
 
 
 def finish(claim: Claim | None, manifest: Manifest, found: Findings, json: bool) -> None:
@@ -197,12 +190,11 @@ def _write_profile(folder: Path, profile: Profile, tables: Mapping[str, FeatureT
         for name, site in profile.sites.items()
         for category, reading in site.categories.items()
     ]
-    pd.DataFrame(rows).to_parquet(folder / "tables" / "categories.parquet", index=False)
+    _write_table(folder, "categories", pd.DataFrame(rows))
     for name, table in tables.items():
         pooled = table.matrix.tocoo()
-        pd.DataFrame(
-            {"text_id": pooled.row, "feature": pooled.col, "activation": pooled.data}
-        ).to_parquet(folder / "tables" / f"pooled-{name}.parquet", index=False)
+        columns = {"text_id": pooled.row, "feature": pooled.col, "activation": pooled.data}
+        _write_table(folder, f"pooled-{name}", pd.DataFrame(columns))
 
 
 def _write_audit(folder: Path, audit: Audit, task: Task | None) -> None:
@@ -216,12 +208,19 @@ def _write_audit(folder: Path, audit: Audit, task: Task | None) -> None:
         if task is None
         else prompt_table(task, audit.outcomes)
     )
-    prompts.to_parquet(folder / "tables" / "prompts.parquet", index=False)
+    _write_table(folder, "prompts", prompts)
     levels = [
         {"factor": factor, "level": level, **asdict(reading)}
         for factor, of_factor in audit.factors.items()
         for level, reading in of_factor.items()
     ]
-    pd.DataFrame(levels).to_parquet(folder / "tables" / "levels.parquet", index=False)
+    _write_table(folder, "levels", pd.DataFrame(levels))
     if audit.features is not None:
-        pd.DataFrame(audit.features).to_parquet(folder / "tables" / "features.parquet", index=False)
+        _write_table(folder, "features", pd.DataFrame(audit.features))
+
+
+def _write_table(folder: Path, name: str, rows: pd.DataFrame) -> None:
+    from faultlens.runs.files import file_name, new_file
+
+    with new_file(folder / "tables" / f"{file_name(name)}.parquet") as file:
+        rows.to_parquet(file, index=False)

@@ -75,11 +75,21 @@ def write_page(folder: Path) -> Path:
         raise UserError(
             f"{folder} holds neither {PROFILE} nor {AUDIT}: expected the folder of a run"
         )
-    page = build_page(
+    manifest = read_result(folder, MANIFEST)
+    found = (
         None if profile is None else _read(Profile, profile, folder / PROFILE),
         None if audit is None else _read(Audit, audit, folder / AUDIT),
-        read_result(folder, MANIFEST),
     )
+    try:
+        page = build_page(*found, manifest)
+    except Exception as error:
+        there = [name for name, data in ((PROFILE, profile), (AUDIT, audit)) if data is not None]
+        if manifest is not None and set(there) <= set(manifest["files"]):
+            raise  # they are as the run wrote them: the fault is ours
+        raise UserError(
+            f"the results in {folder} contradict each other, and no {MANIFEST} says that a run "
+            f"wrote them ({type(error).__name__}: {error}): run the study again"
+        ) from error
     write_text(folder / PAGE, page)
     return folder / PAGE
 

@@ -31,7 +31,8 @@ from faultlens.auditing.result import (
     Strata,
     TrendReading,
 )
-from faultlens.serialisation import NOT_WRITTEN, from_json, save_result, to_json
+from faultlens.runs.files import write_json
+from faultlens.serialisation import NOT_WRITTEN, from_json, to_json
 
 
 @dataclass(frozen=True)
@@ -128,7 +129,10 @@ class Audit:
 
     def save(self, folder: str | Path) -> Path:
         """Write `audit.json` into `folder`, which is made if need be; returns the file's path."""
-        return save_result(self, Path(folder) / "audit.json")
+        path = Path(folder) / "audit.json"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_json(path, self.to_dict())
+        return path
 
     def _repr_html_(self) -> str:
         """The notebook view: the verdicts, most certain first."""

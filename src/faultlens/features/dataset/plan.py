@@ -21,6 +21,7 @@ from faultlens.features.dataset.config import Precision
 from faultlens.features.lens import Lens
 from faultlens.features.reading import Pieces, Shapes
 from faultlens.features.reading_config import Long
+from faultlens.runs.files import file_name
 
 FORMAT = 1
 PACKAGES = ("torch", "transformers", "numpy", "pyarrow")  # other versions may write other bytes
@@ -37,7 +38,7 @@ class Shard:
 
     def path(self, folder: Path, name: str) -> Path:
         """The file of the dictionary called `name`."""
-        return folder / name / f"{self.number:05d}.parquet"
+        return folder / file_name(name) / f"{self.number:05d}.parquet"
 
 
 @dataclass(frozen=True)

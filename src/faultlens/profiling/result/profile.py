@@ -12,7 +12,8 @@ from faultlens.profiling.result.multiverse import Multiverse
 from faultlens.profiling.result.pairs import MinimalPairs
 from faultlens.profiling.result.sites import SiteReading
 from faultlens.profiling.result.tokens import TokenEvidence
-from faultlens.serialisation import from_json, save_result, to_json
+from faultlens.runs.files import write_json
+from faultlens.serialisation import from_json, to_json
 
 
 @dataclass(frozen=True)
@@ -81,7 +82,10 @@ class Profile:
 
     def save(self, folder: str | Path) -> Path:
         """Write `profile.json` into `folder`, which is made if need be; returns the file's path."""
-        return save_result(self, Path(folder) / "profile.json")
+        path = Path(folder) / "profile.json"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_json(path, self.to_dict())
+        return path
 
     def _repr_html_(self) -> str:
         """The notebook view: for each category and site the most selective feature and its p."""
