@@ -333,7 +333,7 @@ def test_json_and_table_say_the_same_of_several_answers(tmp_path: Path, lens: Le
     failures = {}
     for rule in ("exact-word", "named-later"):
         audit = fl.audit(
-            lens, task, rule=rule, fit_check=False, permutations=99, baselines=False, tried=0
+            lens, task, rule=rule, fit_check=False, permutations=99, baselines=False, test_classes=0
         )
         failures[rule] = {name: audit.scoring[name].failures for name in RULES}
     assert failures["exact-word"] == failures["named-later"]

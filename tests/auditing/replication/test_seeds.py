@@ -17,6 +17,7 @@ from faultlens.auditing.from_task import audit_over_seeds, audit_task
 from faultlens.auditing.replication.seeds import Corpus, matched, robustness
 from faultlens.auditing.result import ClassReading, Verdict, VerdictKind
 from faultlens.auditing.study import AuditConfig
+from faultlens.corpus.answers import Answers
 from faultlens.corpus.task import Task
 from faultlens.errors import UserError
 from faultlens.features.lens import Lens
@@ -44,7 +45,7 @@ def corpus(seed: int, fires: Mapping[int, np.ndarray]) -> Corpus:
     matrix = np.where(rng.random((N, 6)) < 0.3, rng.gamma(2.0, 1.0, (N, 6)), 0.0)
     for feature, where in fires.items():
         matrix[:, feature] = np.where(where, rng.gamma(2.0, 1.0, N) + 0.1, 0.0)
-    answers = fl.Answers.from_records(
+    answers = Answers.from_records(
         [
             {"prompt": f"{seed} {i}", "target": "a", "generated": "b" if bad else "a"}
             for i, bad in enumerate(FAILED)

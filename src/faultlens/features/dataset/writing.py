@@ -20,11 +20,11 @@ import numpy as np
 import torch
 
 from faultlens.errors import CannotWrite, UserError
-from faultlens.features.dataset.plan import Plan, Precision, Shard
+from faultlens.features.dataset.config import DatasetConfig, Precision
+from faultlens.features.dataset.plan import Plan, Shard
 from faultlens.features.dataset.shard import write_shard
 from faultlens.features.lens import Lens
 from faultlens.features.reading import (
-    Long,
     Pieces,
     Shapes,
     read_pieces,
@@ -32,6 +32,7 @@ from faultlens.features.reading import (
     settled,
     tokenized,
 )
+from faultlens.features.reading_config import LONG, Long
 from faultlens.features.store import ActivationStore, Firings
 from faultlens.progress import SILENT, Progress
 from faultlens.runs.checkpoint import STILL_THERE
@@ -66,8 +67,8 @@ def write_dataset(
     texts: Sequence[str],
     folder: Path,
     *,
-    long: Long = "error",
-    precision: Precision = "float32",
+    long: Long = LONG,
+    precision: Precision = DatasetConfig.precision,
     shapes: Shapes | None = None,
     shard_tokens: int = SHARD_TOKENS,
     progress: Progress = SILENT,
