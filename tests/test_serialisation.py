@@ -12,8 +12,6 @@ from typing import Any, ClassVar, Literal
 import pytest
 
 from faultlens.errors import UserError
-from faultlens.runs.files import json_text
-from faultlens.runs.results import save_result
 from faultlens.serialisation import (
     MERGED,
     NOT_WRITTEN,

@@ -15,7 +15,8 @@ import torch
 from torch import Tensor
 from torch.nn.functional import cross_entropy
 
-from faultlens.models.model import Edit, Model, Restart
+from faultlens.models.hooks import SiteHook
+from faultlens.models.model import Model, Restart
 from faultlens.models.sites import Site
 
 ROWS = 16  # texts in a batch
@@ -53,7 +54,10 @@ def batches(model: Model, rows: Sequence[Sequence[int]], bos: bool = True) -> It
 
 @torch.no_grad()
 def mean_loss(
-    model: Model, rows: Sequence[Sequence[int]], site: Site | None = None, edit: Edit | None = None
+    model: Model,
+    rows: Sequence[Sequence[int]],
+    site: Site | None = None,
+    edit: SiteHook | None = None,
 ) -> float:
     """Mean next-token cross-entropy in nats over all tokens of `rows`, each predicted from BOS on.
 
@@ -94,7 +98,7 @@ class LossAssay:
         for batch in batches(model, rows, bos):
             values: dict[Site, Tensor] = {}
 
-            def keep(site: Site, into: dict[Site, Tensor]) -> Edit:
+            def keep(site: Site, into: dict[Site, Tensor]) -> SiteHook:
                 def edit(value: Tensor) -> Tensor:
                     into[site] = value.detach().clone()
                     return value
@@ -162,7 +166,7 @@ def _summed(logits: Tensor, batch: Batch, copies: int = 1) -> Tensor:
     return loss.double().reshape(copies, -1).sum(dim=1).cpu()
 
 
-def _after_first(edit: Edit) -> Edit:
+def _after_first(edit: SiteHook) -> SiteHook:
     def protected(x: Tensor) -> Tensor:
         return torch.cat([x[:, :1], edit(x)[:, 1:]], dim=1)
 

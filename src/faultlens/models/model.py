@@ -18,8 +18,7 @@ from torch import Tensor, nn
 from faultlens.errors import UserError
 from faultlens.models.adapter import Adapter
 from faultlens.models.gelu import fused_gelu
-from faultlens.models.hooks import Edit as Edit
-from faultlens.models.hooks import place
+from faultlens.models.hooks import SiteHook, place
 from faultlens.models.last_mlp import narrowed
 from faultlens.models.sites import Site
 
@@ -123,6 +122,17 @@ class Model:
         """Token ids of `text` alone: no BOS, no other special token added."""
         return list(self.tokenizer(text, add_special_tokens=False)["input_ids"])
 
+    def ids_and_offsets(self, text: str) -> tuple[list[int], list[tuple[int, int]]]:
+        """`ids`, and where each token begins and ends in the text, in characters.
+
+        All offsets are (0, 0) for a tokenizer that cannot tell them.
+        """
+        if not getattr(self.tokenizer, "is_fast", False):
+            ids = self.ids(text)
+            return ids, [(0, 0)] * len(ids)
+        found = self.tokenizer(text, add_special_tokens=False, return_offsets_mapping=True)
+        return list(found["input_ids"]), [(start, end) for start, end in found["offset_mapping"]]
+
     def pieces(self, ids: Sequence[int]) -> list[str]:
         """What each token stands for, with U+FFFD for the bytes of a split character."""
         return [self.tokenizer.decode([i]) for i in ids]
@@ -166,7 +176,7 @@ class Model:
         values: dict[Site, Tensor] = {}
         last = max(sites, key=lambda site: site.depth)
 
-        def keep(site: Site) -> Edit:
+        def keep(site: Site) -> SiteHook:
             def hook(value: Tensor) -> Tensor:
                 values[site] = value.detach()
                 if site == last:  # the deepest site: hooks run in the order of the pass
@@ -188,7 +198,7 @@ class Model:
         ids: Tensor,
         *,
         at: Tensor | None = None,
-        edits: Mapping[Site, Edit] | None = None,
+        edits: Mapping[Site, SiteHook] | None = None,
         restart: Restart | None = None,
         cache: Any = None,
     ) -> Tensor:
@@ -203,7 +213,7 @@ class Model:
         ids: Tensor,
         *,
         at: Tensor | None = None,
-        edits: Mapping[Site, Edit] | None = None,
+        edits: Mapping[Site, SiteHook] | None = None,
         restart: Restart | None = None,
         cache: Any = None,
     ) -> Tensor:
@@ -252,7 +262,7 @@ class Model:
         self,
         rows: Sequence[Sequence[int]],
         new_tokens: int,
-        edits: Mapping[Site, Edit] | None = None,
+        edits: Mapping[Site, SiteHook] | None = None,
     ) -> list[list[int]]:
         """Greedy continuations of `rows`: the ids of `continuations`."""
         return self.continuations(rows, new_tokens, edits).ids
@@ -262,7 +272,7 @@ class Model:
         self,
         rows: Sequence[Sequence[int]],
         new_tokens: int,
-        edits: Mapping[Site, Edit] | None = None,
+        edits: Mapping[Site, SiteHook] | None = None,
     ) -> Continuations:
         """Continue `rows` (token ids, BOS included) greedily, by up to `new_tokens` ids each.
 
@@ -313,7 +323,7 @@ class Model:
         return next((ids[:i] for i, token in enumerate(ids) if token in ends), ids)
 
     @contextmanager
-    def edited(self, edits: Mapping[Site, Edit]) -> Iterator[None]:
+    def edited(self, edits: Mapping[Site, SiteHook]) -> Iterator[None]:
         """Within this context the value at each site is what its edit returns.
 
         Raises RuntimeError on leaving normally if a hook never ran.
@@ -321,7 +331,7 @@ class Model:
         ran: set[Site] = set()
         handles = []
 
-        def noting(site: Site) -> Edit:
+        def noting(site: Site) -> SiteHook:
             def edit(value: Tensor) -> Tensor:
                 ran.add(site)
                 return edits[site](value)
@@ -368,7 +378,7 @@ class Model:
         return fused_gelu(self.adapter.blocks(self.network))
 
     def _narrowed(
-        self, at: Tensor | None, edits: Mapping[Site, Edit]
+        self, at: Tensor | None, edits: Mapping[Site, SiteHook]
     ) -> AbstractContextManager[None]:
         """The last MLP only at positions `at`, one a row, unless an edit looks at it or behind."""
         last = self.n_layers - 1

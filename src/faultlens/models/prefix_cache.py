@@ -1,8 +1,9 @@
-"""Suffix: only the positions from one column on, only the blocks from one layer on.
+"""Prefix cache: what comes before an edit is computed once, and only the rest is run again.
 
-An edit at a layer and a column changes nothing before either. What lies before is cached once: the
-residual that enters the layer, and the keys and values of the columns to the left. A pass under an
-edit then costs the rest, and several copies of the batch, each under an edit of its own, share it.
+An edit at a layer and a column changes nothing in earlier blocks and columns. Cached are the
+residual that enters the layer, and the keys and values of the earlier columns. A pass under an edit
+then runs the later blocks on the later columns only; several copies of the batch, each under an
+edit of its own, share the cache.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from faultlens.models.hooks import Edit
+from faultlens.models.hooks import SiteHook
 from faultlens.models.model import Model, Restart
 from faultlens.models.sites import Site
 
@@ -46,7 +47,7 @@ class CachedPass:
         ids = model.pad(rows)
         values: dict[Site, Tensor] = {}
 
-        def keep(site: Site) -> Edit:
+        def keep(site: Site) -> SiteHook:
             def hook(value: Tensor) -> Tensor:
                 values[site] = value.detach().clone()
                 return value
@@ -110,7 +111,7 @@ class Suffix:
     start: int
     layers: Sequence[Any]
 
-    def hidden(self, at: Tensor, edits: Mapping[Site, Edit] | None = None) -> Tensor:
+    def hidden(self, at: Tensor, edits: Mapping[Site, SiteHook] | None = None) -> Tensor:
         """What the unembedding reads after column `at` of each row, `[rows, d]`.
 
         `at` counts columns of the whole prompt; edits see the columns from `start` on.
@@ -124,7 +125,7 @@ class Suffix:
             self.ids, at=at - self.start, edits=edits, restart=self.restart, cache=cache
         )
 
-    def logits(self, at: Tensor, edits: Mapping[Site, Edit] | None = None) -> Tensor:
+    def logits(self, at: Tensor, edits: Mapping[Site, SiteHook] | None = None) -> Tensor:
         """Next-token logits there, float32 `[rows, vocabulary]`."""
         return self.model.unembed(self.hidden(at, edits))
 
