@@ -37,13 +37,24 @@ class Model:
 
     Token ids are passed as right-padded `[batch, positions]` tensors: a causal model never looks
     right, so padding on the right needs no mask and changes no number before it.
+
+    Attributes:
+        name: as the user gave it.
+        network: transformers' model, whose attributes are not typed.
+        tokenizer: transformers' tokenizer.
+        adapter: where the family keeps the named quantities.
+        digest: of the files that decide its numbers, or the hub's commit.
+        quantisation: what the weights were stored in, where that was coarser than a float.
+        tuning: the folder of the LoRA adapter that is merged into the weights.
     """
 
     name: str
-    network: Any  # transformers.PreTrainedModel; its attributes are not typed
+    network: Any
     tokenizer: Any
     adapter: Adapter
-    digest: str  # of the weight files, or the hub's commit
+    digest: str
+    quantisation: str | None = None
+    tuning: str | None = None
 
     @property
     def n_layers(self) -> int:
