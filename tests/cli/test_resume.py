@@ -16,7 +16,8 @@ import pytest
 
 AUDIT = [
     sys.executable, "-m", "faultlens.cli.main", "audit", "mini-ioi", "-n", "40", "--layers", "3",
-    "--no-fit-check", "--no-baselines", "--permutations", "200", "--tried", "1", "--out", "run",
+    "--no-fit-check", "--no-baselines", "--permutations", "200", "--test-classes", "1",
+    "--out", "run",
 ]  # fmt: skip
 UNFINISHED = ".run.unfinished"
 PATIENCE = 120  # seconds

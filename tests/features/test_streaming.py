@@ -12,8 +12,8 @@ from scipy.sparse import csr_matrix
 
 from faultlens.errors import UserError
 from faultlens.features.lens import Lens
-from faultlens.features.reading import TokenActivations
 from faultlens.features.streaming import FeatureStatistics, StreamingStatistics
+from faultlens.features.token_activations import TokenActivations
 from faultlens.features.token_choice import LeftOut
 
 GROUPS, FEATURES = ("b", "a"), 6

@@ -2,35 +2,41 @@
 
 from __future__ import annotations
 
+import errno
 import os
-import sys
 import traceback
 import warnings
+from collections.abc import Callable
 from contextlib import suppress
-from types import TracebackType
-from typing import TYPE_CHECKING, Any, NoReturn, TextIO
+from typing import NoReturn, TextIO
 
 from faultlens.cli.screen import complain, end_output
 from faultlens.errors import Interrupted, UserError
 
-if TYPE_CHECKING:
-    import typer
-
 INTERRUPTED = 130  # the exit code that Typer, too, makes of an interrupt
-REFUSED = 2
+REFUSED, FAULTY = 2, 1
+OF_THE_SYSTEM = (
+    errno.EACCES, errno.EPERM, errno.ENAMETOOLONG, errno.ELOOP, errno.EROFS, errno.ENOSPC,
+    errno.EDQUOT, errno.EIO, errno.EMFILE, errno.ENFILE, errno.ENOTDIR, errno.ESTALE,
+)  # fmt: skip
+"""What keeps a program from a file that is named rightly or wrongly, and is no fault of ours."""
 
 
-def run_and_leave(app: typer.Typer) -> NoReturn:
-    """Run a command line and leave: 0 when it is done, 2 for a mistake, 130 for an interrupt.
+def run_and_leave(command: Callable[[], int]) -> NoReturn:
+    """Run a command and leave: with its code, with 2 for a mistake, with 130 for an interrupt.
 
-    A mistake of the user's is one sentence on standard error, whether an option or a file is wrong;
-    a fault of ours keeps its traceback.
+    A mistake of the user's is one sentence on standard error, and so is what the system refuses; a
+    fault of ours keeps its traceback, and ends with code 1.
+
+    Args:
+        command: returns its exit code; raises UserError for an option that cannot be understood.
     """
     _hold_standard_streams()
-    sys.excepthook, warnings.showwarning = _show_fault, _show_warning
     code: str | int | None
     try:
-        code = _run(app)
+        with warnings.catch_warnings():
+            warnings.showwarning = _show_warning
+            code = _run(command)
         end_output()
     except (KeyboardInterrupt, SystemExit) as leave:
         code = leave.code if isinstance(leave, SystemExit) else INTERRUPTED
@@ -40,6 +46,10 @@ def run_and_leave(app: typer.Typer) -> NoReturn:
     except UserError as error:
         complain(f"faultlens: {error}")
         raise SystemExit(REFUSED) from None
+    except Exception:
+        for line in traceback.format_exc().splitlines():
+            complain(line)
+        raise SystemExit(FAULTY) from None
     if code == INTERRUPTED:
         complain(
             "faultlens: interrupted. An audit with --out goes on where it stopped: give the same "
@@ -48,26 +58,15 @@ def run_and_leave(app: typer.Typer) -> NoReturn:
     raise SystemExit(code)
 
 
-def _run(app: typer.Typer) -> int:
-    """The exit code of the command. Raises UserError for one that cannot be understood."""
-    import typer
-
+def _run(command: Callable[[], int]) -> int:
+    """The exit code of a command. Raises UserError for what the system refuses."""
     try:
-        code = app(standalone_mode=False)
-    except typer.Abort:
-        return INTERRUPTED
-    except Exception as error:
-        shown: Any = error
-        if not hasattr(error, "format_message"):  # click's, of the click that Typer brings along
+        return command()
+    except OSError as error:
+        end_output()  # if it is standard output that failed, a sentence says so
+        if error.filename is None or error.errno not in OF_THE_SYSTEM:
             raise
-        if not shown.format_message().strip():  # no command at all: the help is the answer
-            shown.show()
-            return REFUSED
-        context = getattr(error, "ctx", None)
-        command = "faultlens" if context is None else context.command_path
-        message = shown.format_message().rstrip(". ")
-        raise UserError(f"{message}: {command} --help shows what can be given") from None
-    return code if isinstance(code, int) else 0
+        raise UserError(f"{os.fsdecode(error.filename)}: {error.strerror}") from error
 
 
 def _hold_standard_streams() -> None:
@@ -78,13 +77,6 @@ def _hold_standard_streams() -> None:
         except OSError:
             with suppress(OSError):
                 os.open(os.devnull, os.O_RDWR)
-
-
-def _show_fault(
-    kind: type[BaseException], error: BaseException, trace: TracebackType | None
-) -> None:
-    for line in "".join(traceback.format_exception(kind, error, trace)).splitlines():
-        complain(line)
 
 
 def _show_warning(

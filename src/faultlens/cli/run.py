@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Protocol
+
+from faultlens.cli.options import Invocation
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -22,6 +24,16 @@ if TYPE_CHECKING:
     from faultlens.runs.folder import Manifest
 
 
+class Identified(Protocol):
+    """What a manifest names: a corpus, a task, minimal pairs."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def digest(self) -> str: ...
+
+
 @contextmanager
 def run_claimed(out: Path | None, overwrite: bool) -> Iterator[Claim | None]:
     """The claim on the folder that a command's run is to be written to; None where none is wanted.
@@ -35,6 +47,18 @@ def run_claimed(out: Path | None, overwrite: bool) -> Iterator[Claim | None]:
         return
     with claimed(out, overwrite) as claim:
         yield claim
+
+
+def begin(call: Invocation, without: Sequence[str] = ()) -> Manifest:
+    """The manifest of a run that starts now: all options in force but for those in `without`."""
+    from faultlens.runs.folder import Manifest
+
+    return Manifest.begin(dict(call.arguments("json", *without)))
+
+
+def identity(given: Identified) -> dict[str, str]:
+    """What the manifest says of a corpus, a task or minimal pairs."""
+    return {"name": given.name, "digest": given.digest}
 
 
 def record_lens(manifest: Manifest, lens: Lens) -> None:
@@ -93,24 +117,29 @@ def write_run(claim: Claim, manifest: Manifest, found: Findings) -> None:
         write_page(folder)
 
 
-def checkpoint(claim: Claim | None, manifest: Manifest) -> Checkpoint:
+@contextmanager
+def resumable(claim: Claim | None, manifest: Manifest) -> Iterator[Checkpoint]:
     """Where a run keeps what is finished; nowhere if it is not to be written.
 
-    What is kept is only taken up by a run of the same arguments, inputs and versions.
+    What is kept is only taken up by a run of the same arguments, inputs and versions. A mistake of
+    the user's throws it away: the same command would end there again.
     """
     from faultlens.runs.checkpoint import Checkpoint
 
     if claim is None:
-        return Checkpoint()
+        yield Checkpoint()
+        return
     elsewhere = ("out", "overwrite")
     arguments = {name: v for name, v in manifest.arguments.items() if name not in elsewhere}
-    key = {
+    key: dict[str, Any] = {
         "arguments": arguments,
         "inputs": manifest.inputs,
         "conventions": manifest.conventions,
         "versions": manifest.versions,
     }
-    return Checkpoint.kept_in(claim.work, key)
+    kept = Checkpoint.kept_in(claim.work, key)
+    with kept.unless_refused():
+        yield kept
 
 
 def finish(claim: Claim | None, manifest: Manifest, found: Findings, json: bool) -> None:

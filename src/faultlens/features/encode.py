@@ -6,17 +6,13 @@ precision that only leaves out what cannot fire.
 
 from __future__ import annotations
 
-from typing import Literal
-
 from scipy.sparse import csr_matrix
 from torch import Tensor
 
 from faultlens.features.plain_encoding import encode_plain
+from faultlens.features.reading_config import Encoding
 from faultlens.features.screened_encoding import can_screen, check_installed, encode_screened
 from faultlens.models.dictionary import Dictionary
-
-Encoding = Literal["plain", "compiled"]
-"""`plain`: PyTorch alone. `compiled`: screened by compiled code (the extra `fast`)."""
 
 
 def encode(dictionary: Dictionary, x: Tensor, encoding: Encoding = "plain") -> csr_matrix:

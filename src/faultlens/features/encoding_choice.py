@@ -9,14 +9,14 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from scipy.sparse import csr_matrix
 from torch import Tensor
 
-from faultlens.features.encode import Encoding
 from faultlens.features.plain_encoding import encode_plain
+from faultlens.features.reading_config import AskedEncoding, Encoding
 from faultlens.features.screen import Screen
 from faultlens.features.screened_encoding import (
     TILE,
@@ -27,9 +27,6 @@ from faultlens.features.screened_encoding import (
 )
 from faultlens.models.dictionary import Dictionary, Relu
 from faultlens.models.sites import Site
-
-AskedEncoding = Literal["auto", "plain", "compiled"]
-"""`auto`: the quicker of the two ways, found by trying both."""
 
 PATIENCE = 3e11  # floating-point operations of plain encoding before anything is tried: a second
 TRIED = 128  # tokens that a trial of the two ways needs

@@ -10,16 +10,17 @@ from scipy.sparse import csr_matrix
 from torch import Tensor
 
 from faultlens.errors import UserError
-from faultlens.features.encoding_choice import TRIED, AskedEncoding, ChosenEncoding
+from faultlens.features.encoding_choice import TRIED, ChosenEncoding
 from faultlens.features.median_norm import median_norms
 from faultlens.features.pooled_tables import PooledTables
 from faultlens.features.pooling import Pooling
 from faultlens.features.reading import Reader, first_values
+from faultlens.features.reading_config import LONG, AskedEncoding, Long, ReadingConfig
 from faultlens.features.shapes import Shapes
 from faultlens.features.store import ActivationStore
 from faultlens.features.streaming import FeatureStatistics, StreamingStatistics
 from faultlens.features.table import FeatureTable
-from faultlens.features.text_tokens import Long, TextTokens, tokenize
+from faultlens.features.text_tokens import TextTokens, tokenize
 from faultlens.features.token_choice import DEFAULT, TokenChoice
 from faultlens.features.token_text import token_texts
 from faultlens.models.dictionary import Dictionary
@@ -27,6 +28,10 @@ from faultlens.models.doctor import examine
 from faultlens.models.model import Model
 from faultlens.models.sites import Site
 from faultlens.progress import SILENT, Progress, Tick
+
+NOT_CHECKED = "the fit check was left out: whether the dictionaries fit the model is not known"
+"""What a result has to say where the fit check was left out on purpose."""
+_LEFT_OUT = "left out on demand"
 
 
 @dataclass(frozen=True, eq=False)
@@ -96,10 +101,15 @@ class Lens:
 
     def unchecked(self) -> Lens:
         """The same lens, which notes in all it reads that the fit check was left out on purpose."""
-        return replace(self, fit_check={d.name: "left out on demand" for d in self.dictionaries})
+        return replace(self, fit_check={d.name: _LEFT_OUT for d in self.dictionaries})
+
+    @property
+    def warnings(self) -> list[str]:
+        """What every result that is read through this lens has to say of it, a sentence each."""
+        return [NOT_CHECKED] if _LEFT_OUT in self.fit_check.values() else []
 
     def tokenize(
-        self, texts: Sequence[str], long: Long = "error", tick: Tick | None = None
+        self, texts: Sequence[str], long: Long = LONG, tick: Tick | None = None
     ) -> list[TextTokens]:
         """Texts in the tokens that the model reads.
 
@@ -138,8 +148,8 @@ class Lens:
     def read(
         self,
         texts: Sequence[str],
-        pooling: str = "max",
-        long: Long = "error",
+        pooling: str = ReadingConfig.pooling,
+        long: Long = LONG,
         progress: Tick | None = None,
         store: ActivationStore | None = None,
         shapes: Shapes | None = None,
@@ -178,7 +188,7 @@ class Lens:
         texts: Sequence[str],
         groups: Sequence[str] | None = None,
         top: int = 5,
-        long: Long = "error",
+        long: Long = LONG,
         progress: Tick | None = None,
         shapes: Shapes | None = None,
     ) -> dict[str, FeatureStatistics]:
@@ -214,9 +224,8 @@ class Lens:
         """The activations of each token of one text, which must fit into the context."""
         tokens = self.tokenize([text])
         (read,) = self.reader(self.shapes(tokens)).read(tokens)
-        n = len(tokens[0])
         return TokenView(
             token_texts(self.model.tokenizer.decode, tokens[0].ids.tolist()),
-            {name: seen.by_token(n) for name, seen in read.activations.items()},
-            {name: seen.reasons(n) for name, seen in read.activations.items()},
+            {name: seen.by_position(len(tokens[0])) for name, seen in read.activations.items()},
+            {name: seen.reasons(len(tokens[0])) for name, seen in read.activations.items()},
         )

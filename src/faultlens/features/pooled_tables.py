@@ -11,9 +11,10 @@ from scipy.sparse import csr_matrix, vstack
 
 from faultlens.errors import UserError
 from faultlens.features.pooling import Pooling, pool
-from faultlens.features.reading import ReadTexts, TokenActivations
+from faultlens.features.reading import ReadTexts
+from faultlens.features.reading_config import LONG, Long
 from faultlens.features.table import FeatureTable
-from faultlens.features.text_tokens import Long
+from faultlens.features.token_activations import TokenActivations
 from faultlens.features.token_choice import (
     DEFAULT,
     MASSIVE,
@@ -45,7 +46,7 @@ class PooledTables:
         model: Model,
         dictionaries: Sequence[Dictionary],
         pooling: Pooling,
-        long: Long = "error",
+        long: Long = LONG,
         fit_check: Mapping[str, str] | None = None,
         choice: TokenChoice = DEFAULT,
     ) -> None:

@@ -12,52 +12,19 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from scipy.sparse import csr_matrix, vstack
 from torch import Tensor
 
 from faultlens.features.encode import encode
 from faultlens.features.packing import PackedTexts, pack, place
 from faultlens.features.shapes import Shapes
 from faultlens.features.text_tokens import TextTokens, prepends_bos
-from faultlens.features.token_choice import LeftOut, TokenChoice
+from faultlens.features.token_activations import EncodedTokens, TokenActivations
+from faultlens.features.token_choice import TokenChoice
 from faultlens.models.dictionary import Dictionary
 from faultlens.models.model import Model
 from faultlens.models.sites import Site
 
 WINDOW = 65_536  # tokens of texts that are sorted by length and packed at a time
-
-
-@dataclass(frozen=True, eq=False)
-class TokenActivations:
-    """The activations of the tokens of some texts that count, through one dictionary.
-
-    Attributes:
-        matrix: float32 CSR `[tokens, d_sae]`.
-        offsets: `[texts + 1]`: rows `offsets[i]:offsets[i + 1]` are the tokens of the i-th text.
-        positions: of each token in its text, from 0, BOS not counted, int32 `[tokens]`.
-        norms: the norm of the site's value at each token, `[tokens]`.
-        left_out: the texts' other tokens.
-    """
-
-    matrix: csr_matrix
-    offsets: np.ndarray
-    positions: np.ndarray
-    norms: np.ndarray
-    left_out: LeftOut
-
-    def by_token(self, tokens: int) -> csr_matrix:
-        """Of one text, a row for each of its `tokens`, empty where one is left out."""
-        firing = np.zeros(tokens, dtype=np.int64)
-        firing[self.positions] = np.diff(self.matrix.indptr)
-        indptr = np.concatenate([[0], np.cumsum(firing)])
-        parts = (self.matrix.data, self.matrix.indices, indptr)
-        return csr_matrix(parts, shape=(tokens, self.matrix.shape[1]))
-
-    def reasons(self, tokens: int) -> dict[int, str]:
-        """Of one text of so many tokens, why some of them are left out, by their place."""
-        places = np.setdiff1d(np.arange(tokens), self.positions)
-        why = np.where(self.left_out.massive, "massive", "special")
-        return dict(zip(places.tolist(), why.tolist(), strict=True))
 
 
 @dataclass(frozen=True)
@@ -106,70 +73,35 @@ class Reader:
                 numbers = [start + text for text in packed.texts]
                 yield self._read(packed, [texts[number] for number in numbers], numbers)
 
+    def encode(self, dictionary: Dictionary, x: Tensor, ids: np.ndarray) -> EncodedTokens:
+        """Encode the tokens that count: the site's values `x [tokens, d]`, token ids `[tokens]`."""
+        norms = x.norm(dim=-1).cpu().numpy()
+        special = self.choice.special_of(ids, self.model)
+        massive = self.choice.massive_of(norms, self.medians.get(dictionary.site)) & ~special
+        left_out = special | massive
+        if left_out.any():
+            x = x[torch.from_numpy(~left_out).to(x.device)]
+        matrix = encode(dictionary, x, self.shapes.encoding)
+        return EncodedTokens(ids, special, massive, norms, matrix)
+
     def _read(
         self, packed: PackedTexts, texts: Sequence[TextTokens], numbers: Sequence[int]
     ) -> ReadTexts:
         ids = np.concatenate([text.ids for text in texts])
-        special = self.choice.special_of(ids, self.model)
-        tokens = {d.name: _Collected(d, self.choice, self.medians) for d in self.dictionaries}
+        encoded: dict[str, list[EncodedTokens]] = {d.name: [] for d in self.dictionaries}
         sites, bos_ids = _sites(self.dictionaries), bos_in_front(self.model, self.dictionaries)
         done = 0
         for values in read_values(self.model, sites, packed, texts, bos_ids):
-            count = len(values[sites[0]])
-            for one in tokens.values():
-                x = values[one.dictionary.site]
-                one.add(x, special[done : done + count], self.shapes)
-            done += count
+            part = slice(done, done + len(values[sites[0]]))
+            for dictionary in self.dictionaries:
+                tokens = self.encode(dictionary, values[dictionary.site], ids[part])
+                encoded[dictionary.name].append(tokens)
+            done = part.stop
         lengths = np.array([len(text) for text in texts])
         return ReadTexts(
             tuple(numbers),
             sum(text.own_bos for text in texts),
-            {name: one.activations(ids, special, lengths) for name, one in tokens.items()},
-        )
-
-
-class _Collected:
-    """What one dictionary sees in texts that are read together, pass by pass."""
-
-    def __init__(
-        self, dictionary: Dictionary, choice: TokenChoice, medians: Mapping[Site, float]
-    ) -> None:
-        self.dictionary, self._choice = dictionary, choice
-        self._median = medians.get(dictionary.site)
-        self._matrices: list[csr_matrix] = []
-        self._norms: list[np.ndarray] = []
-        self._massive: list[np.ndarray] = []
-
-    def add(self, x: Tensor, special: np.ndarray, shapes: Shapes) -> None:
-        """Encode the tokens of a pass that count: values `[tokens, d]`, special `[tokens]`."""
-        norms = x.norm(dim=-1).cpu().numpy()
-        massive = self._choice.massive_of(norms, self._median) & ~special
-        left_out = special | massive
-        if left_out.any():
-            x = x[torch.from_numpy(~left_out).to(x.device)]
-        self._matrices.append(encode(self.dictionary, x, shapes.encoding))
-        self._norms.append(norms)
-        self._massive.append(massive)
-
-    def activations(
-        self, ids: np.ndarray, special: np.ndarray, lengths: np.ndarray
-    ) -> TokenActivations:
-        """All of it, of texts of so many tokens with these ids."""
-        massive = np.concatenate(self._massive)
-        kept = ~(special | massive)
-        text = np.repeat(np.arange(len(lengths)), lengths)
-        starts = np.cumsum(lengths) - lengths
-        position = np.arange(len(ids)) - np.repeat(starts, lengths)
-        counts = np.bincount(text[kept], minlength=len(lengths))
-        matrix = self._matrices[0]
-        if len(self._matrices) > 1:
-            matrix = csr_matrix(vstack(self._matrices, format="csr"))
-        return TokenActivations(
-            matrix,
-            np.concatenate([[0], np.cumsum(counts)]),
-            position[kept].astype(np.int32),
-            np.concatenate(self._norms)[kept],
-            LeftOut(text[~kept], ids[~kept], massive[~kept]),
+            {n: EncodedTokens.joined(parts).of_texts(lengths) for n, parts in encoded.items()},
         )
 
 

@@ -10,8 +10,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from faultlens.features.budget import token_budget
-from faultlens.features.encode import Encoding
 from faultlens.features.packing import ROW
+from faultlens.features.reading_config import Encoding
 from faultlens.models.dictionary import Dictionary
 from faultlens.models.model import Model
 

@@ -13,7 +13,7 @@ from typing import final
 
 import numpy as np
 
-from faultlens.features.reading import TokenActivations
+from faultlens.features.token_activations import TokenActivations
 
 NOBODY = -1  # the text of an example that is not there
 

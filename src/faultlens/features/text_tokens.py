@@ -4,18 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 
 from faultlens.errors import UserError
+from faultlens.features.reading_config import LONG, Long
 from faultlens.models.dictionary import Dictionary
 from faultlens.models.model import Model
 from faultlens.progress import Tick
-
-Long = Literal["error", "split", "truncate"]
-"""What becomes of a text longer than the context: it stops the reading, is read in parts that are
-pooled together, or is read as far as it fits."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,7 +40,7 @@ def tokenize(
     model: Model,
     dictionaries: Sequence[Dictionary],
     texts: Sequence[str],
-    long: Long = "error",
+    long: Long = LONG,
     tick: Tick | None = None,
 ) -> list[TextTokens]:
     """Every text in tokens. BOS goes in front once, also of a text that begins with it.

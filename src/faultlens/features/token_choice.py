@@ -11,14 +11,14 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 
+from faultlens.models.lens_config import MassiveActivations
 from faultlens.models.model import Model
 
 SHOWN = 4  # kinds of token that a sentence names
-Choice = Literal["drop", "keep"]
+Choice = MassiveActivations
 
 MASSIVE = 10.0
 """Times the median norm at a site beyond which a token's value is a massive activation."""

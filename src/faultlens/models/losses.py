@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import cross_entropy
 
-from faultlens.models.hooks import Edit
+from faultlens.models.hooks import SiteHook
 from faultlens.models.model import Model
 from faultlens.models.restart import Restart
 from faultlens.models.sites import Site
@@ -57,7 +57,10 @@ def padded_texts(
 
 @torch.no_grad()
 def mean_loss(
-    model: Model, rows: Sequence[Sequence[int]], site: Site | None = None, edit: Edit | None = None
+    model: Model,
+    rows: Sequence[Sequence[int]],
+    site: Site | None = None,
+    edit: SiteHook | None = None,
 ) -> float:
     """Mean next-token cross-entropy in nats over all tokens of `rows`, each predicted from BOS on.
 
@@ -157,7 +160,7 @@ def _summed(logits: Tensor, texts: PaddedTexts, copies: int = 1) -> Tensor:
     return loss.double().reshape(copies, -1).sum(dim=1).cpu()
 
 
-def _after_first(edit: Edit) -> Edit:
+def _after_first(edit: SiteHook) -> SiteHook:
     def protected(x: Tensor) -> Tensor:
         return torch.cat([x[:, :1], edit(x)[:, 1:]], dim=1)
 

@@ -20,11 +20,16 @@ from faultlens.models.adapter import Adapter
 from faultlens.models.finite import check_finite
 from faultlens.models.gelu import fused_gelu
 from faultlens.models.greedy import Continuations, continue_greedily
-from faultlens.models.hooks import Edit, Keep, changed, place
+from faultlens.models.hooks import Keep, SiteHook, changed, place
 from faultlens.models.last_mlp import last_mlp_at
 from faultlens.models.restart import Restart, restarted
 from faultlens.models.sites import Site
-from faultlens.models.token_ids import bos_of, check_embedded, encoded, special_ids
+from faultlens.models.token_ids import (
+    bos_of,
+    check_embedded,
+    check_whole_characters,
+    special_ids,
+)
 
 
 class _AllRead(Exception):  # noqa: N818  (no error: the pass has done its work)
@@ -37,14 +42,26 @@ class Model:
 
     Token ids are passed as right-padded `[batch, positions]` tensors: a causal model never looks
     right, so padding on the right needs no mask and changes no number before it.
+
+    Attributes:
+        name: as the user gave it.
+        network: transformers' model, whose attributes are not typed.
+        tokenizer: transformers' tokenizer.
+        adapter: where the family keeps the named quantities.
+        digest: of the files that decide its numbers, or the hub's commit.
+        quantisation: what the weights were stored in, where that was coarser than a float.
+        tuning: the folder of the LoRA adapter that is merged into the weights.
+        split_special_tokens: what looks like a special token in a text is read as plain text.
     """
 
     name: str
-    network: Any  # transformers.PreTrainedModel; its attributes are not typed
+    network: Any
     tokenizer: Any
     adapter: Adapter
-    digest: str  # of the weight files, or the hub's commit
-    split_special_tokens: bool = False  # what looks like a special token in a text is plain text
+    digest: str
+    quantisation: str | None = None
+    tuning: str | None = None
+    split_special_tokens: bool = False
 
     @property
     def n_layers(self) -> int:
@@ -132,9 +149,15 @@ class Model:
 
         Raises UserError for a token that the model has no embedding of, and for half a character.
         """
-        ids = encoded(self.tokenizer, text, self.split_special_tokens)
+        ids: list[int] = self._encoded(text)["input_ids"]
         check_embedded(self.name, self.tokenizer, ids, self.embedded)
-        return ids
+        return list(ids)
+
+    def _encoded(self, text: str, **options: bool) -> Any:
+        check_whole_characters(text)
+        if self.split_special_tokens:
+            options["split_special_tokens"] = True
+        return self.tokenizer(text, add_special_tokens=False, **options)
 
     @cached_property
     def special_ids(self) -> frozenset[int]:
@@ -145,6 +168,17 @@ class Model:
         """`ids` without the BOS that they begin with, if they do: for whoever puts one in front."""
         begins = bool(ids) and ids[0] == self._bos and ids[0] in self.special_ids
         return list(ids[1:] if begins else ids)
+
+    def ids_and_offsets(self, text: str) -> tuple[list[int], list[tuple[int, int]]]:
+        """`ids`, and where each token begins and ends in the text, in characters.
+
+        All offsets are (0, 0) for a tokenizer that cannot tell them.
+        """
+        if not getattr(self.tokenizer, "is_fast", False):
+            ids = self.ids(text)
+            return ids, [(0, 0)] * len(ids)
+        found = self._encoded(text, return_offsets_mapping=True)
+        return list(found["input_ids"]), [(start, end) for start, end in found["offset_mapping"]]
 
     def pieces(self, ids: Sequence[int]) -> list[str]:
         """What each token stands for, with U+FFFD for the bytes of a split character."""
@@ -204,7 +238,7 @@ class Model:
             pass
         return values
 
-    def keeping(self, sites: Sequence[Site]) -> tuple[dict[Site, Edit], dict[Site, Tensor]]:
+    def keeping(self, sites: Sequence[Site]) -> tuple[dict[Site, SiteHook], dict[Site, Tensor]]:
         """Edits that change nothing, and the values at `sites` that they keep during a pass.
 
         A pass under them raises UserError for values that are not finite.
@@ -221,7 +255,7 @@ class Model:
         ids: Tensor,
         *,
         at: Tensor | None = None,
-        edits: Mapping[Site, Edit] | None = None,
+        edits: Mapping[Site, SiteHook] | None = None,
         restart: Restart | None = None,
         cache: Any = None,
     ) -> Tensor:
@@ -236,7 +270,7 @@ class Model:
         ids: Tensor,
         *,
         at: Tensor | None = None,
-        edits: Mapping[Site, Edit] | None = None,
+        edits: Mapping[Site, SiteHook] | None = None,
         restart: Restart | None = None,
         cache: Any = None,
     ) -> Tensor:
@@ -289,7 +323,7 @@ class Model:
         self,
         rows: Sequence[Sequence[int]],
         new_tokens: int,
-        edits: Mapping[Site, Edit] | None = None,
+        edits: Mapping[Site, SiteHook] | None = None,
     ) -> list[list[int]]:
         """Greedy continuations of `rows`: the ids of `continuations`."""
         return self.continuations(rows, new_tokens, edits).ids
@@ -298,7 +332,7 @@ class Model:
         self,
         rows: Sequence[Sequence[int]],
         new_tokens: int,
-        edits: Mapping[Site, Edit] | None = None,
+        edits: Mapping[Site, SiteHook] | None = None,
     ) -> Continuations:
         """Continue `rows` (token ids, BOS included) greedily, by up to `new_tokens` ids each.
 
@@ -321,7 +355,7 @@ class Model:
         check_finite(values, self.name, where, self.dtype, edited)
 
     def _require_finite_end(
-        self, values: Tensor, where: str, ids: Tensor, edits: Mapping[Site, Edit]
+        self, values: Tensor, where: str, ids: Tensor, edits: Mapping[Site, SiteHook]
     ) -> None:
         """The same for what a pass over `ids` ends in: an unedited pass names the first site."""
         if torch.isfinite(values).all():
@@ -333,7 +367,7 @@ class Model:
 
     @contextmanager
     def edited(
-        self, edits: Mapping[Site, Edit], then: Callable[[], None] | None = None
+        self, edits: Mapping[Site, SiteHook], then: Callable[[], None] | None = None
     ) -> Iterator[None]:
         """Within this context the value at each site is what its edit returns.
 
@@ -347,7 +381,7 @@ class Model:
         ran: set[Site] = set()
         handles = []
 
-        def noting(site: Site) -> Edit:
+        def noting(site: Site) -> SiteHook:
             def edit(value: Tensor) -> Tensor:
                 ran.add(site)
                 new = edits[site](value)
@@ -397,7 +431,7 @@ class Model:
         return fused_gelu(self.adapter.blocks(self.network))
 
     def _last_mlp(
-        self, at: Tensor | None, edits: Mapping[Site, Edit]
+        self, at: Tensor | None, edits: Mapping[Site, SiteHook]
     ) -> AbstractContextManager[None]:
         """The last MLP only at positions `at`, one a row, unless an edit looks at it or behind."""
         last = self.n_layers - 1

@@ -1,8 +1,9 @@
-"""Prefix cache: a pass resumed at one column and one layer, from what a whole pass left there.
+"""Prefix cache: what comes before an edit is computed once, and only the rest is run again.
 
-An edit at a layer and a column changes nothing before either. What lies before is cached once: the
-residual that enters the layer, and the keys and values of the columns to the left. A pass under an
-edit then costs the rest, and several copies of the batch, each under an edit of its own, share it.
+An edit at a layer and a column changes nothing in earlier blocks and columns. Cached are the
+residual that enters the layer, and the keys and values of the earlier columns. A pass under an edit
+then runs the later blocks on the later columns only; several copies of the batch, each under an
+edit of its own, share the cache.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from faultlens.models.hooks import Edit
+from faultlens.models.hooks import SiteHook
 from faultlens.models.model import Model
 from faultlens.models.restart import Restart
 from faultlens.models.sites import Site
@@ -104,7 +105,7 @@ class ResumedPass:
     start: int
     layers: Sequence[Any]
 
-    def hidden(self, at: Tensor, edits: Mapping[Site, Edit] | None = None) -> Tensor:
+    def hidden(self, at: Tensor, edits: Mapping[Site, SiteHook] | None = None) -> Tensor:
         """What the unembedding reads after column `at` of each row, `[rows, d]`.
 
         `at` counts columns of the whole prompt; edits see the columns from `start` on.
@@ -118,7 +119,7 @@ class ResumedPass:
             self.ids, at=at - self.start, edits=edits, restart=self.restart, cache=cache
         )
 
-    def logits(self, at: Tensor, edits: Mapping[Site, Edit] | None = None) -> Tensor:
+    def logits(self, at: Tensor, edits: Mapping[Site, SiteHook] | None = None) -> Tensor:
         """Next-token logits there, float32 `[rows, vocabulary]`."""
         return self.model.unembed(self.hidden(at, edits))
 

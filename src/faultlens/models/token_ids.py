@@ -26,14 +26,10 @@ def special_ids(tokenizer: Any) -> frozenset[int]:
     return frozenset(named) | {token for token, what in added.items() if what.special}
 
 
-def encoded(tokenizer: Any, text: str, split_special: bool) -> list[int]:
-    """The ids of `text` alone: no special token is added.
+def check_whole_characters(text: str) -> None:
+    """Raises UserError where a text holds half a character (a lone surrogate).
 
-    Args:
-        split_special: read what looks like a special token as the plain text that it is.
-
-    Raises:
-        UserError: the text holds half a character (a lone surrogate), which no tokenizer takes.
+    No tokenizer takes it, and no file in UTF-8 can hold it.
     """
     half = next((place for place, c in enumerate(text) if "\ud800" <= c <= "\udfff"), None)
     if half is not None:
@@ -42,8 +38,6 @@ def encoded(tokenizer: Any, text: str, split_special: bool) -> list[int]:
             f"\\u{ord(text[half]):04x}) at its character {half + 1}: expected Unicode text; "
             "replace it"
         )
-    more = {"split_special_tokens": True} if split_special else {}
-    return list(tokenizer(text, add_special_tokens=False, **more)["input_ids"])
 
 
 def excerpt(text: str, most: int = 40) -> str:

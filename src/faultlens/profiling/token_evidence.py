@@ -10,8 +10,8 @@ import numpy as np
 
 from faultlens.corpus.texts import Corpus
 from faultlens.features.lens import Lens
+from faultlens.features.reading_config import Long
 from faultlens.features.store import ActivationStore, Firings
-from faultlens.features.text_tokens import Long
 from faultlens.features.token_classes import CLASSES, token_classes
 from faultlens.features.token_text import HALF, decode_after, token_texts
 from faultlens.profiling.layers import TOP

@@ -18,7 +18,7 @@ from typing import Any, TypeVar
 from faultlens.errors import CannotWrite, UserError
 from faultlens.runs.files import OURS, file_name, json_text, real_folder, write_json
 from faultlens.runs.folder import read_object
-from faultlens.thaw import plain, thaw
+from faultlens.serialisation import from_json, to_json
 
 Kind = TypeVar("Kind")
 KEY = "key.json"
@@ -92,11 +92,11 @@ class Checkpoint:
             return make()
         path = self.folder / f"{file_name(name)}.json"
         try:
-            return thaw(kind, self._whole(path))
-        except (UserError, ValueError, TypeError, KeyError, AttributeError):
+            return from_json(kind, self._whole(path))
+        except (UserError, ValueError):
             pass  # not there, damaged, or of another version
         made = make()
-        result = plain(made)
+        result = to_json(made)
         record = {"key": self.key, "digest": _digest(result), "result": result}
         try:
             write_json(path, record)

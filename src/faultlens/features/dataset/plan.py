@@ -12,20 +12,21 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from importlib import metadata
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import torch
 
 from faultlens.errors import UserError
+from faultlens.features.dataset.config import Precision
 from faultlens.features.lens import Lens
+from faultlens.features.reading_config import Long
 from faultlens.features.shapes import Shapes
-from faultlens.features.text_tokens import Long, TextTokens
+from faultlens.features.text_tokens import TextTokens
 from faultlens.features.token_choice import TokenChoice
 from faultlens.runs.files import file_name
 
 FORMAT = 2
 PACKAGES = ("torch", "transformers", "numpy", "pyarrow")  # other versions may write other bytes
-Precision = Literal["float32", "float16"]
 
 
 @dataclass(frozen=True)

@@ -13,10 +13,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, get_args
 
-from faultlens.features.dataset.plan import FORMAT, Plan, Precision, Shard
-from faultlens.features.encode import Encoding
+from faultlens.features.dataset.config import Precision
+from faultlens.features.dataset.plan import FORMAT, Plan, Shard
+from faultlens.features.reading_config import Encoding, Long
 from faultlens.features.shapes import Shapes
-from faultlens.features.text_tokens import Long
 from faultlens.features.token_choice import Choice, TokenChoice
 
 Hashes = dict[str, str]  # of a shard: by dictionary the SHA-256 of its file

@@ -16,7 +16,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from faultlens.errors import UserError
-from faultlens.features.dataset.plan import Precision
+from faultlens.features.dataset.config import Precision
 from faultlens.features.store import Firings
 from faultlens.runs.files import new_file, real_folder
 

@@ -19,7 +19,8 @@ import numpy as np
 import torch
 
 from faultlens.errors import CannotWrite, UserError
-from faultlens.features.dataset.plan import Plan, Precision, Shard
+from faultlens.features.dataset.config import DatasetConfig, Precision
+from faultlens.features.dataset.plan import Plan, Shard
 from faultlens.features.dataset.record import (
     Counts,
     Finished,
@@ -31,15 +32,16 @@ from faultlens.features.dataset.record import (
     total_left_out,
 )
 from faultlens.features.dataset.shard import firings_in, write_shard
-from faultlens.features.encoding_choice import AskedEncoding, renew_screens
+from faultlens.features.encoding_choice import renew_screens
 from faultlens.features.lens import Lens
 from faultlens.features.reading import Reader
+from faultlens.features.reading_config import LONG, AskedEncoding, Long
 from faultlens.features.store import ActivationStore, Firings
-from faultlens.features.text_tokens import Long, TextTokens
+from faultlens.features.text_tokens import TextTokens
 from faultlens.features.token_choice import LeftOut, counted
 from faultlens.progress import SILENT, Progress
 from faultlens.runs.checkpoint import STILL_THERE
-from faultlens.runs.files import file_digest, remove_parts, write_json
+from faultlens.runs.files import file_digest, remove_parts, write_json, writing
 from faultlens.runs.lock import held
 
 MANIFEST, UNFINISHED, PLAN = "manifest.json", "unfinished", "plan.json"
@@ -73,8 +75,8 @@ def write_dataset(
     texts: Sequence[str],
     folder: Path,
     *,
-    long: Long = "error",
-    precision: Precision = "float32",
+    long: Long = LONG,
+    precision: Precision = DatasetConfig.precision,
     encoding: AskedEncoding | None = None,
     shard_tokens: int = SHARD_TOKENS,
     progress: Progress = SILENT,
@@ -112,7 +114,8 @@ def write_dataset(
 
 def check_folder(folder: Path) -> None:
     """Raises UserError for what stands against writing a dataset there; call it before the work."""
-    _begun(folder)
+    with writing(folder):
+        _begun(folder)
     with _held(folder):
         pass
 

@@ -20,8 +20,8 @@ from faultlens.errors import UserError
 from faultlens.features.encode import encode
 from faultlens.features.lens import Lens
 from faultlens.features.pooling import Pooling
+from faultlens.features.reading_config import Long
 from faultlens.features.store import ActivationStore
-from faultlens.features.text_tokens import Long
 from faultlens.models.dictionary import Dictionary
 from faultlens.profiling.multiverse.specifications import POOL_FIRST, Way
 from faultlens.progress import Tick
