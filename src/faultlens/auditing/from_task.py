@@ -173,7 +173,8 @@ def _audited(
     )
     found = audit_outcomes(observed, config, progress, kept)
     if named and not found.named:
-        found = replace(found, named=causal_tests.none_tested(found.verdict))
+        ended = None if found.verdict is None else str(found.verdict)
+        found = replace(found, named=causal_tests.none_tested(ended))
     warnings = [
         *_task_warnings(task), *token_warnings(task, tokens), *of_named, *found.warnings
     ]  # fmt: skip

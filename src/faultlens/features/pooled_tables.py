@@ -9,7 +9,8 @@ import pandas as pd
 from scipy.sparse import csr_matrix, vstack
 
 from faultlens.features.pooling import Pooling, pool
-from faultlens.features.reading import Batch, Long, TokenActivations
+from faultlens.features.reading import Batch, TokenActivations
+from faultlens.features.reading_config import Long
 from faultlens.features.table import FeatureTable
 from faultlens.models.dictionary import Dictionary
 from faultlens.models.model import Model
