@@ -234,7 +234,7 @@ def interventions(repeats: int) -> dict[str, Any]:
     """50 single-feature ablations at layer 8 on 64 prompts: restarted there, or whole passes."""
     import torch
 
-    from faultlens.models.model import Restart
+    from faultlens.models.restart import Restart
     from faultlens.models.sites import Site
 
     lens, texts = lens_and_texts()

@@ -23,6 +23,7 @@ from faultlens.models.lens_config import LensConfig
 from faultlens.profiling.config import ProfileConfig
 
 if TYPE_CHECKING:
+    from faultlens.auditing.interventions.edits import Add, Clamp, Mean, Resample, Scale, Zero
     from faultlens.auditing.interventions.experiment import intervene
     from faultlens.auditing.result.audit import Audit
     from faultlens.corpus import tasks
@@ -33,12 +34,18 @@ if TYPE_CHECKING:
 
 __version__ = "0.1.0"
 __all__ = [
+    "Add",
     "Audit",
     "AuditConfig",
+    "Clamp",
     "LensConfig",
+    "Mean",
     "Profile",
     "ProfileConfig",
+    "Resample",
+    "Scale",
     "UserError",
+    "Zero",
     "audit",
     "intervene",
     "load",
@@ -50,7 +57,9 @@ __all__ = [
     "tasks",
 ]
 
+_EDITS = "faultlens.auditing.interventions.edits"
 _HOMES = {
+    **dict.fromkeys(("Add", "Clamp", "Mean", "Resample", "Scale", "Zero"), _EDITS),
     "Audit": "faultlens.auditing.result.audit",
     "Profile": "faultlens.profiling.result",
     "intervene": "faultlens.auditing.interventions.experiment",

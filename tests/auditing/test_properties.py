@@ -138,7 +138,7 @@ def agrees(case: Case, result: fl.Audit) -> None:
             column = fires[:, int(reading.features[0].split("/")[1])]
             assert reading.fail_active == (column & failed).sum()
             assert reading.success_active == (column & ~np.array(failed)).sum()
-            assert reading.verdict and reading.sentence
+            assert reading.verdict.label and reading.verdict.sentence
     for rung in (result.baselines or {}).values():
         assert (rung.auroc is None) == (rung.reason is not None)
     assert summary(None, result)

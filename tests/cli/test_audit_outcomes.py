@@ -483,9 +483,9 @@ def test_too_few_of_one_outcome_is_a_verdict(
     )  # fmt: skip
     assert (code, said) == (0, "")
     data = strict((folder / "audit.json").read_text())
-    assert data["verdict"] == (
-        f"UNDERPOWERED: {failures} failures and {successes} successes, and at least 5 of each are "
-        "needed"
+    assert (data["verdict"], data["verdict_kind"]) == ("UNDERPOWERED", "UNDERPOWERED")
+    assert data["sentence"] == (
+        f"{failures} failures and {successes} successes, and at least 5 of each are needed"
     )
     assert (data["sites"], data["baselines"], data["strata"]) == ({}, None, None)
     assert data["outcome_kinds"].get("success", 0) == successes

@@ -223,7 +223,7 @@ def test_page_shows_every_category_verdict_and_claim(page: str) -> None:
     for category in samples.CATEGORIES:
         assert category in words
     for _, reading in audit.classes:
-        assert reading.verdict in words
+        assert reading.verdict.label in words
         assert reading.features[0] in words
     for said in (*audit.outcome_kinds, *audit.factors["object"], "family-wise error"):
         assert said in words
@@ -234,7 +234,7 @@ def test_page_shows_every_category_verdict_and_claim(page: str) -> None:
 def test_underpowered_audit_stops_with_its_reason() -> None:
     audit = audit_samples.underpowered()
     words = read(build_page(None, audit, None)).words
-    assert audit.verdict is not None and words.count(audit.verdict) == 1
+    assert audit.verdict is not None and words.count(str(audit.verdict)) == 1
     assert "6 Baseline ladder. Not done: the audit as a whole is UNDERPOWERED." in words
     assert "Not done: the prompts come with no factors." in words
 

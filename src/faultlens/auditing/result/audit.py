@@ -31,8 +31,9 @@ from faultlens.auditing.result import (
     Strata,
     TrendReading,
 )
-from faultlens.runs.files import write_json
-from faultlens.serialisation import NOT_WRITTEN, from_json, to_json
+from faultlens.auditing.result.verdict import Verdict
+from faultlens.runs.results import save_result
+from faultlens.serialisation import MERGED, NOT_WRITTEN, from_json, to_json
 
 
 @dataclass(frozen=True)
@@ -66,7 +67,7 @@ class Audit:
     seed: int
     permutations: int
     min_support: int
-    verdict: str | None
+    verdict: Verdict | None = field(metadata=MERGED)
     outcome_kinds: dict[str, int]
     scoring_sensitivity: dict[str, float]
     factors: dict[str, dict[str, LevelReading]]
@@ -129,17 +130,14 @@ class Audit:
 
     def save(self, folder: str | Path) -> Path:
         """Write `audit.json` into `folder`, which is made if need be; returns the file's path."""
-        path = Path(folder) / "audit.json"
-        path.parent.mkdir(parents=True, exist_ok=True)
-        write_json(path, self.to_dict())
-        return path
+        return save_result(self, Path(folder) / "audit.json")
 
     def _repr_html_(self) -> str:
         """The notebook view: the verdicts, most certain first."""
         rows = "".join(
-            f"<tr><td>{escape(reading.verdict)}</td><td>{escape(', '.join(reading.features[:4]))}"
-            f"{'…' if reading.size > 4 else ''}</td><td>{escape(reading.sentence)}</td></tr>"
-            for _, reading in self.classes
+            f"<tr><td>{escape(c.verdict.label)}</td><td>{escape(', '.join(c.features[:4]))}"
+            f"{'…' if c.size > 4 else ''}</td><td>{escape(c.verdict.sentence)}</td></tr>"
+            for _, c in self.classes
         )
         return (
             f"<table><caption>Audit of {escape(self.task)}: {self.failures} failures in {self.n} "

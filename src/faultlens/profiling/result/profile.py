@@ -12,7 +12,7 @@ from faultlens.profiling.result.multiverse import Multiverse
 from faultlens.profiling.result.pairs import MinimalPairs
 from faultlens.profiling.result.sites import SiteReading
 from faultlens.profiling.result.tokens import TokenEvidence
-from faultlens.runs.files import write_json
+from faultlens.runs.results import save_result
 from faultlens.serialisation import from_json, to_json
 
 
@@ -82,10 +82,7 @@ class Profile:
 
     def save(self, folder: str | Path) -> Path:
         """Write `profile.json` into `folder`, which is made if need be; returns the file's path."""
-        path = Path(folder) / "profile.json"
-        path.parent.mkdir(parents=True, exist_ok=True)
-        write_json(path, self.to_dict())
-        return path
+        return save_result(self, Path(folder) / "profile.json")
 
     def _repr_html_(self) -> str:
         """The notebook view: for each category and site the most selective feature and its p."""
