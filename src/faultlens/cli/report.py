@@ -14,6 +14,6 @@ def report(
     run: Annotated[Path, typer.Argument(help="A run folder")],
 ) -> None:
     """Build report.html of a run folder again from its JSON files."""
-    from faultlens.report.html import write_page
+    from faultlens.report.page import write_page
 
     say([f"The report: {write_page(run)}"])

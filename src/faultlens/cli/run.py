@@ -55,7 +55,7 @@ class Findings:
 
 def write_run(target: Path, manifest: Manifest, found: Findings, overwrite: bool) -> None:
     """Write a whole run folder: results, tables, activations, manifest, page."""
-    from faultlens.report.html import write_page
+    from faultlens.report.page import write_page
     from faultlens.runs.folder import run_folder
 
     with run_folder(target, overwrite) as folder:

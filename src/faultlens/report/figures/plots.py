@@ -1,11 +1,13 @@
-"""The profile's figures as plotly objects, for a notebook or a paper."""
+"""A profile's figures as plotly objects, for a notebook or a paper."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from faultlens.profiling.result import Profile
-from faultlens.report.figures.evidence import pair_matrix, specification_curve
+from faultlens.report.figures.chart import Chart
+from faultlens.report.figures.method import pair_matrix, specification_curve
+from faultlens.report.figures.plotly_figure import plotly_figure
 from faultlens.report.figures.profile import (
     coverage_lines,
     peak_lines,
@@ -28,7 +30,7 @@ def profile_figures(profile: Profile) -> dict[str, Figure]:
     """
     import plotly.graph_objects as go
 
-    drawn: dict[str, dict[str, Any] | None] = {
+    drawn: dict[str, Chart | None] = {
         "specialists": specialist_heatmap(profile),
         "selectivity": selectivity_heatmap(profile),
         "peaks": (peak_lines(profile) or (None,))[0],
@@ -40,4 +42,6 @@ def profile_figures(profile: Profile) -> dict[str, Figure]:
     if profile.multiverse is not None:
         for by in profile.multiverse.specifications:
             drawn[f"specifications-{by}"] = specification_curve(profile.multiverse, by)
-    return {name: go.Figure(figure) for name, figure in drawn.items() if figure is not None}
+    return {
+        name: go.Figure(plotly_figure(chart)) for name, chart in drawn.items() if chart is not None
+    }
