@@ -82,7 +82,7 @@ def test_page_shows_every_category_verdict_and_claim(page: str) -> None:
     for category in samples.CATEGORIES:
         assert category in words
     for _, reading in audit.classes:
-        assert reading.verdict in words
+        assert reading.verdict.label in words
         assert reading.features[0] in words
     for said in (*audit.outcome_kinds, *audit.factors["object"], "family-wise error"):
         assert said in words

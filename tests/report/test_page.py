@@ -39,8 +39,12 @@ def test_folder_without_results_is_a_users_error(tmp_path: Path) -> None:
     expected = f"{tmp_path} holds neither profile.json nor audit.json: expected the folder of a run"
     assert str(caught.value) == expected
     (tmp_path / "audit.json").write_text('{"task": "x"}', encoding="utf-8")
-    with pytest.raises(UserError, match="is not a result of this version of FaultLens"):
+    with pytest.raises(UserError) as caught:
         write_page(tmp_path)
+    assert str(caught.value) == (
+        f"{tmp_path / 'audit.json'}: it says no format_version, and this version of FaultLens "
+        "reads format 1: run the study again"
+    )
 
 
 def test_samples_survive_their_json() -> None:

@@ -172,7 +172,9 @@ def _audited(
     )
     found = audit_outcomes(observed, config, progress, kept)
     if named and not found.named:
-        found = replace(found, named=court.none_tried(found.verdict))
+        found = replace(
+            found, named=court.none_tried(None if found.verdict is None else str(found.verdict))
+        )
     warnings = [
         *_task_warnings(task), *token_warnings(task, tokens), *of_named, *found.warnings
     ]  # fmt: skip

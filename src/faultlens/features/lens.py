@@ -11,7 +11,8 @@ from scipy.sparse import csr_matrix, vstack
 
 from faultlens.errors import UserError
 from faultlens.features.pooling import Pooling, pool
-from faultlens.features.reading import Long, Shapes, TokenActivations, read_tokens
+from faultlens.features.reading import Shapes, TokenActivations, read_tokens
+from faultlens.features.reading_config import LONG, Long, ReadingConfig
 from faultlens.features.store import ActivationStore
 from faultlens.features.streaming import FeatureStatistics, StreamingStatistics
 from faultlens.features.table import FeatureTable
@@ -20,6 +21,10 @@ from faultlens.models.dictionary import Dictionary
 from faultlens.models.doctor import examine
 from faultlens.models.model import Model
 from faultlens.progress import SILENT, Progress, Tick
+
+NOT_CHECKED = "the fit check was left out: whether the dictionaries fit the model is not known"
+"""What a result has to say where the fit check was left out on purpose."""
+_LEFT_OUT = "left out on demand"
 
 
 @dataclass(frozen=True, eq=False)
@@ -79,13 +84,18 @@ class Lens:
 
     def unchecked(self) -> Lens:
         """The same lens, which notes in all it reads that the fit check was left out on purpose."""
-        return replace(self, fit_check={d.name: "left out on demand" for d in self.dictionaries})
+        return replace(self, fit_check={d.name: _LEFT_OUT for d in self.dictionaries})
+
+    @property
+    def warnings(self) -> list[str]:
+        """What every result that is read through this lens has to say of it, a sentence each."""
+        return [NOT_CHECKED] if _LEFT_OUT in self.fit_check.values() else []
 
     def read(
         self,
         texts: Sequence[str],
-        pooling: str = "max",
-        long: Long = "error",
+        pooling: str = ReadingConfig.pooling,
+        long: Long = LONG,
         progress: Tick | None = None,
         store: ActivationStore | None = None,
         shapes: Shapes | None = None,
@@ -154,7 +164,7 @@ class Lens:
         texts: Sequence[str],
         groups: Sequence[str] | None = None,
         top: int = 5,
-        long: Long = "error",
+        long: Long = LONG,
         progress: Tick | None = None,
         shapes: Shapes | None = None,
     ) -> dict[str, FeatureStatistics]:

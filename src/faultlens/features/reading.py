@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import Literal
 
 import numpy as np
 import torch
@@ -20,12 +19,12 @@ from faultlens.features import screening
 from faultlens.features.budget import token_budget
 from faultlens.features.encode import PATIENCE, TRIED, Encoding, encode
 from faultlens.features.packing import ROW, Group, lay_out, plan
+from faultlens.features.reading_config import LONG, Long
 from faultlens.models.dictionary import Dictionary
 from faultlens.models.model import Model
 from faultlens.models.sites import Site
 from faultlens.progress import Tick
 
-Long = Literal["error", "split", "truncate"]
 WINDOW = 65_536  # tokens of texts that are sorted by length and packed at a time
 
 
@@ -101,7 +100,7 @@ def tokenized(
     model: Model,
     dictionaries: Sequence[Dictionary],
     texts: Sequence[str],
-    long: Long = "error",
+    long: Long = LONG,
     tick: Tick | None = None,
 ) -> list[Pieces]:
     """The token ids of every text, in the parts in which the model is fed with it.
@@ -122,7 +121,7 @@ def read_tokens(
     model: Model,
     dictionaries: Sequence[Dictionary],
     texts: Sequence[str],
-    long: Long = "error",
+    long: Long = LONG,
     shapes: Shapes | None = None,
 ) -> Iterator[Batch]:
     """Read all texts through all dictionaries, in batches of texts that go through together.

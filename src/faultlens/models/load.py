@@ -14,9 +14,10 @@ from faultlens.errors import UserError
 from faultlens.mini import LANGUAGE_MODEL
 from faultlens.models import hub
 from faultlens.models.adapter import adapter_for
+from faultlens.models.lens_config import LensConfig
 from faultlens.models.model import Model
 
-BUNDLED = "mini"
+BUNDLED = LensConfig.model
 DTYPES = {
     "float32": torch.float32,
     "bfloat16": torch.bfloat16,
@@ -31,8 +32,8 @@ _PARAMETERS = re.compile(r"(\d+(?:\.\d+)?)([mb])\b", re.IGNORECASE)
 
 def load_model(
     name: str,
-    device: str = "cpu",
-    dtype: str = "float32",
+    device: str = LensConfig.device,
+    dtype: str = LensConfig.dtype,
     revision: str | None = None,
     trust_pickle: bool = False,
 ) -> Model:

@@ -11,6 +11,7 @@ from tree_reading import of_suspect
 
 from faultlens.auditing.result import Counterfactuals, Selection
 from faultlens.auditing.result.audit import Audit
+from faultlens.auditing.result.verdict import Verdict, VerdictKind
 from faultlens.report.audit.answer import (
     answer,
     what_causes_it,
@@ -25,10 +26,10 @@ def changed(audit: Audit = WHOLE, **changes: object) -> Audit:
     return dataclasses.replace(audit, **changes)  # type: ignore[arg-type]
 
 
-def judged(verdict: str, audit: Audit = WHOLE) -> Audit:
+def judged(kind: VerdictKind, audit: Audit = WHOLE, level: str | None = None) -> Audit:
     """The audit with another verdict on its leading class."""
     site = audit.sites["4-res-mini"]
-    first = dataclasses.replace(site.classes[0], verdict=verdict)
+    first = dataclasses.replace(site.classes[0], verdict=Verdict(kind, level, ""))
     found = dataclasses.replace(site, classes=[first, *site.classes[1:]])
     return changed(audit, sites={**audit.sites, "4-res-mini": found})
 
@@ -170,7 +171,7 @@ def test_a_proxy_is_named_where_nothing_is_shown_to_do_nothing() -> None:
     assert said.endswith(
         "the nearest ruled out is 4-res-mini/200, which stands for object = the keys."
     )
-    proxy = judged("PROXY of object = the keys", audit_samples.untested())
+    proxy = judged("PROXY", audit_samples.untested(), "object = the keys")
     assert what_may_not_be_claimed(proxy).endswith(", and it stands for object = the keys.")
 
 

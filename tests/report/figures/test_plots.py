@@ -8,15 +8,15 @@ import audit_samples
 import plotly.graph_objects as go
 import samples
 
-import faultlens as fl
 from faultlens.report.audit.study import audit_study
 from faultlens.report.figures.plotly_figure import plotly_figure
+from faultlens.report.figures.plots import profile_figures
 from faultlens.report.parts import Figure
 from faultlens.report.tree import parts_of
 
 
 def test_figures_are_handed_out_as_plotly_objects() -> None:
-    drawn = fl.figures(samples.whole_profile())
+    drawn = profile_figures(samples.whole_profile())
     assert list(drawn) == [
         "specialists",
         "selectivity",
@@ -37,7 +37,7 @@ def test_figures_are_handed_out_as_plotly_objects() -> None:
     curve = drawn["specifications-selectivity"].data
     assert [trace.name for trace in curve[:2]] == ["unsound", "the default"]
     assert list(curve[0].x) == [0] and list(curve[1].x) == [1], "sorted by what they find"
-    bare = fl.figures(samples.profile((4,)))
+    bare = profile_figures(samples.profile((4,)))
     assert list(bare) == ["specialists", "selectivity", "long-tail"]
 
 

@@ -13,6 +13,7 @@ from tree_reading import captioned, figures, rows, tables, titled
 
 from faultlens.corpus.texts import Corpus
 from faultlens.features.table import FeatureTable
+from faultlens.profiling.config import ProfileConfig
 from faultlens.profiling.result import ClassShare, Profile
 from faultlens.profiling.study import profile_tables
 from faultlens.report.document import document
@@ -166,7 +167,7 @@ def brought(names: tuple[str, ...]) -> Profile:
         head = name.partition("-")[0]
         layer = int(head) if head.isdigit() else None
         tables[name] = FeatureTable(name, csr_matrix(dense), rows, {"pooling": "mean"}, layer)
-    return profile_tables(tables, corpus, permutations=99)
+    return profile_tables(tables, corpus, ProfileConfig.of(permutations=99))
 
 
 def test_a_category_on_which_nothing_fires_is_said_to_be_one() -> None:

@@ -13,6 +13,7 @@ from page_reading import read
 from tree_reading import of_suspect
 
 from faultlens.auditing.result.audit import Audit
+from faultlens.auditing.result.verdict import Verdict
 from faultlens.profiling.result import Profile
 from faultlens.report.document import document
 from faultlens.report.html import build_page
@@ -108,7 +109,7 @@ def test_long_names_still_fit() -> None:
     name = "12-res-gemma-scope-2b-pt-res-canonical/16383"
     whole = audit_samples.audit()
     site = whole.sites["4-res-mini"]
-    verdict = "PROXY of the direct object = the keys of the landlord"
+    verdict = Verdict("PROXY", "the direct object = the keys of the landlord", "")
     first = dataclasses.replace(site.classes[0], features=[name], size=1, verdict=verdict)
     sites = {"12": dataclasses.replace(site, classes=[first, *site.classes[1:]])}
     audit = dataclasses.replace(whole, sites=sites)

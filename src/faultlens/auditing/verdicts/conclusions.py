@@ -190,7 +190,7 @@ class _Judge:
         within = self._confounds(values) if significant else None
         conditional = float(self.conditional[top])
         flagged = [] if significant else [t for t, f in found.flagged.items() if f[top]]
-        verdict = verdicts.of_class(
+        verdict, proxy = verdicts.of_class(
             verdicts.Evidence(
                 active=counts,
                 p_deciding=float(found.decisive[top]),
@@ -225,10 +225,9 @@ class _Judge:
             p_max_t=float(found.p_max_t[top]),
             p_deciding=float(found.decisive[top]),
             p_conditional=conditional,
-            proxy=verdict.proxy,
+            proxy=proxy,
             intervention=intervention,
-            verdict=verdict.name,
-            sentence=verdict.sentence,
+            verdict=verdict,
             described=_described(found, top, self.failed, values),
             confounds=within,
             other_scoring=scoring,

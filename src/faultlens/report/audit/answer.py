@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from faultlens.auditing.result import ClassReading, Counterfactual, Effect, SelectedLevel
 from faultlens.auditing.result.audit import Audit
+from faultlens.auditing.result.verdict import CAUSE, PROXY
 from faultlens.report.audit.factors import level_name, strongest_level, without_factors
 from faultlens.report.audit.feature_tests import no_features
 from faultlens.report.audit.replication import leading_stability, several
 from faultlens.report.audit.trials import Changed, changed
-from faultlens.report.audit.verdicts import class_name, fires_on, kind
+from faultlens.report.audit.verdicts import class_name, fires_on
 from faultlens.report.numbers import (
     auroc,
     clipped,
@@ -142,8 +143,7 @@ def moves(name: str, effect: Effect) -> str:
 def what_may_not_be_claimed(audit: Audit) -> str:
     """The claim that lies nearest and is not supported, and the nearest one that is refuted."""
     if audit.verdict is not None:
-        reason = audit.verdict.split(": ", 1)[-1]
-        return f"anything of causes or features: {reason}."
+        return f"anything of causes or features: {audit.verdict.sentence}."
     leading = audit.suspect
     if leading is None:
         text = f"anything of features: {no_features(audit)}"
@@ -155,7 +155,7 @@ def what_may_not_be_claimed(audit: Audit) -> str:
 def _unsupported(audit: Audit, leading: ClassReading) -> tuple[str, str]:
     """What may not be claimed of the class that goes with failure most surely, and why."""
     name, done = class_name(leading), leading.intervention
-    if kind(leading) == "CAUSE":
+    if leading.verdict.kind == CAUSE:
         return _elsewhere(audit)
     fires = fires_on(leading.fail_active, leading.success_active)
     if leading.p_deciding > audit.alpha:
@@ -222,7 +222,7 @@ def _ruled_out(audit: Audit, leading: ClassReading) -> str:
             return f"; the nearest cause ruled out is {one.name}, which is shown to do nothing"
     for _, reading in audit.classes:
         proxy = reading.proxy
-        if kind(reading) == "PROXY" and proxy is not None and reading.auroc > 0.5:
+        if reading.verdict.kind == PROXY and proxy is not None and reading.auroc > 0.5:
             stands = level_name(proxy.factor, proxy.level, NAME)
             if reading is leading:
                 return f", and it stands for {stands}"

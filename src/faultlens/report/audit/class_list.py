@@ -11,7 +11,6 @@ from faultlens.report.audit.feature_tests import no_features
 from faultlens.report.audit.verdicts import (
     class_name,
     effect_words,
-    kind,
     support,
     tally,
 )
@@ -77,7 +76,7 @@ def _row(audit: Audit, site: str, reading: ClassReading) -> Row:
         (
             Cell(class_name(reading)),
             Cell(site),
-            Cell(reading.verdict, support=support(reading), value=kind(reading)),
+            Cell(reading.verdict.label, support=support(reading), value=reading.verdict.kind),
             Cell(
                 _fires_on(reading),
                 f"p {p_value(reading.p_deciding)}",

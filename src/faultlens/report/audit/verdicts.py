@@ -6,16 +6,12 @@ from collections import Counter
 
 from faultlens.auditing.result import ClassReading, Intervention
 from faultlens.auditing.result.audit import Audit
+from faultlens.auditing.result.verdict import ARTEFACT, CAUSE, PROXY
 from faultlens.report.numbers import counted, listed
 from faultlens.report.parts import Support
 
-REFUTED = ("PROXY", "ARTEFACT (of a test)", "ARTEFACT (of scoring)")
+REFUTED = (PROXY, ARTEFACT)
 """Verdicts that say what a class is instead of a cause."""
-
-
-def kind(reading: ClassReading) -> str:
-    """A verdict without the level that it is about."""
-    return reading.verdict.split(" of ")[0]
 
 
 def class_name(reading: ClassReading) -> str:
@@ -30,18 +26,19 @@ def members_name(first: str, size: int) -> str:
 
 def tally(audit: Audit) -> str:
     """How many classes have each verdict, whatever it is a proxy of."""
-    counts = Counter(kind(reading) for _, reading in audit.classes)
+    verdicts = [reading.verdict for _, reading in audit.classes]
+    counts = Counter(v.kind if v.kind == PROXY else v.label for v in verdicts)
     return listed([f"{count:,} {verdict}" for verdict, count in counts.most_common()])
 
 
 def support(reading: ClassReading) -> Support:
     """How far it is supported that a class causes failure: by what was shown, not by a word."""
     done = reading.intervention
-    if kind(reading) == "CAUSE":
+    if reading.verdict.kind == CAUSE:
         return "shown"
     if done is not None and done.shown:
         return "partly"
-    if kind(reading) in REFUTED or (
+    if reading.verdict.kind in REFUTED or (
         done is not None and done.null is not None and done.null.proven
     ):
         return "refuted"
