@@ -124,7 +124,7 @@ def _texts(part: Part, opened: bool = True) -> Iterator[str]:
             yield from (label, text)
         case Callout(_, title, text):
             yield from (title, text)
-        case Figure(_, caption, _):
+        case Figure(_, _, caption, _):
             yield caption
         case Facts(title, entries):
             yield title

@@ -46,6 +46,8 @@ class Callout:
 class Figure:
     """A chart, with words for those who do not see it."""
 
+    name: str
+    """What is drawn, in a word or two: under this name `figures` hands it out."""
     chart: Chart
     caption: str
     alt: str

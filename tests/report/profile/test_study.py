@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 import samples
 from scipy.sparse import csr_matrix
-from tree_reading import captioned, figures, rows, tables, titled
+from tree_reading import captioned, figures, headed, rows, tables, titled
 
 from faultlens.corpus.texts import Corpus
 from faultlens.features.table import FeatureTable
@@ -22,7 +22,6 @@ from faultlens.report.parts import Figure, Table
 from faultlens.report.profile import category_list
 from faultlens.report.profile.study import profile_study
 from faultlens.report.terminal.summary import summary
-from faultlens.report.text import as_text
 from faultlens.report.tree import parts_of
 
 
@@ -109,9 +108,10 @@ def test_what_only_a_model_can_tell_is_told_or_said_to_be_missing() -> None:
     assert "The words alone go with meaning as well (+0.15, p 0.003)" in (
         lead(whole, "Meaning or surface")
     )
-    text = " ".join(as_text(profile_study(whole), width=10_000).split())
-    assert "✗ padding is pooled as if it were text" in text
-    assert "Padding goes up to the longest of 8 texts in the corpus's order" in text
+    parts = titled(profile_study(whole), "Method study").parts
+    choices = headed(parts, "Choice")
+    assert "pooled ✗ padding is pooled as if it were text" in rows(choices)[1]
+    assert "Padding goes up to the longest of 8 texts in the corpus's order" in choices.caption
 
 
 def test_a_common_class_of_token_is_no_evidence_of_meaning() -> None:

@@ -33,6 +33,7 @@ def _levels(audit: Audit) -> Figure | None:
     drawn.sort(key=lambda pair: -pair[1].rate)
     rate = audit.failures / audit.n
     return Figure(
+        "levels",
         failure_rates(drawn, rate, audit.alpha),
         "How often prompts fail at the levels that differ most, with 95% intervals; the dotted "
         f"line is the rate over all prompts, {share(rate)}.",
@@ -46,6 +47,7 @@ def _swaps(audit: Audit) -> Figure | None:
     if not drawn:
         return None
     return Figure(
+        "swaps",
         swap_rates(drawn),
         "How often the same prompts fail as they are, and with one level swapped for another.",
         "Two dots for each swap; the table of swaps holds the numbers.",
@@ -58,6 +60,7 @@ def _changes(audit: Audit) -> Figure | None:
     if not effects:
         return None
     return Figure(
+        "effects",
         effect_sizes(effects),
         "How far the right answer gains when features are taken away, beyond what as large changes "
         "elsewhere do, with 95% intervals; the dotted line is no effect.",

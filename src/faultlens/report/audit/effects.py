@@ -43,6 +43,7 @@ def changed_parts(name: str, done: Intervention, alpha: float) -> list[Part]:
     return [
         Paragraph(flips_words(done.flips)),
         Figure(
+            f"effects of {name}",
             effect_sizes([(NAMES[effect.claim], effect) for effect in done.effects]),
             f"{name} changed: the margin beyond what the controls do, with its 95% interval.",
             "A dot with an interval for each test; the table below holds the numbers.",
@@ -140,6 +141,7 @@ def _doses(name: str, variants: list[Variant]) -> list[Part]:
         return []
     return [
         Figure(
+            f"doses of {name}",
             drawn,
             "Dose and response: the margin of failures when its own activations are scaled, where "
             "it fires. As it is (× 1) is no change; a cause of failure falls from left to right.",

@@ -33,6 +33,7 @@ def parts(audit: Audit) -> list[Part]:
     if drawn is not None:
         found.append(
             Figure(
+                "ladder",
                 drawn,
                 "How well failure is predicted on prompts held out; the dotted line is chance. A "
                 "rung is worth something where it beats those above it.",

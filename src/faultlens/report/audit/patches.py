@@ -129,6 +129,7 @@ def _figure(swaps: Sequence[Counterfactual]) -> list[Part]:
     ]
     return [
         Figure(
+            "patches",
             patch_shares(named),
             "Share of a swap's effect that passes through what is patched, with its 95% interval; "
             "the dotted line is the whole of it.",

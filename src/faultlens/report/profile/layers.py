@@ -39,6 +39,7 @@ def _peaks(profile: Profile) -> list[Part]:
     )
     return [
         Figure(
+            "peaks",
             chart,
             f"The largest pooled activation of each category by layer, {what}; below it the Gini "
             f"of its {profile.top_k} largest maxima.",

@@ -47,6 +47,7 @@ def parts(profile: Profile) -> list[Part]:
     for by, measure in MEASURES.items():
         found.append(
             Figure(
+                f"specifications by {by}",
                 specification_curve(study, by),
                 f"Specification curve by {measure}: every combination of choices, sorted by what "
                 "it finds, with its choices below. ✗ marks the errors.",

@@ -55,6 +55,7 @@ def parts(profile: Profile) -> list[Part]:
     return [
         _contrasts(pairs, profile.alpha),
         Figure(
+            "minimal pairs",
             pair_matrix(pairs, site),
             f"Similarity of every two meanings at {site}, over texts of different form. The "
             "diagonal is one meaning in its several forms; forms that no meaning shares are not "

@@ -26,6 +26,7 @@ def parts(profile: Profile) -> list[Part]:
     if coverage is not None:
         found.append(
             Figure(
+                "coverage",
                 coverage,
                 "Coverage: the share of texts on which the most frequent feature fires, of each "
                 "category and of all texts.",
@@ -35,6 +36,7 @@ def parts(profile: Profile) -> list[Part]:
     found += [
         _tails(profile),
         Figure(
+            "long tail",
             tail_curves(profile),
             "The long tail: how much of all activation the features with the largest totals hold.",
             "A curve for each site; the table above holds where it passes 50, 90 and 99 %.",

@@ -51,12 +51,14 @@ def _figures(profile: Profile) -> tuple[Figure, ...]:
     )
     return (
         Figure(
+            "selectivity",
             selectivity_heatmap(profile),
             "AUROC of the feature that best tells each category from the rest. The best of "
             "thousands is high even under random labels: ✓ marks what is beyond that.",
             alt,
         ),
         Figure(
+            "specialists",
             specialist_heatmap(profile),
             "The best score of each category at each site. ✓ marks what is beyond chance.",
             alt,

@@ -6,16 +6,19 @@ line against the page.
 
 from __future__ import annotations
 
+import dataclasses
 import textwrap
 
 from faultlens.auditing.result.audit import Audit
 from faultlens.profiling.result import Profile
 from faultlens.report.document import document
 from faultlens.report.parts import Callout, Table
-from faultlens.report.text import table_lines
+from faultlens.report.text import prose_lines, table_lines
 from faultlens.report.tree import Study, brief
 
 WIDTH = 100  # characters of a line
+INDENT = "  "
+INSIDE = WIDTH - len(INDENT)
 MOST = 20  # lines of a study
 CAUTIONS = 4  # of those lines, that cautions may take
 IN_REPORT = "  (more in the report)"
@@ -28,9 +31,9 @@ def summary(profile: Profile | None, audit: Audit | None) -> list[str]:
 
 def _study(study: Study) -> list[str]:
     head = study.headline
-    lines = _wrapped(head.question, indent="")
+    lines = textwrap.wrap(head.question, WIDTH)
     for sentence in head.sentences:
-        lines += _wrapped(f"{sentence.label} {sentence.text}".strip())
+        lines += _indented(prose_lines(sentence, INSIDE))
     cautions = _cautions(head.cautions)
     found = [] if study.found is None else _list(study.found, MOST - len(lines) - len(cautions))
     return [*lines, *cautions, *found]
@@ -40,7 +43,7 @@ def _cautions(cautions: tuple[Callout, ...]) -> list[str]:
     """As many cautions as there is room for, and that there are more."""
     lines: list[str] = []
     for place, caution in enumerate(cautions):
-        said = _wrapped(f"{caution.title} {caution.text}")
+        said = _indented(prose_lines(caution, INSIDE))
         rest = place < len(cautions) - 1
         if len(lines) + len(said) + rest > CAUTIONS:
             return [*lines, IN_REPORT] if lines else [*said[: CAUTIONS - 1], IN_REPORT]
@@ -50,17 +53,17 @@ def _cautions(cautions: tuple[Callout, ...]) -> list[str]:
 
 def _list(found: Table, room: int) -> list[str]:
     """The caption and the first rows of a list."""
-    lines = _wrapped(found.caption)
     shown = brief(found)
-    header, *rows = table_lines(shown.columns, shown.rows[:room], WIDTH - 2)
-    lines += ["  " + line for line in header]
+    first = dataclasses.replace(shown, rows=shown.rows[: max(room, 1)])
+    header, *rows = table_lines(first, INSIDE)
+    lines = _indented([*textwrap.wrap(found.caption, INSIDE), *header])
     for place, row in enumerate(rows):
         rest = place < len(found.rows) - 1
         if len(lines) + len(row) + rest > room:
             return [*lines, IN_REPORT]
-        lines += ["  " + line for line in row]
+        lines += _indented(row)
     return lines
 
 
-def _wrapped(text: str, indent: str = "  ") -> list[str]:
-    return textwrap.wrap(text, WIDTH, initial_indent=indent, subsequent_indent=indent)
+def _indented(lines: list[str]) -> list[str]:
+    return [f"{INDENT}{line}" for line in lines]
