@@ -24,8 +24,8 @@ from faultlens.auditing.config import AuditConfig
 from faultlens.auditing.study import audit_over_seeds, audit_task
 from faultlens.corpus.task import Task
 from faultlens.features.lens import Lens
-from faultlens.models.adapter import adapter_for
 from faultlens.models.dictionary import Convention, Dictionary, Relu
+from faultlens.models.families import adapter_for
 from faultlens.models.model import Model
 from faultlens.models.sites import Site
 from faultlens.progress import Tick
@@ -105,8 +105,8 @@ def main() -> None:
     if seeds == 1:
         audit = audit_task(lens, failing(42), config=config, progress=watch)
     else:
-        numbers = range(42, 42 + seeds)
-        audit = audit_over_seeds(lens, failing, numbers, config=config, progress=watch)
+        tasks = {seed: failing(seed) for seed in range(42, 42 + seeds)}
+        audit = audit_over_seeds(lens, tasks, config=config, progress=watch)
     whole = {"seconds": time.perf_counter() - began, "cpu_seconds": time.process_time() - cpu}
     print(f"{audit.failures} failures, {len(audit.significant)} significant classes, seeds {seeds}")
     print(

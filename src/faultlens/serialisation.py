@@ -1,4 +1,4 @@
-"""Serialisation: frozen results as plain JSON values and back, and the one writer of their files.
+"""Serialisation: frozen results as plain JSON values and back.
 
 A field's metadata says how it is written where that is not by its own name: `WRITTEN_AS` renames
 it, `NOT_WRITTEN` leaves it out, and `MERGED` puts the keys of the record that it holds beside the
@@ -9,12 +9,9 @@ not read back. JSON has no NaN and no infinity, and neither has a result.
 from __future__ import annotations
 
 import dataclasses
-import json
 import math
-import os
 from collections.abc import Callable, Mapping
 from functools import cache
-from pathlib import Path
 from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
 
 from cattrs import ClassValidationError, Converter, transform_error
@@ -103,24 +100,6 @@ def from_json(kind: type[Kind], data: Any) -> Kind:
             f"{where}{what}{others}; that is not what this version of FaultLens writes: run the "
             "study again"
         ) from error
-
-
-def json_text(data: Any) -> str:
-    """Plain values as the text of a result's file, and of `--json`."""
-    return json.dumps(data, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
-
-
-def save_result(result: Any, path: Path) -> Path:
-    """Write a result: a reader sees the old file or the new one, whole; returns its path.
-
-    Raises ValueError for a number that is not finite; then nothing is written.
-    """
-    text = json_text(to_json(result))
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(path.name + ".part")
-    part.write_text(text, encoding="utf-8", newline="\n")
-    os.replace(part, path)
-    return path
 
 
 def _check_version(found: Any, expected: int) -> None:

@@ -15,6 +15,8 @@ from hypothesis import strategies as st
 from scipy.sparse import csr_matrix
 
 import faultlens as fl
+from faultlens.corpus.answers import Answers
+from faultlens.features.table import FeatureTable
 from faultlens.report.terminal.summary import summary
 
 TEXTS = ("When Ann met Bob, Bob gave the keys to", "When Bob met Ann, Bob gave a pen to", "Ünï 🙂",
@@ -45,12 +47,12 @@ class Case:
 
     def audit(self, order: np.ndarray | None = None) -> fl.Audit:
         order = np.arange(len(self.records)) if order is None else order
-        answers = fl.Answers.from_records([self.records[i] for i in order])
+        answers = Answers.from_records([self.records[i] for i in order])
         tables = None
         if self.dense is not None:
             rows = pd.DataFrame({"text": [""] * len(order)})
             matrix = csr_matrix(self.dense[order].astype(np.float32))
-            tables = {"1-x": fl.FeatureTable("1-x", matrix, rows, {}, 1)}
+            tables = {"1-x": FeatureTable("1-x", matrix, rows, {}, 1)}
         return fl.audit(tables, answers, permutations=99, **self.settings)
 
 
@@ -149,7 +151,8 @@ def audited(case: Case, order: np.ndarray | None = None) -> fl.Audit | None:
         return case.audit(order)
     except fl.UserError as error:
         said = str(error)
-    assert "to hold constant" in said, "the one thing that may be wrong with a case"
+    wrong = ("to hold constant", "fires on any prompt")
+    assert any(words in said for words in wrong), "what may be wrong with a case"
     assert "\n" not in said
     return None
 

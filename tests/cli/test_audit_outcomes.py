@@ -16,7 +16,9 @@ from scipy.sparse import csr_matrix, save_npz
 
 import faultlens as fl
 from faultlens.cli.main import main
-from faultlens.features.table import table_from_matrix
+from faultlens.corpus.answers import Answers
+from faultlens.corpus.task import Prompt, Task
+from faultlens.features.table import FeatureTable, table_from_matrix
 from faultlens.runs.files import file_digest
 
 N = 60
@@ -155,7 +157,7 @@ def test_the_run_folder_keeps_the_contract(run: Run, here: Path) -> None:
         "--permutations", "199", "--folds", "study", "--out", folder,
     )  # fmt: skip
     assert (code, said) == (0, "")
-    assert "Audit of outcomes" in out and str(folder / "report.html") in out
+    assert "Which prompts of outcomes fail, and why?" in out and str(folder / "report.html") in out
     data = strict((folder / "audit.json").read_text(encoding="utf-8"))
     assert data["n"] == N and data["failures"] == FAILED.sum()
     assert sum(data["outcome_kinds"].values()) == N
@@ -239,7 +241,7 @@ def test_python_gives_an_equal_audit(run: Run, here: Path) -> None:
     residuals = {"8": np.load(here / "residuals.npy")}
     for answers in (
         fl.read_answers(here / "outcomes.jsonl"),
-        fl.Answers.from_records(pd.DataFrame(records()).to_dict("records")),
+        Answers.from_records(pd.DataFrame(records()).to_dict("records")),
     ):
         texts = [prompt.text for prompt in answers.task.prompts]
         tables = {"8-res-x": table_from_matrix("8-res-x", acts, texts, "max")}
@@ -255,7 +257,7 @@ def test_a_table_may_hold_numbers_of_any_kind(here: Path) -> None:
     rows = pd.DataFrame({"text": [""] * N})
 
     def audited(matrix: Any) -> fl.Audit:
-        table = fl.FeatureTable("8-res-x", matrix, rows, {}, 8)
+        table = FeatureTable("8-res-x", matrix, rows, {}, 8)
         return fl.audit({"8-res-x": table}, answers, permutations=99, baselines=False)
 
     expected = audited(csr_matrix(features()))
@@ -446,7 +448,7 @@ def test_tables_in_memory_meet_the_same_conditions(
     here: Path, matrix: np.ndarray, message: str
 ) -> None:
     answers = fl.read_answers(here / "outcomes.jsonl")
-    table = fl.FeatureTable("8", csr_matrix(matrix), pd.DataFrame({"text": [""] * N}), {})
+    table = FeatureTable("8", csr_matrix(matrix), pd.DataFrame({"text": [""] * N}), {})
     with pytest.raises(fl.UserError, match=message):
         fl.audit({"8": table}, answers, baselines=False)
 
@@ -460,7 +462,7 @@ def test_residuals_in_memory_meet_the_same_conditions(here: Path) -> None:
     ):
         with pytest.raises(fl.UserError, match=message):
             fl.audit(None, answers, residuals={"8": matrix})
-    task = fl.Task("t", (fl.Prompt("p", "Ann"),))
+    task = Task("t", (Prompt("p", "Ann"),))
     with pytest.raises(fl.UserError, match="residuals go with answers: a task that is run is read"):
         fl.audit(None, task, residuals={"8": np.ones((1, 1))})
     with pytest.raises(fl.UserError, match="a task is run by a model: give a lens"):

@@ -7,31 +7,15 @@ under each field is its documentation in both. This module imports nothing heavy
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field, fields
-from numbers import Integral, Real
+from dataclasses import dataclass, field
 from typing import Any, Literal, get_args
 
+from faultlens.checks import check_choice, check_flag, check_names, check_probability, check_whole
+from faultlens.config import ALPHA, PERMUTATIONS, SEED, configured
 from faultlens.errors import UserError
+from faultlens.features.reading_config import ReadingConfig
 
 Folds = Literal["repeated", "study"]
-
-
-@dataclass(frozen=True)
-class ReadingConfig:
-    """How prompts are read through the dictionaries."""
-
-    pooling: str = "max"
-    """How a prompt's token activations become one number for each feature: `max`, `mean`, `sum`,
-    `last` or `last-K`. Without effect on tables."""
-    fit_check: bool = True
-    """Check first that the dictionaries fit the model; a result says so where it was left out.
-    Without effect on tables."""
-
-    def __post_init__(self) -> None:
-        if self.pooling != "max":  # the parser's module loads SciPy, which --help does without
-            from faultlens.features.pooling import Pooling
-
-            Pooling.parse(self.pooling)
 
 
 @dataclass(frozen=True)
@@ -40,15 +24,15 @@ class FeatureTestConfig:
 
     min_support: int = 5
     """Least number of prompts on which a feature must fire to be tested."""
-    permutations: int = 10_000
+    permutations: int = PERMUTATIONS
     """Random outcome vectors behind each permutation test, at least 99."""
     strata: tuple[str, ...] = ()
     """Factors to hold constant beside those that forward selection keeps, by name."""
 
     def __post_init__(self) -> None:
-        _check_whole("min_support", self.min_support, 1)
-        _check_whole("permutations", self.permutations, 99)
-        _check_names("strata", self.strata, "object")
+        check_whole("min_support", self.min_support, 1)
+        check_whole("permutations", self.permutations, 99)
+        check_names("strata", self.strata, "object")
 
 
 @dataclass(frozen=True)
@@ -64,9 +48,9 @@ class LadderConfig:
     """Repeats of the five folds, under `repeated`."""
 
     def __post_init__(self) -> None:
-        if self.folds not in get_args(Folds):
-            raise UserError(f"unknown folds {self.folds!r}: expected repeated or study")
-        _check_whole("repeats", self.repeats, 1)
+        check_flag("baselines", self.baselines)
+        check_choice("folds", self.folds, get_args(Folds))
+        check_whole("repeats", self.repeats, 1)
 
 
 @dataclass(frozen=True)
@@ -83,21 +67,22 @@ class InterventionConfig:
     together."""
 
     def __post_init__(self) -> None:
-        _check_whole("test_classes", self.test_classes, 0)
-        _check_whole("test_attributed", self.test_attributed, 0)
-        _check_names("test_features", self.test_features, "3-res-mini/808")
+        check_whole("test_classes", self.test_classes, 0)
+        check_whole("test_attributed", self.test_attributed, 0)
+        check_names("test_features", self.test_features, "3-res-mini/808")
 
 
 @dataclass(frozen=True)
 class AuditConfig:
-    """How an audit is carried out, stage by stage."""
+    """How an audit is carried out."""
 
     rule: str | Callable[[str, str], bool] | None = None
-    """What counts as success: `exact-word`, `first-token`, `named-later`, `contains`, or a function
-    `(generated, target) -> bool`. None: what the answers say, else `exact-word`."""
-    alpha: float = 0.05
+    """What counts as success: `exact-word`, `first-token`, `named-later` or `contains`; in Python
+    also a function `(generated, target) -> bool`. By default what the answers themselves say, else
+    `exact-word`."""
+    alpha: float = ALPHA
     """Level of every test that decides, a probability between 0 and 1."""
-    seed: int = 0
+    seed: int = SEED
     """Of the permutations, the folds and the random controls: 0 to 2³¹ − 1."""
     reading: ReadingConfig = field(default_factory=ReadingConfig)
     """How prompts are read through the dictionaries."""
@@ -114,9 +99,12 @@ class AuditConfig:
                 f"rule {self.rule!r}: expected a rule's name, or a function (generated, target) -> "
                 "bool"
             )
-        if not isinstance(self.alpha, Real) or not 0 < self.alpha < 1:
-            raise UserError(f"alpha {self.alpha!r}: expected a number between 0 and 1, e.g. 0.05")
-        _check_whole("seed", self.seed, 0, 2**31 - 1)
+        if isinstance(self.rule, str):
+            from faultlens.auditing.behaviour.outcomes import resolve_rule
+
+            resolve_rule(self.rule)
+        check_probability("alpha", self.alpha)
+        check_whole("seed", self.seed, 0, 2**31 - 1)
 
     @classmethod
     def of(cls, **options: Any) -> AuditConfig:
@@ -127,48 +115,4 @@ class AuditConfig:
         >>> AuditConfig.of(permutations=999, test_features=["3-res-mini/808"]).tests.permutations
         999
         """
-        given = {name: _frozen(value) for name, value in options.items()}
-        stages: dict[str, Any] = {}
-        for name, stage in STAGES.items():
-            own = [f.name for f in fields(stage) if f.name in given]
-            stages[name] = stage(**{option: given.pop(option) for option in own})
-        own = [f.name for f in fields(cls) if f.name in given and f.name not in STAGES]
-        whole = {option: given.pop(option) for option in own}
-        if given:
-            raise UserError(
-                f"an audit has no option {next(iter(given))!r}: expected one of "
-                f"{', '.join(option_names())}"
-            )
-        return cls(**whole, **stages)
-
-
-STAGES: dict[str, type[Any]] = {
-    "reading": ReadingConfig,
-    "tests": FeatureTestConfig,
-    "ladder": LadderConfig,
-    "interventions": InterventionConfig,
-}
-"""The stages' records, by the field of `AuditConfig` that holds them."""
-
-
-def option_names() -> list[str]:
-    """The flat names of all options, in the order of the stages; no two stages share one."""
-    whole = [f.name for f in fields(AuditConfig) if f.name not in STAGES]
-    return whole + [f.name for stage in STAGES.values() for f in fields(stage)]
-
-
-def _frozen(value: Any) -> Any:
-    return tuple(value) if isinstance(value, list) else value
-
-
-def _check_whole(name: str, value: Any, least: int, most: int | None = None) -> None:
-    whole = isinstance(value, Integral) and not isinstance(value, bool)
-    if not whole or value < least or (most is not None and value > most):
-        span = f"of at least {least}" if most is None else f"from {least} to {most}"
-        raise UserError(f"{name} {value!r}: expected a whole number {span}")
-
-
-def _check_names(name: str, value: Any, example: str) -> None:
-    listed = isinstance(value, tuple | list)
-    if not listed or not all(isinstance(item, str) for item in value):
-        raise UserError(f"{name} {value!r}: expected a list of names, e.g. [{example!r}]")
+        return configured(cls(), options, "an audit")

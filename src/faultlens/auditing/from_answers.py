@@ -14,7 +14,7 @@ from faultlens.auditing.observed import Observed
 from faultlens.corpus.answers import Answers
 from faultlens.errors import UserError
 from faultlens.features.matrix import as_matrix
-from faultlens.features.table import FeatureTable
+from faultlens.features.table import FeatureTable, check_values
 
 
 def observe_answers(
@@ -46,6 +46,7 @@ def observe_answers(
     for name, rows in sizes.items():
         if rows != len(answers):
             raise UserError(f"{name} has {rows} rows, but there are {len(answers)} prompts")
+    check_values(tables, "any prompt")
     scored = score_answers(answers, config.rule)
     dense = [m.toarray() if isinstance(m, csr_matrix) else m for m in matrices.values()]
     residual = np.hstack(dense) if dense else None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -78,8 +78,7 @@ def audit_task(
 
 def audit_over_seeds(
     lens: Lens,
-    make: Callable[[int], Task],
-    seeds: Sequence[int],
+    tasks: Mapping[int, Task],
     *,
     config: AuditConfig | None = None,
     progress: Progress = SILENT,
@@ -89,8 +88,7 @@ def audit_over_seeds(
     """Audit the first seed's prompts, and say which verdicts hold on those of the others.
 
     Args:
-        make: the task with the prompts of a seed.
-        seeds: two or more, all different; the first is the one that is reported.
+        tasks: by seed, the task with its prompts; at least two. The first is reported.
         store: takes in the first seed's activations.
 
     The other arguments are those of `audit_task`. On the other seeds the ladder is climbed with
@@ -98,18 +96,18 @@ def audit_over_seeds(
     nothing else is left out.
 
     Raises:
-        UserError: fewer than two seeds, or one twice; and what `audit_task` raises.
+        UserError: fewer than two seeds; and what `audit_task` raises.
     """
     from faultlens.auditing.from_task import observe_task  # loads the model's libraries
 
-    if len(seeds) < 2 or len(set(seeds)) < len(seeds):
-        raise UserError(f"seeds {list(seeds)}: expected two or more, all different")
+    if len(tasks) < 2:
+        raise UserError(f"seeds {list(tasks)}: expected two or more, all different")
     config, kept = config or AuditConfig(), kept or Checkpoint()
     found, runs = [], []
-    for place, seed in enumerate(seeds):
+    for place, (seed, task) in enumerate(tasks.items()):
         own, of_seed = _config_of_seed(config, place), kept.within(f"seed-{seed}")
         observed = observe_task(
-            lens, make(seed), own, progress=progress, kept=of_seed,
+            lens, task, own, progress=progress, kept=of_seed,
             store=store if place == 0 else None,
         )  # fmt: skip
         found.append(_findings(observed, own, progress, of_seed, halved=place == 0))

@@ -6,16 +6,43 @@ was given leaves the pass bit for bit as it was.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from torch import Tensor, nn
 from torch.utils.hooks import RemovableHandle
 
 from faultlens.models.adapter import Tap
+from faultlens.models.sites import Site
 
 SiteHook = Callable[[Tensor], Tensor]
 """Replaces the value at a site: float32 `[batch, positions, d]` in, the same shape out."""
+
+
+@dataclass(frozen=True, eq=False)
+class Keep:
+    """An edit that changes nothing, and keeps a copy of the value: some blocks write over it.
+
+    Attributes:
+        site: where it stands.
+        values: where the copy is put, by site.
+        check: sees the value first; may refuse it.
+    """
+
+    site: Site
+    values: dict[Site, Tensor]
+    check: Callable[[Tensor, Site], None]
+
+    def __call__(self, value: Tensor) -> Tensor:
+        self.check(value, self.site)
+        self.values[self.site] = value.detach().clone()
+        return value
+
+
+def changed(edits: Mapping[Site, SiteHook]) -> bool:
+    """Whether any of the edits can change a value."""
+    return any(not isinstance(edit, Keep) for edit in edits.values())
 
 
 def place(tap: Tap, edit: SiteHook) -> RemovableHandle:

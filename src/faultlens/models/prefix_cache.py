@@ -17,7 +17,8 @@ import torch
 from torch import Tensor
 
 from faultlens.models.hooks import SiteHook
-from faultlens.models.model import Model, Restart
+from faultlens.models.model import Model
+from faultlens.models.restart import Restart
 from faultlens.models.sites import Site
 
 
@@ -45,18 +46,11 @@ class CachedPass:
         from transformers import DynamicCache
 
         ids = model.pad(rows)
-        values: dict[Site, Tensor] = {}
-
-        def keep(site: Site) -> SiteHook:
-            def hook(value: Tensor) -> Tensor:
-                values[site] = value.detach().clone()
-                return value
-
-            return hook
-
         cache = DynamicCache()  # of full layers: a window's would drop columns that a cut needs
-        with model.edited({site: keep(site) for site in sites}):
+        edits, values = model.keeping(sites)
+        with model.edited(edits):
             found = model.network.base_model(input_ids=ids, past_key_values=cache, use_cache=True)
+        model.require_finite(found.last_hidden_state, "its last hidden state")
         return cls(model, ids, values, found.last_hidden_state, cache)
 
     def some(self, rows: Tensor, columns: int) -> CachedPass:
@@ -73,13 +67,13 @@ class CachedPass:
             self.model, self.ids[rows, :columns], values, self.hidden[rows, :columns], cache
         )
 
-    def suffix(self, layer: int, start: int, copies: int = 1) -> Suffix:
-        """What comes from block `layer` and column `start` on, for `copies` copies of the batch.
+    def resumed(self, layer: int, start: int, copies: int = 1) -> ResumedPass:
+        """The pass from block `layer` and column `start` on, for `copies` copies of the batch.
 
         `blocks.{layer}.hook_resid_pre` must be among the values.
         """
         residual = self.values[Site(layer, "resid_pre")][:, start:]
-        return Suffix(
+        return ResumedPass(
             self.model,
             self.ids[:, start:].repeat(copies, 1),
             Restart(layer, residual.repeat(copies, 1, 1)),
@@ -95,8 +89,8 @@ class CachedPass:
 
 
 @dataclass(frozen=True, eq=False)
-class Suffix:
-    """The rest of a pass: see `CachedPass.suffix`.
+class ResumedPass:
+    """The rest of a pass: see `CachedPass.resumed`.
 
     Attributes:
         ids: `[copies · batch, positions − start]`; copy by copy.

@@ -19,8 +19,8 @@ from faultlens.models.model import Model
 
 def audited(lens: Lens, task: Task, tried: int = 3, searched: int = 1) -> fl.Audit:
     return fl.audit(
-        lens, task, permutations=500, baselines=False, fit_check=False, tried=tried,
-        searched=searched,
+        lens, task, permutations=500, baselines=False, fit_check=False, test_classes=tried,
+        test_attributed=searched,
     )  # fmt: skip
 
 

@@ -34,8 +34,8 @@ from faultlens.auditing.interventions.equivalence import equivalence_test, margi
 from faultlens.auditing.interventions.placed_edit import PlacedEdit, edit_where_firing, place_edit
 from faultlens.auditing.result import Effect, Intervention
 from faultlens.auditing.verdicts.rules import is_cause
-from faultlens.models.adapter import adapter_for
 from faultlens.models.dictionary import Convention, Dictionary, Relu
+from faultlens.models.families import adapter_for
 from faultlens.models.model import Model
 from faultlens.models.sites import Site
 

@@ -335,10 +335,10 @@ def test_an_audit_that_ends_early_says_so_of_what_was_named(lens: Lens) -> None:
 
 def test_suspects_need_a_task_that_is_run_and_a_list(lens: Lens, task: Task) -> None:
     answers = Answers(task, (None,) * 60, (True, False) * 30)
-    with pytest.raises(UserError, match="^suspects are tried by a model: give a task that is run"):
-        fl.audit(lens, answers, suspects=["3-res-mini/808"], fit_check=False)
-    with pytest.raises(UserError, match="^suspects '3-res-mini/808': expected a list of them"):
-        fl.audit(lens, task, suspects="3-res-mini/808", fit_check=False)
+    with pytest.raises(UserError, match="^test_features are tested by a model: give a task that"):
+        fl.audit(lens, answers, test_features=["3-res-mini/808"], fit_check=False)
+    with pytest.raises(UserError, match="^test_features '3-res-mini/808': expected a list of n"):
+        fl.audit(lens, task, test_features="3-res-mini/808", fit_check=False)
 
 
 def test_what_was_named_is_patched_where_a_level_is_swapped(tests: CausalTests) -> None:

@@ -11,7 +11,7 @@ from torch import Tensor
 from transformers import GPT2Config, GPT2LMHeadModel
 
 from faultlens.auditing.interventions.readout import AnswerMargins, Readout
-from faultlens.models.adapter import adapter_for
+from faultlens.models.families import adapter_for
 from faultlens.models.model import Model
 
 VOCABULARY, D = 6000, 48

@@ -202,8 +202,8 @@ def test_features_set_to_given_values_give_the_same_logits(
     run = ablation.runs.of(prompts, dictionary.target)
     change = ablation.runner.change(placed, run)
     start = int(torch.nonzero((change != 0).any(dim=-1).any(dim=0)).min())
-    suffix = run.cached.suffix(LAYER, start)
-    ours = suffix.logits(run.last, {dictionary.target: lambda x: x + change[:, start:]})
+    resumed = run.cached.resumed(LAYER, start)
+    ours = resumed.logits(run.last, {dictionary.target: lambda x: x + change[:, start:]})
     whole = model.logits(
         run.cached.ids, at=run.last, edits={dictionary.target: lambda x: x + change}
     )

@@ -18,6 +18,7 @@ from faultlens.auditing.replication.seeds import SeedRun, compare_seeds, matched
 from faultlens.auditing.result import ClassReading, Verdict, VerdictKind
 from faultlens.auditing.result.conclusions import ranked_classes
 from faultlens.auditing.study import audit_over_seeds, audit_task
+from faultlens.corpus.answers import Answers
 from faultlens.corpus.task import Task
 from faultlens.errors import UserError
 from faultlens.features.lens import Lens
@@ -45,7 +46,7 @@ def run(seed: int, fires: Mapping[int, np.ndarray]) -> SeedRun:
     matrix = np.where(rng.random((N, 6)) < 0.3, rng.gamma(2.0, 1.0, (N, 6)), 0.0)
     for feature, where in fires.items():
         matrix[:, feature] = np.where(where, rng.gamma(2.0, 1.0, N) + 0.1, 0.0)
-    answers = fl.Answers.from_records(
+    answers = Answers.from_records(
         [
             {"prompt": f"{seed} {i}", "target": "a", "generated": "b" if bad else "a"}
             for i, bad in enumerate(FAILED)
@@ -155,7 +156,7 @@ def by_hand(tmp_path_factory: pytest.TempPathFactory) -> Lens:
 
 
 def over(lens: Lens, make: Callable[[int], Task]) -> fl.Audit:
-    return audit_over_seeds(lens, make, [0, 1, 2], config=QUICK)
+    return audit_over_seeds(lens, {seed: make(seed) for seed in range(3)}, config=QUICK)
 
 
 def test_a_cause_is_a_cause_on_all_prompts(by_hand: Lens) -> None:
@@ -194,7 +195,7 @@ def test_prompts_without_failures_find_nothing_again(by_hand: Lens) -> None:
 def test_the_keys_are_what_they_are_on_all_prompts_of_the_bundled_model() -> None:
     lens = fl.load("mini", layers=[3])
     audit = audit_over_seeds(
-        lens, lambda seed: fl.tasks.mini_ioi(n=150, seed=seed), [0, 1, 2],
+        lens, {seed: fl.tasks.mini_ioi(n=150, seed=seed) for seed in range(3)},
         config=replace(QUICK, interventions=InterventionConfig(0, 0)),
     )  # fmt: skip
     found = audit.robustness
@@ -209,8 +210,8 @@ def test_the_keys_are_what_they_are_on_all_prompts_of_the_bundled_model() -> Non
     assert not all(c.stable for c in found.classes), "some are of the first prompts only"
 
 
-@pytest.mark.parametrize("seeds", [[], [4], [0, 1, 0]])
+@pytest.mark.parametrize("seeds", [[], [4]])
 def test_seeds_that_say_nothing_of_other_prompts(by_hand: Lens, seeds: list[int]) -> None:
     with pytest.raises(UserError) as refused:
-        audit_over_seeds(by_hand, lambda seed: asked(100, seed), seeds, config=QUICK)
+        audit_over_seeds(by_hand, {seed: asked(100, seed) for seed in seeds}, config=QUICK)
     assert str(refused.value) == f"seeds {seeds}: expected two or more, all different"

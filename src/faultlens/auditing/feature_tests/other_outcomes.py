@@ -10,10 +10,10 @@ from scipy.sparse import csr_matrix
 from faultlens.auditing.feature_tests.correlates import LEAST_OUTCOMES, Correlates
 from faultlens.auditing.result import OtherScoring
 from faultlens.stats.effects import cohens_d_of_moments
-from faultlens.stats.label_null import random_groups
+from faultlens.stats.label_null import random_sets
 from faultlens.stats.moments import moments
 from faultlens.stats.stepdown import max_t, min_p
-from faultlens.stats.strata import stratified_groups
+from faultlens.stats.strata import stratified_sets
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,8 +64,8 @@ def under_rule(
     if min(failures, n - failures) < LEAST_OUTCOMES:
         return OtherRule(rule, failures)
     firing = csr_matrix((found.values > 0).astype(np.float32))
-    groups = random_groups(n, failures, permutations, np.random.default_rng(seed))
-    smaller = np.minimum(min_p(firing, groups, failed), max_t(found.values, groups, failed))
+    sets = random_sets(n, failures, permutations, np.random.default_rng(seed))
+    smaller = np.minimum(min_p(firing, sets, failed), max_t(found.values, sets, failed))
     fail_active = np.asarray(firing[np.flatnonzero(failed)].sum(axis=0)).ravel()
     success_active = np.asarray(firing.sum(axis=0)).ravel() - fail_active
     return OtherRule(
@@ -93,8 +93,8 @@ def conditional_p(
     """
     if len(np.unique(codes)) == 1:
         return found.p_max_t
-    groups = stratified_groups(failed, codes, permutations, np.random.default_rng(seed))
-    return max_t(found.values, groups, failed, codes)
+    sets = stratified_sets(failed, codes, permutations, np.random.default_rng(seed))
+    return max_t(found.values, sets, failed, codes)
 
 
 def _at(values: np.ndarray | None, feature: int) -> float | None:

@@ -12,7 +12,7 @@ from torch import Tensor
 from faultlens.auditing.activations.task_tokens import TaskTokens
 from faultlens.auditing.interventions.readout import AnswerMargins, Readout
 from faultlens.models.model import Model
-from faultlens.models.prefix_cache import CachedPass, Suffix
+from faultlens.models.prefix_cache import CachedPass, ResumedPass
 from faultlens.models.sites import Site
 
 PASS_TOKENS = 1024  # run together in one pass of several changes
@@ -40,7 +40,7 @@ class CachedRun:
     last: Tensor
     readout: Readout
     editable: Tensor
-    _suffixes: dict[tuple[int, int, int], Suffix] = field(default_factory=dict, repr=False)
+    _resumed_at: dict[tuple[int, int, int], ResumedPass] = field(default_factory=dict, repr=False)
 
     @classmethod
     def of(
@@ -121,18 +121,18 @@ class CachedRun:
         """
         copies = changes.shape[0]
         push = changes.flatten(0, 1)
-        hidden = self._suffix(start, copies).hidden(
+        hidden = self._resumed(start, copies).hidden(
             self.last.repeat(copies), {self.site: lambda x: x + push}
         )
         return self.readout.answers(hidden.reshape(copies, len(self.prompts), -1))
 
-    def _suffix(self, start: int, copies: int) -> Suffix:
+    def _resumed(self, start: int, copies: int) -> ResumedPass:
         """The last one is kept, for many changes that begin at one column follow each other."""
         key = self.site.layer, start, copies
-        if key not in self._suffixes:
-            self._suffixes.clear()
-            self._suffixes[key] = self.cached.suffix(self.site.layer, start, copies)
-        return self._suffixes[key]
+        if key not in self._resumed_at:
+            self._resumed_at.clear()
+            self._resumed_at[key] = self.cached.resumed(self.site.layer, start, copies)
+        return self._resumed_at[key]
 
     def together(self, start: int) -> int:
         """How many changes that begin at column `start` are best run in one pass."""

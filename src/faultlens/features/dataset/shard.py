@@ -7,7 +7,8 @@ the firings alone: one `write_table` a file, no time in it.
 
 from __future__ import annotations
 
-import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -15,8 +16,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from faultlens.errors import UserError
-from faultlens.features.dataset.plan import Precision
+from faultlens.features.dataset.config import Precision
 from faultlens.features.store import Firings
+from faultlens.runs.files import new_file, real_folder
 
 ROW_GROUP = 65_536  # firings: the least that is read to see one feature
 COLUMNS = ("text_id", "position", "feature", "activation")
@@ -24,12 +26,14 @@ _LARGEST, _SMALLEST = float(np.finfo(np.float16).max), np.float16(2.0**-24)
 
 
 def write_shard(path: Path, firings: Firings, precision: Precision) -> None:
-    """Write a file in one step: it is on the disk, whole, before it has its name."""
+    """Write a file in one step: it is on the disk, whole, before it has its name.
+
+    Raises CannotWrite if there is no room for it, or a link stands for its folder.
+    """
     whole = [pa.array(a) for a in (firings.text, firings.position, firings.feature)]
     table = pa.table([*whole, pa.array(stored(firings.activation, precision))], names=list(COLUMNS))
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_suffix(".part")
-    with part.open("wb") as file:
+    real_folder(path.parent)
+    with new_file(path) as file:
         pq.write_table(
             table, file, compression="zstd", use_dictionary=False, row_group_size=ROW_GROUP,
             column_encoding={
@@ -38,9 +42,6 @@ def write_shard(path: Path, firings: Firings, precision: Precision) -> None:
             },
             store_schema=False,
         )  # fmt: skip
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(part, path)
 
 
 def stored(activation: np.ndarray, precision: Precision) -> np.ndarray:
@@ -58,6 +59,12 @@ def stored(activation: np.ndarray, precision: Precision) -> np.ndarray:
     return np.maximum(activation.astype(np.float16), _SMALLEST)
 
 
+def firings_in(path: Path) -> int:
+    """How many firings a file holds. Raises UserError if it cannot be read."""
+    with _readable(path):
+        return int(pq.read_metadata(path).num_rows)
+
+
 def read_groups(path: Path, column: str, low: int, high: int) -> tuple[Firings, int]:
     """The firings of the row groups in which `column` may lie between `low` and `high`.
 
@@ -67,7 +74,7 @@ def read_groups(path: Path, column: str, low: int, high: int) -> tuple[Firings, 
     Raises:
         UserError: the file cannot be read.
     """
-    try:
+    with _readable(path):
         file = pq.ParquetFile(path)
         index = COLUMNS.index(column)
         wanted = []
@@ -76,13 +83,20 @@ def read_groups(path: Path, column: str, low: int, high: int) -> tuple[Firings, 
             if seen is None or (seen.min <= high and seen.max >= low):
                 wanted.append(group)
         table = file.read_row_groups(wanted, columns=list(COLUMNS))
-    except (OSError, pa.ArrowException) as error:
-        raise UserError(
-            f"{path} cannot be read as Parquet ({str(error).splitlines()[0]}): run the command "
-            "that made the store again, which rebuilds it"
-        ) from error
     text, position, feature, activation = (table[name].to_numpy() for name in COLUMNS)
     of = {"feature": feature, "text_id": text}[column]
     kept = (of >= low) & (of <= high)
     found = Firings(text[kept], position[kept], feature[kept], activation[kept].astype(np.float32))
     return found, len(wanted)
+
+
+@contextmanager
+def _readable(path: Path) -> Iterator[None]:
+    """Within this context what is wrong with a file becomes one sentence."""
+    try:
+        yield
+    except (OSError, pa.ArrowException) as error:
+        raise UserError(
+            f"{path} cannot be read as Parquet ({str(error).splitlines()[0]}): run the command "
+            "that made the store again, which rebuilds it"
+        ) from error

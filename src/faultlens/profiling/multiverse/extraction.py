@@ -20,7 +20,7 @@ from faultlens.errors import UserError
 from faultlens.features.encode import encode
 from faultlens.features.lens import Lens
 from faultlens.features.pooling import Pooling
-from faultlens.features.reading import Long, chunks
+from faultlens.features.reading_config import Long
 from faultlens.features.store import ActivationStore
 from faultlens.models.dictionary import Dictionary
 from faultlens.profiling.multiverse.specifications import POOL_FIRST, Way
@@ -129,8 +129,7 @@ def extract(
     """
     check_long(long)
     bos = int(lens.dictionaries[0].convention.prepend_bos)
-    room = lens.model.context - bos
-    ids = [chunks(lens.model.ids(text), i, room, long)[0] for i, text in enumerate(texts)]
+    ids = [text.parts[0].tolist() for text in lens.tokenize(texts, long)]
     batches = [range(start, min(start + BATCH, len(ids))) for start in range(0, len(ids), BATCH)]
     lengths = np.array([len(row) for row in ids])
     widths = np.concatenate([np.full(len(rows), lengths[rows].max()) for rows in batches]) + bos

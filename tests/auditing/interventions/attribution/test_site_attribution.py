@@ -23,8 +23,8 @@ from faultlens.auditing.interventions.attribution.changes import measured_change
 from faultlens.auditing.interventions.attribution.decomposition import SiteDecomposition
 from faultlens.auditing.interventions.attribution.mean_gradient import MeanGradient
 from faultlens.auditing.interventions.attribution.site_attribution import site_attribution
-from faultlens.models.adapter import adapter_for
 from faultlens.models.dictionary import Convention, Dictionary, Relu
+from faultlens.models.families import adapter_for
 from faultlens.models.model import Model
 from faultlens.models.normalisation import PerTokenNorm
 from faultlens.models.sites import Site

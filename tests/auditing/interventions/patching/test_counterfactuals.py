@@ -32,8 +32,8 @@ from faultlens.auditing.interventions.patching.swaps import LevelSwap, aligned, 
 from faultlens.auditing.result import Counterfactuals, SelectedLevel, Selection
 from faultlens.corpus.task import Prompt, Task
 from faultlens.features.lens import Lens
-from faultlens.models.adapter import adapter_for
 from faultlens.models.dictionary import Convention, Dictionary, Relu
+from faultlens.models.families import adapter_for
 from faultlens.models.model import Model
 from faultlens.models.sites import Site
 

@@ -23,7 +23,8 @@ from torch.nn.functional import embedding_bag
 from faultlens.auditing.activations.codes import Codes
 from faultlens.auditing.activations.task_activations import TaskActivations
 from faultlens.models.dictionary import Dictionary
-from faultlens.models.model import Model, Restart
+from faultlens.models.model import Model
+from faultlens.models.restart import Restart
 from faultlens.models.sites import Site
 
 
