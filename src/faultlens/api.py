@@ -192,8 +192,10 @@ def audit(
         task: prompts with targets, foils and factors, e.g. `fl.tasks.ioi(n=300, seed=42)`; or
             answers that are there, e.g. `fl.read_answers("outcomes.jsonl")`.
         residuals: for `Answers`, by layer `[prompts, d]`: a rung of the baseline ladder.
-        rule: what counts as success: `exact-word`, `first-token`, `named-later`, `contains`, or a
-            function `(generated, target) -> bool`. None: what the answers say, else `exact-word`.
+        rule: what counts as success: by what is generated `exact-word`, `first-token`,
+            `named-later`, `contains`, or a function `(generated, target) -> bool`; by the logits
+            `target-over-foil` or `target-likeliest`. None: what the answers say, else the task's
+            own rule, else `exact-word`.
         pooling: how a prompt's token activations become one number; without effect on tables.
         min_support: least number of prompts on which a feature must fire to be tested.
         permutations: of the outcome, behind the deciding tests.
@@ -218,7 +220,6 @@ def audit(
             dictionary that does not fit its model, rows that do not match, values that are not
             finite.
     """
-    from faultlens.auditing.behaviour.outcomes import DEFAULT_RULE
     from faultlens.auditing.from_answers import audit_answers
     from faultlens.auditing.from_task import audit_task
     from faultlens.auditing.study import AuditConfig
@@ -257,7 +258,7 @@ def audit(
         found = audit_task(
             source,
             task,
-            rule=rule or DEFAULT_RULE,
+            rule=rule,
             pooling=pooling,
             config=config,
             progress=progress,

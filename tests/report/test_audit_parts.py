@@ -15,6 +15,7 @@ from faultlens.report.audit.page import audit_parts, tone_of
 from faultlens.report.figures.audit import ladder_dots
 from faultlens.report.numbers import NOT_DONE
 from faultlens.report.parts import Callout, Cell, Figure, Heading, Paragraph, Part, Table
+from faultlens.report.terminal.summary import summary
 
 SECTIONS = [
     "Verdict",
@@ -348,3 +349,16 @@ def test_an_empty_selection_and_ladder_are_sentences() -> None:
 def test_injected_text_stays_text() -> None:
     taken = rows(headed(audit_samples.audit(), "2 Factors", "Dropped"))
     assert taken[1][0] == f"object = {samples.INJECTED}"
+
+
+def test_the_headline_says_how_many_failures_prefer_the_target() -> None:
+    ranked = dataclasses.replace(audit_samples.audit(), failures_over_foil=38)
+    said = "; 38 of 61 failures still rank the target above the foil;"
+    argument = "The argument, a sentence a step"
+    assert said in paragraphs(ranked, argument)[0]
+    assert "above the foil" not in paragraphs(audit_samples.audit(), argument)[0]
+    by_logits = dataclasses.replace(ranked, rule="target-over-foil", failures_over_foil=0)
+    assert "above the foil" not in paragraphs(by_logits, argument)[0], "true by definition"
+    assert any(
+        "61 failures, 38 with the target above the foil: " in line for line in summary(None, ranked)
+    )

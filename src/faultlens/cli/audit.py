@@ -64,8 +64,9 @@ def audit(
     rule: Annotated[
         str | None,
         typer.Option(
-            help="What counts as success: exact-word, first-token, named-later, contains "
-            "(by default the outcomes' own, else exact-word)"
+            help="What counts as success: exact-word, first-token, named-later, contains; by the "
+            "logits target-over-foil, target-likeliest (by default the outcomes' own, else the "
+            "task's, else exact-word)"
         ),
     ] = None,
     pooling: o.Pooling = "max",
@@ -201,7 +202,6 @@ def _audit_task(
     bars: Progress,
 ) -> Findings:
     """Run a task on the model that the command's options name."""
-    from faultlens.auditing.behaviour.outcomes import DEFAULT_RULE
     from faultlens.auditing.from_task import audit_over_seeds, audit_task
     from faultlens.cli.lens import open_lens
     from faultlens.cli.run import Findings, checkpoint, record_lens
@@ -215,7 +215,7 @@ def _audit_task(
     out = options["out"]
     store = ActivationStore() if out is not None else None
     kept = checkpoint(out, manifest)
-    rule, pooling = options["rule"] or DEFAULT_RULE, options["pooling"]
+    rule, pooling = options["rule"], options["pooling"]
     try:
         if seeds is None:
             result = audit_task(

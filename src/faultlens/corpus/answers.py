@@ -4,29 +4,37 @@ from __future__ import annotations
 
 import hashlib
 import json
-import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from pandas import isna
-from pandas.api.types import is_scalar
-
+from faultlens.corpus.prompt import (
+    FIELDS as OF_A_PROMPT,
+)
+from faultlens.corpus.prompt import (
+    Prompt,
+    merge_spellings,
+    present,
+    read_factors,
+    read_prompt,
+)
 from faultlens.corpus.records import (
     Placed,
     check_spelling,
+    columns_of,
+    name_of,
+    printable,
     read_records,
     shown,
-    text_field,
     whole_text,
 )
-from faultlens.corpus.task import FIELDS as OF_A_PROMPT
-from faultlens.corpus.task import Prompt, Task, accepted_field
+from faultlens.corpus.task import Task
 from faultlens.errors import UserError
 
 FIELDS = (*OF_A_PROMPT, "generated", "success")
+SUCCESS_ELSEWHERE = ("correct", "is_correct")
+"""Other names under which tables keep `success`."""
 INDEX = ("", "__index_level_0__")  # a frame's index, as pandas writes it to CSV and Parquet
 TRUE, FALSE = ("true", "1", "1.0", "yes"), ("false", "0", "0.0", "no")
 
@@ -40,14 +48,26 @@ class Answers:
         generated: the continuation of each prompt; None where it was not recorded, which asks for
             `success`.
         success: whether each answer is right; None where a rule is to decide it from `generated`.
+        differences: the log-likelihood of the target − that of the foil, in nats, where an
+            evaluation recorded both; None: of no prompt.
+        kinds: of failures, what an evaluation recorded as their kind (a refusal, no response); None
+            where it is to be read off `generated`.
     """
 
     task: Task
     generated: tuple[str | None, ...]
     success: tuple[bool, ...] | None = None
+    differences: tuple[float | None, ...] | None = None
+    kinds: tuple[str | None, ...] | None = None
 
     def __post_init__(self) -> None:
-        for name, column in (("generated", self.generated), ("success", self.success)):
+        columns = {
+            "generated": self.generated,
+            "success": self.success,
+            "differences": self.differences,
+            "kinds": self.kinds,
+        }
+        for name, column in columns.items():
             if column is not None and len(column) != len(self.task):
                 raise UserError(
                     f"{len(column)} values of {name} for {len(self.task)} prompts: expected one a "
@@ -65,8 +85,9 @@ class Answers:
     @property
     def digest(self) -> str:
         """SHA-256 over prompts, continuations and outcomes, in order."""
-        record = json.dumps([self.task.digest, self.generated, self.success], ensure_ascii=False)
-        return hashlib.sha256(record.encode()).hexdigest()
+        record: list[object] = [self.task.digest, self.generated, self.success]
+        record += [column for column in (self.differences, self.kinds) if column is not None]
+        return hashlib.sha256(json.dumps(record, ensure_ascii=False).encode()).hexdigest()
 
     @classmethod
     def from_records(
@@ -82,39 +103,38 @@ def read_answers(path: Path, factors: Sequence[str] | None = None) -> Answers:
     """Read a table of outcomes: JSONL, CSV, TSV or Parquet.
 
     A row has `prompt` and `target`, `generated` or `success` or both, perhaps `foil`, `accepted` (a
-    list of further answers that are right) and `factors` (an object, factor name to level); a cell
-    of CSV or TSV holds either as JSON. In tables without a `factors` column every further column is
-    a factor, but a frame's index is not. What is null or NaN is absent; in CSV and TSV an empty
-    cell is, except under `generated`, where it is an empty continuation.
+    list of further answers that are right), `separator` and `factors` (an object, factor name to
+    level); a cell of CSV or TSV holds lists and objects as JSON. In tables without a `factors`
+    column every further column is a factor, but a frame's index is not. Where there is no
+    `success`, a column `correct` or `is_correct` of truth values is taken for it. What is null or
+    NaN is absent; in CSV and TSV an empty cell is, except under `generated` and `separator`, where
+    it is an empty text.
 
     Args:
         path: the file.
         factors: the columns that are factors; None: as above.
 
+    Returns:
+        the answers; `task.notes` says what was taken for what, and which columns were left out.
+
     Raises:
         UserError: naming file and row, for anything that is not as expected.
     """
     rows = list(read_records(path))
-    if path.suffix.lower() in (".csv", ".tsv") and any("generated" in row for _, row in rows):
-        rows = [(where, {"generated": "", **row}) for where, row in rows]
-    return _collected(path.stem, rows, factors)
+    if path.suffix.lower() in (".csv", ".tsv"):
+        named = columns_of(rows)
+        empty: dict[str, Any] = {n: "" for n in ("generated", "separator") if n in named}
+        rows = [(where, {**empty, **row}) for where, row in rows]
+    return _collected(name_of(path), rows, factors)
 
 
 def _collected(name: str, rows: Iterable[Placed], factors: Sequence[str] | None) -> Answers:
-    placed = [
-        (where, {name: _plain(v) for name, v in record.items() if not _absent(v)})
-        for where, record in rows
-    ]
+    placed = [(where, present(record)) for where, record in rows]
     if not placed:
         raise UserError(f"{name} holds no prompts: expected at least one row")
+    placed, notes = _named_success(placed, factors or ())
     prompts = [_prompt(where, record, factors) for where, record in placed]
-    have = [("success" in record) for _, record in placed]
-    if any(have) and not all(have):
-        where = placed[have.index(False)][0]
-        raise UserError(f"{where} has no 'success', but other rows have: give it in all or in none")
-    success = (
-        tuple(_truth(where, record["success"]) for where, record in placed) if any(have) else None
-    )
+    success = _success(placed)
     for (where, record), prompt in zip(placed, prompts, strict=True):
         if prompt.factors.keys() != prompts[0].factors.keys():
             raise UserError(
@@ -123,64 +143,72 @@ def _collected(name: str, rows: Iterable[Placed], factors: Sequence[str] | None)
             )
         if "generated" not in record and success is None:
             raise UserError(f"{where} has neither 'generated' nor 'success': expected at least one")
+    merged, mergers = merge_spellings(prompts)
+    notes += [*mergers, *_unused(placed, merged[0])]
     return Answers(
-        Task(name, tuple(prompts)),
+        Task(name, merged, notes=tuple(notes)),
         tuple(_generated(where, record) for where, record in placed),
         success,
     )
 
 
+def _named_success(
+    placed: Sequence[Placed], factors: Sequence[str]
+) -> tuple[list[Placed], list[str]]:
+    """The records with their outcome under `success`, and a sentence where it had another name."""
+    columns = columns_of(placed)
+    other = next((n for n in SUCCESS_ELSEWHERE if n in columns and n not in factors), None)
+    if other is None or "success" in columns:
+        return list(placed), []
+    if not all(other in record and _is_truth(record[other]) for _, record in placed):
+        return list(placed), []
+    renamed = [
+        (where, {("success" if name == other else name): v for name, v in record.items()})
+        for where, record in placed
+    ]
+    return renamed, [f"the column {other!r} was taken for 'success', which the table has not"]
+
+
+def _success(placed: Sequence[Placed]) -> tuple[bool, ...] | None:
+    have = [("success" in record) for _, record in placed]
+    if any(have) and not all(have):
+        where = placed[have.index(False)][0]
+        raise UserError(f"{where} has no 'success', but other rows have: give it in all or in none")
+    if not any(have):
+        return None
+    return tuple(_truth(where, record["success"]) for where, record in placed)
+
+
+def _unused(placed: Sequence[Placed], prompt: Prompt) -> list[str]:
+    """A sentence on the columns that nothing is made of."""
+    known = (*FIELDS, *INDEX, *prompt.factors)
+    others = [str(name) for name in columns_of(placed) if name not in known]
+    if not others:
+        return []
+    return [
+        f"{printable(', '.join(others))}: nothing is made of these columns of the outcomes; name "
+        "those that describe a prompt with --factors"
+    ]
+
+
 def _prompt(where: str, record: dict[str, Any], names: Sequence[str] | None) -> Prompt:
     on_purpose = names or ()
     check_spelling(where, {k: v for k, v in record.items() if k not in on_purpose}, FIELDS)
-    target = text_field(where, record, "target").strip()
-    foil = text_field(where, record, "foil").strip() if "foil" in record else None
-    accepted = accepted_field(where, {**record, "accepted": _nested(record, "accepted", [])})
-    if foil in (target, *accepted):
-        raise UserError(f"{where}: target and foil are both {shown(foil)}")
-    text, factors = text_field(where, record, "prompt"), _factors(where, record, names)
-    return Prompt(text, target, foil, factors, accepted)
+    return read_prompt(where, record, _factors(where, record, names))
 
 
-def _nested(record: dict[str, Any], field: str, default: Any) -> Any:
-    """A field that is an object or a list, or the text of one, as a cell of CSV holds it."""
-    value = record.get(field, default)
-    if isinstance(value, np.ndarray):  # Parquet's lists, read through pandas
-        return value.tolist()
-    if not isinstance(value, str):
-        return value
-    try:
-        return json.loads(value)
-    except (ValueError, RecursionError):
-        return value
-
-
-def _factors(where: str, record: dict[str, Any], names: Sequence[str] | None) -> dict[str, str]:
-    nested = _nested(record, "factors", {})
-    if not isinstance(nested, dict):
-        raise UserError(f"{where}: 'factors' is {shown(record['factors'])}, expected an object")
-    flat = {k: v for k, v in record.items() if k not in (*FIELDS, *INDEX)}
-    chosen = {**flat, **nested}
-    if names is not None:
-        for name in names:
-            if name not in chosen:
-                raise UserError(
-                    f"{where} has no factor {name!r}: it has {', '.join(chosen) or 'none'}"
-                )
-        chosen = {name: chosen[name] for name in names}
-    elif "factors" in record:
-        chosen = nested
-    return {
-        whole_text(where, "factors", str(name)): _level(where, str(name), level)
-        for name, level in chosen.items()
-    }
-
-
-def _level(where: str, name: str, level: Any) -> str:
-    level = _plain(level)
-    if isinstance(level, str | bool | int) or (isinstance(level, float) and math.isfinite(level)):
-        return whole_text(where, name, str(level))
-    raise UserError(f"{where}: factor {name!r} is {shown(level)}, expected a word or a number")
+def _factors(where: str, record: dict[str, Any], names: Sequence[str] | None) -> dict[str, Any]:
+    nested = read_factors(where, record)
+    outcome = SUCCESS_ELSEWHERE if "success" in record else ()  # would foretell itself
+    flat = {k: v for k, v in record.items() if k not in (*FIELDS, *INDEX, *outcome)}
+    if names is None:
+        return nested if "factors" in record else flat
+    chosen = {**{k: record[k] for k in outcome if k in record}, **flat, **nested}
+    for name in names:
+        if name not in chosen:
+            has = printable(", ".join(chosen)) or "none"
+            raise UserError(f"{where} has no factor {name!r}: it has {has}")
+    return {name: chosen[name] for name in names}
 
 
 def _generated(where: str, record: dict[str, Any]) -> str | None:
@@ -192,21 +220,16 @@ def _generated(where: str, record: dict[str, Any]) -> str | None:
     raise UserError(f"{where}: 'generated' is {shown(value)}, expected a text")
 
 
+def _is_truth(value: Any) -> bool:
+    if isinstance(value, str):
+        return value.strip().lower() in (*TRUE, *FALSE)
+    return isinstance(value, bool | int | float) and value in (0, 1)
+
+
 def _truth(where: str, value: Any) -> bool:
-    word = str(value).strip().lower()
-    if isinstance(value, bool | int | float | str) and word in (*TRUE, *FALSE):
-        return word in TRUE
+    if _is_truth(value):
+        return str(value).strip().lower() in TRUE
     raise UserError(
         f"{where}: 'success' is {shown(value)}, expected true or false (or 1 or 0); leave the "
         "column out to have it decided from 'generated'"
     )
-
-
-def _absent(value: Any) -> bool:
-    """Whether a value says that there is none: None, NaN, and pandas's NA and NaT."""
-    return value is None or bool(is_scalar(value) and isna(value))
-
-
-def _plain(value: Any) -> Any:
-    """A NumPy number as Python's; anything else as it is."""
-    return value.item() if isinstance(value, np.generic) else value

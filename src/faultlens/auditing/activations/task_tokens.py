@@ -8,7 +8,8 @@ from functools import cached_property
 
 import numpy as np
 
-from faultlens.corpus.task import Prompt, Task
+from faultlens.auditing.activations.answer_tokens import AnswerTokens
+from faultlens.corpus.task import Task
 from faultlens.errors import UserError
 from faultlens.models.model import Model
 
@@ -87,14 +88,19 @@ class TaskTokens:
 
 
 def tokenize(task: Task, model: Model) -> TaskTokens:
-    """The task in tokens. Raises UserError for a prompt that leaves no room to answer."""
+    """The task in tokens.
+
+    Raises UserError for a prompt that leaves no room to answer, and for an answer that no tokens
+    behind its prompt read as.
+    """
+    answer_tokens = AnswerTokens(model)
     rows, target, foil = [], [], []
     shared, answers, foils, accepted = [], [], [], []
     for number, prompt in enumerate(task.prompts, start=1):
         before = model.ids(prompt.text)
         row = [model.bos_id, *before]
-        answer = _answer_ids(model, prompt, before, prompt.target)
-        wrong = [] if prompt.foil is None else _answer_ids(model, prompt, before, prompt.foil)
+        answer = answer_tokens.of(prompt, before, prompt.target)
+        wrong = [] if prompt.foil is None else answer_tokens.of(prompt, before, prompt.foil)
         more = max(NEW_TOKENS, len(answer), len(wrong))
         if len(row) + more > model.context:
             raise UserError(
@@ -109,7 +115,7 @@ def tokenize(task: Task, model: Model) -> TaskTokens:
         rows.append(row)
         answers.append(answer)
         foils.append(wrong)
-        others = [_answer_ids(model, prompt, before, other) for other in prompt.accepted]
+        others = [answer_tokens.of(prompt, before, other) for other in prompt.accepted]
         goes_on = {ids[len(shared[-1])] for ids in others if _begins(ids, shared[-1])}
         accepted.append(sorted(goes_on - {target[-1], foil[-1]}))
     return TaskTokens(
@@ -121,18 +127,6 @@ def tokenize(task: Task, model: Model) -> TaskTokens:
 def _begins(ids: Sequence[int], with_: Sequence[int]) -> bool:
     """Whether ids begin with others, and go on."""
     return list(ids[: len(with_)]) == list(with_) and len(ids) > len(with_)
-
-
-def _answer_ids(model: Model, prompt: Prompt, before: list[int], answer: str) -> list[int]:
-    """The tokens of an answer as they continue the prompt, whose own tokens are `before`.
-
-    Where the tokenizer would join the end of the prompt and the start of the answer into one token,
-    the answer's own tokens are taken: the model is given the prompt's as they are.
-    """
-    joined = model.ids(prompt.text + prompt.separator + answer)
-    if joined[: len(before)] == before and len(joined) > len(before):
-        return joined[len(before) :]
-    return model.ids(prompt.separator + answer)
 
 
 def _parting(answer: Sequence[int], foil: Sequence[int]) -> int | None:

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from faultlens.auditing.activations.task_tokens import NEW_TOKENS, by_length
+from faultlens.auditing.behaviour.outcomes import LogitRule
 from faultlens.auditing.interventions.bench import Bench
 from faultlens.auditing.interventions.edits import Edited, Later
 from faultlens.auditing.result import Flips
@@ -20,8 +21,8 @@ from faultlens.models.sites import Site
 from faultlens.progress import Tick
 from faultlens.stats.mcnemar import mcnemar_exact
 
-Succeeds = Callable[[list[int], int], bool]
-"""Whether generated ids answer the prompt of that index."""
+Succeeds = Callable[[list[int], int], bool] | LogitRule
+"""Whether generated ids answer the prompt of that index; or a rule that asks the logits."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -111,13 +112,19 @@ def generated(
 def count_flips(
     bench: Bench, edited: Edited, prompts: np.ndarray, failed: np.ndarray, succeeds: Succeeds
 ) -> Flips:
-    """Decode some prompts under a change; count outcomes that turn, in both directions.
+    """Count the outcomes of some prompts that turn under a change, in both directions.
+
+    They are decoded under it, or where a rule of logits decides, scored.
 
     Args:
         failed: without the change, boolean over the task's prompts.
     """
-    found = decoded(bench, edited, prompts)
-    after = np.array([succeeds(ids, int(i)) for ids, i in zip(found, prompts, strict=True)])
+    if isinstance(succeeds, LogitRule):
+        _, _, margin, difference = bench.answers(edited, prompts)
+        after = succeeds.value(difference, margin) > 0
+    else:
+        found = decoded(bench, edited, prompts)
+        after = np.array([succeeds(ids, int(i)) for ids, i in zip(found, prompts, strict=True)])
     before = ~failed[prompts]
     gained, lost = int((~before & after).sum()), int((before & ~after).sum())
     return Flips(len(prompts), gained, lost, mcnemar_exact(gained, lost))

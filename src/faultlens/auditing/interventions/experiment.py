@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -12,9 +12,11 @@ from faultlens.auditing.activations.alignment import TokenAlignment, tokens_of_f
 from faultlens.auditing.activations.codes import Codes
 from faultlens.auditing.activations.site_values import SiteValues
 from faultlens.auditing.activations.task_tokens import TaskTokens, tokenize
+from faultlens.auditing.behaviour.answer_scores import answer_scores
 from faultlens.auditing.behaviour.outcomes import (
-    DEFAULT_RULE,
+    LogitRule,
     Rule,
+    TextRule,
     check_targets,
     resolve_rule,
     right_answer,
@@ -47,7 +49,7 @@ def intervene(
     prompts: Sequence[int] | None = None,
     direction: Direction | None = None,
     site: str | None = None,
-    rule: str | Rule = DEFAULT_RULE,
+    rule: str | Rule | None = None,
     seed: int = 0,
 ) -> pd.DataFrame:
     """Change features of one dictionary, or a direction, and see what becomes of the answers.
@@ -75,7 +77,7 @@ def intervene(
             count. `zero` projects it out.
         site: of a direction: a TransformerLens name, e.g. `blocks.3.hook_resid_pre`, or the name of
             a dictionary that reads there.
-        rule: what counts as success.
+        rule: what counts as success; None: the task's own, else `exact-word`.
         seed: of `resample`.
 
     Returns:
@@ -91,7 +93,7 @@ def intervene(
     """
     dictionary, members = checked_quantities(lens, features, direction, site)
     chosen = checked_prompts(task, prompts)
-    rule_name, succeeds = resolve_rule(rule)
+    rule_name, decides = resolve_rule(rule or task.rule)
     check_targets(task, rule_name)
     positions = checked_positions(task, positions, fires=direction is None)
     setting = checked_setting(kind, value, seed)
@@ -100,18 +102,21 @@ def intervene(
     values = SiteValues.of_dictionary(lens.model, dictionary, tokens)
     bench = Bench(lens.model, dictionary, tokens, Codes.of(dictionary, tokens, roles, values))
 
-    def answers(ids: list[list[int]], of: np.ndarray) -> list[_Answer]:
-        texts = [lens.model.tokenizer.decode(row) for row in ids]
-        given = [right_answer(task.prompts[i], t, succeeds) for i, t in zip(of, texts, strict=True)]
-        return [_Answer(t, right is not None) for t, right in zip(texts, given, strict=True)]
+    def texts(edited: Edited | None, of: np.ndarray) -> dict[int, str]:
+        ids = decoded(bench, edited, of)
+        return dict(zip(of.tolist(), map(lens.model.tokenizer.decode, ids), strict=True))
 
     everyone = np.arange(len(task))
     drawn_from = value if isinstance(value, str) else "all"
     needed = chosen if drawn_from == "all" else everyone
-    before = dict(zip(needed.tolist(), answers(decoded(bench, None, needed), needed), strict=True))
+    before = texts(None, needed)
     among = everyone
     if drawn_from != "all":
-        right = np.array([before[i].success for i in everyone.tolist()])
+        if isinstance(decides, LogitRule):
+            scores = answer_scores(lens.model, tokens)
+            right = np.array([decides.holds(s.difference, s.margin) for s in scores])
+        else:
+            right = _right(task, before, decides)
         among = np.flatnonzero(right if drawn_from == "successes" else ~right)
         if not len(among):
             raise UserError(
@@ -122,7 +127,13 @@ def intervene(
     if not len(edited.rows):
         raise UserError(_nothing_edited(dictionary, members, positions, len(chosen)))
     margin, difference, margin_after, difference_after = bench.answers(edited, chosen)
-    after = answers(decoded(bench, edited, chosen), chosen)
+    after = texts(edited, chosen)
+    if isinstance(decides, LogitRule):
+        right_before = decides.value(difference, margin) > 0
+        right_after = decides.value(difference_after, margin_after) > 0
+    else:
+        asked = {int(i): before[int(i)] for i in chosen}
+        right_before, right_after = _right(task, asked, decides), _right(task, after, decides)
     of_prompt = np.searchsorted(bench.codes.starts, edited.rows, side="right") - 1
     return pd.DataFrame(
         {
@@ -134,21 +145,19 @@ def intervene(
             "margin_after": margin_after,
             "difference_before": _nats(difference),
             "difference_after": _nats(difference_after),
-            "generated_before": [before[int(i)].text for i in chosen],
-            "generated_after": [answer.text for answer in after],
-            "success_before": [before[int(i)].success for i in chosen],
-            "success_after": [answer.success for answer in after],
+            "generated_before": [before[int(i)] for i in chosen],
+            "generated_after": [after[int(i)] for i in chosen],
+            "success_before": right_before,
+            "success_after": right_after,
         },
         index=pd.Index(chosen, name="prompt_id"),
     )
 
 
-@dataclass(frozen=True)
-class _Answer:
-    """What was generated, and whether it is right."""
-
-    text: str
-    success: bool
+def _right(task: Task, texts: Mapping[int, str], rule: TextRule) -> np.ndarray:
+    """Whether what was generated after each prompt, by index, is right; in their order."""
+    given = [right_answer(task.prompts[i], text, rule) for i, text in texts.items()]
+    return np.array([answer is not None for answer in given], dtype=bool)
 
 
 def _nats(difference: np.ndarray) -> pd.api.extensions.ExtensionArray:

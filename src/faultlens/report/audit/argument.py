@@ -19,6 +19,8 @@ from faultlens.report.audit.robustness import robustness_sentence
 from faultlens.report.numbers import NOT_DONE, counted, listed, p_value, share
 from faultlens.report.parts import Paragraph, Part
 
+TARGET_OVER_FOIL = "target-over-foil"  # by this rule no failure ranks the target above the foil
+
 STEPS = {
     "Outcomes": 1,
     "Factors": 2,
@@ -64,6 +66,11 @@ def outcomes_sentence(audit: Audit) -> str:
     doubtful = audit.outcome_kinds.get(SCORED_WRONG, 0)
     if doubtful:
         text += f"; {counted(doubtful, 'failure begins', 'failures begin')} with the right token"
+    if audit.failures_over_foil is not None and audit.rule != TARGET_OVER_FOIL:
+        text += (
+            f"; {audit.failures_over_foil:,} of {counted(audit.failures, 'failure')} still rank "
+            "the target above the foil"
+        )
     failed = {kind: count for kind, count in audit.outcome_kinds.items() if kind != "success"}
     if list(failed) == [NOT_RECORDED]:
         text += "; what was generated is not recorded"

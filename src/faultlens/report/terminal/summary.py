@@ -113,6 +113,8 @@ def _audit(audit: Audit) -> list[str]:
         lines.append(f"  {counted(audit.failures, 'failure')}; what was generated is not recorded")
     elif kinds:
         failed = f"  {counted(audit.failures, 'failure')}"
+        if audit.failures_over_foil:
+            failed += f", {audit.failures_over_foil:,} with the target above the foil"
         lines.append(_fitting(failed, ": ", [f"{n} “{kind}”" for kind, n in kinds]))
     lines += _factors(audit) + _ladder(audit)
     if audit.verdict is not None:

@@ -13,7 +13,8 @@ import numpy as np
 import torch
 
 from faultlens.auditing.activations.task_tokens import TaskTokens
-from faultlens.auditing.behaviour.answer_scores import answer_scores
+from faultlens.auditing.behaviour.answer_scores import AnswerScore, answer_scores
+from faultlens.auditing.behaviour.outcomes import LogitRule
 from faultlens.auditing.interventions.decoding import Succeeds, generated
 from faultlens.auditing.interventions.patching.patching import Patching
 from faultlens.auditing.interventions.patching.swaps import Swapped as Swapped
@@ -76,8 +77,8 @@ def run_counterfactuals(
             missing[f"{reading.factor} = {reading.level}"] = swap
             continue
         swaps.append(swap)
-        after = outcomes_after(lens.model, swap, succeeds, progress)
         scores = answer_scores(lens.model, swap.tokens)
+        after = outcomes_after(lens.model, swap, scores, succeeds, progress)
         change = np.array([score.margin for score in scores]) - margin[swap.prompts]
         before = failed[swap.prompts]
         gained, lost = int((before & after).sum()), int((~before & ~after).sum())
@@ -103,9 +104,16 @@ def run_counterfactuals(
 
 
 def outcomes_after(
-    model: Model, swap: Swapped, succeeds: Succeeds, progress: Tick | None
+    model: Model,
+    swap: Swapped,
+    scores: Sequence[AnswerScore],
+    succeeds: Succeeds,
+    progress: Tick | None,
 ) -> np.ndarray:
     """Whether each swapped prompt is answered rightly, boolean `[pairs]`."""
+    if isinstance(succeeds, LogitRule):
+        right = [succeeds.holds(score.difference, score.margin) for score in scores]
+        return np.array(right, dtype=bool)
     found = generated(model, swap.tokens.rows, progress=progress)
     pairs = zip(found, swap.prompts, strict=True)
     return np.array([succeeds(ids, int(prompt)) for ids, prompt in pairs], dtype=bool)
