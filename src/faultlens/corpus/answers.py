@@ -7,36 +7,16 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
-from faultlens.corpus.prompt import (
-    FIELDS as OF_A_PROMPT,
-)
-from faultlens.corpus.prompt import (
-    Prompt,
-    merge_spellings,
-    present,
-    read_factors,
-    read_prompt,
-)
-from faultlens.corpus.records import (
-    Placed,
-    check_spelling,
-    columns_of,
-    name_of,
-    printable,
-    read_records,
-    shown,
-    whole_text,
-)
+from faultlens.corpus.levels import read_level
+from faultlens.corpus.logs.evaluation_log import EvaluationLog, LogOptions, LogSource, Message
+from faultlens.corpus.logs.reading import log_reader
+from faultlens.corpus.outcome_table import OutcomeTable, read_outcomes, table_of
+from faultlens.corpus.prompt import Prompt, merge_spellings
+from faultlens.corpus.records import whole_text
 from faultlens.corpus.task import Task
 from faultlens.errors import UserError
-
-FIELDS = (*OF_A_PROMPT, "generated", "success")
-SUCCESS_ELSEWHERE = ("correct", "is_correct")
-"""Other names under which tables keep `success`."""
-INDEX = ("", "__index_level_0__")  # a frame's index, as pandas writes it to CSV and Parquet
-TRUE, FALSE = ("true", "1", "1.0", "yes"), ("false", "0", "0.0", "no")
 
 
 @dataclass(frozen=True)
@@ -52,6 +32,10 @@ class Answers:
             evaluation recorded both; None: of no prompt.
         kinds: of failures, what an evaluation recorded as their kind (a refusal, no response); None
             where it is to be read off `generated`.
+        conversations: the messages that a model was given before each answer, where an evaluation
+            recorded some; a prompt's text is then these written out, and what the model saw is what
+            its chat template makes of them. None: prompts are plain text.
+        source: of an evaluation log, what was read of it; None: a table, or made in Python.
     """
 
     task: Task
@@ -59,6 +43,8 @@ class Answers:
     success: tuple[bool, ...] | None = None
     differences: tuple[float | None, ...] | None = None
     kinds: tuple[str | None, ...] | None = None
+    conversations: tuple[tuple[Message, ...], ...] | None = None
+    source: LogSource | None = None
 
     def __post_init__(self) -> None:
         columns = {
@@ -66,6 +52,7 @@ class Answers:
             "success": self.success,
             "differences": self.differences,
             "kinds": self.kinds,
+            "conversations": self.conversations,
         }
         for name, column in columns.items():
             if column is not None and len(column) != len(self.task):
@@ -96,140 +83,95 @@ class Answers:
     ) -> Answers:  # fmt: skip
         """Answers from dictionaries, e.g. `frame.to_dict("records")`; fields as `read_answers`."""
         placed = ((f"record {i}", dict(record)) for i, record in enumerate(records, start=1))
-        return _collected(name, placed, factors)
+        return _of_table(table_of(name, placed, factors))
 
 
-def read_answers(path: Path, factors: Sequence[str] | None = None) -> Answers:
-    """Read a table of outcomes: JSONL, CSV, TSV or Parquet.
+def read_answers(
+    path: str | Path,
+    factors: Sequence[str] | None = None,
+    *,
+    scorer: str | None = None,
+    epoch: int | str | None = None,
+    filter: str | None = None,
+    threshold: float | None = None,
+) -> Answers:
+    """Read answers from an evaluation log, or from a table of outcomes; the content tells which.
 
-    A row has `prompt` and `target`, `generated` or `success` or both, perhaps `foil`, `accepted` (a
-    list of further answers that are right), `separator` and `factors` (an object, factor name to
-    level); a cell of CSV or TSV holds lists and objects as JSON. In tables without a `factors`
-    column every further column is a factor, but a frame's index is not. Where there is no
-    `success`, a column `correct` or `is_correct` of truth values is taken for it. What is null or
-    NaN is absent; in CSV and TSV an empty cell is, except under `generated` and `separator`, where
-    it is an empty text.
+    A log of inspect_ai (`.eval`, `.json`), samples of lm-eval (`--log_samples`), instances of
+    every-eval-ever (JSONL); or a table (JSONL, CSV, TSV, Parquet) with `prompt`, `target`,
+    `generated` or `success`, and what `outcome_table.read_outcomes` says.
 
     Args:
         path: the file.
-        factors: the columns that are factors; None: as above.
+        factors: the columns that are factors: of a table's columns, a log's metadata, or lm-eval's
+            `doc`. None: a table's `factors` or else its further columns; a log's metadata; of
+            lm-eval none.
+        scorer: of a log, the scorer or metric whose outcome counts; None: the only one.
+        epoch: of inspect_ai, the epoch that counts where samples ran more than once, or `majority`.
+        filter: of lm-eval, the filter whose answers count; None: the only one.
+        threshold: of a log, the least score that is a success where scores are no yes or no.
 
     Returns:
-        the answers; `task.notes` says what was taken for what, and which columns were left out.
+        the answers. `task.notes` says how they were read; `source`, of a log, what was left out.
 
     Raises:
-        UserError: naming file and row, for anything that is not as expected.
+        UserError: naming file and row, for anything that is not as expected, and for a choice that
+            the log leaves open.
     """
-    rows = list(read_records(path))
-    if path.suffix.lower() in (".csv", ".tsv"):
-        named = columns_of(rows)
-        empty: dict[str, Any] = {n: "" for n in ("generated", "separator") if n in named}
-        rows = [(where, {**empty, **row}) for where, row in rows]
-    return _collected(name_of(path), rows, factors)
-
-
-def _collected(name: str, rows: Iterable[Placed], factors: Sequence[str] | None) -> Answers:
-    placed = [(where, present(record)) for where, record in rows]
-    if not placed:
-        raise UserError(f"{name} holds no prompts: expected at least one row")
-    placed, notes = _named_success(placed, factors or ())
-    prompts = [_prompt(where, record, factors) for where, record in placed]
-    success = _success(placed)
-    for (where, record), prompt in zip(placed, prompts, strict=True):
-        if prompt.factors.keys() != prompts[0].factors.keys():
+    path = Path(path)
+    options = LogOptions(
+        None if factors is None else tuple(factors), scorer, epoch, filter, threshold
+    )
+    reader = log_reader(path)
+    if reader is not None:
+        return _of_log(reader(path, options))
+    for name, value in (("scorer", scorer), ("epoch", epoch), ("filter", filter),
+                        ("threshold", threshold)):  # fmt: skip
+        if value is not None:
             raise UserError(
-                f"{where} has the factors {', '.join(prompt.factors) or 'none'}, the first row "
-                f"{', '.join(prompts[0].factors) or 'none'}: expected the same in every row"
+                f"{name} {value} goes with an evaluation log, and {path} is none: it was read as a "
+                "table of outcomes"
             )
-        if "generated" not in record and success is None:
-            raise UserError(f"{where} has neither 'generated' nor 'success': expected at least one")
-    merged, mergers = merge_spellings(prompts)
-    notes += [*mergers, *_unused(placed, merged[0])]
+    return _of_table(read_outcomes(path, factors))
+
+
+def _of_table(table: OutcomeTable) -> Answers:
+    return Answers(table.task, table.generated, table.success)
+
+
+def _of_log(log: EvaluationLog) -> Answers:
+    prompts, notes = merge_spellings(
+        [
+            Prompt(
+                whole_text(s.where, "the prompt", s.text),
+                whole_text(s.where, "the target", s.target),
+                None if s.foil is None else whole_text(s.where, "the foil", s.foil),
+                {name: read_level(s.where, name, level) for name, level in s.factors.items()},
+                tuple(whole_text(s.where, "an answer", answer) for answer in s.accepted),
+                s.separator,
+            )
+            for s in log.samples
+        ]
+    )
+    conversations = tuple(s.messages for s in log.samples)
+    generated = tuple(
+        None if s.generated is None else whole_text(s.where, "the answer", s.generated)
+        for s in log.samples
+    )
     return Answers(
-        Task(name, merged, notes=tuple(notes)),
-        tuple(_generated(where, record) for where, record in placed),
-        success,
+        Task(log.source.task, prompts, notes=(*log.notes, *notes)),
+        generated,
+        tuple(s.success for s in log.samples),
+        _where_any(tuple(s.difference for s in log.samples)),
+        _where_any(tuple(s.kind for s in log.samples)),
+        conversations if any(conversations) else None,
+        log.source,
     )
 
 
-def _named_success(
-    placed: Sequence[Placed], factors: Sequence[str]
-) -> tuple[list[Placed], list[str]]:
-    """The records with their outcome under `success`, and a sentence where it had another name."""
-    columns = columns_of(placed)
-    other = next((n for n in SUCCESS_ELSEWHERE if n in columns and n not in factors), None)
-    if other is None or "success" in columns:
-        return list(placed), []
-    if not all(other in record and _is_truth(record[other]) for _, record in placed):
-        return list(placed), []
-    renamed = [
-        (where, {("success" if name == other else name): v for name, v in record.items()})
-        for where, record in placed
-    ]
-    return renamed, [f"the column {other!r} was taken for 'success', which the table has not"]
+Column = TypeVar("Column", float | None, str | None)
 
 
-def _success(placed: Sequence[Placed]) -> tuple[bool, ...] | None:
-    have = [("success" in record) for _, record in placed]
-    if any(have) and not all(have):
-        where = placed[have.index(False)][0]
-        raise UserError(f"{where} has no 'success', but other rows have: give it in all or in none")
-    if not any(have):
-        return None
-    return tuple(_truth(where, record["success"]) for where, record in placed)
-
-
-def _unused(placed: Sequence[Placed], prompt: Prompt) -> list[str]:
-    """A sentence on the columns that nothing is made of."""
-    known = (*FIELDS, *INDEX, *prompt.factors)
-    others = [str(name) for name in columns_of(placed) if name not in known]
-    if not others:
-        return []
-    return [
-        f"{printable(', '.join(others))}: nothing is made of these columns of the outcomes; name "
-        "those that describe a prompt with --factors"
-    ]
-
-
-def _prompt(where: str, record: dict[str, Any], names: Sequence[str] | None) -> Prompt:
-    on_purpose = names or ()
-    check_spelling(where, {k: v for k, v in record.items() if k not in on_purpose}, FIELDS)
-    return read_prompt(where, record, _factors(where, record, names))
-
-
-def _factors(where: str, record: dict[str, Any], names: Sequence[str] | None) -> dict[str, Any]:
-    nested = read_factors(where, record)
-    outcome = SUCCESS_ELSEWHERE if "success" in record else ()  # would foretell itself
-    flat = {k: v for k, v in record.items() if k not in (*FIELDS, *INDEX, *outcome)}
-    if names is None:
-        return nested if "factors" in record else flat
-    chosen = {**{k: record[k] for k in outcome if k in record}, **flat, **nested}
-    for name in names:
-        if name not in chosen:
-            has = printable(", ".join(chosen)) or "none"
-            raise UserError(f"{where} has no factor {name!r}: it has {has}")
-    return {name: chosen[name] for name in names}
-
-
-def _generated(where: str, record: dict[str, Any]) -> str | None:
-    value = record.get("generated")
-    if value is None:
-        return None
-    if isinstance(value, str):
-        return whole_text(where, "generated", value)
-    raise UserError(f"{where}: 'generated' is {shown(value)}, expected a text")
-
-
-def _is_truth(value: Any) -> bool:
-    if isinstance(value, str):
-        return value.strip().lower() in (*TRUE, *FALSE)
-    return isinstance(value, bool | int | float) and value in (0, 1)
-
-
-def _truth(where: str, value: Any) -> bool:
-    if _is_truth(value):
-        return str(value).strip().lower() in TRUE
-    raise UserError(
-        f"{where}: 'success' is {shown(value)}, expected true or false (or 1 or 0); leave the "
-        "column out to have it decided from 'generated'"
-    )
+def _where_any(column: tuple[Column, ...]) -> tuple[Column, ...] | None:
+    """A column, or None where nothing in it is known."""
+    return None if all(value is None for value in column) else column

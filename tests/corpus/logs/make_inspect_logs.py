@@ -21,7 +21,17 @@ from inspect_ai import eval as run
 from inspect_ai.dataset import MemoryDataset, Sample
 from inspect_ai.log import read_eval_log, write_eval_log
 from inspect_ai.model import ChatMessageUser, ModelOutput, ModelUsage, get_model
-from inspect_ai.scorer import Score, Target, accuracy, choice, exact, includes, match, scorer, stderr
+from inspect_ai.scorer import (
+    Score,
+    Target,
+    accuracy,
+    choice,
+    exact,
+    includes,
+    match,
+    scorer,
+    stderr,
+)
 from inspect_ai.scorer import target_perplexity
 from inspect_ai.solver import Generate, TaskState, generate, multiple_choice, solver, system_message
 

@@ -1,4 +1,4 @@
-"""Evaluation log: what a harness recorded of every sample, in the form in which all formats meet."""
+"""Evaluation log: what a harness recorded of every sample, in the form all formats meet in."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ class LoggedSample:
         accepted: further right answers.
         separator: what stands between text and answer.
         kind: of a failure, what the log calls it; None: nothing.
-        difference: log-likelihood of the target − of the foil, as the metric compares them, in nats.
+        difference: log-likelihood of the target − of the foil, in nats, as the metric compares them.
         factors: what describes the sample, as it was written.
         messages: the conversation, where the model was given one; it ends before the answer.
     """
@@ -144,7 +144,7 @@ class LeftOut:
 def one_of(name: str, what: str, option: str, there: Sequence[str], chosen: str | None) -> str:
     """The one that is chosen, or the only one there is.
 
-    Raises UserError, naming those there are, if none is chosen of several, or one that is not there.
+    Raises UserError, naming those there are, if none of several is chosen, or one not there.
     """
     listed = printable(", ".join(there))
     if chosen is None:

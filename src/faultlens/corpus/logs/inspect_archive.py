@@ -73,9 +73,9 @@ def _from_archive(path: Path) -> tuple[Header, list[RawSample]]:
     except RecursionError as error:
         raise UserError(f"{path} holds JSON that is nested too deeply to read") from error
     except _BROKEN as error:
-        raise UserError(f"{path} cannot be read as a log of inspect_ai: {in_one_line(error)}") from (
-            error
-        )
+        raise UserError(
+            f"{path} cannot be read as a log of inspect_ai: {in_one_line(error)}"
+        ) from (error)
 
 
 def _header(archive: zipfile.ZipFile, names: list[str]) -> Header:

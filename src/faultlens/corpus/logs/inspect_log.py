@@ -66,7 +66,7 @@ def read_inspect_log(path: Path, options: LogOptions) -> EvaluationLog:
         if isinstance(talk, str):
             left_out.add(talk)
     left_out.check_rest(name, kept)
-    known = [scalars(one.raw.get("metadata") or {}) for one, _ in kept]
+    known = [_known(one.raw) for one, _ in kept]
     separator = " " if sum(t.answer.startswith(" ") for _, t in kept) * 2 > len(kept) else ""
     everywhere = shared_columns(known)
     found = [
@@ -169,6 +169,12 @@ def _is_as_given(one: _Scored, left_out: LeftOut, scorer: str) -> bool:
     return why is None
 
 
+def _known(sample: RawSample) -> dict[str, Any]:
+    """What the metadata says that can be a factor; a `foil` there is the prompt's."""
+    metadata = sample.get("metadata") or {}
+    return scalars({name: value for name, value in metadata.items() if name != "foil"})
+
+
 def _targets(sample: RawSample) -> list[str]:
     """All right answers."""
     target = sample.get("target")
@@ -213,7 +219,7 @@ def _notes(
     """What a reader should know of how the log was read."""
     status = header.get("status")
     if status != "success":
-        yield f"the evaluation did not finish (status {shown(status)}): it holds what was run by then"
+        yield f"the evaluation did not finish (status {shown(status)}): the log holds what was run"
     spec = header["eval"]
     settings = {
         **(spec.get("model_generate_config") or {}),
@@ -229,7 +235,9 @@ def _notes(
     partly = sum(one.outcome.kind == "partly right" for one in failed)
     if partly:
         yield f"{partly} of {len(failed)} failures are partly right: they count as wrong"
-    some = [n for n in dict.fromkeys(n for columns in known for n in columns) if n not in everywhere]
+    some = [
+        n for n in dict.fromkeys(n for columns in known for n in columns) if n not in everywhere
+    ]
     if some:
         yield (
             f"{printable(', '.join(some))}: not in the metadata of every sample, hence no factors"

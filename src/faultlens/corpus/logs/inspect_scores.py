@@ -132,6 +132,8 @@ def _reason(score: dict[str, Any]) -> str | None:
 
 def _kind(value: Any, reason: str | None) -> str | None:
     if reason is None:
-        return {"P": "partly right", "N": "no answer"}.get(value) if isinstance(value, str) else None
+        return (
+            {"P": "partly right", "N": "no answer"}.get(value) if isinstance(value, str) else None
+        )
     words = reason.replace("_", " ")
     return f"failure of the scorer: {words}" if reason in OF_THE_SCORER else words

@@ -17,8 +17,9 @@ LONGEST_LINE = 2**26  # bytes of a file that are looked at: a first line, with m
 _ARCHIVE = (b"PK\x03\x04", b"PK\x05\x06")
 _INSPECT = re.compile(r'\{\s*"version"\s*:\s*\d+\s*,\s*"(?:status|eval)"')
 _BESIDE = {
-    "lm-eval's aggregated results: expected samples_TASK_DATE.jsonl beside them, which --log_samples "
-    "writes": re.compile(r'\{\s*"results"\s*:\s*\{'),
+    "results of lm-eval: expected samples_TASK_DATE.jsonl beside them (--log_samples)": re.compile(
+        r'\{\s*"results"\s*:\s*\{'
+    ),
     "an aggregate of every-eval-ever: expected the JSONL of its instances beside it": re.compile(
         r'\{\s*"schema_version"\s*:\s*"[^"]*"\s*,\s*"evaluation_id"\s*:(?!.*"interaction_type")',
         re.DOTALL,
