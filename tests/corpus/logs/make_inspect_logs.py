@@ -2,8 +2,8 @@
 
     python make_inspect_logs.py MODEL_FOLDER OUT
 
-Writes OUT/NAME.eval (and OUT/generation.json), and OUT/reported.json: what inspect_ai itself reports
-of each log. The answers of `mini` are its own; those of the other logs are written beside each sample.
+Writes OUT/NAME.eval, some as OUT/NAME.json too, and OUT/reported.json: what inspect_ai itself
+reports of each log. The answers of `mini` are its own; all others are written beside their samples.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ os.environ |= {"HF_HUB_OFFLINE": "1", "INSPECT_LOG_LEVEL": "error"}
 
 from inspect_ai import Epochs, Task
 from inspect_ai import eval as run
-from inspect_ai.dataset import MemoryDataset, Sample
+from inspect_ai.dataset import Sample
 from inspect_ai.log import read_eval_log, write_eval_log
 from inspect_ai.model import ChatMessageUser, ModelOutput, ModelUsage, get_model
 from inspect_ai.scorer import (
@@ -31,8 +31,8 @@ from inspect_ai.scorer import (
     match,
     scorer,
     stderr,
+    target_perplexity,
 )
-from inspect_ai.scorer import target_perplexity
 from inspect_ai.solver import Generate, TaskState, generate, multiple_choice, solver, system_message
 
 from faultlens.corpus.tasks import mini_ioi

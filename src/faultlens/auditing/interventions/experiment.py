@@ -1,16 +1,14 @@
-"""Intervene: an experiment on a task's prompts, as a user asks for it; no controls, no verdict."""
+"""Experiment: features edited as a user asks for it; no controls, no verdict."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
 
-from faultlens.auditing.activations.alignment import TokenAlignment, tokens_of_factor
-from faultlens.auditing.activations.codes import Codes
-from faultlens.auditing.activations.site_values import SiteValues
+from faultlens.auditing.activations.alignment import tokens_of_factor
+from faultlens.auditing.activations.task_activations import TaskActivations
 from faultlens.auditing.activations.task_tokens import TaskTokens, tokenize
 from faultlens.auditing.behaviour.answer_scores import answer_scores
 from faultlens.auditing.behaviour.outcomes import (
@@ -21,21 +19,23 @@ from faultlens.auditing.behaviour.outcomes import (
     resolve_rule,
     right_answer,
 )
-from faultlens.auditing.interventions.asked import (
+from faultlens.auditing.feature_set import FeatureSet
+from faultlens.auditing.interventions.cached_run import CachedRuns
+from faultlens.auditing.interventions.decoding import generate, generate_edited
+from faultlens.auditing.interventions.edit_runner import EditRunner
+from faultlens.auditing.interventions.edits import Edit, EditContext, Zero, checked_edit
+from faultlens.auditing.interventions.experiment_arguments import (
     Direction,
-    Value,
+    checked_features,
     checked_positions,
     checked_prompts,
-    checked_quantities,
-    checked_setting,
 )
-from faultlens.auditing.interventions.bench import Bench
-from faultlens.auditing.interventions.decoding import decoded
-from faultlens.auditing.interventions.edits import Edited, Kind, Setting, edit_at
+from faultlens.auditing.interventions.placed_edit import PlacedEdit, edit_where_firing, place_edit
+from faultlens.auditing.interventions.prompt_groups import PromptGroups
 from faultlens.corpus.task import Task
 from faultlens.errors import UserError
 from faultlens.features.lens import Lens
-from faultlens.models.dictionary import Dictionary
+from faultlens.models.model import Model
 
 
 def intervene(
@@ -43,30 +43,26 @@ def intervene(
     task: Task,
     features: str | Sequence[str] = (),
     *,
-    kind: Kind = "zero",
-    value: Value = None,
+    edit: Edit | None = None,
     positions: str | int | None = None,
     prompts: Sequence[int] | None = None,
     direction: Direction | None = None,
     site: str | None = None,
     rule: str | Rule | None = None,
-    seed: int = 0,
 ) -> pd.DataFrame:
-    """Change features of one dictionary, or a direction, and see what becomes of the answers.
+    """Edit features of one dictionary, or a direction, and see what becomes of the answers.
 
-    The change keeps the error term: at the edited tokens the site gains `Σ_f (a'_f − a_f) · D_f`.
+    The edit keeps the error term: at the edited tokens the site gains `Σ_f (a'_f − a_f) · D_f`.
     BOS is never edited.
 
     Args:
         lens: the model and its dictionaries.
         task: the prompts.
         features: of one dictionary, e.g. `"3-res-mini/808"`, `"3-res-mini/808+3-res-mini/12"` or a
-            list; they are changed together.
-        kind: what they are set to: `zero`; `mean`, at the same role; `resample`, to the values of a
-            token drawn at random at the same role; `clamp`; `scale`; `add`.
-        value: of `scale` the factor; of `add` the amount, for a direction in the site's units along
-            it; of `clamp` a number or (lowest, highest); of `mean` and `resample` the prompts they
-            draw from: `all` (as by default), `successes` or `failures` of the task.
+            list; they are edited together.
+        edit: what they are set to: `Zero()` (as by default), `Scale(0.5)`, `Add(4.0)`,
+            `Clamp(0.0, 2.0)`, `Mean(among="successes")`, `Resample(among="failures", seed=1)`, or
+            an edit of your own (see `Edit`).
         positions: `firing`: where any of the features fires (as by default); `all` (as by default
             of a direction); `last`; a factor of the task: the tokens of its level; or a number from
             the end of the prompt, −1 being the last token. With the first three every generated
@@ -74,67 +70,48 @@ def intervene(
             numbered ones stand in the prompt alone.
         prompts: their indices, from 0; None: all.
         direction: in place of features, a vector `[d]` in the units of `site`; its length does not
-            count. `zero` projects it out.
+            count. `Zero()` projects it out.
         site: of a direction: a TransformerLens name, e.g. `blocks.3.hook_resid_pre`, or the name of
             a dictionary that reads there.
         rule: what counts as success; None: the task's own, else `exact-word`.
-        seed: of `resample`.
 
     Returns:
         a row a prompt, in the order of `prompts`, which are the index: `prompt`, `target`, `foil`;
         `edited`, how many of its tokens are; then, each with `_before` and `_after`: `margin`, the
         largest logit of a right answer over the largest other, and `difference`, the target's over
-        the foil's (missing where there is none), in nats, where target and foil part ways;
-        `generated`, up to eight tokens; `success`.
+        the foil's (missing where there is none), in nats, at the first token in which target and
+        foil differ; `generated`, up to eight tokens; `success`.
 
     Raises:
-        UserError: features, a site, a kind, a value, positions or prompts that are not there or do
-            not go together; or features that fire nowhere in these prompts.
+        UserError: features, a site, an edit, positions or prompts that are not there or do not go
+            together; or features that fire nowhere in these prompts.
     """
-    dictionary, members = checked_quantities(lens, features, direction, site)
+    dictionary, members = checked_features(lens, features, direction, site)
     chosen = checked_prompts(task, prompts)
     rule_name, decides = resolve_rule(rule or task.rule)
     check_targets(task, rule_name)
     positions = checked_positions(task, positions, fires=direction is None)
-    setting = checked_setting(kind, value, seed)
+    edit = checked_edit(Zero() if edit is None else edit)
     tokens = tokenize(task, lens.model)
-    roles = TokenAlignment.of(lens.model, task, tokens)
-    values = SiteValues.of_dictionary(lens.model, dictionary, tokens)
-    bench = Bench(lens.model, dictionary, tokens, Codes.of(dictionary, tokens, roles, values))
-
-    def texts(edited: Edited | None, of: np.ndarray) -> dict[int, str]:
-        ids = decoded(bench, edited, of)
-        return dict(zip(of.tolist(), map(lens.model.tokenizer.decode, ids), strict=True))
-
-    everyone = np.arange(len(task))
-    drawn_from = value if isinstance(value, str) else "all"
-    needed = chosen if drawn_from == "all" else everyone
-    before = texts(None, needed)
-    among = everyone
-    if drawn_from != "all":
-        if isinstance(decides, LogitRule):
-            scores = answer_scores(lens.model, tokens)
-            right = np.array([decides.holds(s.difference, s.margin) for s in scores])
-        else:
-            right = _right(task, before, decides)
-        among = np.flatnonzero(right if drawn_from == "successes" else ~right)
-        if not len(among):
-            raise UserError(
-                f"the task has no {drawn_from} to draw the {kind} from: expected value all"
-            )
-    setting = replace(setting, among=among)
-    edited = _edit(bench, task, members, chosen, setting, positions)
-    if not len(edited.rows):
-        raise UserError(_nothing_edited(dictionary, members, positions, len(chosen)))
-    margin, difference, margin_after, difference_after = bench.answers(edited, chosen)
-    after = texts(edited, chosen)
+    activations = TaskActivations.read(Lens(lens.model, (dictionary,)), task, tokens)
+    codes = activations.codes(dictionary)
+    before = _Untouched(lens.model, task, tokens, decides)
+    context = EditContext(codes, PromptGroups(len(task), lambda: ~before.successes))
+    placed = _placed(edit, context, task, tokens, members, chosen, positions)
+    if not len(placed.rows):
+        raise UserError(_nothing_edited(members, positions, len(chosen)))
+    runs = CachedRuns(lens.model, tokens, activations.values.sites)
+    runner = EditRunner(dictionary, codes, runs)
+    margin, difference, margin_after, difference_after = runner.margins(placed, chosen)
+    texts = before.texts(chosen)
+    after = _texts(lens.model, generate_edited(runner, placed, chosen))
     if isinstance(decides, LogitRule):
-        right_before = decides.value(difference, margin) > 0
+        right = decides.value(difference, margin) > 0
         right_after = decides.value(difference_after, margin_after) > 0
     else:
-        asked = {int(i): before[int(i)] for i in chosen}
-        right_before, right_after = _right(task, asked, decides), _right(task, after, decides)
-    of_prompt = np.searchsorted(bench.codes.starts, edited.rows, side="right") - 1
+        right = _right(task, chosen, texts, decides)
+        right_after = _right(task, chosen, after, decides)
+    of_prompt = np.searchsorted(codes.starts, placed.rows, side="right") - 1
     return pd.DataFrame(
         {
             "prompt": [task.prompts[i].text for i in chosen],
@@ -145,19 +122,48 @@ def intervene(
             "margin_after": margin_after,
             "difference_before": _nats(difference),
             "difference_after": _nats(difference_after),
-            "generated_before": [before[int(i)] for i in chosen],
-            "generated_after": [after[int(i)] for i in chosen],
-            "success_before": right_before,
+            "generated_before": texts,
+            "generated_after": after,
+            "success_before": right,
             "success_after": right_after,
         },
         index=pd.Index(chosen, name="prompt_id"),
     )
 
 
-def _right(task: Task, texts: Mapping[int, str], rule: TextRule) -> np.ndarray:
-    """Whether what was generated after each prompt, by index, is right; in their order."""
-    given = [right_answer(task.prompts[i], text, rule) for i, text in texts.items()]
-    return np.array([answer is not None for answer in given], dtype=bool)
+def _texts(model: Model, ids: Sequence[list[int]]) -> list[str]:
+    return [model.tokenizer.decode(row) for row in ids]
+
+
+def _right(task: Task, prompts: np.ndarray, texts: Sequence[str], rule: TextRule) -> np.ndarray:
+    """Whether the texts are right answers to some prompts, boolean `[prompts]`."""
+    pairs = zip(prompts, texts, strict=True)
+    return np.array([right_answer(task.prompts[i], text, rule) is not None for i, text in pairs])
+
+
+class _Untouched:
+    """The answers without the edit, generated when they are first asked for."""
+
+    def __init__(self, model: Model, task: Task, tokens: TaskTokens, rule: Rule) -> None:
+        self._model, self._task, self._tokens, self._rule = model, task, tokens, rule
+        self._texts: dict[int, str] = {}
+
+    @property
+    def successes(self) -> np.ndarray:
+        """Which prompts of the whole task are answered rightly, boolean `[prompts]`."""
+        if isinstance(self._rule, LogitRule):
+            scores = answer_scores(self._model, self._tokens)
+            return np.array([self._rule.holds(s.difference, s.margin) for s in scores])
+        everyone = np.arange(len(self._task))
+        return _right(self._task, everyone, self.texts(everyone), self._rule)
+
+    def texts(self, prompts: np.ndarray) -> list[str]:
+        """What is generated after some prompts; what is missing is generated together."""
+        missing = [int(i) for i in prompts if int(i) not in self._texts]
+        if missing:
+            ids = generate(self._model, [self._tokens.rows[i] for i in missing])
+            self._texts.update(zip(missing, _texts(self._model, ids), strict=True))
+        return [self._texts[int(i)] for i in prompts]
 
 
 def _nats(difference: np.ndarray) -> pd.api.extensions.ExtensionArray:
@@ -165,37 +171,29 @@ def _nats(difference: np.ndarray) -> pd.api.extensions.ExtensionArray:
     return pd.array([None if np.isnan(x) else float(x) for x in difference], dtype="Float64")
 
 
-def _edit(
-    bench: Bench,
+def _placed(
+    edit: Edit,
+    context: EditContext,
     task: Task,
-    features: list[int],
+    tokens: TaskTokens,
+    features: FeatureSet,
     prompts: np.ndarray,
-    setting: Setting,
     positions: str | int,
-) -> Edited:
-    """The change at the positions asked for."""
+) -> PlacedEdit:
+    """The edit at the positions asked for."""
+    codes = context.codes
+    if positions == "firing":
+        return edit_where_firing(edit, context, features, prompts)
+    if positions == "all":
+        return place_edit(edit, context, features, codes.rows(prompts))
     if positions == "last":  # and what target and foil share after the prompt, if anything
-        ends = [(len(bench.tokens.rows[i]) - 1, len(bench.tokens.scored[i])) for i in prompts]
-        rows = np.concatenate(
-            [
-                bench.codes.starts[i] + np.arange(*span)
-                for i, span in zip(prompts, ends, strict=True)
-            ]
-        )
-        wanted = setting.values_at(bench.codes, rows, features)
-        return Edited(rows, features, wanted, setting.later(bench.codes, features))
-    if positions in ("firing", "all"):
-        return edit_at(bench.codes, features, prompts, setting, positions)  # type: ignore[arg-type]
-    at = [
-        _numbered(bench.tokens, int(i), positions)
-        if isinstance(positions, int)
-        else _of_factor(bench, task, int(i), positions)
-        for i in prompts
-    ]
-    rows = np.concatenate(
-        [bench.codes.starts[i] + where for i, where in zip(prompts, at, strict=True)]
-    )
-    return Edited(rows, features, setting.values_at(bench.codes, rows, features))
+        spans = [np.arange(len(tokens.rows[i]) - 1, len(tokens.scored[i])) for i in prompts]
+    elif isinstance(positions, int):
+        spans = [_numbered(tokens, int(i), positions) for i in prompts]
+    else:
+        spans = [tokens_of_factor(task.prompts[i], positions, tokens.offsets[i]) for i in prompts]
+    rows = np.concatenate([codes.starts[i] + at for i, at in zip(prompts, spans, strict=True)])
+    return place_edit(edit, context, features, rows, "all" if positions == "last" else "none")
 
 
 def _numbered(tokens: TaskTokens, prompt: int, place: int) -> np.ndarray:
@@ -204,21 +202,11 @@ def _numbered(tokens: TaskTokens, prompt: int, place: int) -> np.ndarray:
     return np.array([at] if at > 0 else [], dtype=int)
 
 
-def _of_factor(bench: Bench, task: Task, prompt: int, factor: str) -> np.ndarray:
-    """The tokens of the prompt's level of a factor."""
-    return tokens_of_factor(
-        bench.model, task.prompts[prompt], factor, len(bench.tokens.rows[prompt]) - 1
-    )
-
-
-def _nothing_edited(
-    dictionary: Dictionary, features: list[int], positions: str | int, prompts: int
-) -> str:
+def _nothing_edited(features: FeatureSet, positions: str | int, prompts: int) -> str:
     if positions == "firing":
-        names = " and ".join(dictionary.feature(feature) for feature in features)
         return (
-            f"{names} fires on none of the {prompts} prompts, so nothing would be changed: "
-            "expected features that fire on some of them, or positions='all'"
+            f"{' and '.join(features.names)} fires on none of the {prompts} prompts, so nothing "
+            "would be changed: expected features that fire on some of them, or positions='all'"
         )
     return (
         f"positions {positions!r} are in none of the {prompts} prompts, so nothing would be "
