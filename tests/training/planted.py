@@ -29,11 +29,11 @@ def tokens(count: int, seed: int) -> Tensor:
 
 
 def trained(kind: str, steps: int, sparsity: SparsityConfig, rate: float = 2e-3) -> Trainer:
-    """A dictionary of 256 features, learnt from `steps` batches of 512 planted tokens."""
+    """A dictionary of 400 features, learnt from `steps` batches of 512 planted tokens."""
     transcoder = kind.endswith("transcoder")
     site, target = (READS, WRITES) if transcoder else (WRITES, WRITES)
     k = sparsity.k[0]
-    plan = DictionaryPlan("planted", kind, site, target, D, D, 256, k, 0)
+    plan = DictionaryPlan("planted", kind, site, target, D, D, 2 * TRUE, k, 0)
     config = TrainConfig(
         layers=(0,),
         sparsity=sparsity,
@@ -49,6 +49,7 @@ def trained(kind: str, steps: int, sparsity: SparsityConfig, rate: float = 2e-3)
         present = tokens(512, step + 1)
         trainer.step(present @ reads, present @ writes)
     trainer.add_point()
+    trainer.calibrate(tokens(4096, steps + 1) @ reads, 512)
     return trainer
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -20,7 +22,7 @@ def tokens_of(stream: TokenStream, spans: list[Span]) -> list[int]:
 def streams(draw: st.DrawFn) -> TokenStream:
     lengths = draw(st.lists(st.integers(1, 7), min_size=1, max_size=9))
     ends = np.cumsum([0, *lengths])
-    pieces = [np.arange(a, b) for a, b in zip(ends, ends[1:], strict=False)]
+    pieces = [np.arange(a, b) for a, b in pairwise(ends)]
     return TokenStream(pieces, draw(st.integers(0, 5)))
 
 

@@ -49,9 +49,4 @@ class DenseStep:
         found.loss.backward()
         fires = found.feature_acts.detach() > 0
         squares = float(((found.sae_out.detach() - x) ** 2).sum())
-        least = None
-        if hasattr(self.sae, "topk_threshold") and bool(fires.any()):
-            least = float(found.feature_acts.detach()[fires].min())
-        return StepReading(
-            float(found.loss.detach()), squares, int(fires.sum()), fires.any(dim=0), least
-        )
+        return StepReading(float(found.loss.detach()), squares, int(fires.sum()), fires.any(dim=0))

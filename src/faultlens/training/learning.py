@@ -103,6 +103,10 @@ def learn(
         if perf_counter() - written > KEPT_EVERY or number + 1 == blocks.count:
             kept.write(trainers, number + 1)
             written = perf_counter()
+    last = harvest.block(stream, (blocks.count - 1) * blocks.tokens, blocks.tokens)
+    for trainer in trainers:
+        site = trainer.plan.site
+        trainer.calibrate(last[site][scales[site].usual(last[site])], blocks.batch)
     return trainers
 
 

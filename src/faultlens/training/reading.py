@@ -16,14 +16,12 @@ class StepReading:
         squared_error: `Σ‖y − ŷ‖²` over the batch, in scaled units.
         firings: pairs of a token and a feature that fires on it.
         fired: which features fired, boolean `[d_sae]`.
-        least: the least strength that was selected over the batch; None for kinds without one.
     """
 
     loss: float
     squared_error: float
     firings: int
     fired: Tensor
-    least: float | None = None
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ from torch import Tensor
 from faultlens.models.sae_config import CONFIG
 from faultlens.models.sae_folder import WEIGHTS
 from faultlens.training.kinds import quiet
-from faultlens.training.trainer import Trainer
+from faultlens.training.trainer import OVER_BATCH, Trainer
 
 WINDOW_FIGURES = ("l0", "num_dead_features")  # of a training window; the card measures them anew
 
@@ -38,12 +38,17 @@ def save_dictionary(trainer: Trainer, folder: Path) -> None:
 def _autoencoder(trainer: Trainer) -> tuple[dict[str, Any], dict[str, Tensor]]:
     """By SAELens's own folding, on a copy: learning may go on."""
     sae = _copy(trainer.sae)
-    if trainer.threshold is not None:
-        sae.topk_threshold = sae.topk_threshold.new_tensor(trainer.threshold)
+    if trainer.plan.kind in OVER_BATCH:
+        sae.topk_threshold = sae.topk_threshold.new_tensor(_threshold(trainer))
     sae.fold_activation_norm_scaling_factor(trainer.scale.factor)
     tensors = sae.state_dict()
     sae.process_state_dict_for_saving_inference(tensors)
     return sae.cfg.get_inference_sae_cfg_dict(), tensors
+
+
+def _threshold(trainer: Trainer) -> float:
+    assert trainer.threshold is not None, "calibrate a trainer before it is saved"
+    return trainer.threshold
 
 
 def _copy(sae: Any) -> Any:
@@ -70,7 +75,7 @@ def _transcoder(trainer: Trainer) -> tuple[dict[str, Any], dict[str, Tensor]]:
         "b_enc": sae.b_enc * norms,
         "W_dec": sae.W_dec / (r * norms[:, None]),
         "b_dec": sae.b_dec / r,
-        "threshold": torch.full_like(sae.b_enc, (trainer.threshold or 0.0) / r),
+        "threshold": torch.full_like(sae.b_enc, _threshold(trainer) / r),
     }
     kind = saes.JumpReLUTranscoderConfig
     if trainer.skip is not None:

@@ -112,10 +112,7 @@ class SparseStep:
         fires = chosen.pre > 0
         fired = torch.zeros(sae.cfg.d_sae, dtype=torch.bool, device=x.device)
         fired[chosen.features[fires]] = True
-        least = None
-        if self.over_batch and bool(fires.any()):
-            least = float((chosen.pre * norms[chosen.features])[fires].min())
-        return StepReading(squares / len(x) + extra, squares, int(fires.sum()), fired, least)
+        return StepReading(squares / len(x) + extra, squares, int(fires.sum()), fired)
 
     def _select(self, inputs: Tensor, encoder: Tensor, norms: Tensor) -> Selection:
         """The features that decide, with exact pre-activations."""

@@ -20,8 +20,8 @@ from faultlens.training.reading import CurvePoint, StepReading
 from faultlens.training.sparse_step import SparseStep
 
 SPARSE = ("topk", "batchtopk", "transcoder", "skip_transcoder")
+OVER_BATCH = ("batchtopk", "matryoshka_batchtopk", "transcoder", "skip_transcoder")
 MOST_GRADIENT = 1.0  # norm to which a step's gradients are clipped, as in SAELens's trainer
-RECENT = 64  # steps whose least selected strength makes the threshold that is saved
 LAST_RATE = 0.1  # of the learning rate, at the end of its decay
 
 
@@ -36,7 +36,8 @@ class Trainer:
         silent: tokens since each feature fired, `[d_sae]`.
         done: steps taken.
         tokens: learnt from.
-        least: of the last steps, the least strength that was selected over the batch.
+        threshold: strength above which a feature fires, for kinds that select over the batch; None
+            before `calibrate`.
     """
 
     plan: DictionaryPlan
@@ -52,7 +53,7 @@ class Trainer:
     done: int = 0
     tokens: int = 0
     curve: list[CurvePoint] = field(default_factory=list)
-    least: list[float] = field(default_factory=list)
+    threshold: float | None = None
     _sums: list[float] = field(default_factory=lambda: [0.0] * 5)
 
     @classmethod
@@ -117,8 +118,6 @@ class Trainer:
         self.silent[reading.fired] = 0
         self.done += 1
         self.tokens += len(x)
-        if reading.least is not None:
-            self.least = [*self.least[1 - RECENT :], reading.least]
         self._take_in(reading, target)
 
     def sparse_step(self, x: Tensor, target: Tensor, dead: Tensor) -> StepReading:
@@ -144,14 +143,28 @@ class Trainer:
         self.coarse = seconds[True] < seconds[False]
         self.adam.zero_grad()
 
-    @property
-    def threshold(self) -> float | None:
-        """Above which a feature of a kind that selects over the batch fires, in scaled units.
+    @torch.no_grad()
+    def calibrate(self, values: Tensor, batch: int) -> None:
+        """Find the threshold of a kind that selects over the batch, with the final weights.
 
-        The mean of the last steps. SAELens follows it from 0 on by a hundredth a step, which after
-        a few hundred steps is still too low: a dictionary of k = 32 then fires 117 times a token.
+        It is the mean, over batches of these values, of the least strength among the k · tokens
+        largest. SAELens follows it during training, from 0 on by a hundredth a step, which is far
+        too low after a few hundred steps: a dictionary of k = 32 then fires 117 times a token.
+
+        Args:
+            values: at the site, in the model's units, `[tokens, d_in]`.
+            batch: tokens of a batch.
         """
-        return sum(self.least) / len(self.least) if self.least else None
+        if self.plan.kind not in OVER_BATCH:
+            return
+        assert self.plan.k is not None
+        sae, least = self.sae, []
+        for x in (values * self.scale.factor).split(batch):
+            inputs = x - sae.b_dec if sae.cfg.apply_b_dec_to_input else x
+            strengths = torch.addmm(sae.b_enc, inputs, sae.W_enc) * sae.W_dec.norm(dim=1)
+            selected = strengths.relu_().flatten().topk(self.plan.k * len(x), sorted=False).values
+            least.append(float(selected.min()))
+        self.threshold = sum(least) / len(least)
 
     def rate(self, step: int) -> float:
         """The learning rate: up, level, and down to a tenth."""
@@ -207,7 +220,6 @@ class Trainer:
             "done": self.done,
             "tokens": self.tokens,
             "curve": [vars(point) for point in self.curve],
-            "least": self.least,
             "sums": self._sums,
         }
 
@@ -222,4 +234,4 @@ class Trainer:
         self.silent.copy_(state["silent"])
         self.coarse, self.done, self.tokens = state["coarse"], state["done"], state["tokens"]
         self.curve = [CurvePoint(**point) for point in state["curve"]]
-        self.least, self._sums = list(state["least"]), list(state["sums"])
+        self._sums = list(state["sums"])
