@@ -159,7 +159,7 @@ class Trainer:
             return
         assert self.plan.k is not None
         sae, least = self.sae, []
-        for x in (values * self.scale.factor).split(batch):
+        for x in torch.split(values * self.scale.factor, batch):
             inputs = x - sae.b_dec if sae.cfg.apply_b_dec_to_input else x
             strengths = torch.addmm(sae.b_enc, inputs, sae.W_enc) * sae.W_dec.norm(dim=1)
             selected = strengths.relu_().flatten().topk(self.plan.k * len(x), sorted=False).values
