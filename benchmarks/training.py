@@ -237,7 +237,7 @@ def quality(repeats: int) -> dict[str, Any]:
     rows = [model.ids(text)[:127] for text in islice(documents("held-out"), 200)]
     site, tokens = Site(3, "resid_mid"), 200 * 2048
     config = TrainConfig(
-        layers=(3,), points=("resid_mid",), tokens=tokens, seeds=(0, 1, 2), held_out=2000,
+        layers=(3,), sites=("resid_mid",), tokens=tokens, seeds=(0, 1, 2), held_out=2000,
         sparsity=SparsityConfig(k=(32,)), optimiser=OptimiserConfig(dead_after=50 * 2048),
     )  # fmt: skip
     found: dict[str, list[float]] = {"FaultLens": [], "SAELens": []}

@@ -85,7 +85,7 @@ def test_a_trained_dictionary_is_shipped_in_float16(
     from faultlens.models.load import load_model
     from faultlens.training.config import TrainConfig
 
-    small = TrainConfig(layers=(2,), widths=("1x",), tokens=4096, held_out=300)
+    small = TrainConfig(layers=(2,), width=("1x",), tokens=4096, held_out=300)
     monkeypatch.setattr(dictionaries, "SETS", {"residuals": small})
     monkeypatch.setattr(dictionaries, "DOCUMENTS", 60)
     model = load_model("mini")

@@ -24,8 +24,8 @@ from faultlens.training.trainer import Trainer
 
 CONFIG = TrainConfig(
     layers=(2,),
-    points=("resid_pre", "mlp_out"),
-    widths=("1x",),
+    sites=("resid_pre", "mlp_out"),
+    width=("1x",),
     tokens=4096,
     held_out=300,
     buffer_mb=1,
@@ -82,7 +82,7 @@ class _InterruptedError(Exception):
 def test_an_interrupted_run_goes_on_to_the_same_weights(
     model: Model, texts: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    config = replace(CONFIG, kinds=("topk", "batchtopk", "standard"), points=("resid_pre",))
+    config = replace(CONFIG, kind=("topk", "batchtopk", "standard"), sites=("resid_pre",))
     train_dictionaries(model, texts, config, tmp_path / "whole")
     monkeypatch.setattr(learning, "KEPT_EVERY", 0.0)
     block = learning.Harvest.block
@@ -118,10 +118,10 @@ def test_one_pass_feeds_all(
     monkeypatch.setattr(Model, "read", counted)
     monkeypatch.setattr("faultlens.training.run.measure_fit", lambda *_: None)
     small = replace(CONFIG, tokens=1024, buffer_mb=4)
-    train_dictionaries(model, texts, replace(small, points=("resid_pre",)), tmp_path / "one")
+    train_dictionaries(model, texts, replace(small, sites=("resid_pre",)), tmp_path / "one")
     alone = sum(read)
     read.clear()
-    many = replace(small, widths=("1x", "2x"), kinds=("topk", "batchtopk"))
+    many = replace(small, width=("1x", "2x"), kind=("topk", "batchtopk"))
     run = train_dictionaries(model, texts, many, tmp_path / "eight")
     assert len(run.dictionaries) == 8
     assert sum(read) == alone
@@ -130,7 +130,7 @@ def test_one_pass_feeds_all(
 def test_seeds_are_compared_and_a_twin_is_measured(
     model: Model, texts: list[str], tmp_path: Path
 ) -> None:
-    config = replace(CONFIG, seeds=(0, 1), points=("resid_pre",), random_decoder_twin=True)
+    config = replace(CONFIG, seeds=(0, 1), sites=("resid_pre",), random_decoder_twin=True)
     run = train_dictionaries(model, texts, config, tmp_path / "seeds")
     folders = [made.plan.folder for made in run.dictionaries]
     site = "blocks.2.hook_resid_pre"
@@ -159,7 +159,7 @@ def test_bad_input_is_one_sentence(model: Model, texts: list[str], tmp_path: Pat
         "k = 500 is above the 192 features of a topk: expected at most the width; give a smaller "
         "--k or a larger --width"
     )
-    assert "fewer than the 192000 features" in refused(out, widths=("1000x",))
+    assert "fewer than the 192000 features" in refused(out, width=("1000x",))
     assert not out.exists()
     (tmp_path / "thesis").mkdir()
     (tmp_path / "thesis" / "chapter.tex").write_text("mine")

@@ -39,7 +39,7 @@ class SparsityConfig:
     """Coefficient of the L1 penalty, in units of the scaled input: `standard`, `gated`."""
     l0: float = 1.0
     """Coefficient of the L0 penalty, likewise: `jumprelu`."""
-    warm_up: float = 0.1
+    penalty_warm_up: float = 0.1
     """Share of the steps over which `l1` and `l0` rise linearly from 0."""
 
 
@@ -49,9 +49,9 @@ class OptimiserConfig:
 
     learning_rate: float = 1e-3
     """Of Adam, betas 0.9 and 0.999."""
-    warm_up: float = 0.02
+    rate_warm_up: float = 0.02
     """Share of the steps over which the learning rate rises linearly."""
-    decay: float = 0.3
+    rate_decay: float = 0.3
     """Share of the steps, at the end, over which it falls linearly to a tenth."""
     batch_tokens: int = 2048
     """Tokens a step."""
@@ -67,9 +67,9 @@ class OptimiserConfig:
 class TrainConfig:
     """What to train, on how much text.
 
-    >>> TrainConfig(layers=(3,), points=("mlp_out",)).kinds
+    >>> TrainConfig(layers=(3,), sites=("mlp_out",)).kind
     ('topk',)
-    >>> TrainConfig(layers=(3,), kinds=("topkk",))
+    >>> TrainConfig(layers=(3,), kind=("topkk",))
     Traceback (most recent call last):
     faultlens.errors.UserError: kind 'topkk': expected one of topk, batchtopk, jumprelu, standard, \
 gated, matryoshka_batchtopk, transcoder, skip_transcoder
@@ -77,12 +77,12 @@ gated, matryoshka_batchtopk, transcoder, skip_transcoder
 
     layers: tuple[int, ...]
     """Blocks at which to train, from 0."""
-    points: tuple[str, ...] = ("resid_pre",)
+    sites: tuple[str, ...] = ("resid_pre",)
     """Points of a block: `resid_pre`, `attn_out`, `mlp_out`, `resid_mid`, `resid_post`, `z`."""
-    kinds: tuple[str, ...] = ("topk",)
+    kind: tuple[str, ...] = ("topk",)
     """Kinds of dictionary. Transcoders rebuild `mlp_out` from what the MLP reads, whatever
-    `points` says, once a layer."""
-    widths: tuple[str, ...] = ("8x",)
+    `sites` says, once a layer."""
+    width: tuple[str, ...] = ("8x",)
     """Features: a multiple of the input's dimensions (`8x`) or a number (`6144`)."""
     tokens: int = 2_000_000
     """Tokens to learn from, BOS and other special tokens not counted; texts are read again where
@@ -104,20 +104,20 @@ gated, matryoshka_batchtopk, transcoder, skip_transcoder
     dictionary gets without learning any direction."""
 
     def __post_init__(self) -> None:
-        for kind in self.kinds:
+        for kind in self.kind:
             _one_of("kind", kind, KINDS)
-        for point in self.points:
+        for point in self.sites:
             _one_of("site", point, tuple(POINTS))
-        for width in self.widths:
+        for width in self.width:
             if not re.fullmatch(r"[1-9]\d{0,8}x?", width):
                 raise UserError(
                     f"width {width!r}: expected a multiple of the dimensions, e.g. 8x, or a number"
                 )
         for name, value, least in (
             ("layers", len(self.layers), 1),
-            ("sites", len(self.points), 1),
-            ("kinds", len(self.kinds), 1),
-            ("widths", len(self.widths), 1),
+            ("sites", len(self.sites), 1),
+            ("kinds", len(self.kind), 1),
+            ("widths", len(self.width), 1),
             ("seeds", len(self.seeds), 1),
             ("k", min(self.sparsity.k, default=0), 1),
             ("tokens", self.tokens, 1),

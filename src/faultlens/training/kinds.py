@@ -54,7 +54,7 @@ def training_sae(
         "normalize_activations": "none",  # the scale is taken off here, and folded in at the end
         "metadata": SAEMetadata(**metadata),
     }
-    warm_up = round(steps * sparsity.warm_up)
+    warm_up = round(steps * sparsity.penalty_warm_up)
     penalised = {"l1_coefficient": sparsity.l1, "l1_warm_up_steps": warm_up}
     torch.manual_seed(plan.seed)
     kind = "batchtopk" if plan.is_transcoder else plan.kind

@@ -52,12 +52,12 @@ def plan_dictionaries(model: Model, config: TrainConfig) -> list[DictionaryPlan]
     Raises UserError for a site that the model lacks, a k above the width, two that are the same.
     """
     found = []
-    for kind in config.kinds:
+    for kind in config.kind:
         for site, target in _sites(kind, config):
             model.check(site)
             model.check(target)
             d_in, d_out = model.width(site), model.width(target)
-            for width in config.widths:
+            for width in config.width:
                 d_sae = int(width[:-1]) * d_in if width.endswith("x") else int(width)
                 for k in config.sparsity.k if kind in OF_K else (None,):
                     _check_k(k, d_sae, kind)
@@ -75,7 +75,7 @@ def plan_dictionaries(model: Model, config: TrainConfig) -> list[DictionaryPlan]
 def _sites(kind: str, config: TrainConfig) -> list[tuple[Site, Site]]:
     if kind.endswith("transcoder"):
         return [(Site(layer, MLP_INPUT), Site(layer, MLP_POINT)) for layer in config.layers]
-    sites = [Site(layer, point) for layer in config.layers for point in config.points]
+    sites = [Site(layer, point) for layer in config.layers for point in config.sites]
     return [(site, site) for site in sites]
 
 
@@ -98,9 +98,9 @@ def _folder(
 ) -> str:
     """`SITE`, or `VARIANT/SITE` where a run trains variants: each variant is a set by itself."""
     parts = []
-    if len(config.kinds) > 1:
+    if len(config.kind) > 1:
         parts.append(kind)
-    if len(config.widths) > 1:
+    if len(config.width) > 1:
         parts.append(f"width-{d_sae}")
     if len(config.sparsity.k) > 1:
         parts.append(f"k-{k}" if k is not None else "no-k")

@@ -169,7 +169,7 @@ class Trainer:
     def rate(self, step: int) -> float:
         """The learning rate: up, level, and down to a tenth."""
         how = self.optimiser
-        warm, fall = how.warm_up * self.steps, how.decay * self.steps
+        warm, fall = how.rate_warm_up * self.steps, how.rate_decay * self.steps
         up = min(1.0, (step + 1) / warm) if warm >= 1 else 1.0
         left = max(0.0, self.steps - step) / fall if fall >= 1 else 1.0
         return how.learning_rate * up * (LAST_RATE + (1 - LAST_RATE) * min(1.0, left))

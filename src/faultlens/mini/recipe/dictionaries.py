@@ -30,21 +30,21 @@ OPTIMISER = OptimiserConfig(batch_tokens=2048, dead_after=60_000)
 SETS = {
     "residuals": TrainConfig(
         layers=(2, 3, 4, 5),
-        points=("resid_pre",),
+        sites=("resid_pre",),
         tokens=2_000_000,
         sparsity=SparsityConfig(k=(32,)),
         optimiser=OPTIMISER,
     ),
     "attention": TrainConfig(
         layers=(4, 5),
-        points=("attn_out",),
+        sites=("attn_out",),
         tokens=3_000_000,
         sparsity=SparsityConfig(k=(36,)),
         optimiser=OPTIMISER,
     ),
     "mlp": TrainConfig(
         layers=(0, 5),
-        points=("mlp_out",),
+        sites=("mlp_out",),
         tokens=3_000_000,
         sparsity=SparsityConfig(k=(40,)),
         optimiser=OPTIMISER,
@@ -57,7 +57,7 @@ def train_sets(model: Model, build: Path, folder: Path) -> None:
     texts = list(islice(documents("train"), DOCUMENTS))
     for name, config in SETS.items():
         wanted = [
-            folder / f"blocks.{layer}.hook_{p}" for layer in config.layers for p in config.points
+            folder / f"blocks.{layer}.hook_{p}" for layer in config.layers for p in config.sites
         ]
         if all(path.exists() for path in wanted):
             continue
