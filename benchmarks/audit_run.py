@@ -23,8 +23,8 @@ import faultlens as fl
 from faultlens.auditing.from_task import audit_over_seeds, audit_task
 from faultlens.corpus.task import Task
 from faultlens.features.lens import Lens
-from faultlens.models.adapter import adapter_for
 from faultlens.models.dictionary import Convention, Dictionary, Relu
+from faultlens.models.families import adapter_for
 from faultlens.models.model import Model
 from faultlens.models.sites import Site
 from faultlens.progress import Tick

@@ -40,7 +40,7 @@ from faultlens.models.doctor import (
     read,
 )
 from faultlens.models.fit import sample_rows
-from faultlens.models.losses import batches
+from faultlens.models.losses import padded_texts
 from faultlens.models.model import Model
 
 LAYER, FIRING, REPEATS = 8, 109, 3
@@ -50,9 +50,9 @@ Replace = Callable[[Tensor], Tensor]
 def hidden_states(model: Model, rows: Sequence[Sequence[int]], bos: bool) -> Tensor:
     """All tokens but the first of each row, from a whole pass."""
     parts = []
-    for batch in batches(model, rows, bos):
-        out = model.network.base_model(batch.ids, output_hidden_states=True, use_cache=False)
-        parts.append(out.hidden_states[LAYER][batch.real])
+    for texts in padded_texts(model, rows, bos):
+        out = model.network.base_model(texts.ids, output_hidden_states=True, use_cache=False)
+        parts.append(out.hidden_states[LAYER][texts.real])
     return torch.cat(parts)
 
 
@@ -66,10 +66,10 @@ def loss(model: Model, rows: Sequence[Sequence[int]], bos: bool, edit: Replace |
     block = model.adapter.blocks(model.network)[LAYER]
     handle = block.register_forward_pre_hook(hook) if edit is not None else None
     total, tokens = 0.0, 0
-    for batch in batches(model, rows, bos):
-        logits = model.network(batch.ids, use_cache=False).logits[:, :-1]
-        real = batch.real[:, 1:]
-        total += float(cross_entropy(logits[real], batch.ids[:, 1:][real], reduction="sum"))
+    for texts in padded_texts(model, rows, bos):
+        logits = model.network(texts.ids, use_cache=False).logits[:, :-1]
+        real = texts.real[:, 1:]
+        total += float(cross_entropy(logits[real], texts.ids[:, 1:][real], reduction="sum"))
         tokens += int(real.sum())
     if handle is not None:
         handle.remove()

@@ -66,7 +66,7 @@ def ratio(of: list[float], to: list[float]) -> dict[str, float]:
 def lens_and_texts() -> tuple[Any, list[str]]:
     import faultlens as fl
 
-    return fl.load("gpt2", gpt2_shape.RELEASE, gpt2_shape.LAYERS), gpt2_shape.texts()
+    return fl.load("gpt2", gpt2_shape.RELEASE, layers=gpt2_shape.LAYERS), gpt2_shape.texts()
 
 
 def peak_flops(repeats: int = 5) -> float:
@@ -90,7 +90,7 @@ def reading(repeats: int) -> dict[str, Any]:
     from faultlens.features.reading import Shapes
 
     lens, texts = lens_and_texts()
-    model, saes = rivals.load(gpt2_shape.RELEASE, gpt2_shape.LAYERS)
+    model, saes = rivals.load(gpt2_shape.RELEASE, layers=gpt2_shape.LAYERS)
     found = Shapes.found(lens.model, lens.dictionaries)
     tables: dict[str, Any] = {}
 
@@ -174,7 +174,7 @@ def memory_of(way: str, times: int) -> int:
     if way in ("careful", "notebook"):
         import rivals
 
-        model, saes = rivals.load(gpt2_shape.RELEASE, gpt2_shape.LAYERS)
+        model, saes = rivals.load(gpt2_shape.RELEASE, layers=gpt2_shape.LAYERS)
         read = getattr(rivals, way)
         read(model, saes, texts[:2])
         return peak_above(lambda: read(model, saes, texts * times))
@@ -234,7 +234,7 @@ def interventions(repeats: int) -> dict[str, Any]:
     """50 single-feature ablations at layer 8 on 64 prompts: restarted there, or whole passes."""
     import torch
 
-    from faultlens.models.model import Restart
+    from faultlens.models.restart import Restart
     from faultlens.models.sites import Site
 
     lens, texts = lens_and_texts()

@@ -69,7 +69,7 @@ def _set_firing(saes: Path) -> None:
     import faultlens as fl
     from faultlens.features.reading import Shapes, read_pieces, tokenized
 
-    lens = fl.load("gpt2", RELEASE, LAYERS)
+    lens = fl.load("gpt2", RELEASE, layers=LAYERS)
     seen: dict[str, list[torch.Tensor]] = {d.name: [] for d in lens.dictionaries}
     from faultlens.features import reading
 

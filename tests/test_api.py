@@ -7,9 +7,9 @@ from dataclasses import replace
 import pytest
 
 import faultlens as fl
-from faultlens.api import NOT_CHECKED
 from faultlens.corpus.answers import Answers
-from faultlens.features.lens import Lens
+from faultlens.corpus.texts import Corpus
+from faultlens.features.lens import NOT_CHECKED, Lens
 
 
 @pytest.fixture(scope="module")
@@ -23,9 +23,9 @@ def ill_fitting(lens: Lens) -> Lens:
     return Lens(lens.model, (replace(dictionary, W_dec=-dictionary.W_dec),))
 
 
-def corpus() -> fl.Corpus:
+def corpus() -> Corpus:
     texts = ["Tom met Mary.", "Mary met Tom.", "x = y + 1", "print(x)"]
-    return fl.Corpus("two", tuple(texts), ("prose", "prose", "code", "code"))
+    return Corpus("two", tuple(texts), ("prose", "prose", "code", "code"))
 
 
 def test_a_profile_starts_with_the_fit_check_or_says_that_it_was_left_out(lens: Lens) -> None:

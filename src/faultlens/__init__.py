@@ -6,7 +6,9 @@
     profile = fl.profile(lens, fl.seven_categories())   # features that go with kinds of text
     audit = fl.audit(lens, fl.tasks.mini_ioi(n=300))    # features that go with failure
 
-Importing this package loads neither torch nor transformers; the first use of a name does.
+What a user starts from is here; everything else is one import deeper, where its noun lives:
+`faultlens.corpus.task.Prompt`, `faultlens.features.table.FeatureTable`. Importing this package
+loads neither torch nor transformers; the first use of a name does.
 """
 
 from __future__ import annotations
@@ -14,65 +16,55 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from faultlens.api import audit, figures, load, profile
+from faultlens.api import audit, load, profile
+from faultlens.auditing.config import AuditConfig
 from faultlens.errors import UserError
+from faultlens.models.lens_config import LensConfig
+from faultlens.profiling.config import ProfileConfig
 
 if TYPE_CHECKING:
-    from faultlens.auditing.behaviour.outcomes import outcome_rule
+    from faultlens.auditing.interventions.edits import Add, Clamp, Mean, Resample, Scale, Zero
     from faultlens.auditing.interventions.experiment import intervene
     from faultlens.auditing.result.audit import Audit
     from faultlens.corpus import tasks
-    from faultlens.corpus.answers import Answers, read_answers
-    from faultlens.corpus.pairs import PairSet, minimal_pairs, read_pairs
-    from faultlens.corpus.task import Prompt, Task, read_task
-    from faultlens.corpus.texts import Corpus, read_corpus, seven_categories
-    from faultlens.features.lens import Lens
-    from faultlens.features.table import FeatureTable
+    from faultlens.corpus.answers import read_answers
+    from faultlens.corpus.task import read_task
+    from faultlens.corpus.texts import read_corpus, seven_categories
     from faultlens.profiling.result import Profile
 
 __version__ = "0.1.0"
 __all__ = [
-    "Answers",
+    "Add",
     "Audit",
-    "Corpus",
-    "FeatureTable",
-    "Lens",
-    "PairSet",
+    "AuditConfig",
+    "Clamp",
+    "LensConfig",
+    "Mean",
     "Profile",
-    "Prompt",
-    "Task",
+    "ProfileConfig",
+    "Resample",
+    "Scale",
     "UserError",
+    "Zero",
     "audit",
-    "figures",
     "intervene",
     "load",
-    "minimal_pairs",
-    "outcome_rule",
     "profile",
     "read_answers",
     "read_corpus",
-    "read_pairs",
     "read_task",
     "seven_categories",
     "tasks",
 ]
 
+_EDITS = "faultlens.auditing.interventions.edits"
 _HOMES = {
-    "Answers": "faultlens.corpus.answers",
+    **dict.fromkeys(("Add", "Clamp", "Mean", "Resample", "Scale", "Zero"), _EDITS),
     "Audit": "faultlens.auditing.result.audit",
-    "Corpus": "faultlens.corpus.texts",
-    "FeatureTable": "faultlens.features.table",
-    "Lens": "faultlens.features.lens",
-    "PairSet": "faultlens.corpus.pairs",
     "Profile": "faultlens.profiling.result",
-    "Prompt": "faultlens.corpus.task",
-    "Task": "faultlens.corpus.task",
     "intervene": "faultlens.auditing.interventions.experiment",
-    "minimal_pairs": "faultlens.corpus.pairs",
-    "outcome_rule": "faultlens.auditing.behaviour.outcomes",
     "read_answers": "faultlens.corpus.answers",
     "read_corpus": "faultlens.corpus.texts",
-    "read_pairs": "faultlens.corpus.pairs",
     "read_task": "faultlens.corpus.task",
     "seven_categories": "faultlens.corpus.texts",
 }

@@ -112,11 +112,11 @@ def test_a_block_that_copies_the_keys_is_one_proxy_whose_effect_is_not_tested(
     ((_, reading),) = audit.significant
     assert sorted(reading.features) == [f"{SITE}/{column}" for column in range(6)]
     assert reading.size == 6
-    assert reading.verdict == "PROXY of object = the keys"
+    assert reading.verdict.label == "PROXY of object = the keys"
     assert (reading.proxy.factor, reading.proxy.level) == ("object", "the keys")
     assert reading.proxy.jaccard == 1.0, "of the strongest member"
     assert (reading.fail_active, reading.success_active) == (42, 3)
-    assert reading.sentence == (
+    assert reading.verdict.sentence == (
         "fires on 42 failures and 3 successes (adjusted p = 0.002); it fires with object = the "
         "keys (Jaccard 1.00); effect not tested"
     )
@@ -131,16 +131,19 @@ def test_a_feature_that_decides_failure_within_objects_adds_beyond_them(
     audit = audited(answers, {7: fires(flipped(failed, 0.9, 0.03, seed=0))})
     ((_, reading),) = audit.significant
     assert reading.features == [f"{SITE}/7"]
-    assert (reading.verdict, reading.proxy) == ("CORRELATE", None)
+    assert (reading.verdict.label, reading.proxy) == ("CORRELATE", None)
     assert reading.p_conditional <= 0.05
-    assert reading.sentence.startswith(f"fires on {reading.fail_active} failures and ")
-    assert "; adds beyond object × template_id (adjusted p = 0.001, +" in reading.sentence
-    assert reading.sentence.endswith("informative strata); effect not tested")
+    assert reading.verdict.sentence.startswith(f"fires on {reading.fail_active} failures and ")
+    assert "; adds beyond object × template_id (adjusted p = 0.001, +" in reading.verdict.sentence
+    assert reading.verdict.sentence.endswith("informative strata); effect not tested")
     within = reading.confounds
     assert within.effect.low > 0.2
     assert within.mantel_haenszel.p_value < 1e-6
     assert within.firth.low > 1
-    assert f"; {within.failures_in_them} failures in {within.informative} inf" in reading.sentence
+    assert (
+        f"; {within.failures_in_them} failures in {within.informative} inf"
+        in reading.verdict.sentence
+    )
     assert outcome(audit, "conditional on object × template_id") == "passed"
 
 
@@ -153,10 +156,12 @@ def test_a_feature_that_only_follows_the_keys_is_not_said_to_add(
         audit = audited(answers, {7: fires(flipped(keys, 0.85, 0.02, seed))}, permutations=299)
         reading = of(audit, 7)
         assert reading.p_deciding <= 0.05
-        assert reading.verdict in ("CORRELATE", "PROXY of object = the keys")
-        claims = "; adds beyond" in reading.sentence
+        assert reading.verdict.label in ("CORRELATE", "PROXY of object = the keys")
+        claims = "; adds beyond" in reading.verdict.sentence
         assert claims is (reading.p_conditional <= 0.05)
-        assert claims is not ("is not shown to add beyond object × temp" in reading.sentence)
+        assert claims is not (
+            "is not shown to add beyond object × temp" in reading.verdict.sentence
+        )
         added += claims
     assert added <= binom.ppf(0.99, 12, 0.05)
 
@@ -170,7 +175,7 @@ def test_a_feature_constant_within_every_stratum_of_two_factors_is_untestable(
     cells = keys & (template != "0") | (thing == "a book") & (template == "3")
     audit = audited(answers, {7: np.where(cells, 3.0, 0.0)})
     ((_, reading),) = audit.significant
-    assert (reading.verdict, reading.proxy) == ("UNTESTABLE", None)
+    assert (reading.verdict.label, reading.proxy) == ("UNTESTABLE", None)
     assert audit.strata.factors == ["object", "template_id"]
     assert reading.confounds.informative == 0
     assert reading.confounds.effect is None
@@ -178,7 +183,7 @@ def test_a_feature_constant_within_every_stratum_of_two_factors_is_untestable(
     assert (
         "constant, or with one outcome only, within every stratum of object × template_id: "
         "whether it says more than they do cannot be known here; effect not tested"
-    ) in reading.sentence
+    ) in reading.verdict.sentence
     (claim,) = [c for c in audit.claims if c.control.startswith("conditional on object")]
     assert (claim.outcome, claim.detail) == ("not done", "no stratum is informative")
 
@@ -186,7 +191,7 @@ def test_a_feature_constant_within_every_stratum_of_two_factors_is_untestable(
 def test_a_factor_that_the_user_names_is_held_too(answers: Answers, failed: np.ndarray) -> None:
     audit = audited(answers, {7: fires(flipped(failed, 0.95, 0.01, seed=1))}, strata=("place",))
     assert audit.strata.factors == ["object", "template_id", "place"]
-    assert "beyond object × template_id × place (" in of(audit, 7).sentence
+    assert "beyond object × template_id × place (" in of(audit, 7).verdict.sentence
 
 
 def test_dense_features_that_differ_in_sign_are_not_one_class(
@@ -243,7 +248,7 @@ def test_a_feature_of_which_nothing_is_left_within_the_factors_is_a_proxy() -> N
     audit = audited(many, {7: fires(flipped(keys, 0.9, 0.02, seed=5))}, permutations=199)
     reading = of(audit, 7)
     assert 0.5 < reading.proxy.jaccard < 0.95
-    assert reading.verdict == "PROXY of object = the keys"
+    assert reading.verdict.label == "PROXY of object = the keys"
     effect = reading.confounds.effect
     assert -0.2 <= effect.low < effect.high <= 0.2
     assert reading.confounds.failures_in_them >= 10
@@ -252,7 +257,7 @@ def test_a_feature_of_which_nothing_is_left_within_the_factors_is_a_proxy() -> N
         f"[{effect.low:+.2f}, {effect.high:+.2f}] over {reading.confounds.failures_in_them} "
         f"failures; it is strongest with object = the keys (Jaccard {reading.proxy.jaccard:.2f}); "
         "effect not tested"
-    ) in reading.sentence
+    ) in reading.verdict.sentence
     assert outcome(audit, "no copy of a level") == "passed"
     assert outcome(audit, "conditional on object") == "failed"
 
@@ -263,8 +268,8 @@ def test_a_feature_that_says_more_within_the_factors_is_none() -> None:
     bad = np.array([text == " him" for text in many.generated])
     follows = np.where(bad, flipped(keys, 0.95, 0.06, 5), flipped(keys, 0.5, 0.01, 6))
     reading = of(audited(many, {7: fires(follows > 0)}, permutations=199), 7)
-    assert reading.verdict == "CORRELATE"
-    assert "; adds beyond object (" in reading.sentence
+    assert reading.verdict.label == "CORRELATE"
+    assert "; adds beyond object (" in reading.verdict.sentence
     assert reading.confounds.effect.low > 0.2
 
 
@@ -279,9 +284,11 @@ def test_a_feature_that_fires_everywhere_and_is_stronger_with_the_keys_is_their_
     for column, level in ((7, "the keys"), (9, "anything but the keys")):
         reading = of(audit, column)
         assert reading.p_fisher == 1.0
-        assert reading.verdict == f"PROXY of object = {level}"
+        assert reading.verdict.label == f"PROXY of object = {level}"
         assert reading.proxy.jaccard == 0.0
-        assert "within object × template_id less than 0.2 SD is left of it" in reading.sentence
+        assert (
+            "within object × template_id less than 0.2 SD is left of it" in reading.verdict.sentence
+        )
 
 
 def scored(answers: Answers, where: np.ndarray) -> Answers:
@@ -304,10 +311,10 @@ def test_what_only_marks_the_scoring_rules_failures_is_an_artefact_of_scoring(
     assert audit.scoring["exact-word"].failures == 91
     assert audit.scoring["first-token"].failures == 56
     artefact = of(audit, 7)
-    assert artefact.verdict == "ARTEFACT (of scoring)"
-    assert "under the rule first-token (56 failures) " in artefact.sentence
+    assert artefact.verdict.label == "ARTEFACT (of scoring)"
+    assert "under the rule first-token (56 failures) " in artefact.verdict.sentence
     assert {o.rule for o in artefact.other_scoring} == {"first-token", "named-later", "contains"}
-    assert of(audit, 8).verdict == "CORRELATE", "it marks failure by any rule"
+    assert of(audit, 8).verdict.label == "CORRELATE", "it marks failure by any rule"
     by_another = audit_answers(
         given, {SITE: table(300, columns)}, rule="first-token", config=CONFIG
     )
@@ -321,7 +328,7 @@ def test_an_effect_that_halves_under_another_rule_is_an_artefact_of_scoring(
     possessive = ~failed & (np.cumsum(~failed) <= 60)
     both = possessive | failed & (np.cumsum(failed) <= 25)
     reading = of(audited(scored(answers, possessive), {7: fires(both)}), 7)
-    assert reading.verdict == "ARTEFACT (of scoring)"
+    assert reading.verdict.label == "ARTEFACT (of scoring)"
     (other,) = [o for o in reading.other_scoring if o.rule == "first-token"]
     assert other.rate_difference <= 0.5 * (85 / 121)
     assert other.p_deciding is not None
@@ -333,7 +340,7 @@ def test_a_rule_under_which_hardly_anything_fails_decides_nothing(
     """All but three failures are possessives: the other rules leave three, too few to test."""
     most = failed & (np.cumsum(failed) > 3)
     reading = of(audited(scored(answers, most), {7: fires(failed)}), 7)
-    assert reading.verdict == "CORRELATE"
+    assert reading.verdict.label == "CORRELATE"
     assert {(o.failures, o.p_deciding) for o in reading.other_scoring} == {(3, None)}
 
 
@@ -348,11 +355,11 @@ def test_a_test_that_trusts_zero_spread_makes_artefacts(
     assert ttest_ind(values[failed], values[~failed], equal_var=False).pvalue < 1e-6
     audit = audited(answers, {7: values})
     reading = of(audit, 7)
-    assert reading.verdict == "ARTEFACT (of a test)"
+    assert reading.verdict.label == "ARTEFACT (of a test)"
     assert reading.flagged_by == ["the study's rule", "Welch + Holm"]
     assert reading.p_deciding > 0.05
     assert "flagged by the study's rule and Welch + Holm, but by neither deciding test" in (
-        reading.sentence
+        reading.verdict.sentence
     )
     assert (reading.confounds, reading.other_scoring) == (None, None)
     assert audit.significant == []
@@ -368,8 +375,8 @@ def test_where_no_support_suffices_the_strongest_is_underpowered(answers: Answer
     features = FeatureTable(SITE, csr_matrix(dense), pd.DataFrame({"text": ["x"] * 300}), {}, 8)
     audit = audit_answers(answers, {SITE: features}, config=CONFIG)
     ((_, reading),) = audit.classes
-    assert reading.verdict == "UNDERPOWERED"
-    assert "the least p its support admits is 0.0003, above 0.05 / 400" in reading.sentence
+    assert reading.verdict.label == "UNDERPOWERED"
+    assert "the least p its support admits is 0.0003, above 0.05 / 400" in reading.verdict.sentence
     assert [claim.outcome for claim in audit.claims[:2]] == ["failed", "not done"]
 
 
@@ -388,7 +395,7 @@ def test_every_verdict_together_in_the_order_of_certainty(
     here = table(300, {k: columns[k] for k in (3, 13)}, seed=1)
     there = replace(table(300, {k: columns[k] for k in (5, 11)}, seed=2), name="9-res-x", layer=9)
     audit = audit_answers(answers, {SITE: here, "9-res-x": there}, config=CONFIG)
-    found = {reading.features[0]: reading.verdict for _, reading in audit.classes}
+    found = {reading.features[0]: reading.verdict.label for _, reading in audit.classes}
     expected = {
         f"{SITE}/3": "PROXY of object = the keys",
         "9-res-x/5": "CORRELATE",

@@ -15,6 +15,8 @@ from hypothesis import strategies as st
 from scipy.sparse import csr_matrix
 
 import faultlens as fl
+from faultlens.corpus.answers import Answers
+from faultlens.features.table import FeatureTable
 from faultlens.report.terminal.summary import summary
 
 TEXTS = ("When Ann met Bob, Bob gave the keys to", "When Bob met Ann, Bob gave a pen to", "Ünï 🙂",
@@ -45,12 +47,12 @@ class Case:
 
     def audit(self, order: np.ndarray | None = None) -> fl.Audit:
         order = np.arange(len(self.records)) if order is None else order
-        answers = fl.Answers.from_records([self.records[i] for i in order])
+        answers = Answers.from_records([self.records[i] for i in order])
         tables = None
         if self.dense is not None:
             rows = pd.DataFrame({"text": [""] * len(order)})
             matrix = csr_matrix(self.dense[order].astype(np.float32))
-            tables = {"1-x": fl.FeatureTable("1-x", matrix, rows, {}, 1)}
+            tables = {"1-x": FeatureTable("1-x", matrix, rows, {}, 1)}
         return fl.audit(tables, answers, permutations=99, **self.settings)
 
 
@@ -136,7 +138,7 @@ def agrees(case: Case, result: fl.Audit) -> None:
             column = fires[:, int(reading.features[0].split("/")[1])]
             assert reading.fail_active == (column & failed).sum()
             assert reading.success_active == (column & ~np.array(failed)).sum()
-            assert reading.verdict and reading.sentence
+            assert reading.verdict.label and reading.verdict.sentence
     for rung in (result.baselines or {}).values():
         assert (rung.auroc is None) == (rung.reason is not None)
     assert summary(None, result)

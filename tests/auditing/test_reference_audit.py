@@ -255,7 +255,7 @@ def test_without_the_keys_the_studys_five_are_artefacts_of_its_test(
         assert evidence.tested == tested
         assert evidence.active[0] <= 2
         assert evidence.least_p <= 0.05 / tested
-        verdict = of_class(evidence)
-        assert verdict.name == "ARTEFACT (of a test)", feature
+        verdict, _ = of_class(evidence)
+        assert verdict.label == "ARTEFACT (of a test)", feature
         assert "flagged by the study's rule, but by neither deciding test" in verdict.sentence
         assert f"fires on {evidence.active[0]} failures" in verdict.sentence

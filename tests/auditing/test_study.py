@@ -58,11 +58,11 @@ def noisy(mask: np.ndarray, seed: int, dense: bool = False) -> np.ndarray:
 
 def classes(result: Audit) -> dict[str, str]:
     """Verdict by feature, of all classes."""
-    return {f: reading.verdict for _, reading in result.classes for f in reading.features}
+    return {f: reading.verdict.label for _, reading in result.classes for f in reading.features}
 
 
 def significant(result: Audit) -> dict[str, str]:
-    return {f: reading.verdict for _, reading in result.significant for f in reading.features}
+    return {f: reading.verdict.label for _, reading in result.significant for f in reading.features}
 
 
 def test_a_feature_that_marks_failure_within_an_object_is_a_correlate() -> None:
@@ -85,8 +85,8 @@ def test_a_feature_that_copies_the_object_is_a_proxy_whose_effect_is_not_tested(
     keys = np.array(OBJECTS) == "the keys"
     result = audit(table({3: noisy(keys, 2)}))
     ((_, reading),) = result.significant
-    assert reading.verdict == "PROXY of object = the keys"
-    assert "effect not tested" in reading.sentence
+    assert reading.verdict.label == "PROXY of object = the keys"
+    assert "effect not tested" in reading.verdict.sentence
     assert reading.proxy is not None
     assert reading.proxy.jaccard == 1.0
     assert (reading.fail_active, reading.success_active) == (40, 10)
@@ -96,7 +96,7 @@ def test_a_feature_that_fires_on_two_objects_is_a_proxy_of_their_union() -> None
     either = np.isin(OBJECTS, ["the keys", "a pen"])
     failed = FAILED | (np.arange(N) >= 160)
     ((_, reading),) = audit(table({3: noisy(either, 2)}), failed).significant
-    assert reading.verdict == "PROXY of object = anything but a book"
+    assert reading.verdict.label == "PROXY of object = anything but a book"
 
 
 def test_the_suspect_goes_with_failure_even_where_a_stronger_class_goes_with_success() -> None:
@@ -142,7 +142,9 @@ def test_a_dense_feature_that_only_differs_in_strength_is_found_by_max_t() -> No
 def test_too_few_of_an_outcome_is_underpowered_and_says_so(failures: int) -> None:
     result = audit(table({}), np.arange(N) < failures)
     assert result.verdict is not None
-    assert result.verdict.startswith(f"UNDERPOWERED: {failures} failures and {N - failures} succ")
+    assert str(result.verdict).startswith(
+        f"UNDERPOWERED: {failures} failures and {N - failures} su"
+    )
     assert result.sites == {}
 
 

@@ -16,7 +16,9 @@ from scipy.sparse import csr_matrix, save_npz
 
 import faultlens as fl
 from faultlens.cli.main import main
-from faultlens.features.table import table_from_matrix
+from faultlens.corpus.answers import Answers
+from faultlens.corpus.task import Prompt, Task
+from faultlens.features.table import FeatureTable, table_from_matrix
 from faultlens.runs.files import file_digest
 
 N = 60
@@ -239,7 +241,7 @@ def test_python_gives_an_equal_audit(run: Run, here: Path) -> None:
     residuals = {"8": np.load(here / "residuals.npy")}
     for answers in (
         fl.read_answers(here / "outcomes.jsonl"),
-        fl.Answers.from_records(pd.DataFrame(records()).to_dict("records")),
+        Answers.from_records(pd.DataFrame(records()).to_dict("records")),
     ):
         texts = [prompt.text for prompt in answers.task.prompts]
         tables = {"8-res-x": table_from_matrix("8-res-x", acts, texts, "max")}
@@ -255,7 +257,7 @@ def test_a_table_may_hold_numbers_of_any_kind(here: Path) -> None:
     rows = pd.DataFrame({"text": [""] * N})
 
     def audited(matrix: Any) -> fl.Audit:
-        table = fl.FeatureTable("8-res-x", matrix, rows, {}, 8)
+        table = FeatureTable("8-res-x", matrix, rows, {}, 8)
         return fl.audit({"8-res-x": table}, answers, permutations=99, baselines=False)
 
     expected = audited(csr_matrix(features()))
@@ -381,7 +383,8 @@ ONE_OF_TWO = (
          "last-3)"),
         (["OWN", "--residuals", "residuals.npy"],
          "faultlens: --residuals 'residuals.npy': expected LAYER=FILE, e.g. 8=residuals.npy"),
-        (["OWN", "--seed", "4294967296"], "faultlens: seed 4294967296: expected 0 to 2147483647"),
+        (["OWN", "--seed", "4294967296"],
+         "faultlens: seed 4294967296: expected a whole number from 0 to 2147483647"),
     ],
 )  # fmt: skip
 def test_options_that_cannot_be_meant(
@@ -445,7 +448,7 @@ def test_tables_in_memory_meet_the_same_conditions(
     here: Path, matrix: np.ndarray, message: str
 ) -> None:
     answers = fl.read_answers(here / "outcomes.jsonl")
-    table = fl.FeatureTable("8", csr_matrix(matrix), pd.DataFrame({"text": [""] * N}), {})
+    table = FeatureTable("8", csr_matrix(matrix), pd.DataFrame({"text": [""] * N}), {})
     with pytest.raises(fl.UserError, match=message):
         fl.audit({"8": table}, answers, baselines=False)
 
@@ -459,7 +462,7 @@ def test_residuals_in_memory_meet_the_same_conditions(here: Path) -> None:
     ):
         with pytest.raises(fl.UserError, match=message):
             fl.audit(None, answers, residuals={"8": matrix})
-    task = fl.Task("t", (fl.Prompt("p", "Ann"),))
+    task = Task("t", (Prompt("p", "Ann"),))
     with pytest.raises(fl.UserError, match="residuals go with answers: a task that is run is read"):
         fl.audit(None, task, residuals={"8": np.ones((1, 1))})
     with pytest.raises(fl.UserError, match="a task is run by a model: give a lens"):
@@ -480,9 +483,9 @@ def test_too_few_of_one_outcome_is_a_verdict(
     )  # fmt: skip
     assert (code, said) == (0, "")
     data = strict((folder / "audit.json").read_text())
-    assert data["verdict"] == (
-        f"UNDERPOWERED: {failures} failures and {successes} successes, and at least 5 of each are "
-        "needed"
+    assert (data["verdict"], data["verdict_kind"]) == ("UNDERPOWERED", "UNDERPOWERED")
+    assert data["sentence"] == (
+        f"{failures} failures and {successes} successes, and at least 5 of each are needed"
     )
     assert (data["sites"], data["baselines"], data["strata"]) == ({}, None, None)
     assert data["outcome_kinds"].get("success", 0) == successes

@@ -94,8 +94,12 @@ def test_a_corpus_that_cannot_be_read(
         (["--release", "gpt2-small-res-jb"], "no folder mini: expected one that holds weights of"),
         (["--layers", "9"], "dictionaries 'mini' have no layer 9 at resid_pre: expected one of 2"),
         (["--layers", "two"], "--layers 'two': expected a list (2,3), a range (2-5) or all"),
-        (["--layers", "5-2"], "--layers '5-2' names no layer"),
-        (["--sites", "resid_pst"], "have no site 'resid_pst': expected one of attn_out"),
+        (["--layers", "5-2"], "--layers '5-2': a range runs from low to high"),
+        (["--layers", "1-999999999"], "is 999,999,999 numbers: expected at most 10,000"),
+        (
+            ["--sites", "resid_pst"],
+            "unknown site 'resid_pst': expected one of resid_pre, z, attn_out",
+        ),
         (["--pooling", "median"], "unknown pooling 'median': expected max, mean, sum, last"),
         (["--features", "3-res-x=x.npy"], "--features needs --pooled"),
         (["--features", "x.npy", "--pooled", "max"], "--features 'x.npy': expected SITE=FILE"),
@@ -133,7 +137,7 @@ def test_what_says_how_to_read_is_refused_beside_what_was_read(
     given = option.split()
     brought = ["--features", "6-x=a.npy", "--pooled", "max"]
     message = refused(capsys, "profile", corpus, *brought, *given)
-    flag = "--fit-check/--no-fit-check" if "fit-check" in option else given[0]
+    flag = given[0]
     expected = (
         "{} says what a model reads or does, and beside {} none is run: leave out one of them"
     )
@@ -149,8 +153,9 @@ def test_how_matrices_were_pooled_is_refused_without_them(
     expected = "--pooled says how the matrices of --features were pooled: give those too"
     assert refused(capsys, "profile", corpus, "--pooled", "mean") == expected
     assert refused(capsys, "audit", "--outcomes", "no.jsonl", "--pooled", "mean") == expected
-    for option in ("-n", "--task-seed", "--tried", "--searched", "--seeds"):
-        message = refused(capsys, "audit", "--outcomes", "no.jsonl", option, "3")
+    for option in ("-n", "--task-seed", "--test-classes", "--test-attributed", "--seeds"):
+        value = "3,4" if option == "--seeds" else "3"
+        message = refused(capsys, "audit", "--outcomes", "no.jsonl", option, value)
         assert message.startswith(option)
         assert "and beside --outcomes none is run: leave out one of them" in message
 
@@ -163,7 +168,10 @@ def test_how_matrices_were_pooled_is_refused_without_them(
         (["audit", "mini-ioi", "--rule", "vibes"], "unknown outcome rule 'vibes': expected one"),
         (["audit", "mini-ioi", "--layers", "9"], "'mini' have no layer 9 at resid_pre: expected"),
         (["audit", "mini-ioi", "--sites", "resid_mid"], "have no site 'resid_mid': expected one"),
-        (["audit", "mini-ioi", "--seeds", "0,x"], "--seeds 0,x: expected whole numbers, e.g. 0,1"),
+        (
+            ["audit", "mini-ioi", "--seeds", "0,x"],
+            "--seeds '0,x': expected a list (2,3) or a range (2-5)",
+        ),
         (
             ["audit", "mini-ioi", "--seeds", "0,1", "--task-seed", "3"],
             "--task-seed goes with one set of prompts: the seeds are those of --seeds",
@@ -328,7 +336,10 @@ def test_a_folder_that_is_no_run_is_not_written_over(
     mine.mkdir()
     (mine / "thesis.txt").write_text("years of work")
     message = refused(capsys, "profile", corpus, "--out", mine, "--overwrite")
-    assert message == f"{mine} exists and is not a run folder: choose another --out"
+    assert message == (
+        f"{mine} holds thesis.txt, which no run of FaultLens lists as its own: nothing is "
+        "replaced, choose another --out"
+    )
     assert (mine / "thesis.txt").read_text() == "years of work"
 
 
@@ -336,7 +347,7 @@ def test_an_out_that_cannot_be_written_is_refused_before_the_work(
     capsys: pytest.CaptureFixture[str], corpus: Path
 ) -> None:
     message = refused(capsys, "profile", corpus, "--out", corpus / "run")
-    assert message == f"{corpus / 'run'} cannot be written: {corpus} is not a folder open to you"
+    assert message == f"{corpus / 'run'} cannot be written: Not a directory"
 
 
 def test_half_a_character_is_refused(capsys: pytest.CaptureFixture[str], corpus: Path) -> None:
@@ -466,21 +477,22 @@ def test_dictionaries_that_cannot_be_used(
     ("arguments", "message"),
     [
         (
-            ("audit", "mini-ioi", "--layers", "3", "--suspects", "3-res-mini/1+4-res-mini/2"),
+            ("audit", "mini-ioi", "--layers", "3", "--test-features", "3-res-mini/1+4-res-mini/2"),
             "suspect '3-res-mini/1+4-res-mini/2' is of the dictionaries 3-res-mini, 4-res-mini: "
             "expected one, for features are changed together at one site; name them one by one",
         ),
         (
-            ("audit", "mini-ioi", "--layers", "3", "--suspects", "3-res-mini/1,,"),
-            "'3-res-mini/1,,' names nothing in one place: expected names with commas between",
+            ("audit", "mini-ioi", "--layers", "3", "--test-features", "3-res-mini/1,,"),
+            "--test-features '3-res-mini/1,,' names nothing in one place: expected names with "
+            "commas between",
         ),
         (
-            ("audit", "--outcomes", "no.jsonl", "--suspects", "3-res-mini/1"),
-            "--suspects goes with a task that is run: answers cannot be tried again",
+            ("audit", "--outcomes", "no.jsonl", "--test-features", "3-res-mini/1"),
+            "--test-features goes with a task that is run: answers cannot be tried again",
         ),
     ],
 )
-def test_suspects_that_cannot_be_tried(
+def test_features_that_cannot_be_tested(
     capsys: pytest.CaptureFixture[str], arguments: tuple[str, ...], message: str
 ) -> None:
     assert refused(

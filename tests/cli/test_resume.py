@@ -16,7 +16,8 @@ import pytest
 
 AUDIT = [
     sys.executable, "-m", "faultlens.cli.main", "audit", "mini-ioi", "-n", "40", "--layers", "3",
-    "--no-fit-check", "--no-baselines", "--permutations", "200", "--tried", "1", "--out", "run",
+    "--no-fit-check", "--no-baselines", "--permutations", "200", "--test-classes", "1",
+    "--out", "run",
 ]  # fmt: skip
 UNFINISHED = ".run.unfinished"
 PATIENCE = 120  # seconds
@@ -47,7 +48,7 @@ def wait(process: subprocess.Popen[str], until: Callable[[], bool]) -> None:
         time.sleep(0.02)
 
 
-def stages(here: Path, pattern: str = "*") -> dict[str, int]:
+def stages(here: Path, pattern: str = "*.json") -> dict[str, int]:
     """When each finished stage was written, in nanoseconds."""
     return {path.name: path.stat().st_mtime_ns for path in (here / UNFINISHED).glob(pattern)}
 

@@ -65,12 +65,12 @@ def test_the_demo_finds_what_is_there_to_find(demo: tuple[Path, str]) -> None:
     assert top is not None
     assert top.auroc > 0.5
     assert top.p_deciding <= 0.01
-    assert "PROXY of object = the keys" in {reading.verdict for _, reading in audit.classes}
+    assert "PROXY of object = the keys" in {reading.verdict.label for _, reading in audit.classes}
     assert top.intervention is not None
     assert top.intervention.necessity.controls >= 199
     assert 8 <= len(printed.splitlines()) <= 20
     assert "report.html" in printed
-    assert top.verdict in printed
+    assert top.verdict.label in printed
 
 
 def test_the_tables_agree_with_the_results(demo: tuple[Path, str]) -> None:

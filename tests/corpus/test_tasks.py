@@ -373,7 +373,7 @@ def test_an_installed_package_offers_tasks() -> None:
 @pytest.mark.parametrize(
     ("name", "message"),
     [
-        ("sentence", 'task sentence gave "Snow is white", expected a faultlens.Task'),
+        ("sentence", 'task sentence gave "Snow is white", expected a Task (faultlens.corpus.task)'),
         (
             "number",
             "the entry point number of faultlens.tasks, some_colours:number, is 3: expected a "

@@ -9,8 +9,8 @@ import torch
 from transformers import GPT2Config, GPT2LMHeadModel
 
 from faultlens.features.lens import Lens
-from faultlens.models.adapter import adapter_for
 from faultlens.models.dictionary import Activation, Convention, Dictionary, Relu, TopK
+from faultlens.models.families import adapter_for
 from faultlens.models.model import Model
 from faultlens.models.sites import Site
 

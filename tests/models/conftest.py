@@ -12,7 +12,7 @@ from hub_cache import put_gpt2, put_saes
 from transformers import GPT2Config, GPT2LMHeadModel
 
 from faultlens.models import hub
-from faultlens.models.adapter import adapter_for
+from faultlens.models.families import adapter_for
 from faultlens.models.model import Model
 
 

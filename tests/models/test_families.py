@@ -13,9 +13,10 @@ from torch import Tensor
 from torch.testing import assert_close
 
 from faultlens.errors import UserError
-from faultlens.models.adapter import adapter_for
+from faultlens.models.families import adapter_for
 from faultlens.models.load import load_model
-from faultlens.models.model import Model, Restart
+from faultlens.models.model import Model
+from faultlens.models.restart import Restart
 from faultlens.models.sites import POINTS, Site
 
 IDS = torch.tensor([[0, 5, 9, 33, 7, 12, 61, 2], [0, 8, 8, 41, 2, 60, 3, 17]])

@@ -21,11 +21,13 @@ from faultlens.errors import UserError
 from faultlens.features.lens import Lens
 from faultlens.mini import LANGUAGE_MODEL
 from faultlens.models import hub, registry
+from faultlens.models.checkpoints.weights import download_size
 from faultlens.models.convention import put_in_force
 from faultlens.models.dictionaries import load_dictionaries
 from faultlens.models.dictionary import Dictionary
-from faultlens.models.load import download_size, load_model
-from faultlens.models.model import Model, Restart
+from faultlens.models.load import load_model
+from faultlens.models.model import Model
+from faultlens.models.restart import Restart
 from faultlens.models.sites import Site
 
 pytestmark = pytest.mark.usefixtures("one_thread", "hub_in_use")

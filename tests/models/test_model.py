@@ -7,8 +7,9 @@ import torch
 from torch.testing import assert_close
 
 from faultlens.errors import UserError
-from faultlens.models.adapter import adapter_for
-from faultlens.models.model import Model, Restart
+from faultlens.models.families import adapter_for
+from faultlens.models.model import Model
+from faultlens.models.restart import Restart
 from faultlens.models.sites import POINTS, Site
 
 IDS = torch.tensor([[0, 5, 9, 33, 7, 12], [0, 8, 8, 41, 2, 60]])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -12,6 +13,8 @@ from scipy.sparse import csr_matrix
 
 from faultlens.corpus.texts import Corpus
 from faultlens.features.table import FeatureTable
+from faultlens.profiling.config import ProfileConfig
+from faultlens.profiling.layers import compare_layers
 from faultlens.profiling.result import Profile
 from faultlens.profiling.study import profile_tables
 
@@ -31,9 +34,9 @@ def planted(layer: int, mark: int, kind: str = "res-x", scale: float = 1.0) -> F
 
 
 def profiled(tables: list[FeatureTable], decoders: dict[str, np.ndarray]) -> Profile:
-    return profile_tables(
-        {table.name: table for table in tables}, CORPUS, permutations=199, decoders=decoders
-    )
+    """The profile of tables as a lens with these decoders would give it."""
+    found = profile_tables({t.name: t for t in tables}, CORPUS, ProfileConfig.of(permutations=199))
+    return replace(found, layers=compare_layers(found.sites, decoders))
 
 
 @pytest.fixture(scope="module")
@@ -136,8 +139,8 @@ def test_trends_are_spearmans_over_the_layers() -> None:
 
 def test_difficulty_is_one_minus_the_mean_net_catch() -> None:
     easy, mixed = planted(2, 7), planted(3, 7)
-    result = profile_tables({t.name: t for t in (easy, mixed)}, CORPUS, threshold=10.0,
-                            permutations=999)  # fmt: skip
+    result = profile_tables({t.name: t for t in (easy, mixed)}, CORPUS,
+                            ProfileConfig.of(threshold=10.0, permutations=999))  # fmt: skip
     for category, found in result.difficulty.items():
         readings = [site.categories[category] for site in result.sites.values()]
         net = [max(0, r.specialist.inside - r.specialist.outside) / r.texts for r in readings]
@@ -155,9 +158,13 @@ def test_a_best_score_below_zero_is_no_catch_and_equal_difficulties_share_a_rank
     rows = pd.DataFrame({"text": CORPUS.texts, "tokens": 5})
     matrix = csr_matrix(1 + np.random.default_rng(0).random((20, 6)), dtype=np.float32)
     table = FeatureTable("2-res-x", matrix, rows, {}, 2)
-    result = profile_tables({"2-res-x": table}, CORPUS, threshold=0.5, permutations=99)
+    result = profile_tables(
+        {"2-res-x": table}, CORPUS, ProfileConfig.of(threshold=0.5, permutations=99)
+    )
     assert result.sites["2-res-x"].categories["A"].specialist.score == -4
     assert result.difficulty["A"].difficulty == 1.0
     assert result.difficulty["B"].difficulty == pytest.approx(1 - 4 / 12)
-    silent = profile_tables({"2-res-x": table}, CORPUS, threshold=5.0, permutations=99)
+    silent = profile_tables(
+        {"2-res-x": table}, CORPUS, ProfileConfig.of(threshold=5.0, permutations=99)
+    )
     assert [found.rank for found in silent.difficulty.values()] == [1, 1]

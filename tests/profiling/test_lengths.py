@@ -10,6 +10,7 @@ from scipy.sparse import csr_matrix
 from faultlens.corpus.texts import Corpus
 from faultlens.errors import UserError
 from faultlens.features.table import FeatureTable
+from faultlens.profiling.config import ProfileConfig
 from faultlens.profiling.lengths import length_strata
 from faultlens.profiling.result import Profile
 from faultlens.profiling.study import profile_tables
@@ -31,7 +32,9 @@ def table() -> FeatureTable:
 
 
 def profiled(strata: int | None) -> Profile:
-    return profile_tables({"2-res-x": table()}, CORPUS, permutations=999, length_strata=strata)
+    return profile_tables(
+        {"2-res-x": table()}, CORPUS, ProfileConfig.of(permutations=999, length_strata=strata)
+    )
 
 
 def test_a_feature_that_is_length_is_beyond_chance_until_length_is_held_fixed() -> None:
@@ -54,9 +57,16 @@ def test_strata_are_equally_full_and_keep_equal_lengths_together() -> None:
     assert (np.diff(strata[np.argsort(lengths, kind="stable")]) >= 0).all()
 
 
-@pytest.mark.parametrize("strata", [1, 0, 61])
-def test_strata_that_hold_nothing_fixed_are_refused(strata: int) -> None:
-    with pytest.raises(UserError, match=f"{strata} length strata for 120 texts: expected 2 to 60"):
+@pytest.mark.parametrize(
+    ("strata", "message"),
+    [
+        (1, "length_strata 1: expected a whole number of at least 2"),
+        (0, "length_strata 0: expected a whole number of at least 2"),
+        (61, "61 length strata for 120 texts: expected 2 to 60"),
+    ],
+)
+def test_strata_that_hold_nothing_fixed_are_refused(strata: int, message: str) -> None:
+    with pytest.raises(UserError, match=f"^{message}$"):
         profiled(strata)
 
 
@@ -66,7 +76,9 @@ def test_strata_that_came_about_are_counted() -> None:
     assert np.unique(length_strata(lengths, 4)).tolist() == [0, 1, 2]
     made = table()
     tied = FeatureTable(made.name, made.matrix, made.rows.assign(tokens=lengths), {}, 2)
-    result = profile_tables({"2-res-x": tied}, CORPUS, permutations=99, length_strata=4)
+    result = profile_tables(
+        {"2-res-x": tied}, CORPUS, ProfileConfig.of(permutations=99, length_strata=4)
+    )
     assert result.length_strata == 3
     assert "of 4 length strata asked for, 3 came about: many texts are equally long" in (
         result.warnings

@@ -7,6 +7,7 @@ import json
 import pytest
 
 import faultlens as fl
+from faultlens.corpus.pairs import minimal_pairs
 from faultlens.features.lens import Lens
 from faultlens.profiling.result import Profile
 
@@ -18,7 +19,7 @@ def lens() -> Lens:
 
 @pytest.fixture(scope="module")
 def profile(lens: Lens) -> Profile:
-    return fl.profile(lens, fl.seven_categories(), pairs=fl.minimal_pairs())
+    return fl.profile(lens, fl.seven_categories(), pairs=minimal_pairs())
 
 
 def test_at_least_five_categories_have_a_specialist_beyond_chance(profile: Profile) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -10,6 +10,7 @@ import pytest
 import torch
 
 import faultlens as fl
+from faultlens.corpus.pairs import minimal_pairs
 from faultlens.corpus.texts import Corpus
 from faultlens.errors import UserError
 from faultlens.features.lens import Lens
@@ -25,6 +26,7 @@ from faultlens.profiling.multiverse.specifications import (
     specifications,
     ways,
 )
+from faultlens.profiling.multiverse.testing import BestFeatures
 from faultlens.profiling.result import Multiverse, Profile, Specification
 
 REDUCE = {
@@ -173,21 +175,18 @@ def test_each_computation_is_one_specification_whatever_the_default(pooling: str
         found = [i for i, spec in enumerate(of_by) if is_default(spec, pooling, 99.5)]
         assert len(found) == 1
         default[name] = found[0]
-    outcomes = {
-        name: [Found(np.full((2, 1), True), np.full((2, 1), i)) for i in range(len(of_by))]
+    best = {
+        name: [
+            BestFeatures(np.zeros((2, 1)), np.full((2, 1), True), np.full((2, 1), i))
+            for i in range(len(of_by))
+        ]
         for name, of_by in by.items()
     }
-    made = {(c.name, c.value): c for c in choices(by, outcomes, default)}
+    made = {(c.name, c.value): c for c in choices(by, best, default)}
     same = 1.0 if pooling in ("last", "last-1") else 0.0
     assert made["BOS", "pooled"].same_alone == same
     assert made["order", "pool, then encode"].same_alone == same
     assert made["padding", "pooled"].same_alone == 0.0
-
-
-@dataclass(frozen=True, eq=False)
-class Found:
-    beyond: np.ndarray
-    features: np.ndarray
 
 
 def study(profile: Profile) -> Multiverse:
@@ -273,7 +272,7 @@ def test_what_needs_a_model_is_not_asked_of_tables(lens: Lens, corpus: Corpus) -
     with pytest.raises(
         UserError, match="^minimal pairs need a model to read texts with, and tables"
     ):
-        fl.profile(tables, corpus, pairs=fl.minimal_pairs())
+        fl.profile(tables, corpus, pairs=minimal_pairs())
     with pytest.raises(UserError, match="^the method study needs a model to read texts with"):
         fl.profile(tables, corpus, multiverse=True)
 

@@ -17,6 +17,7 @@ from transformers import GPT2TokenizerFast
 from faultlens.corpus.texts import Corpus, read_corpus
 from faultlens.features.table import FeatureTable, table_from_matrix
 from faultlens.profiling.chance import against_chance, draw_nulls
+from faultlens.profiling.config import ProfileConfig
 from faultlens.profiling.measures import SiteMeasures
 from faultlens.profiling.result import Profile
 from faultlens.profiling.study import profile_tables
@@ -62,7 +63,7 @@ def tables(reference_data: Path, corpus: Corpus) -> dict[str, FeatureTable]:
 
 @pytest.fixture(scope="module")
 def profile(tables: dict[str, FeatureTable], corpus: Corpus) -> Profile:
-    return profile_tables(tables, corpus, threshold=5.0, top_k=5)
+    return profile_tables(tables, corpus, ProfileConfig.of(threshold=5.0, top_k=5))
 
 
 @pytest.mark.parametrize("site", FILES)
@@ -111,7 +112,9 @@ def test_length_in_tokens_alone_tells_some_categories(
     lengths = [len(tokenizer(text)["input_ids"]) for text in corpus.texts]
     rows = table.rows.assign(tokens=lengths)
     counted = FeatureTable(table.name, table.matrix, rows, table.convention, table.layer)
-    result = profile_tables({"6-res-jb": counted}, corpus, threshold=5.0, permutations=99)
+    result = profile_tables(
+        {"6-res-jb": counted}, corpus, ProfileConfig.of(threshold=5.0, permutations=99)
+    )
     assert result.lengths["Conversational"].auroc == pytest.approx(0.17, abs=0.005)
     assert result.lengths["Python"].auroc == pytest.approx(0.75, abs=0.005)
     assert result.lengths["Python"].unit == "tokens"

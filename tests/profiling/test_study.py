@@ -12,6 +12,7 @@ from scipy.sparse import csr_matrix
 from faultlens.corpus.texts import Corpus
 from faultlens.errors import UserError
 from faultlens.features.table import FeatureTable
+from faultlens.profiling.config import ProfileConfig
 from faultlens.profiling.result import Profile
 from faultlens.profiling.study import profile_tables
 
@@ -33,7 +34,7 @@ def planted(seed: int = 0, mark: bool = True) -> FeatureTable:
 
 def profile(table: FeatureTable, **options: float) -> Profile:
     settings = {"threshold": 5.0, "permutations": 999, **options}
-    return profile_tables({"3-res-x": table}, CORPUS, **settings)  # type: ignore[arg-type]
+    return profile_tables({"3-res-x": table}, CORPUS, ProfileConfig.of(**settings))
 
 
 def test_a_planted_specialist_is_found_and_named() -> None:
@@ -147,7 +148,7 @@ def test_holm_runs_over_categories_and_sites() -> None:
     table = planted()
     one = profile(table).sites["3-res-x"].categories["A"].selectivity
     both = {"3-res-x": table, "4-res-x": planted(seed=5, mark=False)}
-    two = profile_tables(both, CORPUS, threshold=5.0, permutations=999)
+    two = profile_tables(both, CORPUS, ProfileConfig.of(threshold=5.0, permutations=999))
     assert two.sites["3-res-x"].categories["A"].selectivity.p_holm == pytest.approx(2 * one.p_holm)
 
 
@@ -163,6 +164,8 @@ def test_tables_that_do_not_fit_are_refused() -> None:
     silent = FeatureTable("3-res-x", csr_matrix((40, 5)), planted().rows, {}, 3)
     with pytest.raises(UserError, match="no feature of 3-res-x fires on any text of planted"):
         profile(silent)
+    with pytest.raises(UserError, match="^no tables to profile: expected one or more, by diction"):
+        profile_tables({}, CORPUS)
 
 
 @pytest.mark.parametrize("threshold", [np.nan, np.inf, -np.inf, -0.5])
@@ -195,13 +198,13 @@ def test_a_column_that_is_not_there_is_one_sentence() -> None:
 
 
 def test_too_few_permutations_are_said() -> None:
-    """Three hypotheses: 3/(59 + 1) is α, 3/(58 + 1) is above it."""
-    told = profile(planted(), permutations=58)
+    """Three hypotheses: 3/(149 + 1) is the level, 3/(148 + 1) is above it."""
+    told = profile(planted(), permutations=148, alpha=0.02)
     assert told.warnings == [
-        "with 58 permutations nothing can be beyond chance after Holm over 3 hypotheses "
-        "(categories × sites): at least 59 are needed"
+        "with 148 permutations nothing can be beyond chance after Holm over 3 hypotheses "
+        "(categories × sites): at least 149 are needed"
     ]
-    assert not any(told.beyond_chance().values())
-    enough = profile(planted(), permutations=59)
+    assert (told.alpha, not any(told.beyond_chance().values())) == (0.02, True)
+    enough = profile(planted(), permutations=149, alpha=0.02)
     assert enough.warnings == []
     assert enough.beyond_chance()["A"] == ["3-res-x"]

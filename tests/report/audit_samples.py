@@ -25,6 +25,7 @@ from faultlens.auditing.result import (
     Strata,
     StrataCount,
     TrendReading,
+    Verdict,
 )
 from faultlens.auditing.result.audit import Audit
 
@@ -122,10 +123,13 @@ def cause() -> Audit:
     reading = dataclasses.replace(
         site.classes[0],
         intervention=cause_samples.cause(),
-        verdict="CAUSE",
-        sentence="fires on 42 failures and 3 successes (adjusted p = 0.0001); taking it away "
-        "moves the answer by +2.4 nats beyond its controls [1.9, 2.9], p = 0.03, and restores "
-        "67% of 42 failures (controls 2%)",
+        verdict=Verdict(
+            "CAUSE",
+            None,
+            "fires on 42 failures and 3 successes (adjusted p = 0.0001); taking it away "
+            "moves the answer by +2.4 nats beyond its controls [1.9, 2.9], p = 0.03, and restores "
+            "67% of 42 failures (controls 2%)",
+        ),
     )
     found = dataclasses.replace(site, classes=[reading, *site.classes[1:]])
     return dataclasses.replace(whole, sites={**whole.sites, "4-res-mini": found})
@@ -172,7 +176,9 @@ def underpowered() -> Audit:
     return dataclasses.replace(
         untested(),
         failures=3,
-        verdict="UNDERPOWERED: 3 failures and 297 successes, and at least 5 of each are needed",
+        verdict=Verdict(
+            "UNDERPOWERED", None, "3 failures and 297 successes, and at least 5 of each are needed"
+        ),
         outcome_kinds={"success": 297, "pronoun": 3},
         factors={},
         factors_left_out={},

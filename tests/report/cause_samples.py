@@ -22,6 +22,7 @@ from faultlens.auditing.result import (
     SiteAttribution,
     StableClass,
     Variant,
+    Verdict,
 )
 
 CLASS = [f"4-res-mini/{i}" for i in range(91, 103)]
@@ -249,15 +250,16 @@ def attribution() -> dict[str, SiteAttribution]:
 
 def robustness() -> Robustness:
     """Five seeds: one class stable, one not, and one seed too few failures."""
-    few = "UNDERPOWERED: 3 failures and 297 successes, and at least 5 of each are needed"
+    few = Verdict(
+        "UNDERPOWERED", None, "3 failures and 297 successes, and at least 5 of each are needed"
+    )
+    some = Verdict("CONTRIBUTES", None, "fires on 42 failures and 3 successes")
     return Robustness(
         seeds=[
-            SeedReading(0, 300, 61, 16, CLASS, "CONTRIBUTES", {"base_rate": 0.5, "sae_all": 0.921}),
-            SeedReading(
-                1, 300, 58, 14, CLASS[:3], "CONTRIBUTES", {"base_rate": 0.5, "sae_all": None}
-            ),
+            SeedReading(0, 300, 61, 16, CLASS, some, {"base_rate": 0.5, "sae_all": 0.921}),
+            SeedReading(1, 300, 58, 14, CLASS[:3], some, {"base_rate": 0.5, "sae_all": None}),
             SeedReading(2, 300, 3, 0, [], few),
-            SeedReading(3, 300, 66, 12, ["4-res-mini/92"], "CONTRIBUTES"),
+            SeedReading(3, 300, 66, 12, ["4-res-mini/92"], some),
             SeedReading(4, 300, 0, 0, [], None),
         ],
         classes=[

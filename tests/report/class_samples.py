@@ -16,6 +16,7 @@ from faultlens.auditing.result import (
     Proxy,
     SiteAudit,
     StudyRule,
+    Verdict,
 )
 
 
@@ -64,10 +65,14 @@ def _classes() -> list[ClassReading]:
         p_conditional=0.031,
         proxy=Proxy("object", "the keys", 0.93),
         intervention=cause_samples.contributes(),
-        verdict="CONTRIBUTES",
-        sentence="fires on 42 failures and 3 successes (adjusted p = 0.0001); taking it away "
-        "moves the answer by +0.84 nats beyond its controls [0.52, 1.17], p = 0.03, and restores "
-        "24% of 42 failures (controls 2%); it fires with object = the keys (Jaccard 0.93)",
+        verdict=Verdict(
+            "CONTRIBUTES",
+            None,
+            "fires on 42 failures and 3 successes (adjusted p = 0.0001); taking it away "
+            "moves the answer by +0.84 nats beyond its controls [0.52, 1.17], p = 0.03, and "
+            "restores 24% of 42 failures (controls 2%); it fires with object = the keys (Jaccard "
+            "0.93)",
+        ),
         described=_described(),
         confounds=Confounds(
             informative=6,
@@ -88,8 +93,9 @@ def _classes() -> list[ClassReading]:
             features=["4-res-mini/200"],
             rank=1,
             proxy=Proxy("object", "the keys", 0.98),
-            verdict="PROXY of object = the keys",
-            sentence="fires on 40 failures and 2 successes; null proven",
+            verdict=Verdict(
+                "PROXY", "object = the keys", "fires on 40 failures and 2 successes; null proven"
+            ),
             intervention=cause_samples.proven_null(),
             p_conditional=0.71,
             confounds=Confounds(2, 21, Interval(0.02, -0.11, 0.15), None, None),
@@ -109,9 +115,12 @@ def _without_much(rest: ClassReading) -> list[ClassReading]:
             rest,
             features=["4-res-mini/250"],
             rank=2,
-            verdict="UNTESTABLE",
-            sentence="fires on 20 failures and 1 success; constant, or with one outcome only, "
-            "within every stratum of object × template",
+            verdict=Verdict(
+                "UNTESTABLE",
+                None,
+                "fires on 20 failures and 1 success; constant, or with one outcome only, "
+                "within every stratum of object × template",
+            ),
             p_conditional=1.0,
             confounds=Confounds(0, 0, None, None, None),
         ),
@@ -120,8 +129,9 @@ def _without_much(rest: ClassReading) -> list[ClassReading]:
             features=["4-res-mini/300"],
             rank=3,
             cohens_d=None,
-            verdict="CORRELATE",
-            sentence="fires on 9 failures and 4 successes; effect inconclusive",
+            verdict=Verdict(
+                "CORRELATE", None, "fires on 9 failures and 4 successes; effect inconclusive"
+            ),
             intervention=cause_samples.inconclusive(),
             described=few,
             confounds=Confounds(
@@ -132,9 +142,12 @@ def _without_much(rest: ClassReading) -> list[ClassReading]:
             rest,
             features=["4-res-mini/350"],
             rank=4,
-            verdict="ARTEFACT (of scoring)",
-            sentence="fires on 12 failures and 9 successes; under the rule first-token it is not "
-            "significant",
+            verdict=Verdict(
+                "ARTEFACT",
+                "of scoring",
+                "fires on 12 failures and 9 successes; under the rule first-token it is not "
+                "significant",
+            ),
             other_scoring=[scored],
         ),
         dataclasses.replace(
@@ -144,8 +157,11 @@ def _without_much(rest: ClassReading) -> list[ClassReading]:
             p_min_p=0.2,
             p_max_t=0.3,
             p_deciding=0.4,
-            verdict="ARTEFACT (of a test)",
-            sentence="fires on 9 failures and 4 successes; flagged by Welch + Holm",
+            verdict=Verdict(
+                "ARTEFACT",
+                "of a test",
+                "fires on 9 failures and 4 successes; flagged by Welch + Holm",
+            ),
             confounds=None,
             other_scoring=None,
             flagged_by=["Welch + Holm", "Mann–Whitney + Holm"],
@@ -157,8 +173,9 @@ def _without_much(rest: ClassReading) -> list[ClassReading]:
             p_min_p=0.4,
             p_max_t=0.6,
             p_deciding=1.0,
-            verdict="NOT SIGNIFICANT",
-            sentence="fires on 6 failures and 9 successes; adjusted p = 0.4",
+            verdict=Verdict(
+                "NOT SIGNIFICANT", None, "fires on 6 failures and 9 successes; adjusted p = 0.4"
+            ),
             p_conditional=None,
             confounds=None,
             other_scoring=None,

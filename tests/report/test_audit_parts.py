@@ -8,7 +8,7 @@ import audit_samples
 import pytest
 import samples
 
-from faultlens.auditing.result import Ladder, Rung, Selection
+from faultlens.auditing.result import Ladder, Rung, Selection, Verdict
 from faultlens.auditing.result.audit import Audit
 from faultlens.report.audit.confounds import beyond_factors
 from faultlens.report.audit.page import audit_parts, tone_of
@@ -88,16 +88,17 @@ def test_verdict_first_then_warnings_then_all_classes() -> None:
 @pytest.mark.parametrize(
     ("verdict", "tone"),
     [
-        ("UNDERPOWERED: 3 failures", "warning"),
-        ("ARTEFACT (of a test)", "warning"),
-        ("CAUSE", "good"),
-        ("PROXY of object = the keys", "warning"),
-        ("UNTESTABLE", "warning"),
-        ("CORRELATE", "neutral"),
-        ("NOT SIGNIFICANT", "neutral"),
+        (Verdict("UNDERPOWERED", None, "3 failures"), "warning"),
+        (Verdict("ARTEFACT", "of a test", ""), "warning"),
+        (Verdict("CAUSE", None, ""), "good"),
+        (Verdict("CONTRIBUTES", None, ""), "good"),
+        (Verdict("PROXY", "object = the keys", ""), "warning"),
+        (Verdict("UNTESTABLE", None, ""), "warning"),
+        (Verdict("CORRELATE", None, ""), "neutral"),
+        (Verdict("NOT SIGNIFICANT", None, ""), "neutral"),
     ],
 )
-def test_tone_of_a_verdict(verdict: str, tone: str) -> None:
+def test_tone_of_a_verdict(verdict: Verdict, tone: str) -> None:
     assert tone_of(verdict) == tone
 
 

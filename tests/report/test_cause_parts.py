@@ -244,21 +244,6 @@ def test_attribution_stands_beside_its_error_term_and_its_agreement() -> None:
     ]  # fmt: skip
 
 
-def test_an_earlier_run_has_no_agreement_of_the_ranking_and_says_so() -> None:
-    """What it called agreement is linearity; the ranking's own was not taken."""
-    data = audit_samples.audit().to_dict()
-    for site in data["attribution"].values():
-        del site["ranking_agreement"], site["ranking_agreement_integrated"]
-        site["agreement"] = site.pop("linearity")
-        site["agreement_integrated"] = site.pop("linearity_integrated")
-    earlier = Audit.from_dict(data)
-    assert rows(headed(earlier, TRIALS, "Completeness"))[1][-2:] == [
-        f"{NOT_DONE} integrated {NOT_DONE}", "+0.983 integrated +0.803"
-    ]  # fmt: skip
-    line = next(line for line in summary(None, earlier) if "Attribution's first" in line)
-    assert line.endswith("(error −0.317); necessity shown")
-
-
 def searching(**changes: object) -> Audit:
     """The whole audit, what attribution names first tried in another way."""
     whole = audit_samples.audit()

@@ -16,14 +16,15 @@ import pytest
 import samples
 from scipy.sparse import csr_matrix
 
-import faultlens as fl
 from faultlens.auditing.result.audit import Audit
 from faultlens.corpus.texts import Corpus
 from faultlens.errors import UserError
 from faultlens.features.table import FeatureTable
+from faultlens.profiling.config import ProfileConfig
 from faultlens.profiling.result import ClassShare, Profile
 from faultlens.profiling.study import profile_tables
 from faultlens.report.audit.page import audit_parts
+from faultlens.report.figures.plots import profile_figures
 from faultlens.report.html import build_page, script_json, write_page
 from faultlens.report.parts import Callout, Figure, Paragraph, Part, Table
 from faultlens.report.profile.page import profile_parts
@@ -186,7 +187,7 @@ def test_the_norm_is_not_said_to_grow_where_nobody_measured_it() -> None:
 
 
 def test_figures_are_handed_out_as_plotly_objects() -> None:
-    drawn = fl.figures(samples.whole_profile())
+    drawn = profile_figures(samples.whole_profile())
     assert list(drawn) == [
         "specialists",
         "selectivity",
@@ -209,7 +210,7 @@ def test_figures_are_handed_out_as_plotly_objects() -> None:
     curve = drawn["specifications-selectivity"].data
     assert [trace.name for trace in curve[:2]] == ["unsound", "the default"]
     assert list(curve[0].x) == [0] and list(curve[1].x) == [1], "sorted by what they find"
-    bare = fl.figures(samples.profile((4,)))
+    bare = profile_figures(samples.profile((4,)))
     assert list(bare) == ["specialists", "selectivity", "long-tail"]
 
 
@@ -222,7 +223,7 @@ def test_page_shows_every_category_verdict_and_claim(page: str) -> None:
     for category in samples.CATEGORIES:
         assert category in words
     for _, reading in audit.classes:
-        assert reading.verdict in words
+        assert reading.verdict.label in words
         assert reading.features[0] in words
     for said in (*audit.outcome_kinds, *audit.factors["object"], "family-wise error"):
         assert said in words
@@ -233,7 +234,7 @@ def test_page_shows_every_category_verdict_and_claim(page: str) -> None:
 def test_underpowered_audit_stops_with_its_reason() -> None:
     audit = audit_samples.underpowered()
     words = read(build_page(None, audit, None)).words
-    assert audit.verdict is not None and words.count(audit.verdict) == 1
+    assert audit.verdict is not None and words.count(str(audit.verdict)) == 1
     assert "6 Baseline ladder. Not done: the audit as a whole is UNDERPOWERED." in words
     assert "Not done: the prompts come with no factors." in words
 
@@ -299,7 +300,7 @@ def brought(names: tuple[str, ...]) -> Profile:
         head = name.partition("-")[0]
         layer = int(head) if head.isdigit() else None
         tables[name] = FeatureTable(name, csr_matrix(dense), rows, {"pooling": "mean"}, layer)
-    return profile_tables(tables, corpus, permutations=99)
+    return profile_tables(tables, corpus, ProfileConfig.of(permutations=99))
 
 
 def test_a_category_on_which_nothing_fires_is_said_to_be_one() -> None:
@@ -341,8 +342,12 @@ def test_folder_without_results_is_a_users_error(tmp_path: Path) -> None:
     expected = f"{tmp_path} holds neither profile.json nor audit.json: expected the folder of a run"
     assert str(caught.value) == expected
     (tmp_path / "audit.json").write_text('{"task": "x"}', encoding="utf-8")
-    with pytest.raises(UserError, match="is not a result of this version of FaultLens"):
+    with pytest.raises(UserError) as caught:
         write_page(tmp_path)
+    assert str(caught.value) == (
+        f"{tmp_path / 'audit.json'}: it says no format_version, and this version of FaultLens "
+        "reads format 1: run the study again"
+    )
 
 
 def test_samples_survive_their_json() -> None:

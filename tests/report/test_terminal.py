@@ -102,7 +102,7 @@ def test_summary_says_what_was_not_done() -> None:
     assert "beyond the factors: not done" in lines and "interventions: not done" in lines
     undone = ("AUROC", "Swap", "Attribution", "Other prompts", "necessity", "null")
     assert not any(line.startswith(undone) for line in lines)
-    assert audit_samples.underpowered().verdict in said(audit_samples.underpowered())
+    assert str(audit_samples.underpowered().verdict) in said(audit_samples.underpowered())
 
 
 def test_summary_of_tables_says_where_factors_are_from() -> None:

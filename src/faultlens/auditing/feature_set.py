@@ -1,29 +1,58 @@
-"""Accused: features that are tried together: a class, a find, what the user named."""
+"""FeatureSet: features of one dictionary that are tested, changed and reported together."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class FeatureSet:
-    """Features of one dictionary that are to be tried, all changed at once."""
+    """Some features of one dictionary.
 
-    rank: int | None  # among all classes; None: no class that the statistics found
+    Two sets are equal if they hold the same features of the same dictionary, in whatever order.
+
+    Attributes:
+        site: the dictionary's name.
+        indices: its features, at least one and none twice, the one that stands for the set first:
+            of an equivalence class that is the strongest member.
+
+    Raises:
+        ValueError: no features, or one twice.
+
+    >>> FeatureSet("3-res-mini", (808, 26)) == FeatureSet("3-res-mini", (26, 808))
+    True
+    >>> str(FeatureSet("3-res-mini", (808, 26)))
+    '3-res-mini/808+3-res-mini/26'
+    """
+
     site: str
-    features: list[int]
-    with_failure: bool = True  # goes with failure, not with success
+    indices: tuple[int, ...]
 
-    @property
-    def name(self) -> str:
-        """A class's strongest member; of others, every feature."""
-        return "+".join(self.names[:1] if self.rank is not None else self.names)
+    def __post_init__(self) -> None:
+        if not self.indices or len(set(self.indices)) < len(self.indices):
+            raise ValueError(f"features {self.indices}: expected at least one, and none twice")
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, FeatureSet):
+            return NotImplemented
+        return self.site == other.site and set(self.indices) == set(other.indices)
+
+    def __hash__(self) -> int:
+        return hash((self.site, frozenset(self.indices)))
+
+    def __len__(self) -> int:
+        return len(self.indices)
+
+    def __str__(self) -> str:
+        """Every feature's name, joined by `+`, as a user writes it."""
+        return "+".join(self.names)
 
     @property
     def names(self) -> list[str]:
-        """Every feature, as `SITE/INDEX`."""
-        return [f"{self.site}/{feature}" for feature in self.features]
+        """Every feature as `SITE/INDEX`."""
+        return [f"{self.site}/{index}" for index in self.indices]
 
-    def same_as(self, other: FeatureSet) -> bool:
-        """Whether both are the same features."""
-        return self.site == other.site and set(self.features) == set(other.features)
+    @property
+    def first(self) -> str:
+        """The name of the feature that stands for the set."""
+        return self.names[0]

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from faultlens.auditing.activations.task_activations import TaskActivations
 from faultlens.auditing.activations.task_tokens import token_warnings, tokenize
 from faultlens.auditing.behaviour.generation import run_task
 from faultlens.auditing.behaviour.outcomes import (
@@ -18,7 +19,7 @@ from faultlens.auditing.behaviour.outcomes import (
 )
 from faultlens.auditing.held_out.inputs import residual_and_random
 from faultlens.auditing.interventions.causal_tests import CausalTests
-from faultlens.auditing.named_features import read_suspects
+from faultlens.auditing.named_features import parse_feature_sets
 from faultlens.auditing.replication.agreement import with_replication
 from faultlens.auditing.replication.seeds import Corpus, robustness
 from faultlens.auditing.result import PromptOutcome
@@ -129,7 +130,7 @@ def _audited(
     """The audit of one set of prompts, and the tables that it concluded from."""
     rule_name, succeeds = resolve_rule(rule)
     _check(lens, task, rule_name)
-    named = read_suspects(config.suspects, lens)
+    named = parse_feature_sets(config.suspects, lens)
     tokens = tokenize(task, lens.model)
 
     def run() -> _Run:
@@ -137,19 +138,19 @@ def _audited(
         return _Run(run_task(lens, task, tokens, succeeds, tick))
 
     outcomes = kept.once("outcomes", _Run, run).outcomes
-    texts = [prompt.text for prompt in task.prompts]
-    tables = lens.read(
-        texts, pooling, progress=progress.start("Reading the prompts", len(texts)), store=store
-    )
+    activations = TaskActivations.read(
+        lens, task, tokens, pooling=pooling, store=store,
+        progress=progress.start("Reading the prompts", len(task)),
+    )  # fmt: skip
 
     def answered(ids: list[int], index: int) -> bool:
         text = lens.model.tokenizer.decode(ids)
         return right_answer(task.prompts[index], text, succeeds) is not None
 
-    court = CausalTests(
+    causal_tests = CausalTests(
         lens,
         task,
-        tokens,
+        activations,
         np.array([outcome.margin for outcome in outcomes]),
         np.array([not outcome.success for outcome in outcomes]),
         answered,
@@ -160,23 +161,24 @@ def _audited(
         kept,
         named,
     )
-    of_named = court.check_named()
+    of_named = causal_tests.check_named()
     observed = Observed(
         task.name,
         outcomes,
         rule_name,
         task.factors,
-        tables,
-        lambda: residual_and_random(lens, court.values, pooling, config.seed, progress),
-        court,
+        activations.tables,
+        lambda: residual_and_random(lens, activations, pooling, config.seed, progress),
+        causal_tests,
     )
     found = audit_outcomes(observed, config, progress, kept)
     if named and not found.named:
-        found = replace(found, named=court.none_tried(found.verdict))
+        ended = None if found.verdict is None else str(found.verdict)
+        found = replace(found, named=causal_tests.none_tested(ended))
     warnings = [
         *_task_warnings(task), *token_warnings(task, tokens), *of_named, *found.warnings
     ]  # fmt: skip
-    return replace(found, warnings=warnings), tables
+    return replace(found, warnings=warnings), activations.tables
 
 
 def _task_warnings(task: Task) -> list[str]:

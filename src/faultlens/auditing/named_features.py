@@ -1,4 +1,4 @@
-"""Named: features as a user writes them, `3-res-mini/808` or a set of them joined by `+`."""
+"""Names of features as a user writes them: `3-res-mini/808`, or several joined by `+`."""
 
 from __future__ import annotations
 
@@ -11,29 +11,23 @@ from faultlens.features.lens import Lens
 EXPECTED = "DICTIONARY/INDEX, e.g. 3-res-mini/808, or several of one dictionary joined by +"
 
 
-def read_suspects(texts: Sequence[str], lens: Lens) -> list[FeatureSet]:
-    """What a user wants to be tried, each entry one feature or one set; repeats are left out.
+def parse_feature_sets(texts: Sequence[str], lens: Lens, what: str = "suspect") -> list[FeatureSet]:
+    """What each text names, a set a text; one that was named before is left out.
 
-    Raises UserError as `read_features` does.
+    Raises UserError as `parse_features` does.
     """
-    found: list[FeatureSet] = []
-    for text in texts:
-        site, features = read_features(text, lens, "suspect")
-        new = FeatureSet(None, site, features)
-        if not any(new.same_as(known) for known in found):
-            found.append(new)
-    return found
+    return list(dict.fromkeys(parse_features(text, lens, what) for text in texts))
 
 
-def read_features(text: str, lens: Lens, what: str = "features") -> tuple[str, list[int]]:
-    """The dictionary and the indices that `SITE/INDEX+SITE/INDEX` names, each index once.
+def parse_features(text: str, lens: Lens, what: str = "features") -> FeatureSet:
+    """The features that `SITE/INDEX+SITE/INDEX` names, each once.
 
     Args:
-        what: what an error calls it.
+        what: what an error calls the text.
 
     Raises:
-        UserError: not of this form, of two dictionaries, of one that the lens does not have, or an
-            index that its dictionary does not have.
+        UserError: text of another form, features of two dictionaries, a dictionary that the lens
+            does not have, or an index that its dictionary does not have.
     """
     sites, indices = [], []
     for part in text.split("+"):
@@ -54,4 +48,4 @@ def read_features(text: str, lens: Lens, what: str = "features") -> tuple[str, l
                 f"{what} {text!r}: dictionary {sites[0]} has the features 0 to {known - 1}, got "
                 f"{feature}"
             )
-    return sites[0], list(dict.fromkeys(indices))
+    return FeatureSet(sites[0], tuple(dict.fromkeys(indices)))

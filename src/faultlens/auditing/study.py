@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 import numpy as np
 from scipy.sparse import csr_matrix, hstack
@@ -15,7 +16,6 @@ from faultlens.auditing.factors.derived import derived_factors
 from faultlens.auditing.factors.levels import factor_table, left_out, prepared, trends
 from faultlens.auditing.factors.selection import pair_table, select_levels
 from faultlens.auditing.held_out.ladder import Scheme, build_ladder
-from faultlens.auditing.interventions.causal_findings import Inquiry
 from faultlens.auditing.replication.agreement import with_replication
 from faultlens.auditing.replication.split_half import replicate
 from faultlens.auditing.result import Ladder, PromptOutcome, Robustness, Rung
@@ -28,6 +28,9 @@ from faultlens.features.table import FeatureTable
 from faultlens.progress import SILENT, Progress
 from faultlens.runs.checkpoint import Checkpoint
 from faultlens.stats.cross_validation import REPEATS
+
+if TYPE_CHECKING:  # it loads the model's libraries, which an audit of answers can do without
+    from faultlens.auditing.interventions.causal_tests import CausalTests
 
 ALPHA = 0.05
 
@@ -76,7 +79,7 @@ class Observed:
         tables: by dictionary, rows = prompts; may be empty.
         ladder_inputs: gives the residual `[prompts, d]` and the random dictionary's activations,
             or None for either; called when the ladder is climbed.
-        inquiry: tries classes with the model; None: there is none.
+        causal_tests: tests classes by intervening in the model; None: there is none.
     """
 
     name: str
@@ -85,7 +88,7 @@ class Observed:
     factors: Mapping[str, Sequence[str]]
     tables: Mapping[str, FeatureTable] = field(default_factory=dict)
     ladder_inputs: Callable[[], tuple[np.ndarray | None, csr_matrix | None]] = lambda: (None, None)
-    inquiry: Inquiry | None = None
+    causal_tests: CausalTests | None = None
 
 
 def audit_outcomes(
@@ -127,7 +130,7 @@ def audit_outcomes(
             min_support=config.min_support,
             permutations=config.permutations,
             seed=config.seed,
-            inquiry=observed.inquiry,
+            causal_tests=observed.causal_tests,
             tried=config.tried,
             progress=progress,
         )

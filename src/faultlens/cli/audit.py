@@ -2,292 +2,195 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated
 
-import typer
-
-from faultlens.cli import options as o
-from faultlens.cli.screen import progress_bars
+from faultlens.auditing.config import AuditConfig, InterventionConfig
+from faultlens.checks import check_whole
+from faultlens.cli.lens import open_lens
+from faultlens.cli.matrices import MatrixOptions, read_residuals, read_tables, refuse_reading
+from faultlens.cli.options import Invocation, flag
+from faultlens.cli.run import (
+    Findings,
+    begin,
+    finish,
+    identity,
+    record_lens,
+    resumable,
+    run_claimed,
+)
+from faultlens.cli.run_options import RunOptions
+from faultlens.cli.screen import progress_bars, warn
+from faultlens.cli.values import Form
+from faultlens.config import options
 from faultlens.errors import UserError
+from faultlens.models.lens_config import LensConfig
 
 if TYPE_CHECKING:
-    import numpy as np
-    from scipy.sparse import csr_matrix
-
-    from faultlens.auditing.study import AuditConfig
-    from faultlens.cli.run import Findings
-    from faultlens.corpus.answers import Answers
     from faultlens.corpus.task import Task
-    from faultlens.progress import Progress
+    from faultlens.runs.claim import Claim
     from faultlens.runs.folder import Manifest
 
 
+@dataclass(frozen=True)
+class TaskOptions:
+    """The prompts of a built-in task."""
+
+    n: int | None = None
+    """Number of prompts; by default 300."""
+    task_seed: int | None = None
+    """Seed of the prompts; by default 42 for ioi, 0 for the others."""
+    seeds: tuple[int, ...] = ()
+    """Two or more seeds, e.g. `0,1,2,3,4`: the same audit on the prompts of each. The first is
+    reported, with the verdicts that hold on the others."""
+
+    def __post_init__(self) -> None:
+        if self.n is not None:
+            check_whole("-n", self.n, 1)
+        if self.seeds and self.task_seed is not None:
+            raise UserError(
+                "--task-seed goes with one set of prompts: the seeds are those of --seeds"
+            )
+        if self.seeds and (len(self.seeds) < 2 or len(set(self.seeds)) < len(self.seeds)):
+            raise UserError(f"seeds {list(self.seeds)}: expected two or more, all different")
+
+
+@dataclass(frozen=True)
+class OutcomeOptions:
+    """Outcomes that are there, in place of a task."""
+
+    outcomes: Path | None = None
+    """A table (JSONL, CSV, TSV, Parquet) of prompts with their targets, and with what was generated
+    or whether it succeeded."""
+    factors: tuple[str, ...] = ()
+    """Columns of the table that are factors; by default all that are not known otherwise."""
+    residuals: Annotated[Mapping[str, Path], Form("LAYER=FILE", "8=residuals.npy")] = field(
+        default_factory=dict
+    )
+    """Residuals, prompts × d, for the baseline ladder; may be repeated."""
+
+
+TASKS = (
+    "A built-in task (ioi, classic-ioi, mini-ioi, agreement, brackets, greater-than, induction), "
+    "one that an installed package offers, or a JSONL file of prompts"
+)
+
+
 def audit(
-    context: typer.Context,
-    task: Annotated[
-        str | None,
-        typer.Argument(
-            help="A task (ioi, classic-ioi, mini-ioi, agreement, brackets, greater-than, "
-            "induction, or one that an installed package offers), or a JSONL file of prompts to run"
-        ),
-    ] = None,
-    outcomes: Annotated[
-        Path | None,
-        typer.Option(help="Outcomes that are there (JSONL, CSV, Parquet), in place of a task"),
-    ] = None,
-    features: o.Features = None,
-    residuals: Annotated[
-        list[str] | None,
-        typer.Option(help="LAYER=FILE: residuals, prompts × d, for the ladder; repeatable"),
-    ] = None,
-    pooled: o.Pooled = None,
-    factors: Annotated[
-        str | None, typer.Option(help="Columns of --outcomes that are factors, e.g. object,place")
-    ] = None,
-    model: o.ModelName = "mini",
-    sae: o.SaeName = None,
-    layers: o.Layers = None,
-    sites: o.Sites = None,
-    release: o.Release = None,
-    convention: o.Conventions = None,
-    device: o.Device = "cpu",
-    dtype: o.Dtype = "float32",
-    revision: o.Revision = None,
-    trust_pickle: o.TrustPickle = False,
-    fit_check: o.FitCheck = True,
-    n: Annotated[int, typer.Option("-n", min=1, help="Prompts of a built-in task")] = 300,
-    task_seed: Annotated[
-        int | None, typer.Option(help="Seed of a built-in task (by default ioi 42, others 0)")
-    ] = None,
-    rule: Annotated[
-        str | None,
-        typer.Option(
-            help="What counts as success: exact-word, first-token, named-later, contains "
-            "(by default the outcomes' own, else exact-word)"
-        ),
-    ] = None,
-    pooling: o.Pooling = "max",
-    min_support: Annotated[
-        int, typer.Option(min=1, help="Least prompts on which a tested feature fires")
-    ] = 5,
-    strata: Annotated[
-        str | None, typer.Option(help="Factors to hold constant beside those found, e.g. object")
-    ] = None,
-    folds: Annotated[
-        Literal["repeated", "study"], typer.Option(help="Of the ladder: 10 × 5, or the study's 5")
-    ] = "repeated",
-    baselines: Annotated[bool, typer.Option(help="Climb the ladder of baselines")] = True,
-    tried: Annotated[
-        int,
-        typer.Option(min=0, help="Classes put to the test by intervening, the most certain first"),
-    ] = 3,
-    searched: Annotated[
-        int,
-        typer.Option(
-            min=0,
-            help="Features put to the test as classes are because attribution names them first, "
-            "over all sites; 0: nothing is attributed",
-        ),
-    ] = 1,
-    suspects: Annotated[
-        str | None,
-        typer.Option(
-            help="Features to put to the test as well, whatever the statistics say: "
-            "3-res-mini/808,4-res-mini/1164; those joined by + are changed together"
-        ),
-    ] = None,
-    seeds: Annotated[
-        str | None,
-        typer.Option(
-            help="Seeds of a built-in task, e.g. 0,1,2,3,4: the same audit on each one's prompts; "
-            "the first is reported, with what holds on the others"
-        ),
-    ] = None,
-    permutations: o.Permutations = 10_000,
-    seed: o.Seed = 0,
-    out: o.Out = None,
-    overwrite: o.Overwrite = False,
-    json: o.AsJson = False,
+    task: Annotated[str | None, TASKS] = None,
+    *,
+    prompts: TaskOptions,
+    outcomes: OutcomeOptions,
+    lens: LensConfig,
+    matrices: MatrixOptions,
+    config: AuditConfig,
+    run: RunOptions,
+    call: Invocation,
 ) -> None:
     """Which features go with failure on a task, and whether taking them away changes it."""
-    given = {name: v for name, v in locals().items() if name not in ("context", "json")}
-    from faultlens.runs.folder import Manifest, check_target
+    meaningless = _refuse_what_does_not_go_together(task, outcomes, matrices, call)
+    with run_claimed(run.out, run.overwrite) as claim:
+        manifest = begin(call, meaningless)
+        if task is None:
+            found = _of_outcomes(outcomes, matrices, config, manifest)
+        else:
+            found = _of_task(_prompts(task, prompts), lens, config, claim, manifest)
+        assert found.audit is not None
+        warn(found.audit.warnings)
+        finish(claim, manifest, found, run.json)
 
-    if (task is None) == (outcomes is None):
+
+def _of_task(
+    task: Task | Mapping[int, Task],
+    lens: LensConfig,
+    config: AuditConfig,
+    claim: Claim | None,
+    manifest: Manifest,
+) -> Findings:
+    """Run a task, with one set of prompts or several by seed."""
+    import faultlens as fl
+    from faultlens.features.recorder import Recorder
+
+    first = next(iter(task.values())) if isinstance(task, Mapping) else task
+    manifest.inputs["task"] = identity(first)
+    recorder = None if claim is None else Recorder()
+    with progress_bars() as bars:
+        opened = open_lens(lens, config.reading.fit_check, bars)
+        record_lens(manifest, opened)
+        with resumable(claim, manifest) as kept:
+            found = fl.audit(
+                opened,
+                task,
+                config=config,
+                recorder=recorder,
+                checkpoint=kept,
+                progress=bars,
+            )
+    read = None if recorder is None else recorder.activations
+    return Findings(audit=found, task_read=read, task=first, kept=kept)
+
+
+def _of_outcomes(
+    given: OutcomeOptions, matrices: MatrixOptions, config: AuditConfig, manifest: Manifest
+) -> Findings:
+    """Audit outcomes that are there, with the matrices that came with them."""
+    import faultlens as fl
+
+    assert given.outcomes is not None
+    answers = fl.read_answers(given.outcomes, given.factors or None)
+    manifest.inputs["outcomes"] = {"name": answers.task.name, "digest": answers.digest}
+    tables = read_tables(matrices, [prompt.text for prompt in answers.task.prompts], manifest)
+    residuals = read_residuals(given.residuals, len(answers), manifest)
+    with progress_bars() as bars:
+        found = fl.audit(tables, answers, config=config, residuals=residuals, progress=bars)
+    return Findings(audit=found, task=answers.task)
+
+
+def _refuse_what_does_not_go_together(
+    task: str | None, outcomes: OutcomeOptions, matrices: MatrixOptions, call: Invocation
+) -> tuple[str, ...]:
+    """The names of the options that mean nothing in this call."""
+    if (task is None) == (outcomes.outcomes is None):
         raise UserError(
             "expected a task to run (ioi, mini-ioi, or a JSONL file) or --outcomes FILE, not both "
             "and not neither"
         )
-    brought = {
-        "--features": features,
-        "--residuals": residuals,
-        "--pooled": pooled,
-        "--factors": factors,
-    }
-    if task is None and suspects:
-        raise UserError("--suspects goes with a task that is run: answers cannot be tried again")
-    for option, value in brought.items():
-        if task is not None and value:
-            raise UserError(f"{option} goes with --outcomes: a task that is run is read by itself")
-    if task is not None and _is_file(task):
-        _check_as_it_is(context, task)
-    if outcomes is not None:
-        from faultlens.cli.brought import only_brought
-
-        given = only_brought(context, given, "--outcomes")
-        if pooled is not None and not features:
+    if task is None:
+        if "test_features" in call.given:
             raise UserError(
-                "--pooled says how the matrices of --features were pooled: give those too"
+                "--test-features goes with a task that is run: answers cannot be tried again"
             )
-    if out is not None:
-        check_target(out, overwrite)
-    from faultlens.auditing.study import AuditConfig
-    from faultlens.cli.run import finish
-
-    config = AuditConfig(
-        min_support,
-        permutations,
-        seed,
-        tuple(o.parse_names(strata) or ()),
-        folds,
-        baselines,
-        tried=tried,
-        searched=searched,
-        suspects=tuple(o.parse_names(suspects) or ()),
-    )
-    manifest = Manifest.begin({name: str(v) for name, v in given.items() if v is not None})
-    with progress_bars() as bars:
-        if outcomes is not None:
-            names = o.parse_names(factors)
-            found = _audit_outcomes(
-                outcomes, names, features or [], residuals or [], pooled, rule, config, manifest,
-                bars,
-            )  # fmt: skip
-        else:
-            found = _audit_task(str(task), _seeds(seeds, task_seed), given, config, manifest, bars)
-    finish(out, manifest, found, overwrite, json)
-
-
-def _check_as_it_is(context: typer.Context, name: str) -> None:
-    """Raises UserError for an option that says which prompts to make, beside a file of prompts."""
-    for parameter, option in (("n", "-n"), ("task_seed", "--task-seed"), ("seeds", "--seeds")):
-        source = context.get_parameter_source(parameter)
-        if source is not None and source.name == "COMMANDLINE":
+        meaningless = refuse_reading(
+            call, "--outcomes", [*options(TaskOptions), *options(InterventionConfig)]
+        )
+        matrices.check_pooled()
+        return meaningless
+    for name in (*options(MatrixOptions), "residuals", "factors"):
+        if name in call.given:
             raise UserError(
-                f"{option} goes with a built-in task: the prompts of {name} are as they are"
+                f"{flag(name)} goes with --outcomes: a task that is run is read by itself"
             )
+    if _is_file(task):
+        for name in options(TaskOptions):
+            if name in call.given:
+                raise UserError(
+                    f"{flag(name)} goes with a built-in task: the prompts of {task} are as they are"
+                )
+    return ()
 
 
-def _seeds(seeds: str | None, task_seed: int | None) -> list[int] | None:
-    """The seeds of `--seeds`; None without it."""
-    if seeds is None:
-        return None
-    if task_seed is not None:
-        raise UserError("--task-seed goes with one set of prompts: the seeds are those of --seeds")
-    try:
-        return [int(seed) for seed in seeds.split(",")]
-    except ValueError:
-        raise UserError(f"--seeds {seeds}: expected whole numbers, e.g. 0,1,2,3,4") from None
-
-
-def _audit_task(
-    name: str,
-    seeds: Sequence[int] | None,
-    options: Mapping[str, Any],
-    config: AuditConfig,
-    manifest: Manifest,
-    bars: Progress,
-) -> Findings:
-    """Run a task on the model that the command's options name."""
-    from faultlens.auditing.behaviour.outcomes import DEFAULT_RULE
-    from faultlens.auditing.from_task import audit_over_seeds, audit_task
-    from faultlens.cli.lens import open_lens
-    from faultlens.cli.run import Findings, checkpoint, record_lens
-    from faultlens.features.store import ActivationStore
-
-    n = options["n"]
-    prompts = _task(name, n, options["task_seed"] if seeds is None else seeds[0])
-    manifest.inputs["task"] = {"name": prompts.name, "digest": prompts.digest}
-    lens = open_lens(options, bars)
-    record_lens(manifest, lens)
-    out = options["out"]
-    store = ActivationStore() if out is not None else None
-    kept = checkpoint(out, manifest)
-    rule, pooling = options["rule"] or DEFAULT_RULE, options["pooling"]
-    try:
-        if seeds is None:
-            result = audit_task(
-                lens, prompts, rule=rule, pooling=pooling, config=config, progress=bars,
-                store=store, kept=kept,
-            )  # fmt: skip
-        else:
-            result = audit_over_seeds(
-                lens, lambda seed: _task(name, n, seed), seeds, rule=rule, pooling=pooling,
-                config=config, progress=bars, store=store, kept=kept,
-            )  # fmt: skip
-    except UserError:
-        kept.forget()  # the same command would end here again
-        raise
-    return Findings(audit=result, task_read=store, task=prompts, kept=kept)
-
-
-def _audit_outcomes(
-    path: Path,
-    factors: Sequence[str] | None,
-    features: Sequence[str],
-    residuals: Sequence[str],
-    pooled: str | None,
-    rule: str | None,
-    config: AuditConfig,
-    manifest: Manifest,
-    bars: Progress,
-) -> Findings:
-    """Audit outcomes that are there, with the matrices that came with them."""
-    from faultlens.auditing.from_answers import audit_answers
-    from faultlens.cli.brought import brought_tables
-    from faultlens.cli.run import Findings
-    from faultlens.corpus.answers import read_answers
-    from faultlens.runs.files import file_digest
-
-    answers = read_answers(path, factors)
-    manifest.inputs["outcomes"] = {"name": answers.task.name, "digest": answers.digest}
-    texts = [prompt.text for prompt in answers.task.prompts]
-    tables = brought_tables(features, texts, pooled or "max") if features else {}
-    if tables and pooled is None:
-        for table in tables.values():
-            table.convention["pooling"] = "not said"
-    matrices = _residuals(residuals, answers)
-    manifest.inputs["features"] = {
-        name: file_digest(Path(table.convention["source"])) for name, table in tables.items()
-    }
-    manifest.inputs["residuals"] = {
-        pair.partition("=")[0]: file_digest(Path(pair.partition("=")[2])) for pair in residuals
-    }
-    result = audit_answers(answers, tables, matrices, rule=rule, config=config, progress=bars)
-    return Findings(audit=result, task=answers.task)
-
-
-def _residuals(pairs: Sequence[str], answers: Answers) -> Mapping[str, np.ndarray | csr_matrix]:
-    from faultlens.cli.brought import named_files
-    from faultlens.features.matrix import read_matrix
-
-    found = {}
-    for name, path in named_files("--residuals", pairs, "LAYER=FILE, e.g. 8=residuals.npy"):
-        matrix = read_matrix(path)
-        rows = matrix.shape[0]
-        if rows != len(answers):
-            raise UserError(f"{path} has {rows} rows, but there are {len(answers)} prompts")
-        found[name] = matrix
-    return found
-
-
-def _task(name: str, n: int, seed: int | None) -> Task:
+def _prompts(name: str, given: TaskOptions) -> Task | dict[int, Task]:
+    """The task that is named; by seed where several are given."""
     import faultlens.corpus.tasks  # noqa: F401  (importing them registers the built-in tasks)
     from faultlens.corpus.task import make_task, read_task
 
-    return read_task(Path(name)) if _is_file(name) else make_task(name, n, seed)
+    if _is_file(name):
+        return read_task(Path(name))
+    if given.seeds:
+        return {seed: make_task(name, given.n, seed) for seed in given.seeds}
+    return make_task(name, given.n, given.task_seed)
 
 
 def _is_file(name: str) -> bool:

@@ -2,51 +2,67 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import Any
 
-import typer
-
-from faultlens.cli import options as o
+from faultlens.auditing.config import AuditConfig, LadderConfig
+from faultlens.cli.lens import open_lens
+from faultlens.cli.options import Invocation
+from faultlens.cli.run import Findings, begin, finish, identity, record_lens, run_claimed
 from faultlens.cli.screen import progress_bars
+from faultlens.config import values_of
+from faultlens.models.lens_config import LensConfig
+from faultlens.profiling.config import ProfileConfig
 
-DEFAULT = Path("runs/demo")
+PROMPTS, TASK_SEED = 300, 0
+LADDER = LadderConfig(repeats=2)  # ten would take longer than all the rest
 
 
-def demo(
-    out: Annotated[Path, typer.Option(help="Run folder to write")] = DEFAULT,
-    overwrite: o.Overwrite = False,
-) -> None:
+@dataclass(frozen=True)
+class DemoOptions:
+    """The result."""
+
+    out: Path = Path("runs/demo")
+    """Run folder to write."""
+    overwrite: bool = False
+    """Replace a run that is there; the demo's own is always replaced."""
+
+
+def demo(run: DemoOptions, call: Invocation) -> None:
     """Both studies on the bundled model, offline, and the report: under a minute on two cores."""
-    from faultlens.runs.folder import Manifest, check_target
+    import faultlens as fl
 
-    overwrite = overwrite or out == DEFAULT  # the demo may replace its own
-    check_target(out, overwrite)
-    arguments = {"model": "mini", "sae": "mini", "n": 300, "task_seed": 0, "pooling": "max"}
-    drawn = {"permutations": 10_000, "repeats": 2, "seed": 0}
-    manifest = Manifest.begin({**arguments, **drawn, "out": str(out)})
-    with progress_bars() as bars:
-        ready = bars.start("Loading mini", 1)
-        import faultlens as fl
-        from faultlens.auditing.from_task import audit_task
-        from faultlens.auditing.study import AuditConfig
-        from faultlens.cli.run import Findings, finish, record_lens
-        from faultlens.features.store import ActivationStore
-        from faultlens.profiling.running import profile_lens
+    overwrite = run.overwrite or run.out == DemoOptions.out
+    with run_claimed(run.out, overwrite) as claim:
+        from faultlens.corpus.pairs import minimal_pairs
+        from faultlens.features.recorder import Recorder
 
-        lens = fl.load("mini").checked(bars)
-        ready(1)
-        record_lens(manifest, lens)
-        corpus, task = fl.seven_categories(), fl.tasks.mini_ioi(n=300, seed=0)
-        manifest.inputs["corpus"] = {"name": corpus.name, "digest": corpus.digest}
-        manifest.inputs["task"] = {"name": task.name, "digest": task.digest}
-
-        pairs = fl.minimal_pairs()
-        manifest.inputs["pairs"] = {"name": pairs.name, "digest": pairs.digest}
-
-        run = profile_lens(lens, corpus, pairs=pairs, progress=bars)
-        task_read = ActivationStore()
-        config = AuditConfig(repeats=2)  # of the ladder: ten would take longer than all the rest
-        audit = audit_task(lens, task, config=config, progress=bars, store=task_read)
-        found = Findings(run.profile, run.tables, run.store, audit, task_read, task)
-    finish(out, manifest, found, overwrite, json=False)
+        lens_config, profile_config = LensConfig(), ProfileConfig()
+        audit_config = AuditConfig(ladder=LADDER)
+        in_force: dict[str, Any] = {"n": PROMPTS, "task_seed": TASK_SEED, **call.in_force}
+        for config in (lens_config, profile_config, audit_config):
+            in_force |= values_of(config)
+        manifest = begin(Invocation(call.given, in_force))
+        corpus, pairs = fl.seven_categories(), minimal_pairs()
+        task = fl.tasks.mini_ioi(n=PROMPTS, seed=TASK_SEED)
+        for name, given in (("corpus", corpus), ("task", task), ("pairs", pairs)):
+            manifest.inputs[name] = identity(given)
+        texts_read, prompts_read = Recorder(), Recorder()
+        with progress_bars() as bars:
+            lens = open_lens(lens_config, audit_config.reading.fit_check, bars)
+            record_lens(manifest, lens)
+            profile = fl.profile(
+                lens, corpus, config=profile_config, pairs=pairs, recorder=texts_read,
+                progress=bars,
+            )  # fmt: skip
+            audit = fl.audit(lens, task, config=audit_config, recorder=prompts_read, progress=bars)
+        found = Findings(
+            profile,
+            texts_read.tables,
+            texts_read.activations,
+            audit,
+            prompts_read.activations,
+            task,
+        )
+        finish(claim, manifest, found, json=False)

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from faultlens.cli import options as o
+from faultlens.cli.lens import load_lens
+from faultlens.cli.run_options import JsonOption
 from faultlens.cli.screen import progress_bars, say, say_json
 from faultlens.errors import UserError
+from faultlens.models.lens_config import LensConfig
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -15,31 +17,17 @@ if TYPE_CHECKING:
     from faultlens.models.fit import Fit
 
 
-def doctor(
-    model: o.ModelName = "mini",
-    sae: o.SaeName = None,
-    layers: o.Layers = None,
-    sites: o.Sites = None,
-    release: o.Release = None,
-    convention: o.Conventions = None,
-    device: o.Device = "cpu",
-    dtype: o.Dtype = "float32",
-    revision: o.Revision = None,
-    trust_pickle: o.TrustPickle = False,
-    json: o.AsJson = False,
-) -> None:
+def doctor(lens: LensConfig, result: JsonOption) -> None:
     """How well each dictionary fits its model, on natural text, and whether another way fits more.
 
     Ends with code 2 and one sentence if a dictionary does not fit.
     """
-    given = dict(locals())
-    from faultlens.cli.lens import load_lens
     from faultlens.models.doctor import examine
 
     with progress_bars() as bars:
-        lens = load_lens(given)
-        found = examine(lens.model, lens.dictionaries, bars)
-    if json:
+        opened = load_lens(lens, bars)
+        found = examine(opened.model, opened.dictionaries, bars)
+    if result.json:
         say_json({examination.name: examination.to_dict() for examination in found})
     else:
         say(_lines(found))

@@ -2,38 +2,43 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from faultlens.cli import options as o
+from faultlens.features.reading_config import ReadingConfig
+from faultlens.models.lens_config import LensConfig
 from faultlens.progress import Progress
 
 if TYPE_CHECKING:
     from faultlens.features.lens import Lens
 
 
-def load_lens(options: Mapping[str, Any]) -> Lens:
-    """The lens that a command's parameters name, unchecked."""
+@dataclass(frozen=True)
+class FitCheckOption:
+    """The fit check."""
+
+    fit_check: bool = ReadingConfig.fit_check
+    """Check first that the dictionaries fit the model."""
+
+
+def load_lens(config: LensConfig, progress: Progress) -> Lens:
+    """The model and the dictionaries that the options name, unchecked."""
     import faultlens as fl
 
-    return fl.load(
-        options["model"],
-        options["sae"],
-        o.parse_layers(options.get("layers")),
-        o.parse_sites(options["sites"]),
-        device=options["device"],
-        dtype=options["dtype"],
-        revision=options["revision"],
-        release=options["release"],
-        convention=o.parse_words(options["convention"]),
-        trust_pickle=options["trust_pickle"],
-    )
+    loaded = progress.start("Loading the model", 1)
+    lens = fl.load(config=config)
+    loaded(1)
+    return lens
 
 
-def open_lens(options: Mapping[str, Any], progress: Progress) -> Lens:
-    """The same, its dictionaries found to fit the model, unless `--no-fit-check` was given.
+def fit_checked(lens: Lens, wanted: bool, progress: Progress) -> Lens:
+    """The lens, its dictionaries found to fit the model, unless the check is not wanted.
 
     Raises UserError if one does not fit.
     """
-    lens = load_lens(options)
-    return lens.checked(progress) if options["fit_check"] else lens.unchecked()
+    return lens.checked(progress) if wanted else lens.unchecked()
+
+
+def open_lens(config: LensConfig, fit_check: bool, progress: Progress) -> Lens:
+    """Load, then check the fit."""
+    return fit_checked(load_lens(config, progress), fit_check, progress)

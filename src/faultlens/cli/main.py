@@ -3,62 +3,90 @@
 from __future__ import annotations
 
 import sys
+from typing import NoReturn
 
-import typer
+from cyclopts import App, CycloptsError
 
 from faultlens.cli.audit import audit
 from faultlens.cli.demo import demo
 from faultlens.cli.doctor import doctor
+from faultlens.cli.leaving import run_and_leave
+from faultlens.cli.options import add_command
 from faultlens.cli.profile import profile
 from faultlens.cli.read import read
 from faultlens.cli.report import report
 from faultlens.cli.screen import quiet_libraries
 from faultlens.cli.tokens import tokens
-from faultlens.errors import Interrupted, UserError
+from faultlens.cli.usage import sentence
+from faultlens.errors import UserError
 
-INTERRUPTED = 130  # the exit code that Typer, too, makes of an interrupt
 
-app = typer.Typer(
+def version() -> str:
+    from faultlens import __version__
+
+    return f"faultlens {__version__}"
+
+
+app = App(
+    name="faultlens",
     help="Reads a language model's failures off its sparse features, and says what they mean.",
-    no_args_is_help=True,
-    pretty_exceptions_enable=False,
-    context_settings={"help_option_names": ["-h", "--help"]},
+    help_format="plaintext",
+    help_flags=["--help", "-h"],
+    version=version,
+    version_flags=["--version"],
 )
-for command in (demo, profile, audit, read, tokens, doctor, report):
-    app.command()(command)
+app["--version"].help = "Print the version and leave."
+add_command(app, demo, "faultlens demo")
+add_command(
+    app,
+    profile,
+    "faultlens profile seven-categories --out runs/profile",
+    "faultlens profile texts.jsonl --model gpt2 --sae gpt2-small-res-jb",
+    "faultlens profile texts.jsonl --features 6-res-jb=layer06.npz --pooled mean",
+)
+add_command(
+    app,
+    audit,
+    "faultlens audit mini-ioi --out runs/audit",
+    "faultlens audit ioi --model gpt2 --sae gpt2-small-res-jb --layers 8",
+    "faultlens audit --outcomes outcomes.jsonl --features 8-res-jb=acts.npz",
+)
+add_command(
+    app,
+    read,
+    "faultlens read texts.jsonl --layers 2,3 --out stores/mine",
+)
+add_command(
+    app,
+    tokens,
+    'faultlens tokens "Mary gave the keys to Tom." --feature 3/17',
+    "faultlens tokens --feature 4/1463 --corpus seven-categories",
+)
+add_command(
+    app,
+    doctor,
+    "faultlens doctor",
+    "faultlens doctor --model gpt2 --sae gpt2-small-res-jb --layers 8",
+)
+add_command(app, report, "faultlens report runs/audit")
 
 
-@app.callback(invoke_without_command=True)
-def options(
-    version: bool = typer.Option(False, "--version", help="Print the version and leave."),
-) -> None:
-    if version:
-        from faultlens import __version__
-
-        print(f"faultlens {__version__}")
-        raise typer.Exit
-
-
-def main() -> None:
-    """Run a command; a user's mistake becomes a sentence and exit code 2."""
+def main() -> NoReturn:
+    """Run a command and exit; a user's mistake becomes a sentence and exit code 2."""
     quiet_libraries()
+    run_and_leave(_command)
+
+
+def _command() -> int:
+    """Run the command that the arguments name; its exit code.
+
+    Raises UserError for arguments that cannot be understood.
+    """
     try:
-        app()
-    except (KeyboardInterrupt, SystemExit) as leave:
-        if isinstance(leave, SystemExit) and leave.code != INTERRUPTED:
-            raise
-        print(
-            "faultlens: interrupted. An audit with --out goes on where it stopped: give the same "
-            "command again",
-            file=sys.stderr,
-        )
-        raise SystemExit(INTERRUPTED) from None
-    except Interrupted as kept:
-        print(f"faultlens: interrupted; {kept}", file=sys.stderr)
-        raise SystemExit(INTERRUPTED) from None
-    except UserError as error:
-        print(f"faultlens: {error}", file=sys.stderr)
-        raise SystemExit(2) from None
+        app(sys.argv[1:], exit_on_error=False, print_error=False, result_action="return_value")
+    except CycloptsError as error:
+        raise UserError(sentence(error, app)) from None
+    return 0
 
 
 if __name__ == "__main__":

@@ -1,123 +1,152 @@
-"""Options that several commands share, each said once."""
+"""From configs to options: a command takes records, and each field of theirs is an option.
+
+Name, type, default and help text of an option are those of the field and of the docstring under it,
+and a record's title heads its options in the help. Cyclopts splits the command line and prints the
+help; `values.py` reads the values, so that a wrong one is the same sentence for every command.
+"""
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import Annotated, Literal
+import inspect
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import MISSING, dataclass, is_dataclass
+from typing import Annotated, Any, get_args, get_origin, get_type_hints
 
-import typer
+from cyclopts import App, Group, Parameter
 
-from faultlens.errors import UserError
-
-ModelName = Annotated[
-    str, typer.Option("--model", help="mini (bundled), a Hugging Face folder, or a hub name")
-]
-SaeName = Annotated[
-    str | None,
-    typer.Option(
-        "--sae",
-        help="Dictionaries: a SAELens release (RELEASE or RELEASE/SAE_ID), or a folder in its "
-        "format; with mini: its own",
-    ),
-]
-Release = Annotated[
-    str | None,
-    typer.Option("--release", help="The SAELens release that the weights in --sae FOLDER are from"),
-]
-Conventions = Annotated[
-    str | None,
-    typer.Option(
-        "--convention",
-        help="Put in force, whatever the files say: centred, raw, bos, no-bos, folded, unfolded, "
-        "layer_norm, constant_norm_rescale, unnormalised, factor=NUMBER, decoder-norm, "
-        "no-decoder-norm, before-gain, after-gain; a list",
-    ),
-]
-Device = Annotated[str, typer.Option("--device", help="Where the model runs: cpu, cuda …")]
-Dtype = Annotated[
-    Literal["float32", "bfloat16", "float16"],
-    typer.Option("--dtype", help="What the model runs in; dictionaries stay in float32"),
-]
-Revision = Annotated[
-    str | None, typer.Option("--revision", help="Branch, tag or commit of a hub model")
-]
-TrustPickle = Annotated[
-    bool,
-    typer.Option("--trust-pickle", help="Also load pickled weights, which can run code"),
-]
-FitCheck = Annotated[
-    bool,
-    typer.Option(
-        "--fit-check/--no-fit-check", help="Check first that the dictionaries fit the model"
-    ),
-]
-Layers = Annotated[
-    str | None, typer.Option("--layers", help="A list (2,3), a range (2-5) or all, the default")
-]
-Sites = Annotated[
-    str | None,
-    typer.Option(
-        "--sites",
-        help="resid_pre, attn_out, mlp_out … or all; by default resid_pre where there is any",
-    ),
-]
-Pooling = Annotated[str, typer.Option("--pooling", help="max, mean, sum, last or last-K")]
-Features = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--features",
-        help="SITE=FILE: a matrix, texts × features, in place of a model, e.g. "
-        "6-res-jb=layer06.npz (the layer first); repeatable",
-    ),
-]
-Pooled = Annotated[
-    str | None, typer.Option("--pooled", help="How the matrices of --features were pooled")
-]
-Out = Annotated[Path | None, typer.Option("--out", help="Run folder to write")]
-Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace a run that is there")]
-AsJson = Annotated[bool, typer.Option("--json", help="Print the result as JSON")]
-Permutations = Annotated[
-    int, typer.Option("--permutations", min=99, help="Random labellings behind each p-value")
-]
-Seed = Annotated[int, typer.Option("--seed", min=0, help="Of all random draws")]
-Label = Annotated[str, typer.Option("--label", help="Column that holds the category")]
-Text = Annotated[str, typer.Option("--text", help="Column that holds the text")]
-Long = Annotated[
-    Literal["error", "split", "truncate"],
-    typer.Option("--long", help="What to do with texts longer than the context"),
-]
+from faultlens.cli.values import LIST, as_typed, choices, metavar, parse, plain_type, takes_several
+from faultlens.config import Option, build, documentation, options, values_of
 
 
-def parse_layers(text: str | None) -> list[int] | None:
-    """`2,3,5` or `2-5` or `all`; None means all. Raises UserError for anything else."""
-    if text is None or text.strip() == "all":
-        return None
-    layers: list[int] = []
-    for part in text.split(","):
-        first, dash, last = part.strip().partition("-")
-        if not first.isdigit() or (dash and not last.isdigit()):
-            raise UserError(f"--layers {text!r}: expected a list (2,3), a range (2-5) or all")
-        layers.extend(range(int(first), int(last or first) + 1))
-    if not layers:
-        raise UserError(f"--layers {text!r} names no layer: a range runs from low to high")
-    return list(dict.fromkeys(layers))
+@dataclass(frozen=True)
+class Invocation:
+    """How a command was called.
+
+    Attributes:
+        given: the options that stand on the command line, by the names of their fields.
+        in_force: all of them, with the defaults of those that were not given.
+    """
+
+    given: Mapping[str, Any]
+    in_force: Mapping[str, Any]
+
+    def arguments(self, *without: str) -> dict[str, str]:
+        """What is in force, as it would be typed, for the manifest; nothing for what is not set."""
+        return {
+            name: as_typed(value)
+            for name, value in self.in_force.items()
+            if value is not None and name not in without
+        }
 
 
-def parse_words(text: str | None) -> list[str]:
-    """`centred,no-bos` as a list; None as an empty one."""
-    return [] if text is None else [part.strip() for part in text.split(",")]
+def flag(name: str) -> str:
+    """The option that sets a field: `--min-support`, `-n`."""
+    return f"-{name}" if len(name) == 1 else f"--{name.replace('_', '-')}"
 
 
-def parse_sites(text: str | None) -> list[str] | None:
-    """`resid_pre,attn_out` as a list; None stays None."""
-    return None if text is None else [part.strip() for part in text.split(",")]
+def add_command(app: App, function: Callable[..., None], *examples: str) -> None:
+    """Add a command to the app.
+
+    Args:
+        app: what it is added to.
+        function: its parameters annotated with a dataclass are filled from the options that the
+            dataclass's fields make; one annotated with `Invocation` is told how the command was
+            called; the others are positional, annotated with their type and their help text.
+        examples: of calls, for the help.
+    """
+    hints: dict[str, Any] = get_type_hints(function, include_extras=True)
+    told = [name for name, hint in hints.items() if hint is Invocation]
+    records: dict[str, type[Any]] = {
+        name: hint for name, hint in hints.items() if _is_record(hint) and name not in told
+    }
+    known = {name: options(record) for name, record in records.items()}
+    positional = [
+        parameter
+        for parameter in inspect.signature(function).parameters.values()
+        if get_origin(hints[parameter.name]) is Annotated
+    ]
+
+    def run(*arguments: str, **written: Any) -> None:
+        values: dict[str, Any] = {
+            parameter.name: text for parameter, text in zip(positional, arguments, strict=False)
+        }
+        given = dict(values)
+        in_force = {p.name: values.get(p.name) for p in positional}
+        for name, record in records.items():
+            of_record = {
+                option: parse(flag(option), known[name][option].type, text)
+                for option, text in written.items()
+                if option in known[name]
+            }
+            values[name] = build(record, of_record)
+            given |= of_record
+            in_force |= values_of(values[name])
+        function(**values, **{name: Invocation(given, in_force) for name in told})
+
+    run.__name__, run.__doc__ = function.__name__, inspect.getdoc(function)
+    every = [option for of_record in known.values() for option in of_record.values()]
+    parameters = [*_arguments(positional, hints), *_keywords(every)]
+    run.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+    run.__annotations__ = {p.name: p.annotation for p in parameters}
+    ending = ["Examples:", *(f"  {example}" for example in examples)]
+    if any(metavar(option.type) == LIST for option in every):
+        ending += ["", "A LIST has commas between its items (2,3); of numbers also ranges (2-5)."]
+    app.command(run, help_epilogue="\n".join(ending), sort_key=len(list(app)))
 
 
-def parse_names(text: str | None) -> list[str] | None:
-    """`object,place` as a list; None stays None. Raises UserError for an empty name."""
-    if text is None:
-        return None
-    names = [part.strip() for part in text.split(",")]
-    if not all(names):
-        raise UserError(f"{text!r} names nothing in one place: expected names with commas between")
-    return names
+def title(record: type[Any]) -> str:
+    """What heads a record's options in the help: its docstring up to the first stop or colon."""
+    return re.split(r"[.:]\s", f"{inspect.getdoc(record)} ".replace("\n", " "))[0]
+
+
+def _is_record(hint: Any) -> bool:
+    return is_dataclass(hint)
+
+
+def _arguments(
+    positional: Sequence[inspect.Parameter], hints: Mapping[str, Any]
+) -> Iterator[inspect.Parameter]:
+    for parameter in positional:
+        kind, text = get_args(hints[parameter.name])[:2]
+        shown = Parameter(name=parameter.name.upper(), help=text)
+        yield inspect.Parameter(
+            parameter.name,
+            inspect.Parameter.POSITIONAL_ONLY,
+            default=parameter.default,
+            annotation=Annotated[kind, shown],
+        )
+
+
+def _keywords(every: Sequence[Option]) -> Iterator[inspect.Parameter]:
+    titles = dict.fromkeys(title(option.record) for option in every)
+    groups = {name: Group(name, sort_key=place) for place, name in enumerate(titles, 1)}
+    for option in every:
+        switch = plain_type(option.type) is bool
+        shown = Parameter(
+            name=flag(option.name),
+            help=_help(option),
+            group=groups[title(option.record)],
+            metavar=metavar(option.type),
+            choices=choices(option.type) or None,
+            show_default=_default(option),
+            negative=flag(f"no_{option.name}") if switch and option.default else (),
+        )
+        kind: Any = bool if switch else list[str] if takes_several(option.type) else str
+        yield inspect.Parameter(
+            option.name,
+            inspect.Parameter.KEYWORD_ONLY,
+            default=inspect.Parameter.empty if option.default is MISSING else None,
+            annotation=Annotated[kind, shown],
+        )
+
+
+def _help(option: Option) -> str:
+    """The docstring under the field; in a terminal nothing marks what is code."""
+    return documentation(option.record)[option.name].replace("`", "")
+
+
+def _default(option: Option) -> str | bool:
+    if option.default in (MISSING, None, (), {}) or option.default is False:
+        return False
+    return "yes" if option.default is True else as_typed(option.default)

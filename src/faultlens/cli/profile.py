@@ -2,173 +2,99 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, TypedDict
+from typing import TYPE_CHECKING, Annotated
 
-import typer
-
-from faultlens.cli import options as o
+from faultlens.cli.corpora import CORPORA, CorpusColumns, read_named_corpus
+from faultlens.cli.lens import open_lens
+from faultlens.cli.matrices import MatrixOptions, read_tables, refuse_reading
+from faultlens.cli.options import Invocation
+from faultlens.cli.run import Findings, begin, finish, identity, record_lens, run_claimed
+from faultlens.cli.run_options import RunOptions
 from faultlens.cli.screen import progress_bars, warn
 from faultlens.errors import UserError
+from faultlens.models.lens_config import LensConfig
+from faultlens.profiling.config import ProfileConfig
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping
 
-    from faultlens.cli.run import Findings
     from faultlens.corpus.pairs import PairSet
-    from faultlens.corpus.texts import Corpus
-    from faultlens.progress import Progress
-    from faultlens.runs.folder import Manifest
+    from faultlens.features.lens import Lens
+    from faultlens.features.table import FeatureTable
 
-BUILT_IN = "seven-categories"
 BUILT_IN_PAIRS = "built-in"
 
 
-class Options(TypedDict):
-    """What a profile of tables and one through a lens are both asked."""
+@dataclass(frozen=True)
+class PairOptions:
+    """Minimal pairs, the same meanings in several forms."""
 
-    threshold: float | None
-    permutations: int
-    seed: int
-    length_strata: int | None
+    pairs: str | None = None
+    """Whether features follow the meaning or the surface: a JSONL file with topic, form and text a
+    line, or `built-in`. Needs a model."""
 
 
 def profile(
-    context: typer.Context,
-    corpus: Annotated[
-        str,
-        typer.Argument(
-            help=f"JSONL, CSV, Parquet, a folder of CATEGORY/text files, hf:NAME, or {BUILT_IN}"
-        ),
-    ],
-    model: o.ModelName = "mini",
-    sae: o.SaeName = None,
-    layers: o.Layers = None,
-    sites: o.Sites = None,
-    release: o.Release = None,
-    convention: o.Conventions = None,
-    device: o.Device = "cpu",
-    dtype: o.Dtype = "float32",
-    revision: o.Revision = None,
-    trust_pickle: o.TrustPickle = False,
-    fit_check: o.FitCheck = True,
-    features: o.Features = None,
-    pooled: o.Pooled = None,
-    pooling: o.Pooling = "max",
-    threshold: Annotated[
-        float | None,
-        typer.Option(help="τ of the score (by default the 99.5th percentile of positive values)"),
-    ] = None,
-    label: o.Label = "category",
-    text: o.Text = "text",
-    long: o.Long = "error",
-    length_strata: Annotated[
-        int | None,
-        typer.Option(help="Shuffle labels only among texts of like length, in so many strata"),
-    ] = None,
-    pairs: Annotated[
-        str | None,
-        typer.Option(help=f"Minimal pairs: JSONL with topic, form and text, or {BUILT_IN_PAIRS}"),
-    ] = None,
-    multiverse: Annotated[
-        bool,
-        typer.Option(
-            "--multiverse",
-            help="Every claim under every combination of choices; errors are labelled, and padding "
-            "goes up to the longest of eight texts",
-        ),
-    ] = False,
-    permutations: o.Permutations = 10_000,
-    seed: o.Seed = 0,
-    out: o.Out = None,
-    overwrite: o.Overwrite = False,
-    json: o.AsJson = False,
+    corpus: Annotated[str, CORPORA],
+    columns: CorpusColumns,
+    lens: LensConfig,
+    matrices: MatrixOptions,
+    config: ProfileConfig,
+    pairs: PairOptions,
+    run: RunOptions,
+    call: Invocation,
 ) -> None:
     """Which features go with which kind of text, and which of them beat chance."""
-    given = {name: v for name, v in locals().items() if name not in ("context", "json")}
-    from faultlens.runs.folder import Manifest, check_target
+    import faultlens as fl
+    from faultlens.features.recorder import Recorder
 
-    if out is not None:
-        check_target(out, overwrite)
-    from faultlens.cli.run import Findings, finish
-    from faultlens.profiling.measures import check_threshold
-
-    check_threshold(threshold)
-    if features and (pairs is not None or multiverse):
-        raise UserError(
-            f"{'--pairs' if pairs is not None else '--multiverse'} needs a model to read texts "
-            "with: leave out --features"
-        )
-    if features:
-        from faultlens.cli.brought import only_brought
-
-        given = only_brought(context, given, "--features")
-    elif pooled is not None:
-        raise UserError("--pooled says how the matrices of --features were pooled: give those too")
-    texts = read_named_corpus(corpus, label, text)
-    pair_set = None if pairs is None else _pairs(pairs)
-    warn(texts.warnings)
-    manifest = Manifest.begin({name: str(v) for name, v in given.items() if v is not None})
-    manifest.inputs["corpus"] = {"name": texts.name, "digest": texts.digest}
-    options: Options = {
-        "threshold": threshold,
-        "permutations": permutations,
-        "seed": seed,
-        "length_strata": length_strata,
-    }
-    with progress_bars() as bars:
-        if features:
-            found = _from_matrices(features, pooled, texts, manifest, options, bars)
-        else:
-            from faultlens.cli.lens import open_lens
-            from faultlens.cli.run import record_lens
-            from faultlens.profiling.running import profile_lens
-
-            lens = open_lens(given, bars)
-            record_lens(manifest, lens)
+    meaningless = _refuse_what_does_not_go_together(matrices, config, pairs, call)
+    with run_claimed(run.out, run.overwrite) as claim:
+        texts, pair_set = read_named_corpus(corpus, columns), _read(pairs)
+        warn(texts.warnings)
+        manifest = begin(call, meaningless)
+        manifest.inputs["corpus"] = identity(texts)
+        with progress_bars() as bars:
+            source: Lens | Mapping[str, FeatureTable]
+            recorder = Recorder()
+            if matrices.features:
+                source = recorder.tables = read_tables(matrices, texts.texts, manifest)
+            else:
+                source = open_lens(lens, config.reading.fit_check, bars)
+                record_lens(manifest, source)
             if pair_set is not None:
-                manifest.inputs["pairs"] = {"name": pair_set.name, "digest": pair_set.digest}
-            run = profile_lens(
-                lens, texts, pooling=pooling, pairs=pair_set, multiverse=multiverse, long=long,
-                progress=bars, **options,
-            )  # fmt: skip
-            found = Findings(run.profile, run.tables, run.store)
-    assert found.profile is not None
-    warn([said for said in found.profile.warnings if said not in texts.warnings])
-    finish(out, manifest, found, overwrite, json)
+                manifest.inputs["pairs"] = identity(pair_set)
+            found = fl.profile(
+                source, texts, config=config, pairs=pair_set, recorder=recorder, progress=bars
+            )
+        warn([said for said in found.warnings if said not in texts.warnings])
+        read = None if matrices.features else recorder.activations
+        finish(claim, manifest, Findings(found, recorder.tables, read), run.json)
 
 
-def _from_matrices(
-    features: Sequence[str],
-    pooled: str | None,
-    texts: Corpus,
-    manifest: Manifest,
-    options: Options,
-    bars: Progress,
-) -> Findings:
-    """The profile of matrices that were brought: all but what needs tokens."""
-    from faultlens.cli.brought import brought_tables
-    from faultlens.cli.run import Findings
-    from faultlens.profiling.study import profile_tables
-    from faultlens.runs.files import file_digest
-
-    if pooled is None:
+def _refuse_what_does_not_go_together(
+    matrices: MatrixOptions, config: ProfileConfig, pairs: PairOptions, call: Invocation
+) -> tuple[str, ...]:
+    """The names of the options that mean nothing in this call."""
+    if not matrices.features:
+        matrices.check_pooled()
+        return ()
+    if pairs.pairs is not None or config.multiverse:
+        raise UserError(
+            f"{'--pairs' if pairs.pairs is not None else '--multiverse'} needs a model to read "
+            "texts with: leave out --features"
+        )
+    meaningless = refuse_reading(call, "--features")
+    if matrices.pooled is None:
         raise UserError("--features needs --pooled: say how the matrices were pooled, e.g. mean")
-    tables = brought_tables(features, texts.texts, pooled)
-    manifest.inputs["features"] = {
-        name: file_digest(Path(table.convention["source"])) for name, table in tables.items()
-    }
-    return Findings(profile_tables(tables, texts, progress=bars, **options), tables)
+    return meaningless
 
 
-def read_named_corpus(name: str, label: str = "category", text: str = "text") -> Corpus:
-    """The built-in corpus, or one that the user names."""
-    from faultlens.corpus.texts import read_corpus, seven_categories
-
-    return seven_categories() if name == BUILT_IN else read_corpus(name, label, text)
-
-
-def _pairs(name: str) -> PairSet:
+def _read(pairs: PairOptions) -> PairSet | None:
     from faultlens.corpus.pairs import minimal_pairs, read_pairs
 
-    return minimal_pairs() if name == BUILT_IN_PAIRS else read_pairs(Path(name))
+    if pairs.pairs is None:
+        return None
+    return minimal_pairs() if pairs.pairs == BUILT_IN_PAIRS else read_pairs(Path(pairs.pairs))

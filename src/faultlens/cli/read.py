@@ -2,74 +2,68 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
-import typer
-
-from faultlens.cli import options as o
+from faultlens.cli.corpora import CORPORA, TextColumn, read_named_texts
+from faultlens.cli.lens import FitCheckOption, open_lens
+from faultlens.cli.run_options import JsonOption
 from faultlens.cli.screen import progress_bars, say, say_json, warn
 from faultlens.errors import Interrupted
+from faultlens.features.dataset.config import DatasetConfig
+from faultlens.models.lens_config import LensConfig
 
-BUILT_IN = "seven-categories"
+
+@dataclass(frozen=True)
+class StoreOptions:
+    """Where the store is."""
+
+    out: Path
+    """Folder of the store: new, or begun before."""
 
 
 def read(
-    corpus: Annotated[
-        str,
-        typer.Argument(help=f"JSONL, CSV, Parquet, a folder of texts, hf:NAME, or {BUILT_IN}"),
-    ],
-    out: Annotated[Path, typer.Option("--out", help="Folder of the store, new or begun before")],
-    model: o.ModelName = "mini",
-    sae: o.SaeName = None,
-    layers: o.Layers = None,
-    sites: o.Sites = None,
-    release: o.Release = None,
-    convention: o.Conventions = None,
-    device: o.Device = "cpu",
-    dtype: o.Dtype = "float32",
-    revision: o.Revision = None,
-    trust_pickle: o.TrustPickle = False,
-    fit_check: o.FitCheck = True,
-    text: Annotated[str, typer.Option(help="Column that holds the text")] = "text",
-    long: o.Long = "error",
-    precision: Annotated[
-        Literal["float32", "float16"], typer.Option(help="Of the activations on disk")
-    ] = "float32",
-    encoding: Annotated[
-        Literal["auto", "plain", "compiled"],
-        typer.Option(help="PyTorch alone, compiled (extra fast), or the quicker of the two"),
-    ] = "auto",
-    json: o.AsJson = False,
+    corpus: Annotated[str, CORPORA],
+    store: StoreOptions,
+    column: TextColumn,
+    lens: LensConfig,
+    check: FitCheckOption,
+    config: DatasetConfig,
+    result: JsonOption,
 ) -> None:
-    """Every token's activations, written to a store; stopped or killed, the same command goes on.
+    """Write every token's activations to a store; stopped or killed, the same command goes on.
 
     STORE/NAME/*.parquet hold text_id, position, feature, activation; STORE/manifest.json says what
     they are of. A damaged file is named and rebuilt.
     """
-    given = dict(locals())
-    from faultlens.cli.lens import open_lens
-    from faultlens.corpus.texts import read_texts, seven_categories
-    from faultlens.features.dataset.writing import write_dataset
+    from faultlens.features.dataset.writing import check_folder, write_dataset
     from faultlens.features.reading import Shapes
 
-    texts = seven_categories().texts if corpus == BUILT_IN else read_texts(corpus, text)
+    check_folder(store.out)
+    texts = read_named_texts(corpus, column)
     try:
         with progress_bars() as bars:
-            lens = open_lens(given, bars)
-            shapes = None if encoding == "auto" else Shapes.found(
-                lens.model, lens.dictionaries, encoding
-            )  # fmt: skip
+            opened = open_lens(lens, check.fit_check, bars)
+            shapes = None
+            if config.encoding != DatasetConfig.encoding:
+                shapes = Shapes.found(opened.model, opened.dictionaries, config.encoding)
             done = write_dataset(
-                lens, texts, out, long=long, precision=precision, shapes=shapes, progress=bars
+                opened,
+                texts,
+                store.out,
+                long=config.long,
+                precision=config.precision,
+                shapes=shapes,
+                progress=bars,
             )
     except KeyboardInterrupt:
-        kept = f"what was read is kept in {out}; the same command goes on from there"
-        raise Interrupted(kept if out.exists() else "nothing was read yet") from None
+        kept = f"what was read is kept in {store.out}; the same command goes on from there"
+        raise Interrupted(kept if store.out.exists() else "nothing was read yet") from None
     warn(done.rebuilt)
-    if json:
-        say_json({"store": str(out), "shards": done.shards, "kept": done.kept,
+    if result.json:
+        say_json({"store": str(store.out), "shards": done.shards, "kept": done.kept,
                   "rebuilt": list(done.rebuilt), "texts": len(texts)})  # fmt: skip
     else:
         before = f", there before: {done.kept}" if done.kept else ""
-        say([f"{len(texts):,} texts in {out}, shards: {done.shards}{before}"])
+        say([f"{len(texts):,} texts in {store.out}, shards: {done.shards}{before}"])

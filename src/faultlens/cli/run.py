@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Protocol
+
+from faultlens.cli.options import Invocation
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from faultlens.auditing.result.audit import Audit
     from faultlens.corpus.task import Task
     from faultlens.features.lens import Lens
@@ -15,7 +20,45 @@ if TYPE_CHECKING:
     from faultlens.features.table import FeatureTable
     from faultlens.profiling.result import Profile
     from faultlens.runs.checkpoint import Checkpoint
+    from faultlens.runs.claim import Claim
     from faultlens.runs.folder import Manifest
+
+
+class Identified(Protocol):
+    """What a manifest names: a corpus, a task, minimal pairs."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def digest(self) -> str: ...
+
+
+@contextmanager
+def run_claimed(out: Path | None, overwrite: bool) -> Iterator[Claim | None]:
+    """The claim on the folder that a command's run is to be written to; None where none is wanted.
+
+    Raises UserError, before the work, for whatever stands against writing there.
+    """
+    from faultlens.runs.claim import claimed
+
+    if out is None:
+        yield None
+        return
+    with claimed(out, overwrite) as claim:
+        yield claim
+
+
+def begin(call: Invocation, without: Sequence[str] = ()) -> Manifest:
+    """The manifest of a run that starts now: all options in force but for those in `without`."""
+    from faultlens.runs.folder import Manifest
+
+    return Manifest.begin(dict(call.arguments("json", *without)))
+
+
+def identity(given: Identified) -> dict[str, str]:
+    """What the manifest says of a corpus, a task or minimal pairs."""
+    return {"name": given.name, "digest": given.digest}
 
 
 def record_lens(manifest: Manifest, lens: Lens) -> None:
@@ -53,12 +96,14 @@ class Findings:
     kept: Checkpoint | None = None  # thrown away once the run is written
 
 
-def write_run(target: Path, manifest: Manifest, found: Findings, overwrite: bool) -> None:
-    """Write a whole run folder: results, tables, activations, manifest, page."""
-    from faultlens.report.html import write_page
-    from faultlens.runs.folder import run_folder
+def write_run(claim: Claim, manifest: Manifest, found: Findings) -> None:
+    """Write a whole run folder: results, tables, activations, manifest, page.
 
-    with run_folder(target, overwrite) as folder:
+    Raises CannotWrite if there is no room for it; nothing of it is left then.
+    """
+    from faultlens.report.html import write_page
+
+    with claim.filled() as folder:
         (folder / "tables").mkdir()
         if found.profile is not None:
             _write_profile(folder, found.profile, found.tables)
@@ -72,35 +117,38 @@ def write_run(target: Path, manifest: Manifest, found: Findings, overwrite: bool
         write_page(folder)
 
 
-def checkpoint(out: Path | None, manifest: Manifest) -> Checkpoint:
-    """Where a run that will be written to `out` keeps what is finished; nowhere without one.
+@contextmanager
+def resumable(claim: Claim | None, manifest: Manifest) -> Iterator[Checkpoint]:
+    """Where a run keeps what is finished; nowhere if it is not to be written.
 
-    What is kept is only taken up by a run of the same arguments, inputs and versions.
+    What is kept is only taken up by a run of the same arguments, inputs and versions. A mistake of
+    the user's throws it away: the same command would end there again.
     """
     from faultlens.runs.checkpoint import Checkpoint
 
-    if out is None:
-        return Checkpoint()
+    if claim is None:
+        yield Checkpoint()
+        return
     elsewhere = ("out", "overwrite")
     arguments = {name: v for name, v in manifest.arguments.items() if name not in elsewhere}
-    key = {
+    key: dict[str, Any] = {
         "arguments": arguments,
         "inputs": manifest.inputs,
         "conventions": manifest.conventions,
         "versions": manifest.versions,
     }
-    return Checkpoint.beside(out, key)
+    kept = Checkpoint.kept_in(claim.work, key)
+    with kept.unless_refused():
+        yield kept
 
 
-def finish(
-    out: Path | None, manifest: Manifest, found: Findings, overwrite: bool, json: bool
-) -> None:
+def finish(claim: Claim | None, manifest: Manifest, found: Findings, json: bool) -> None:
     """Write the run where a folder is wanted, and say what was found, in words or as JSON."""
     from faultlens.cli.screen import say, say_json
     from faultlens.report.terminal.summary import summary
 
-    if out is not None:
-        write_run(out, manifest, found, overwrite)
+    if claim is not None:
+        write_run(claim, manifest, found)
         if found.kept is not None:
             found.kept.forget()
     result = found.profile or found.audit
@@ -108,8 +156,8 @@ def finish(
         say_json(result.to_dict())
         return
     say(summary(found.profile, found.audit))
-    if out is not None:
-        say([f"The report: {out / 'report.html'}"])
+    if claim is not None:
+        say([f"The report: {claim.named / 'report.html'}"])
 
 
 def _write_profile(folder: Path, profile: Profile, tables: Mapping[str, FeatureTable]) -> None:
@@ -142,12 +190,11 @@ def _write_profile(folder: Path, profile: Profile, tables: Mapping[str, FeatureT
         for name, site in profile.sites.items()
         for category, reading in site.categories.items()
     ]
-    pd.DataFrame(rows).to_parquet(folder / "tables" / "categories.parquet", index=False)
+    _write_table(folder, "categories", pd.DataFrame(rows))
     for name, table in tables.items():
         pooled = table.matrix.tocoo()
-        pd.DataFrame(
-            {"text_id": pooled.row, "feature": pooled.col, "activation": pooled.data}
-        ).to_parquet(folder / "tables" / f"pooled-{name}.parquet", index=False)
+        columns = {"text_id": pooled.row, "feature": pooled.col, "activation": pooled.data}
+        _write_table(folder, f"pooled-{name}", pd.DataFrame(columns))
 
 
 def _write_audit(folder: Path, audit: Audit, task: Task | None) -> None:
@@ -161,12 +208,19 @@ def _write_audit(folder: Path, audit: Audit, task: Task | None) -> None:
         if task is None
         else prompt_table(task, audit.outcomes)
     )
-    prompts.to_parquet(folder / "tables" / "prompts.parquet", index=False)
+    _write_table(folder, "prompts", prompts)
     levels = [
         {"factor": factor, "level": level, **asdict(reading)}
         for factor, of_factor in audit.factors.items()
         for level, reading in of_factor.items()
     ]
-    pd.DataFrame(levels).to_parquet(folder / "tables" / "levels.parquet", index=False)
+    _write_table(folder, "levels", pd.DataFrame(levels))
     if audit.features is not None:
-        pd.DataFrame(audit.features).to_parquet(folder / "tables" / "features.parquet", index=False)
+        _write_table(folder, "features", pd.DataFrame(audit.features))
+
+
+def _write_table(folder: Path, name: str, rows: pd.DataFrame) -> None:
+    from faultlens.runs.files import file_name, new_file
+
+    with new_file(folder / "tables" / f"{file_name(name)}.parquet") as file:
+        rows.to_parquet(file, index=False)

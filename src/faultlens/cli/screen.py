@@ -1,94 +1,25 @@
-"""The terminal: progress and warnings go to standard error, results to standard output."""
+"""The terminal: progress and warnings go to standard error, results to standard output.
+
+Everything is written by the functions here, and so passes one filter (visible.py).
+"""
 
 from __future__ import annotations
 
+import io
 import json
 import os
-import signal
 import sys
-import threading
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from types import FrameType
-from typing import Any
+from collections.abc import Sequence
+from contextlib import suppress
+from typing import Any, TextIO
 
-from faultlens.progress import Progress, Tick
+from faultlens.cli.stages import progress_bars
+from faultlens.cli.visible import visible, visible_json
+from faultlens.errors import UserError
 
+__all__ = ["complain", "progress_bars", "quiet_libraries", "say", "say_json", "warn"]
 
-@contextmanager
-def progress_bars() -> Iterator[Progress]:
-    """A bar for each stage of the work, on standard error, with rate and time left."""
-    from rich.console import Console
-    from rich.progress import (
-        BarColumn,
-        MofNCompleteColumn,
-        ProgressColumn,
-        Task,
-        TextColumn,
-        TimeElapsedColumn,
-        TimeRemainingColumn,
-    )
-    from rich.progress import Progress as Bars
-    from rich.text import Text
-
-    class Rate(ProgressColumn):
-        def render(self, task: Task) -> Text:
-            speed = task.finished_speed or task.speed
-            return Text("" if speed is None else f"{speed:,.0f}/s" if speed >= 10 else
-                        f"{speed:.1f}/s")  # fmt: skip
-
-    class Shown:
-        def start(self, stage: str, total: int) -> Tick:
-            stop_if_asked()
-            bar = bars.add_task(stage, total=total)
-
-            def tick(done: int) -> None:
-                stop_if_asked()
-                bars.advance(bar, done)
-
-            return tick
-
-    with (
-        interrupts() as stop_if_asked,
-        Bars(
-            TextColumn("{task.description:<24}"),
-            BarColumn(),
-            MofNCompleteColumn(),
-            Rate(),
-            TimeElapsedColumn(),
-            TimeRemainingColumn(),
-            console=Console(stderr=True),
-        ) as bars,
-    ):
-        yield Shown()
-
-
-@contextmanager
-def interrupts() -> Iterator[Callable[[], None]]:
-    """An interrupt raises KeyboardInterrupt, and so does every later call of what is yielded.
-
-    One that comes in a destructor or a callback of a library is lost on Python, and the work would
-    go on to its end as if nobody had asked it to stop.
-    """
-    asked = False
-
-    def note(number: int, frame: FrameType | None) -> None:
-        nonlocal asked
-        asked = True
-        raise KeyboardInterrupt
-
-    def stop_if_asked() -> None:
-        if asked:
-            raise KeyboardInterrupt
-
-    if threading.current_thread() is not threading.main_thread():
-        yield stop_if_asked  # no signal reaches it
-        return
-    before = signal.signal(signal.SIGINT, note)
-    try:
-        yield stop_if_asked
-    finally:
-        signal.signal(signal.SIGINT, before)
+READER_GONE = 141  # the exit code of a program that the system ends because nobody reads it
 
 
 def quiet_libraries() -> None:
@@ -101,14 +32,66 @@ def quiet_libraries() -> None:
 def warn(sentences: Sequence[str]) -> None:
     """Print warnings on standard error, one a line."""
     for sentence in sentences:
-        print(f"warning: {sentence}", file=sys.stderr)
+        complain(f"warning: {sentence}")
+
+
+def complain(sentence: str) -> None:
+    """Print a sentence on standard error; where that is closed or full, nobody is there to read."""
+    if sys.stderr is None:
+        return
+    with suppress(OSError, ValueError):
+        _write(sys.stderr, visible(sentence) + "\n")
 
 
 def say(lines: Sequence[str]) -> None:
-    """Print lines of text as they are."""
-    sys.stdout.write("\n".join(lines) + "\n")
+    """Print lines of text on standard output.
+
+    Raises UserError if they cannot be written; ends the program quietly if nobody reads them.
+    """
+    _tell("".join(visible(line) + "\n" for line in lines))
 
 
 def say_json(result: dict[str, Any]) -> None:
-    """Print a result as JSON."""
-    sys.stdout.write(json.dumps(result, indent=1, ensure_ascii=False) + "\n")
+    """Print a result as JSON: valid, whatever its texts hold, and inert on a terminal."""
+    plain_ascii = not _takes_unicode(sys.stdout)
+    text = json.dumps(result, indent=1, ensure_ascii=plain_ascii, allow_nan=False)
+    _tell(visible_json(text) + "\n")
+
+
+def end_output() -> None:
+    """Hand over what is still to be printed. Raises UserError, or ends, as `say` does."""
+    if sys.stdout is not None:
+        _tell("")
+
+
+def _tell(text: str) -> None:
+    if sys.stdout is None:
+        raise UserError("standard output is closed: there is nowhere to print the result")
+    try:
+        _write(sys.stdout, text)
+    except BrokenPipeError:
+        _give_up(sys.stdout)
+        raise SystemExit(READER_GONE) from None
+    except OSError as error:
+        _give_up(sys.stdout)
+        raise UserError(f"standard output cannot be written: {error.strerror or error}") from error
+
+
+def _write(stream: TextIO, text: str) -> None:
+    """Characters that the stream's encoding has not are spelt out."""
+    encoding = getattr(stream, "encoding", None) or "utf-8"
+    stream.write(text.encode(encoding, "backslashreplace").decode(encoding))
+    stream.flush()
+
+
+def _takes_unicode(stream: TextIO | None) -> bool:
+    encoding = getattr(stream, "encoding", None) or "utf-8"
+    return encoding.lower().replace("-", "").startswith("utf")
+
+
+def _give_up(stream: TextIO) -> None:
+    """Lead what is left in a stream's buffer to nowhere, or Python complains of it at its end."""
+    with suppress(OSError, ValueError, io.UnsupportedOperation):
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, stream.fileno())
+        os.close(nowhere)

@@ -2,156 +2,130 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Annotated, Any
 
-import typer
-
-from faultlens.cli import options as o
+from faultlens.checks import check_whole
+from faultlens.cli.corpora import CorpusColumns, read_named_corpus
+from faultlens.cli.lens import FitCheckOption, fit_checked, load_lens
+from faultlens.cli.options import Invocation
+from faultlens.cli.run_options import JsonOption
 from faultlens.cli.screen import progress_bars, say, say_json
+from faultlens.corpus.texts import LABEL, TEXT
 from faultlens.errors import UserError
+from faultlens.features.reading_config import LONG, Long
+from faultlens.models.lens_config import ALL, LensConfig
+from faultlens.progress import Progress
 
 if TYPE_CHECKING:
-    from faultlens.corpus.texts import Corpus
     from faultlens.features.lens import Lens
-    from faultlens.features.reading import Long
+    from faultlens.profiling.one_feature import FeatureInText
+    from faultlens.profiling.result import FeatureTokens
+
+
+@dataclass(frozen=True)
+class FeatureOptions:
+    """Which feature, and where to look for it."""
+
+    feature: str
+    """`LAYER/INDEX` or `NAME/INDEX`, e.g. `3/17` or `3-res-mini/17`."""
+    corpus: str | None = None
+    """Also show its strongest texts in a corpus, e.g. `seven-categories`."""
+    top: int = 5
+    """Number of strongest texts."""
+
+    def __post_init__(self) -> None:
+        place, slash, number = self.feature.rpartition("/")
+        if not (place and slash and number.isascii() and number.isdigit()):
+            raise UserError(
+                f"--feature {self.feature!r}: expected LAYER/INDEX or NAME/INDEX, e.g. 3/17"
+            )
+        check_whole("--top", self.top, 1)
+
+    @property
+    def place(self) -> str:
+        """A layer or a dictionary's name."""
+        return self.feature.rpartition("/")[0]
+
+    @property
+    def index(self) -> int:
+        return int(self.feature.rpartition("/")[2])
+
+
+@dataclass(frozen=True)
+class CorpusOptions:
+    """Where the corpus is in a table, and how it is read."""
+
+    text: str = TEXT
+    """Column that holds the text."""
+    label: str = LABEL
+    """Column that holds the category."""
+    long: Long = LONG
+    """What becomes of a text longer than the model's context: `error` stops, `split` reads it in
+    pieces, `truncate` reads its beginning."""
 
 
 def tokens(
-    feature: Annotated[str, typer.Option(help="LAYER/INDEX or NAME/INDEX, e.g. 3/17")],
-    text: Annotated[str | None, typer.Argument(help="The text to read")] = None,
-    corpus: Annotated[
-        str | None,
-        typer.Option(help="Show the strongest texts of this corpus, e.g. seven-categories"),
-    ] = None,
-    top: Annotated[int, typer.Option(help="How many of them", min=1)] = 5,
-    label: o.Label = "category",
-    column: o.Text = "text",
-    long: o.Long = "error",
-    model: o.ModelName = "mini",
-    sae: o.SaeName = None,
-    sites: o.Sites = None,
-    release: o.Release = None,
-    convention: o.Conventions = None,
-    device: o.Device = "cpu",
-    dtype: o.Dtype = "float32",
-    revision: o.Revision = None,
-    trust_pickle: o.TrustPickle = False,
-    fit_check: o.FitCheck = True,
-    json: o.AsJson = False,
+    passage: Annotated[str | None, "The text to read"] = None,
+    *,
+    wanted: FeatureOptions,
+    reading: CorpusOptions,
+    config: LensConfig,
+    check: FitCheckOption,
+    result: JsonOption,
+    call: Invocation,
 ) -> None:
     """One feature's activation at each token of a text, its classes of token, its top examples."""
-    given = dict(locals())
-    from dataclasses import replace
+    from faultlens.profiling.one_feature import feature_in_corpus, feature_in_text
 
-    from faultlens.cli.lens import load_lens
-    from faultlens.cli.profile import read_named_corpus
-
-    if text is None and corpus is None:
-        raise UserError("nothing to read: expected a text, or a corpus with --corpus")
-    if corpus is None and (label, column, long) != ("category", "text", "error"):
-        raise UserError("--label, --text and --long say how a corpus is read: give one (--corpus)")
-    texts = None if corpus is None else read_named_corpus(corpus, label, column)
-    place, slash, number = feature.rpartition("/")
-    if not slash or not number.isdigit():
-        raise UserError(f"--feature {feature!r}: expected LAYER/INDEX or NAME/INDEX, e.g. 3/17")
-    layer = place.partition("-")[0]  # names start with it: 3-res-mini
-    if layer.isdigit():
-        given["layers"] = layer
-    if not place.isdigit() and sites is None:  # a name says its own site
-        given["sites"] = "all"
+    _refuse_what_does_not_go_together(passage, wanted, call)
+    corpus = None
+    if wanted.corpus is not None:
+        columns = CorpusColumns(reading.text, reading.label)
+        corpus = read_named_corpus(wanted.corpus, columns)
     with progress_bars() as bars:
-        lens = load_lens(given)
-        name = _only_name(lens, place)
-        lens = replace(lens, dictionaries=(lens[name],))
-        lens = lens.checked(bars) if fit_check else lens.unchecked()
-    index, d_sae = int(number), lens[name].d_sae
-    if index >= d_sae:
-        raise UserError(f"--feature {feature!r}: {name} has the features 0 to {d_sae - 1}")
-    result: dict[str, Any] = {"feature": f"{name}/{index}"}
+        lens, name = _open(config, wanted, check.fit_check, bars)
+    feature = f"{name}/{wanted.index}"
+    found: dict[str, Any] = {"feature": feature}
     lines: list[str] = []
-    if text is not None:
-        shown = _in_text(lens, name, index, text)
-        result |= shown
-        lines += _text_lines(result["feature"], shown)
-    if texts is not None:
-        seen = _in_corpus(lens, name, index, texts, top, long)
-        result["corpus"] = seen
-        lines += ([""] if lines else []) + _corpus_lines(result["feature"], texts.name, seen)
-    if json:
-        say_json(result)
-    else:
-        say(lines)
+    if passage is not None:
+        in_text = feature_in_text(lens, name, wanted.index, passage)
+        found |= _text_json(in_text)
+        lines += _text_lines(feature, in_text)
+    if corpus is not None:
+        seen = feature_in_corpus(lens, name, wanted.index, corpus, wanted.top, reading.long)
+        found["corpus"] = _corpus_json(seen)
+        lines += ([""] if lines else []) + _corpus_lines(feature, corpus.name, seen)
+    say_json(found) if result.json else say(lines)
 
 
-def _in_text(lens: Lens, name: str, index: int, text: str) -> dict[str, Any]:
-    """Each token of the text with its class and activation, and the share of each class."""
-    from faultlens.features.token_classes import CLASSES, token_classes
+def _refuse_what_does_not_go_together(
+    passage: str | None, wanted: FeatureOptions, call: Invocation
+) -> None:
+    if passage is None and wanted.corpus is None:
+        raise UserError("nothing to read: expected a text, or a corpus with --corpus")
+    if wanted.corpus is None and any(name in call.given for name in ("label", "text", "long")):
+        raise UserError("--label, --text and --long say how a corpus is read: give one (--corpus)")
+    if "layers" in call.given:
+        raise UserError("--layers: the layer is that of --feature; leave it out")
 
-    view = lens.tokens(text)
-    activations = view.activations[name][:, [index]].toarray().ravel().tolist()
-    rows = [
-        {"token": piece, "class": kind, "activation": value}
-        for piece, kind, value in zip(
-            view.pieces, token_classes(text, view.pieces), activations, strict=True
+
+def _open(
+    config: LensConfig, wanted: FeatureOptions, fit_check: bool, bars: Progress
+) -> tuple[Lens, str]:
+    """The lens with the feature's dictionary alone, and that dictionary's name."""
+    layer = wanted.place.partition("-")[0]  # names begin with it: 3-res-mini
+    if layer.isascii() and layer.isdigit():
+        config = replace(config, layers=(int(layer),))
+    if wanted.place != layer and config.sites is None:  # a name tells its own site
+        config = replace(config, sites=(ALL,))
+    lens = load_lens(config, bars)
+    name = _only_name(lens, wanted.place)
+    if wanted.index >= lens[name].d_sae:
+        raise UserError(
+            f"--feature {wanted.feature!r}: {name} has the features 0 to {lens[name].d_sae - 1}"
         )
-    ]
-    total = sum(activations)
-    shares = {
-        kind: sum(row["activation"] for row in rows if row["class"] == kind) / total
-        for kind in CLASSES
-        if total
-    }
-    return {"tokens": rows, "classes": shares or None}
-
-
-def _text_lines(feature: str, shown: dict[str, Any]) -> list[str]:
-    rows, shares = shown["tokens"], shown["classes"]
-    peak = max(row["activation"] for row in rows) or 1.0
-    lines = [f"{feature} in {len(rows)} tokens (BOS left out)"]
-    for row in rows:
-        bar = "█" * round(30 * row["activation"] / peak)
-        lines.append(f"{row['token']!r:>16} {row['activation']:8.3f} {bar}".rstrip())
-    if shares is None:
-        return [*lines, "It does not fire here."]
-    falls = ", ".join(f"{share:.0%} on {kind}" for kind, share in shares.items() if share > 0)
-    return [*lines, f"Of its activation here {falls}."]
-
-
-def _in_corpus(
-    lens: Lens, name: str, index: int, corpus: Corpus, top: int, long: Long
-) -> dict[str, Any]:
-    """The strongest texts of a corpus, and the classes of token against a random feature's."""
-    from dataclasses import asdict
-
-    from faultlens.features.store import ActivationStore
-    from faultlens.profiling.token_evidence import TokenMap, feature_tokens
-
-    store = ActivationStore()
-    table = lens.read(corpus.texts, long=long, store=store)[name]
-    seen = TokenMap.of(lens, corpus.texts, table.rows["tokens"].tolist())
-    found = feature_tokens(seen, store.firings(name), table.d_sae, [index], corpus.labels, top)
-    return {**asdict(found[index]), **({} if found[index].tokens else {"classes": None})}
-
-
-def _corpus_lines(feature: str, corpus: str, seen: dict[str, Any]) -> list[str]:
-    if not seen["examples"]:
-        return [f"{feature} fires nowhere in {corpus}"]
-    lines = [f"{feature} in {corpus}: fires on {seen['tokens']:,} tokens; strongest on"]
-    for example in seen["examples"]:
-        left = " ".join(example["left"].split())[-34:]
-        right = " ".join(example["right"].split())[:34]
-        lines.append(
-            f"{example['activation']:8.3f}  {example['category'][:14]:<14}  "
-            f"{left:>34} [{example['token']!r}] {right}".rstrip()
-        )
-    lines.append("Share of its activation by class of token, beside a random feature's:")
-    for kind, share in seen["classes"].items():
-        if share["share"] > 0 or share["random"] > 0:
-            lines.append(
-                f"  {kind:<26} {share['share']:6.1%}  random {share['random']:6.1%}  "
-                f"as much in {share['at_least']:.1%} of features"
-            )
-    return lines
+    return fit_checked(replace(lens, dictionaries=(lens[name],)), fit_check, bars), name
 
 
 def _only_name(lens: Lens, place: str) -> str:
@@ -162,3 +136,50 @@ def _only_name(lens: Lens, place: str) -> str:
     if len(names) > 1:
         raise UserError(f"layer {place} has the dictionaries {', '.join(names)}: give NAME/INDEX")
     return names[0]
+
+
+def _text_json(shown: FeatureInText) -> dict[str, Any]:
+    tokens = [
+        {"token": token.token, "class": token.token_class, "activation": token.activation}
+        for token in shown.tokens
+    ]
+    return {"tokens": tokens, "classes": shown.classes}
+
+
+def _text_lines(feature: str, shown: FeatureInText) -> list[str]:
+    peak = max(token.activation for token in shown.tokens) or 1.0
+    lines = [f"{feature} in {len(shown.tokens)} tokens (BOS left out)"]
+    for token in shown.tokens:
+        bar = "█" * round(30 * token.activation / peak)
+        lines.append(f"{token.token!r:>16} {token.activation:8.3f} {bar}".rstrip())
+    if shown.classes is None:
+        return [*lines, "It does not fire here."]
+    falls = ", ".join(
+        f"{share:.0%} on {kind}" for kind, share in shown.classes.items() if share > 0
+    )
+    return [*lines, f"Of its activation here {falls}."]
+
+
+def _corpus_json(seen: FeatureTokens) -> dict[str, Any]:
+    return {**asdict(seen), **({} if seen.tokens else {"classes": None})}
+
+
+def _corpus_lines(feature: str, corpus: str, seen: FeatureTokens) -> list[str]:
+    if not seen.examples:
+        return [f"{feature} fires nowhere in {corpus}"]
+    lines = [f"{feature} in {corpus}: fires on {seen.tokens:,} tokens; strongest on"]
+    for example in seen.examples:
+        left = " ".join(example.left.split())[-34:]
+        right = " ".join(example.right.split())[:34]
+        lines.append(
+            f"{example.activation:8.3f}  {example.category[:14]:<14}  "
+            f"{left:>34} [{example.token!r}] {right}".rstrip()
+        )
+    lines.append("Share of its activation by class of token, beside a random feature's:")
+    for kind, share in seen.classes.items():
+        if share.share > 0 or share.random > 0:
+            lines.append(
+                f"  {kind:<26} {share.share:6.1%}  random {share.random:6.1%}  "
+                f"as much in {share.at_least:.1%} of features"
+            )
+    return lines

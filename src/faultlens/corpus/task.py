@@ -204,8 +204,8 @@ def task_names() -> list[str]:
     return sorted({*_TASKS, *(entry.name for entry in entry_points(group=GROUP))})
 
 
-def make_task(name: str, n: int, seed: int | None = None) -> Task:
-    """Generate a task by its name; without a seed, with the task's own default.
+def make_task(name: str, n: int | None = None, seed: int | None = None) -> Task:
+    """Generate a task by its name, with its own number of prompts and seed where none is given.
 
     Raises UserError, naming those there are, for an unknown task, and for what a package offers
     under the name but is no task.
@@ -217,9 +217,10 @@ def make_task(name: str, n: int, seed: int | None = None) -> Task:
         raise UserError(
             f"no task or file {name!r}: expected one of {', '.join(task_names())}, or a JSONL file"
         )
-    made = _TASKS[name](n=n) if seed is None else _TASKS[name](n=n, seed=seed)
+    given = {"n": n, "seed": seed}
+    made = _TASKS[name](**{option: value for option, value in given.items() if value is not None})
     if not isinstance(made, Task):
-        raise UserError(f"task {name} gave {shown(made)}, expected a faultlens.Task")
+        raise UserError(f"task {name} gave {shown(made)}, expected a Task (faultlens.corpus.task)")
     return made
 
 

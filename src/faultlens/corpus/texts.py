@@ -14,6 +14,8 @@ from faultlens.corpus.hub_dataset import PREFIX, dataset_records
 from faultlens.corpus.records import Placed, label_field, read_records, shown, text_field
 from faultlens.errors import UserError
 
+LABEL, TEXT = "category", "text"
+"""Columns of a table, where nothing else is said."""
 BUILT_IN = Path(__file__).parent / "seven_categories.jsonl"
 
 
@@ -109,7 +111,7 @@ def seven_categories() -> Corpus:
     return replace(read_corpus(BUILT_IN), name="seven-categories")
 
 
-def read_corpus(source: str | Path, label: str = "category", text: str = "text") -> Corpus:
+def read_corpus(source: str | Path, label: str = LABEL, text: str = TEXT) -> Corpus:
     """Read a corpus and check it row by row.
 
     Args:
@@ -122,16 +124,16 @@ def read_corpus(source: str | Path, label: str = "category", text: str = "text")
     such a thing and not left out in silence: tables that somebody else computed have a row for it.
     """
     name, records, of_folder = _found(source)
-    return _corpus(name, records, *(("category", "text") if of_folder else (label, text)))
+    return _corpus(name, records, *((LABEL, TEXT) if of_folder else (label, text)))
 
 
-def read_texts(source: str | Path, text: str = "text") -> tuple[str, ...]:
+def read_texts(source: str | Path, text: str = TEXT) -> tuple[str, ...]:
     """The texts alone of anything that `read_corpus` reads, whether they have categories or not.
 
     Raises UserError naming the file and row for anything that is not as expected.
     """
     name, records, of_folder = _found(source)
-    column = "text" if of_folder else text
+    column = TEXT if of_folder else text
     texts = tuple(text_field(where, record, column) for where, record in records)
     if not texts:
         raise UserError(f"corpus {name} is empty: expected at least one text")

@@ -6,12 +6,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
-import pandas as pd
-from scipy.sparse import csr_matrix, vstack
+from scipy.sparse import csr_matrix
 
 from faultlens.errors import UserError
-from faultlens.features.pooling import Pooling, pool
-from faultlens.features.reading import Long, Shapes, TokenActivations, read_tokens
+from faultlens.features.pooled_tables import PooledTables
+from faultlens.features.pooling import Pooling
+from faultlens.features.reading import Shapes, read_tokens
+from faultlens.features.reading_config import LONG, Long, ReadingConfig
 from faultlens.features.store import ActivationStore
 from faultlens.features.streaming import FeatureStatistics, StreamingStatistics
 from faultlens.features.table import FeatureTable
@@ -20,6 +21,10 @@ from faultlens.models.dictionary import Dictionary
 from faultlens.models.doctor import examine
 from faultlens.models.model import Model
 from faultlens.progress import SILENT, Progress, Tick
+
+NOT_CHECKED = "the fit check was left out: whether the dictionaries fit the model is not known"
+"""What a result has to say where the fit check was left out on purpose."""
+_LEFT_OUT = "left out on demand"
 
 
 @dataclass(frozen=True, eq=False)
@@ -79,13 +84,18 @@ class Lens:
 
     def unchecked(self) -> Lens:
         """The same lens, which notes in all it reads that the fit check was left out on purpose."""
-        return replace(self, fit_check={d.name: "left out on demand" for d in self.dictionaries})
+        return replace(self, fit_check={d.name: _LEFT_OUT for d in self.dictionaries})
+
+    @property
+    def warnings(self) -> list[str]:
+        """What every result that is read through this lens has to say of it, a sentence each."""
+        return [NOT_CHECKED] if _LEFT_OUT in self.fit_check.values() else []
 
     def read(
         self,
         texts: Sequence[str],
-        pooling: str = "max",
-        long: Long = "error",
+        pooling: str = ReadingConfig.pooling,
+        long: Long = LONG,
         progress: Tick | None = None,
         store: ActivationStore | None = None,
         shapes: Shapes | None = None,
@@ -108,53 +118,23 @@ class Lens:
         """
         if isinstance(texts, str) or not len(texts):
             raise UserError("nothing to read: expected a list of at least one text")
-        how = Pooling.parse(pooling)
-        order: list[int] = []
-        pooled: dict[str, list[csr_matrix]] = {d.name: [] for d in self.dictionaries}
-        norms: dict[str, list[float]] = {d.name: [] for d in self.dictionaries}
-        counts: list[int] = []
+        tables = PooledTables(
+            self.model, self.dictionaries, Pooling.parse(pooling), long, self.fit_check
+        )
         for batch in read_tokens(self.model, self.dictionaries, texts, long, shapes):
-            order.extend(batch.texts)
-            for name, seen in batch.activations.items():
-                pooled[name].append(pool(seen.matrix, seen.offsets, how))
-                norms[name].extend(_means(seen))
-            counts.extend(np.diff(next(iter(batch.activations.values())).offsets).tolist())
+            tables.add(batch)
             if store is not None:
                 store.add(batch)
             if progress is not None:
                 progress(len(batch.texts))
-        back = np.argsort(order)
-        tables = {}
-        for dictionary in self.dictionaries:
-            rows = pd.DataFrame(
-                {
-                    "text": list(texts),
-                    "tokens": np.array(counts)[back],
-                    "residual_norm": np.array(norms[dictionary.name])[back],
-                }
-            )
-            convention = {
-                **dictionary.convention.to_dict(),
-                "pooling": str(how),
-                "bos_pooled": False,
-                "long": long,
-                "site": dictionary.site.name,
-                "fit_check": self.fit_check.get(dictionary.name, "not made"),
-                "dictionary": dictionary.digest,
-                "model": self.model.digest,
-            }
-            matrix = csr_matrix(vstack(pooled[dictionary.name], format="csr")[back])
-            tables[dictionary.name] = FeatureTable(
-                dictionary.name, matrix, rows, convention, dictionary.site.layer
-            )
-        return tables
+        return tables.result(texts)
 
     def statistics(
         self,
         texts: Sequence[str],
         groups: Sequence[str] | None = None,
         top: int = 5,
-        long: Long = "error",
+        long: Long = LONG,
         progress: Tick | None = None,
         shapes: Shapes | None = None,
     ) -> dict[str, FeatureStatistics]:
@@ -195,9 +175,3 @@ class Lens:
             shown_pieces(self.model.tokenizer.decode, self.model.ids(text)),
             {name: seen.matrix for name, seen in batch.activations.items()},
         )
-
-
-def _means(seen: TokenActivations) -> list[float]:
-    """Mean norm of each text's tokens."""
-    sums = np.add.reduceat(seen.norms.astype(np.float64), seen.offsets[:-1])
-    return list(sums / np.diff(seen.offsets))

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import Literal
 
 import numpy as np
 import torch
@@ -20,12 +19,12 @@ from faultlens.features import screening
 from faultlens.features.budget import token_budget
 from faultlens.features.encode import PATIENCE, TRIED, Encoding, encode
 from faultlens.features.packing import ROW, Group, lay_out, plan
+from faultlens.features.reading_config import LONG, Long
 from faultlens.models.dictionary import Dictionary
 from faultlens.models.model import Model
 from faultlens.models.sites import Site
 from faultlens.progress import Tick
 
-Long = Literal["error", "split", "truncate"]
 WINDOW = 65_536  # tokens of texts that are sorted by length and packed at a time
 
 
@@ -101,7 +100,7 @@ def tokenized(
     model: Model,
     dictionaries: Sequence[Dictionary],
     texts: Sequence[str],
-    long: Long = "error",
+    long: Long = LONG,
     tick: Tick | None = None,
 ) -> list[Pieces]:
     """The token ids of every text, in the parts in which the model is fed with it.
@@ -122,7 +121,7 @@ def read_tokens(
     model: Model,
     dictionaries: Sequence[Dictionary],
     texts: Sequence[str],
-    long: Long = "error",
+    long: Long = LONG,
     shapes: Shapes | None = None,
 ) -> Iterator[Batch]:
     """Read all texts through all dictionaries, in batches of texts that go through together.
@@ -144,7 +143,7 @@ def read_pieces(
     """The same of texts that are token ids already."""
     bos = prepends_bos(dictionaries)
     how = shapes or Shapes.found(model, dictionaries)
-    for start, end in _windows(pieces):
+    for start, end in windows(pieces):
         lengths = [[len(part) for part in text] for text in pieces[start:end]]
         for group in plan(lengths, bos, how.budget, how.row):
             texts = [start + text for text in group.texts]
@@ -194,7 +193,7 @@ def _first_values(
     lengths = [[len(part) for part in text] for text in pieces[:TRIED]]
     group = next(plan(lengths, prepends_bos(dictionaries), 4 * TRIED, shapes.row))
     mine = [pieces[text] for text in group.texts]
-    seen = list(_through_model(model, dictionaries, group, mine))
+    seen = list(read_values(model, _sites(dictionaries), group, mine, _bos(model, dictionaries)))
     return {site: torch.cat([values[site] for values in seen]) for site in seen[0]}
 
 
@@ -208,7 +207,7 @@ def prepends_bos(dictionaries: Sequence[Dictionary]) -> int:
     return int(dictionaries[0].convention.prepend_bos)
 
 
-def _windows(pieces: Sequence[Pieces]) -> Iterator[tuple[int, int]]:
+def windows(pieces: Sequence[Pieces]) -> Iterator[tuple[int, int]]:
     """Ranges of texts of at most `WINDOW` tokens, or of one text."""
     start, held = 0, 0
     for i, text in enumerate(pieces):
@@ -231,7 +230,8 @@ def _read_group(
 ) -> Batch:
     matrices: dict[str, list[csr_matrix]] = {d.name: [] for d in dictionaries}
     norms: dict[str, list[np.ndarray]] = {d.name: [] for d in dictionaries}
-    for values in _through_model(model, dictionaries, group, pieces):
+    sites, bos_ids = _sites(dictionaries), _bos(model, dictionaries)
+    for values in read_values(model, sites, group, pieces, bos_ids):
         for dictionary in dictionaries:
             x = values[dictionary.site]
             norms[dictionary.name].append(x.norm(dim=-1).cpu().numpy())
@@ -244,12 +244,20 @@ def _read_group(
     return Batch(tuple(texts), seen)
 
 
-def _through_model(
-    model: Model, dictionaries: Sequence[Dictionary], group: Group, pieces: Sequence[Pieces]
+def read_values(
+    model: Model,
+    sites: Sequence[Site],
+    group: Group,
+    pieces: Sequence[Pieces],
+    bos_ids: Sequence[int],
 ) -> Iterator[dict[Site, Tensor]]:
-    """Pass by pass the sites' values at the real tokens, `[tokens, d]` each."""
-    bos_ids = [model.bos_id] * prepends_bos(dictionaries)
-    sites = list({dictionary.site for dictionary in dictionaries})
+    """Pass by pass the sites' values at the real tokens of texts, `[tokens, d]` each.
+
+    Args:
+        group: how the texts lie in the passes.
+        pieces: theirs, in the group's order.
+        bos_ids: what goes before each piece and is not among the tokens: BOS, or nothing.
+    """
     feed = iter([part for text in pieces for part in text])
     for one in group.passes:
         parts = [next(feed) for line in one.rows for _ in line]
@@ -261,6 +269,14 @@ def _through_model(
         )
         values = model.read(ids, sites, positions if shared else None)
         yield {site: values.pop(site)[line, column] for site in sites}
+
+
+def _sites(dictionaries: Sequence[Dictionary]) -> list[Site]:
+    return list({dictionary.site for dictionary in dictionaries})
+
+
+def _bos(model: Model, dictionaries: Sequence[Dictionary]) -> list[int]:
+    return [model.bos_id] * prepends_bos(dictionaries)
 
 
 def _stacked(parts: list[csr_matrix]) -> csr_matrix:

@@ -6,7 +6,6 @@ look-ups prune; position 0 is the first token after BOS.
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import final
@@ -16,6 +15,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from faultlens.features.reading import Batch
+from faultlens.runs.files import file_name, new_file, real_folder
 
 SCHEMA = pa.schema(
     [
@@ -99,18 +99,20 @@ class ActivationStore:
         self._sorted.pop(name, None)
 
     def write(self, folder: Path) -> list[Path]:
-        """Write `folder/{dictionary}.parquet` for each dictionary; returns the paths."""
-        folder.mkdir(parents=True, exist_ok=True)
+        """Write `folder/{dictionary}.parquet` for each dictionary; returns the paths.
+
+        Raises CannotWrite if there is no room for them.
+        """
+        real_folder(folder)
         paths = []
         for name in self._columns:
             found = self.firings(name)
             columns = [found.text, found.position, found.feature, found.activation]
-            path = folder / f"{name}.parquet"
-            part = path.with_suffix(".part")
-            pq.write_table(
-                pa.table(columns, schema=SCHEMA), part, compression="zstd",
-                use_dictionary=["feature"],
-            )  # fmt: skip
-            os.replace(part, path)
+            path = folder / f"{file_name(name)}.parquet"
+            with new_file(path) as file:
+                pq.write_table(
+                    pa.table(columns, schema=SCHEMA), file, compression="zstd",
+                    use_dictionary=["feature"],
+                )  # fmt: skip
             paths.append(path)
         return paths

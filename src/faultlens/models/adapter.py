@@ -1,19 +1,16 @@
-"""Adapters: where a family of Hugging Face models keeps the quantities that sites name.
+"""Adapter: what the rest of the package asks of a family of Hugging Face models.
 
-An adapter is a small final class that maps a `Site` to a `Tap`: a module and a side of it. Families
-register under Hugging Face's `model_type`; a new family is one class with this protocol and one
-`@register("its_model_type")`, in a module that `adapter_for` imports.
+An adapter maps a `Site` to a `Tap`: a module, and the side of it at which the quantity passes. The
+families are in `faultlens.models.families`, one small final class each.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
 from torch import Tensor, nn
 
-from faultlens.errors import UserError
 from faultlens.models.sites import Site
 
 
@@ -70,30 +67,3 @@ class Adapter(Protocol):
         processed weights give `z` without it.
         """
         ...
-
-
-_ADAPTERS: dict[str, Adapter] = {}
-
-
-def register(*model_types: str) -> Callable[[type], type]:
-    """Class decorator: use an instance of this adapter for these Hugging Face `model_type`s."""
-
-    def add(adapter: type) -> type:
-        for model_type in model_types:
-            _ADAPTERS[model_type] = adapter()
-        return adapter
-
-    return add
-
-
-def adapter_for(model_type: str) -> Adapter:
-    """The adapter of a family. Raises UserError, naming the known families, for an unknown one."""
-    from faultlens.models import gemma, gpt2, llama, neox  # noqa: F401  (importing registers them)
-
-    if model_type not in _ADAPTERS:
-        raise UserError(
-            f"models of type {model_type!r} are not supported: expected one of "
-            f"{', '.join(sorted(_ADAPTERS))}; a new family is one adapter class, see "
-            "faultlens/models/adapter.py"
-        )
-    return _ADAPTERS[model_type]

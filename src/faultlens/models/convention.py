@@ -82,14 +82,19 @@ def put_in_force(dictionary: Dictionary, words: Sequence[str]) -> Dictionary:
 
     Raises UserError for a word that names no convention, or one that this dictionary cannot have.
     """
+    check_words(words)
+    under = _under(without_scales(dictionary), dictionary, words)
+    factor, decoder_norm = under.convention.factor, under.convention.decoder_norm
+    return with_scales(under, factor, decoder_norm)
+
+
+def check_words(words: Sequence[str]) -> None:
+    """Raises UserError for a word that names no convention, and for two of one setting."""
     fields = [_meant(word)[0] for word in words]
     for i, word in enumerate(words):
         if fields[i] in fields[:i]:
             other = words[fields.index(fields[i])]
             raise UserError(f"conventions {other!r} and {word!r} exclude each other: give one")
-    under = _under(without_scales(dictionary), dictionary, words)
-    factor, decoder_norm = under.convention.factor, under.convention.decoder_norm
-    return with_scales(under, factor, decoder_norm)
 
 
 def rivals(dictionary: Dictionary, mean_norm: float) -> Iterator[Rival]:

@@ -17,7 +17,7 @@ from faultlens.models.convention import Rival, rivals, sites_read
 from faultlens.models.dictionary import Dictionary
 from faultlens.models.examination import Alternative, Examination
 from faultlens.models.fit import Reconstruction, fit_of, recovered, sample_rows
-from faultlens.models.losses import LossAssay, Replacement, batches, held_at, zeroed
+from faultlens.models.losses import CachedTexts, Replacement, held_at, padded_texts, zeroed
 from faultlens.models.model import Model
 from faultlens.models.scales import without_scales
 from faultlens.models.sites import Site
@@ -35,12 +35,12 @@ class Reading:
         whole: by site, the tokens after position 0, `[tokens, d]`; None where this state of BOS is
             in force for no dictionary.
         compared: by site, those on which conventions are compared: the same with BOS and without.
-        assay: the losses' rows.
+        loss_texts: those on which losses are measured.
     """
 
     whole: Mapping[Site, Tensor] | None
     compared: Mapping[Site, Tensor]
-    assay: LossAssay
+    loss_texts: CachedTexts
 
     @classmethod
     def of(cls, model: Model, sites: Sequence[Site], bos: bool, in_force: bool) -> Reading:
@@ -50,8 +50,8 @@ class Reading:
         lengths = [*few, *[0] * (len(rows) - len(few))]
         read_here = rows if in_force else at_least(rows, RIVAL_TOKENS)
         whole, compared = read(model, read_here, sites, bos, lengths)
-        assay = LossAssay.of(model, at_least(rows, LOSS_TOKENS), sites, bos)
-        return cls(whole if in_force else None, compared, assay)
+        loss_texts = CachedTexts.of(model, at_least(rows, LOSS_TOKENS), sites, bos)
+        return cls(whole if in_force else None, compared, loss_texts)
 
 
 def examine(
@@ -91,12 +91,12 @@ def read(
     """
     whole: dict[Site, list[Tensor]] = {site: [] for site in sites}
     some: dict[Site, list[Tensor]] = {site: [] for site in sites}
-    for batch in batches(model, rows, bos):
-        limits = torch.tensor([compared[i] if compared else 0 for i in batch.rows])
-        token = torch.arange(batch.ids.shape[1]) - int(bos)
+    for texts in padded_texts(model, rows, bos):
+        limits = torch.tensor([compared[i] if compared else 0 for i in texts.rows])
+        token = torch.arange(texts.ids.shape[1]) - int(bos)
         chosen = (token > 0) & (token < limits[:, None])
-        for site, value in model.read(batch.ids, sites).items():
-            whole[site].append(value[batch.real])
+        for site, value in model.read(texts.ids, sites).items():
+            whole[site].append(value[texts.real])
             some[site].append(value[chosen.to(value.device)])
     return _together(whole), _together(some)
 
@@ -134,11 +134,13 @@ def _examine(model: Model, dictionary: Dictionary, readings: Mapping[bool, Readi
         target = dictionary.target
         mean = seen.mean if state is reading else next(iter(compared.values())).mean
         rebuilt = [trial.rebuilt_by(tried[i].dictionary) for i in chosen]
-        zero, held, *rest = state.assay.replaced(
+        zero, held, *rest = state.loss_texts.replaced(
             target, [zeroed(target), held_at(target, mean), *rebuilt]
         )
         for i, loss in zip(chosen, rest, strict=True):
-            found[i] = _alternative(tried[i], compared[i], (state.assay.loss, zero, held, loss))
+            found[i] = _alternative(
+                tried[i], compared[i], (state.loss_texts.loss, zero, held, loss)
+            )
         if state is reading:
             losses = [zero, held, rest[0]]
     in_force, *others = (found[i] for i in range(len(tried)))
@@ -146,13 +148,13 @@ def _examine(model: Model, dictionary: Dictionary, readings: Mapping[bool, Readi
         name=dictionary.name,
         model=model.name,
         site=dictionary.site.name,
-        fit=fit_of(seen, reading.assay.loss, losses),
+        fit=fit_of(seen, reading.loss_texts.loss, losses),
         compared_tokens=len(reading.compared[dictionary.target]),
-        loss_tokens=reading.assay.tokens,
+        loss_tokens=reading.loss_texts.tokens,
         in_force=in_force,
         others=tuple(others),
         published=dictionary.published,
-        knows_language=reading.assay.loss < 0.9 * math.log(model.vocabulary),
+        knows_language=reading.loss_texts.loss < 0.9 * math.log(model.vocabulary),
     )
 
 
@@ -164,7 +166,7 @@ class _Trial:
         self._projected: dict[tuple[Site, int | None], Tensor] = {}
 
     def _encoded(self, dictionary: Dictionary, x: Tensor, part: int | None) -> Tensor:
-        """Activations of a part of the reading: the tokens compared, or a batch of the losses."""
+        """Activations of a part of the reading: the tokens compared, or some loss texts."""
         place = dictionary.site, part
         if place not in self._projected:
             self._projected[place] = x.float() @ self._plain.W_enc

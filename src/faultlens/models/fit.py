@@ -16,7 +16,7 @@ from torch import Tensor
 
 from faultlens.errors import UserError
 from faultlens.models.dictionary import Dictionary
-from faultlens.models.losses import LossAssay, Replacement, batches, held_at, zeroed
+from faultlens.models.losses import CachedTexts, Replacement, held_at, padded_texts, zeroed
 from faultlens.models.losses import mean_loss as mean_loss
 from faultlens.models.model import Model
 from faultlens.models.sites import Site
@@ -88,7 +88,7 @@ def recovered(floor: float, reconstructed: float, clean: float) -> float | None:
 
 
 class Reconstruction:
-    """Accumulates, batch by batch, how a dictionary rebuilds its target site's values."""
+    """Accumulates, some tokens at a time, how a dictionary rebuilds its target site's values."""
 
     def __init__(self, dictionary: Dictionary) -> None:
         self._dictionary = dictionary
@@ -175,14 +175,14 @@ def measure_fit(
     """
     site, target, bos = dictionary.site, dictionary.target, dictionary.convention.prepend_bos
     seen = Reconstruction(dictionary)
-    for batch in batches(model, rows, bos):
-        values = model.read(batch.ids, list({site, target}))
-        seen.add(values[site][batch.real], values[target][batch.real])
-    assay = LossAssay.of(model, rows[:loss_rows], [site, target], bos)
-    losses = assay.replaced(
+    for texts in padded_texts(model, rows, bos):
+        values = model.read(texts.ids, list({site, target}))
+        seen.add(values[site][texts.real], values[target][texts.real])
+    cached = CachedTexts.of(model, rows[:loss_rows], [site, target], bos)
+    losses = cached.replaced(
         target, [zeroed(target), held_at(target, seen.mean), rebuilt_by(dictionary)]
     )
-    return fit_of(seen, assay.loss, losses)
+    return fit_of(seen, cached.loss, losses)
 
 
 def rebuilt_by(dictionary: Dictionary) -> Replacement:

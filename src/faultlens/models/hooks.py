@@ -1,24 +1,51 @@
-"""Hooks: one edit at one tap.
+"""Hooks: a function that replaces the value at one tap.
 
-The value that an edit sees and returns is float32, whatever the model runs in. An edit that returns
-the tensor it was given leaves the pass bit for bit as it was.
+The function sees and returns float32, whatever the model runs in. One that returns the tensor it
+was given leaves the pass bit for bit as it was.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from torch import Tensor, nn
 from torch.utils.hooks import RemovableHandle
 
 from faultlens.models.adapter import Tap
+from faultlens.models.sites import Site
 
-Edit = Callable[[Tensor], Tensor]
+SiteHook = Callable[[Tensor], Tensor]
 """Replaces the value at a site: float32 `[batch, positions, d]` in, the same shape out."""
 
 
-def place(tap: Tap, edit: Edit) -> RemovableHandle:
+@dataclass(frozen=True, eq=False)
+class Keep:
+    """An edit that changes nothing, and keeps a copy of the value: some blocks write over it.
+
+    Attributes:
+        site: where it stands.
+        values: where the copy is put, by site.
+        check: sees the value first; may refuse it.
+    """
+
+    site: Site
+    values: dict[Site, Tensor]
+    check: Callable[[Tensor, Site], None]
+
+    def __call__(self, value: Tensor) -> Tensor:
+        self.check(value, self.site)
+        self.values[self.site] = value.detach().clone()
+        return value
+
+
+def changed(edits: Mapping[Site, SiteHook]) -> bool:
+    """Whether any of the edits can change a value."""
+    return any(not isinstance(edit, Keep) for edit in edits.values())
+
+
+def place(tap: Tap, edit: SiteHook) -> RemovableHandle:
     """Put `edit` at `tap`; transformers' modules return a tensor or a tuple that starts with it."""
     if tap.side == "input":
         return _at_input(tap, edit)
@@ -27,7 +54,7 @@ def place(tap: Tap, edit: Edit) -> RemovableHandle:
     return _before_gain(tap, edit)
 
 
-def _at_input(tap: Tap, edit: Edit) -> RemovableHandle:
+def _at_input(tap: Tap, edit: SiteHook) -> RemovableHandle:
     def hook(module: nn.Module, args: tuple[Any, ...]) -> tuple[Any, ...] | None:
         x: Tensor = args[0]
         if not tap.shared:
@@ -41,7 +68,7 @@ def _at_input(tap: Tap, edit: Edit) -> RemovableHandle:
     return tap.module.register_forward_pre_hook(hook)
 
 
-def _at_output(tap: Tap, edit: Edit) -> RemovableHandle:
+def _at_output(tap: Tap, edit: SiteHook) -> RemovableHandle:
     def hook(module: nn.Module, args: tuple[Any, ...], output: Any) -> Any:
         if isinstance(output, tuple):
             return (_edited(output[0], edit), *output[1:])
@@ -50,7 +77,7 @@ def _at_output(tap: Tap, edit: Edit) -> RemovableHandle:
     return tap.module.register_forward_hook(hook)
 
 
-def _before_gain(tap: Tap, edit: Edit) -> RemovableHandle:
+def _before_gain(tap: Tap, edit: SiteHook) -> RemovableHandle:
     assert tap.gain is not None
     gain = tap.gain
 
@@ -64,5 +91,5 @@ def _before_gain(tap: Tap, edit: Edit) -> RemovableHandle:
     return tap.module.register_forward_hook(hook)
 
 
-def _edited(x: Tensor, edit: Edit) -> Tensor:
+def _edited(x: Tensor, edit: SiteHook) -> Tensor:
     return edit(x.float()).to(x.dtype)

@@ -1,7 +1,7 @@
 """The last MLP, computed only where the answer is read.
 
-Nothing behind the last attention mixes positions, so of the last MLP's values only those count at
-the positions whose logits are wanted. In a pass of a few blocks that is a good part of the work.
+No attention follows it, so of its values only those count at the positions whose logits are wanted.
+In a pass of a few blocks that is a good part of the work.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 
 @contextmanager
-def narrowed(mlp: nn.Module, at: Tensor) -> Iterator[None]:
+def last_mlp_at(mlp: nn.Module, at: Tensor) -> Iterator[None]:
     """Within this context `mlp` computes position `at` of each row, and gives 0 at the others.
 
     Args:
@@ -25,16 +25,16 @@ def narrowed(mlp: nn.Module, at: Tensor) -> Iterator[None]:
     rows = torch.arange(len(at), device=at.device)
     shape: list[int] = []
 
-    def narrow(module: nn.Module, args: tuple[Any, ...]) -> tuple[Any, ...]:
+    def only_those(module: nn.Module, args: tuple[Any, ...]) -> tuple[Any, ...]:
         shape[:] = args[0].shape
         return (args[0][rows, at][:, None], *args[1:])
 
-    def widen(module: nn.Module, args: tuple[Any, ...], output: Tensor) -> Tensor:
+    def all_positions(module: nn.Module, args: tuple[Any, ...], output: Tensor) -> Tensor:
         whole = output.new_zeros(shape[0], shape[1], output.shape[-1])
         whole[rows, at] = output[:, 0]
         return whole
 
-    handles = mlp.register_forward_pre_hook(narrow), mlp.register_forward_hook(widen)
+    handles = mlp.register_forward_pre_hook(only_those), mlp.register_forward_hook(all_positions)
     try:
         yield
     finally:

@@ -15,18 +15,20 @@ import torch
 from torch import Tensor
 from torch.nn.functional import cross_entropy
 
-from faultlens.models.model import Edit, Model, Restart
+from faultlens.models.hooks import SiteHook
+from faultlens.models.model import Model
+from faultlens.models.restart import Restart
 from faultlens.models.sites import Site
 
-ROWS = 16  # texts in a batch
+ROWS = 16  # texts that go through the model together
 ROOM = 2**25  # logits that are held at once: 128 MiB
 Replacement = Callable[[int, Mapping[Site, Tensor]], Tensor]
-"""The number of a batch, and the sites' values there `[rows, positions, d]`: the value to put."""
+"""From the texts' number and the sites' values `[rows, positions, d]` to the value that is put."""
 
 
 @dataclass(frozen=True, eq=False)
-class Batch:
-    """Texts of like length, padded on the right.
+class PaddedTexts:
+    """Texts of like length that go through the model together, padded on the right.
 
     Attributes:
         ids: `[rows, positions]`.
@@ -39,8 +41,10 @@ class Batch:
     rows: tuple[int, ...]
 
 
-def batches(model: Model, rows: Sequence[Sequence[int]], bos: bool = True) -> Iterator[Batch]:
-    """The texts in batches, from the shortest to the longest, with BOS before each or without."""
+def padded_texts(
+    model: Model, rows: Sequence[Sequence[int]], bos: bool = True
+) -> Iterator[PaddedTexts]:
+    """The texts some at a time, the shortest first, with BOS before each or without."""
     order = [int(i) for i in np.argsort([len(row) for row in rows], kind="stable")]
     for start in range(0, len(order), ROWS):
         chosen = order[start:][:ROWS]
@@ -48,12 +52,15 @@ def batches(model: Model, rows: Sequence[Sequence[int]], bos: bool = True) -> It
         ids = model.pad(texts)
         lengths = torch.tensor([len(text) for text in texts], device=ids.device)
         position = torch.arange(ids.shape[1], device=ids.device)
-        yield Batch(ids, (position > 0) & (position < lengths[:, None]), tuple(chosen))
+        yield PaddedTexts(ids, (position > 0) & (position < lengths[:, None]), tuple(chosen))
 
 
 @torch.no_grad()
 def mean_loss(
-    model: Model, rows: Sequence[Sequence[int]], site: Site | None = None, edit: Edit | None = None
+    model: Model,
+    rows: Sequence[Sequence[int]],
+    site: Site | None = None,
+    edit: SiteHook | None = None,
 ) -> float:
     """Mean next-token cross-entropy in nats over all tokens of `rows`, each predicted from BOS on.
 
@@ -61,25 +68,25 @@ def mean_loss(
     """
     edits = {} if site is None or edit is None else {site: _after_first(edit)}
     total, tokens = 0.0, 0
-    for batch in batches(model, rows):
-        logits = model.logits(batch.ids, at=_before(batch.real), edits=edits)
-        total += float(_summed(logits, batch))
-        tokens += int(batch.real.sum())
+    for texts in padded_texts(model, rows):
+        logits = model.logits(texts.ids, at=_before(texts.real), edits=edits)
+        total += float(_summed(logits, texts))
+        tokens += int(texts.real.sum())
     return total / tokens
 
 
 @dataclass(frozen=True, eq=False)
-class LossAssay:
-    """Some rows, and what the model holds at some sites on them.
+class CachedTexts:
+    """Some texts, and what the model holds at some sites on them.
 
     Attributes:
-        parts: each batch, with the sites' values.
+        parts: the texts some at a time, with the sites' values.
         loss: of the model as it is, in nats.
         tokens: how many tokens are predicted.
     """
 
     model: Model
-    parts: list[tuple[Batch, dict[Site, Tensor]]]
+    parts: Sequence[tuple[PaddedTexts, Mapping[Site, Tensor]]]
     loss: float
     tokens: int
 
@@ -87,53 +94,44 @@ class LossAssay:
     @torch.no_grad()
     def of(
         cls, model: Model, rows: Sequence[Sequence[int]], sites: Sequence[Site], bos: bool = True
-    ) -> LossAssay:
+    ) -> CachedTexts:
         """Read the rows once, at the sites and where their blocks begin."""
         wanted = {*sites, *(_entry(site) for site in sites)}
         parts, loss, tokens = [], 0.0, 0
-        for batch in batches(model, rows, bos):
-            values: dict[Site, Tensor] = {}
-
-            def keep(site: Site, into: dict[Site, Tensor]) -> Edit:
-                def edit(value: Tensor) -> Tensor:
-                    into[site] = value.detach().clone()
-                    return value
-
-                return edit
-
-            edits = {site: keep(site, values) for site in wanted}
-            logits = model.logits(batch.ids, at=_before(batch.real), edits=edits)
-            loss += float(_summed(logits, batch))
-            tokens += int(batch.real.sum())
-            parts.append((batch, values))
+        for texts in padded_texts(model, rows, bos):
+            edits, values = model.keeping(list(wanted))
+            logits = model.logits(texts.ids, at=_before(texts.real), edits=edits)
+            loss += float(_summed(logits, texts))
+            tokens += int(texts.real.sum())
+            parts.append((texts, values))
         return cls(model, parts, loss / tokens, tokens)
 
     @torch.no_grad()
     def replaced(self, site: Site, replacements: Sequence[Replacement]) -> list[float]:
         """The loss with the site's value replaced, for each replacement, in nats."""
         losses = torch.zeros(len(replacements), dtype=torch.double)
-        for number, (batch, values) in enumerate(self.parts):
-            one = int(batch.real.sum()) * self.model.vocabulary
+        for number, (texts, values) in enumerate(self.parts):
+            one = int(texts.real.sum()) * self.model.vocabulary
             together = max(1, ROOM // max(one, 1))
             for start in range(0, len(replacements), together):
                 new = [make(number, values) for make in replacements[start:][:together]]
-                losses[start : start + len(new)] += self._under(batch, values, site, new)
+                losses[start : start + len(new)] += self._under(texts, values, site, new)
         return [float(loss) / self.tokens for loss in losses]
 
     def _under(
-        self, batch: Batch, values: Mapping[Site, Tensor], site: Site, new: Sequence[Tensor]
+        self, texts: PaddedTexts, values: Mapping[Site, Tensor], site: Site, new: Sequence[Tensor]
     ) -> Tensor:
-        """The summed loss of the batch under each of the `new` values of the site, `[new]`."""
+        """The summed loss of the texts under each of the `new` values of the site, `[new]`."""
         before, entry = values[site], values[_entry(site)]
         put = torch.cat([torch.cat([before[:, :1], value[:, 1:]], dim=1) for value in new])
         copies = (len(new), 1, 1)
         logits = self.model.logits(
-            batch.ids.repeat(len(new), 1),
-            at=_before(batch.real).repeat(len(new), 1),
+            texts.ids.repeat(len(new), 1),
+            at=_before(texts.real).repeat(len(new), 1),
             edits={site: lambda x: put},
             restart=Restart(site.layer, entry.repeat(copies)),
         )
-        return _summed(logits, batch, len(new))
+        return _summed(logits, texts, len(new))
 
 
 def zeroed(site: Site) -> Replacement:
@@ -155,14 +153,14 @@ def _before(real: Tensor) -> Tensor:
     return torch.cat([real[:, 1:], torch.zeros_like(real[:, :1])], dim=1)
 
 
-def _summed(logits: Tensor, batch: Batch, copies: int = 1) -> Tensor:
-    """The summed loss of a batch's real tokens in each of its copies, `[copies]`."""
-    predicted = batch.ids[batch.real].repeat(copies)
+def _summed(logits: Tensor, texts: PaddedTexts, copies: int = 1) -> Tensor:
+    """The summed loss of the real tokens in each copy of the texts, `[copies]`."""
+    predicted = texts.ids[texts.real].repeat(copies)
     loss = cross_entropy(logits, predicted, reduction="none")
     return loss.double().reshape(copies, -1).sum(dim=1).cpu()
 
 
-def _after_first(edit: Edit) -> Edit:
+def _after_first(edit: SiteHook) -> SiteHook:
     def protected(x: Tensor) -> Tensor:
         return torch.cat([x[:, :1], edit(x)[:, 1:]], dim=1)
 

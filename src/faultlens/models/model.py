@@ -1,12 +1,12 @@
 """Model: a Hugging Face causal language model that can be read, edited, cut short and restarted.
 
-Everything is done with hooks placed inside one context manager and always removed; a hook that was
-placed and never ran is an error, for silence would pass for a measurement.
+Everything is done with hooks placed inside one context manager and always removed. A hook that was
+placed and never ran is an error: otherwise an edit that did nothing would pass for a measurement.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from functools import cached_property
@@ -17,52 +17,18 @@ from torch import Tensor, nn
 
 from faultlens.errors import UserError
 from faultlens.models.adapter import Adapter
+from faultlens.models.finite import check_finite
 from faultlens.models.gelu import fused_gelu
-from faultlens.models.hooks import Edit as Edit
-from faultlens.models.hooks import place
-from faultlens.models.last_mlp import narrowed
+from faultlens.models.greedy import Continuations, continue_greedily
+from faultlens.models.hooks import Keep, SiteHook, changed, place
+from faultlens.models.last_mlp import last_mlp_at
+from faultlens.models.restart import Restart, restarted
 from faultlens.models.sites import Site
+from faultlens.models.token_ids import bos_of, check_embedded
 
 
-class _EnoughRead(Exception):  # noqa: N818  (no error: the pass has done its work)
-    """Raised from a hook to leave the forward pass once the last site has been read."""
-
-
-class _Skip(nn.Module):
-    """Stands in for a block: passes its input on, or puts a cached residual in its place."""
-
-    def __init__(self, residual: Tensor | None = None) -> None:
-        super().__init__()
-        self.residual = residual
-
-    def forward(self, hidden: Tensor, *args: Any, **kwargs: Any) -> Tensor:
-        return hidden if self.residual is None else self.residual
-
-
-@dataclass(frozen=True)
-class Restart:
-    """Take the forward pass up at block `layer` from the cached `residual` that enters it.
-
-    The residual is `blocks.{layer}.hook_resid_pre`, `[batch, positions, d_model]`, read from the
-    same token ids; it is brought to what the model runs in.
-    """
-
-    layer: int
-    residual: Tensor
-
-
-@dataclass(frozen=True, eq=False)
-class Continuations:
-    """Greedy continuations of some rows.
-
-    Attributes:
-        ids: of each row the new token ids, up to the end of the text.
-        first_logits: what the first new token was chosen by, float32 `[batch, vocabulary]`: the
-            same as `Model.logits` at each row's last token.
-    """
-
-    ids: list[list[int]]
-    first_logits: Tensor
+class _AllRead(Exception):  # noqa: N818  (no error: the pass has done its work)
+    """Raised from a hook to leave the forward pass once every site has been read."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -71,13 +37,24 @@ class Model:
 
     Token ids are passed as right-padded `[batch, positions]` tensors: a causal model never looks
     right, so padding on the right needs no mask and changes no number before it.
+
+    Attributes:
+        name: as the user gave it.
+        network: transformers' model, whose attributes are not typed.
+        tokenizer: transformers' tokenizer.
+        adapter: where the family keeps the named quantities.
+        digest: of the files that decide its numbers, or the hub's commit.
+        quantisation: what the weights were stored in, where that was coarser than a float.
+        tuning: the folder of the LoRA adapter that is merged into the weights.
     """
 
     name: str
-    network: Any  # transformers.PreTrainedModel; its attributes are not typed
+    network: Any
     tokenizer: Any
     adapter: Adapter
-    digest: str  # of the weight files, or the hub's commit
+    digest: str
+    quantisation: str | None = None
+    tuning: str | None = None
 
     @property
     def n_layers(self) -> int:
@@ -109,19 +86,74 @@ class Model:
     def vocabulary(self) -> int:
         return int(self._config.vocab_size)
 
+    @cached_property
+    def embedded(self) -> int:
+        """How many token ids have a row in the embedding."""
+        return int(self.network.get_input_embeddings().weight.shape[0])
+
+    @property
+    def has_bos(self) -> bool:
+        """Whether there is a token to put in front of a text."""
+        return self._bos is not None
+
     @property
     def bos_id(self) -> int:
-        bos = self.tokenizer.bos_token_id
-        return int(self.tokenizer.eos_token_id if bos is None else bos)
+        """The token that is put in front of a text: BOS, or what stands in for it (`bos_of`).
+
+        Raises UserError where there is none, or the model has no embedding of it.
+        """
+        if self._bos is None:
+            raise UserError(
+                f"model {self.name} has no BOS: its tokenizer names neither BOS nor EOS, and its "
+                "config.json no bos_token_id; name one there, or read dictionaries that were "
+                "trained without BOS (--convention no-bos)"
+            )
+        check_embedded(self.name, self.tokenizer, [self._bos], self.embedded)
+        return self._bos
+
+    @property
+    def _bos(self) -> int | None:
+        return bos_of(self.tokenizer, self._config)
+
+    @property
+    def _pad_id(self) -> int:
+        """Fills rows up behind their text, where nothing looks."""
+        bos = self._bos
+        return bos if bos is not None and bos < self.embedded else 0
 
     @property
     def device(self) -> torch.device:
-        device: torch.device = next(iter(self.network.parameters())).device
-        return device
+        return self._parameter.device
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """What the model runs in."""
+        return self._parameter.dtype
+
+    @property
+    def _parameter(self) -> Tensor:
+        parameter: Tensor = next(iter(self.network.parameters()))
+        return parameter
 
     def ids(self, text: str) -> list[int]:
-        """Token ids of `text` alone: no BOS, no other special token added."""
-        return list(self.tokenizer(text, add_special_tokens=False)["input_ids"])
+        """Token ids of `text` alone: no BOS, no other special token added.
+
+        Raises UserError for a token that the model has no embedding of.
+        """
+        ids = list(self.tokenizer(text, add_special_tokens=False)["input_ids"])
+        check_embedded(self.name, self.tokenizer, ids, self.embedded)
+        return ids
+
+    def ids_and_offsets(self, text: str) -> tuple[list[int], list[tuple[int, int]]]:
+        """`ids`, and where each token begins and ends in the text, in characters.
+
+        All offsets are (0, 0) for a tokenizer that cannot tell them.
+        """
+        if not getattr(self.tokenizer, "is_fast", False):
+            ids = self.ids(text)
+            return ids, [(0, 0)] * len(ids)
+        found = self.tokenizer(text, add_special_tokens=False, return_offsets_mapping=True)
+        return list(found["input_ids"]), [(start, end) for start, end in found["offset_mapping"]]
 
     def pieces(self, ids: Sequence[int]) -> list[str]:
         """What each token stands for, with U+FFFD for the bytes of a split character."""
@@ -130,7 +162,7 @@ class Model:
     def pad(self, rows: Sequence[Sequence[int]]) -> Tensor:
         """`[batch, longest]` int64, padded on the right."""
         longest = max(len(row) for row in rows)
-        padded = torch.full((len(rows), longest), self.bos_id, dtype=torch.long)
+        padded = torch.full((len(rows), longest), self._pad_id, dtype=torch.long)
         for i, row in enumerate(rows):
             padded[i, : len(row)] = torch.tensor(row, dtype=torch.long)
         return padded.to(self.device)
@@ -162,33 +194,43 @@ class Model:
             positions: of each token within its own text, of the shape of `ids`: where it starts
                 again at 0 another text begins, which does not see the one before it. Only for a
                 model that `packs`. None: a row is a text.
+
+        Raises:
+            UserError: the model does not have a site, or its values there are not finite.
         """
-        values: dict[Site, Tensor] = {}
-        last = max(sites, key=lambda site: site.depth)
+        edits, values = self.keeping(sites)
+        wanted = len(edits)
 
-        def keep(site: Site) -> Edit:
-            def hook(value: Tensor) -> Tensor:
-                values[site] = value.detach()
-                if site == last:  # the deepest site: hooks run in the order of the pass
-                    raise _EnoughRead
-                return value
-
-            return hook
+        def leave() -> None:
+            if len(values) == wanted:
+                raise _AllRead
 
         try:
-            with self.edited({site: keep(site) for site in sites}), self._fused():
+            with self.edited(edits, then=leave), self._fused():
                 # No cache and no mask: only so does transformers part packed texts by position.
                 self.network.base_model(input_ids=ids, position_ids=positions, use_cache=False)
-        except _EnoughRead:
+        except _AllRead:
             pass
         return values
+
+    def keeping(self, sites: Sequence[Site]) -> tuple[dict[Site, SiteHook], dict[Site, Tensor]]:
+        """Edits that change nothing, and the values at `sites` that they keep during a pass.
+
+        A pass under them raises UserError for values that are not finite.
+        """
+        values: dict[Site, Tensor] = {}
+
+        def check(value: Tensor, site: Site) -> None:
+            self.require_finite(value, site.name)
+
+        return {site: Keep(site, values, check) for site in sites}, values
 
     def logits(
         self,
         ids: Tensor,
         *,
         at: Tensor | None = None,
-        edits: Mapping[Site, Edit] | None = None,
+        edits: Mapping[Site, SiteHook] | None = None,
         restart: Restart | None = None,
         cache: Any = None,
     ) -> Tensor:
@@ -203,7 +245,7 @@ class Model:
         ids: Tensor,
         *,
         at: Tensor | None = None,
-        edits: Mapping[Site, Edit] | None = None,
+        edits: Mapping[Site, SiteHook] | None = None,
         restart: Restart | None = None,
         cache: Any = None,
     ) -> Tensor:
@@ -215,20 +257,24 @@ class Model:
                 positions, a mask `[batch, positions]`. The result is then `[chosen, d]`.
             edits: changes to the values at sites, applied during the pass.
             restart: skip the blocks before a layer, using its cached residual.
-            cache: keys and values of the columns before `ids` (see `suffix`); taken over.
+            cache: keys and values of the columns before `ids` (see `prefix_cache`); taken over.
+
+        Raises:
+            UserError: it is not finite.
         """
         kept = {"use_cache": False} if cache is None else {"past_key_values": cache}
         with (
             self.edited(edits or {}),
-            self._restarted(restart),
+            restarted(self.adapter, self.network, restart),
             self._fused(),
-            self._narrowed(at, edits or {}),
+            self._last_mlp(at, edits or {}),
         ):
             hidden: Tensor = self.network.base_model(input_ids=ids, **kept).last_hidden_state
         if at is not None and at.dtype == torch.bool:
             hidden = hidden[at]
         elif at is not None:
             hidden = hidden[torch.arange(len(ids), device=hidden.device), at]
+        self._require_finite_end(hidden, "its last hidden state", ids, edits or {})
         return hidden
 
     def unembed(self, hidden: Tensor, tokens: Tensor | None = None) -> Tensor:
@@ -252,79 +298,71 @@ class Model:
         self,
         rows: Sequence[Sequence[int]],
         new_tokens: int,
-        edits: Mapping[Site, Edit] | None = None,
+        edits: Mapping[Site, SiteHook] | None = None,
     ) -> list[list[int]]:
         """Greedy continuations of `rows`: the ids of `continuations`."""
         return self.continuations(rows, new_tokens, edits).ids
 
-    @torch.no_grad()
     def continuations(
         self,
         rows: Sequence[Sequence[int]],
         new_tokens: int,
-        edits: Mapping[Site, Edit] | None = None,
+        edits: Mapping[Site, SiteHook] | None = None,
     ) -> Continuations:
         """Continue `rows` (token ids, BOS included) greedily, by up to `new_tokens` ids each.
 
-        One pass over the prompts, then one token a pass, on a cache of keys and values. Rows are
-        padded on the left here, as Hugging Face's `generate` wants them. Edits act on the prompt
-        (`[batch, longest, d]`) and on every decoding step (`[batch, 1, d]`).
-        """
-        longest = max(len(row) for row in rows)
-        ids = torch.full((len(rows), longest), self.bos_id, dtype=torch.long)
-        mask = torch.zeros_like(ids)
-        for i, row in enumerate(rows):
-            ids[i, longest - len(row) :] = torch.tensor(row, dtype=torch.long)
-            mask[i, longest - len(row) :] = 1
-        first: list[Tensor] = []
+        Rows are padded on the left here. Edits act on the prompt (`[batch, longest, d]`) and on
+        every decoding step (`[batch, 1, d]`). Of the settings in `generation_config.json` only the
+        end of the text counts (see `greedy`).
 
-        def keep_first(_: Tensor, logits: Tensor) -> Tensor:
-            if not first:
-                first.append(logits.float())
-            return logits
+        Raises:
+            UserError: logits that are not finite.
+        """
+
+        def check(logits: Tensor) -> None:
+            self._require_finite_end(logits, "its logits", self.pad(rows), edits or {})
 
         with self.edited(edits or {}), self._fused():
-            out = self.network.generate(
-                ids.to(self.device),
-                attention_mask=mask.to(self.device),
-                generation_config=self._greedy(new_tokens),
-                logits_processor=[keep_first],
-            )
-        return Continuations([self._until_end(row[longest:].tolist()) for row in out], first[0])
+            return continue_greedily(self.network, rows, new_tokens, self._pad_id, check)
 
-    def _greedy(self, new_tokens: int) -> Any:
-        """Plain greedy decoding, whatever the model's own folder says of beams or penalties."""
-        from transformers import GenerationConfig
+    def require_finite(self, values: Tensor, where: str, edited: bool = False) -> None:
+        """Raises UserError for values read at `where` that are NaN or infinite: see `finite`."""
+        check_finite(values, self.name, where, self.dtype, edited)
 
-        return GenerationConfig(
-            max_new_tokens=new_tokens,
-            do_sample=False,
-            num_beams=1,
-            repetition_penalty=1.0,
-            no_repeat_ngram_size=0,
-            min_new_tokens=0,
-            eos_token_id=self.network.generation_config.eos_token_id,
-            pad_token_id=self.bos_id,
-        )
-
-    def _until_end(self, ids: list[int]) -> list[int]:
-        end = self.network.generation_config.eos_token_id
-        ends = set(end) if isinstance(end, list) else {end}
-        return next((ids[:i] for i, token in enumerate(ids) if token in ends), ids)
+    def _require_finite_end(
+        self, values: Tensor, where: str, ids: Tensor, edits: Mapping[Site, SiteHook]
+    ) -> None:
+        """The same for what a pass over `ids` ends in: an unedited pass names the first site."""
+        if torch.isfinite(values).all():
+            return
+        if not changed(edits):
+            ends = [Site(layer, "resid_post") for layer in range(self.n_layers)]
+            self.read(ids, [Site(0, "resid_pre"), *ends])
+        self.require_finite(values, where, changed(edits))
 
     @contextmanager
-    def edited(self, edits: Mapping[Site, Edit]) -> Iterator[None]:
+    def edited(
+        self, edits: Mapping[Site, SiteHook], then: Callable[[], None] | None = None
+    ) -> Iterator[None]:
         """Within this context the value at each site is what its edit returns.
 
-        Raises RuntimeError on leaving normally if a hook never ran.
+        Args:
+            edits: of each site.
+            then: called after each edit.
+
+        Raises:
+            RuntimeError: on leaving normally, if a hook never ran.
         """
         ran: set[Site] = set()
         handles = []
 
-        def noting(site: Site) -> Edit:
+        def noting(site: Site) -> SiteHook:
             def edit(value: Tensor) -> Tensor:
                 ran.add(site)
-                return edits[site](value)
+                new = edits[site](value)
+                if then is not None:
+                    then()
+                return new
 
             return edit
 
@@ -367,8 +405,8 @@ class Model:
     def _fused(self) -> AbstractContextManager[None]:
         return fused_gelu(self.adapter.blocks(self.network))
 
-    def _narrowed(
-        self, at: Tensor | None, edits: Mapping[Site, Edit]
+    def _last_mlp(
+        self, at: Tensor | None, edits: Mapping[Site, SiteHook]
     ) -> AbstractContextManager[None]:
         """The last MLP only at positions `at`, one a row, unless an edit looks at it or behind."""
         last = self.n_layers - 1
@@ -376,20 +414,4 @@ class Model:
         behind = any(site.depth > Site(last, "resid_mid").depth for site in edits)
         if at is None or at.dtype == torch.bool or tap is None or tap.side != "input" or behind:
             return nullcontext()
-        return narrowed(tap.module, at)
-
-    @contextmanager
-    def _restarted(self, restart: Restart | None) -> Iterator[None]:
-        """Put stand-ins in the place of the first blocks, keeping every block at its own index."""
-        if restart is None or restart.layer == 0:
-            yield
-            return
-        full = self.adapter.blocks(self.network)
-        like = next(iter(self.network.parameters()))  # reading gave float32, whatever the model is
-        residual = restart.residual.to(like.device, like.dtype)
-        skips = [_Skip(residual)] + [_Skip() for _ in range(restart.layer - 1)]
-        try:
-            self.adapter.put_blocks(self.network, nn.ModuleList([*skips, *full[restart.layer :]]))
-            yield
-        finally:
-            self.adapter.put_blocks(self.network, full)
+        return last_mlp_at(tap.module, at)

@@ -1,8 +1,9 @@
-"""Suffix: only the positions from one column on, only the blocks from one layer on.
+"""Prefix cache: what comes before an edit is computed once, and only the rest is run again.
 
-An edit at a layer and a column changes nothing before either. What lies before is cached once: the
-residual that enters the layer, and the keys and values of the columns to the left. A pass under an
-edit then costs the rest, and several copies of the batch, each under an edit of its own, share it.
+An edit at a layer and a column changes nothing in earlier blocks and columns. Cached are the
+residual that enters the layer, and the keys and values of the earlier columns. A pass under an edit
+then runs the later blocks on the later columns only; several copies of the batch, each under an
+edit of its own, share the cache.
 """
 
 from __future__ import annotations
@@ -15,8 +16,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from faultlens.models.hooks import Edit
-from faultlens.models.model import Model, Restart
+from faultlens.models.hooks import SiteHook
+from faultlens.models.model import Model
+from faultlens.models.restart import Restart
 from faultlens.models.sites import Site
 
 
@@ -44,18 +46,11 @@ class CachedPass:
         from transformers import DynamicCache
 
         ids = model.pad(rows)
-        values: dict[Site, Tensor] = {}
-
-        def keep(site: Site) -> Edit:
-            def hook(value: Tensor) -> Tensor:
-                values[site] = value.detach().clone()
-                return value
-
-            return hook
-
         cache = DynamicCache()  # of full layers: a window's would drop columns that a cut needs
-        with model.edited({site: keep(site) for site in sites}):
+        edits, values = model.keeping(sites)
+        with model.edited(edits):
             found = model.network.base_model(input_ids=ids, past_key_values=cache, use_cache=True)
+        model.require_finite(found.last_hidden_state, "its last hidden state")
         return cls(model, ids, values, found.last_hidden_state, cache)
 
     def some(self, rows: Tensor, columns: int) -> CachedPass:
@@ -72,13 +67,13 @@ class CachedPass:
             self.model, self.ids[rows, :columns], values, self.hidden[rows, :columns], cache
         )
 
-    def suffix(self, layer: int, start: int, copies: int = 1) -> Suffix:
-        """What comes from block `layer` and column `start` on, for `copies` copies of the batch.
+    def resumed(self, layer: int, start: int, copies: int = 1) -> ResumedPass:
+        """The pass from block `layer` and column `start` on, for `copies` copies of the batch.
 
         `blocks.{layer}.hook_resid_pre` must be among the values.
         """
         residual = self.values[Site(layer, "resid_pre")][:, start:]
-        return Suffix(
+        return ResumedPass(
             self.model,
             self.ids[:, start:].repeat(copies, 1),
             Restart(layer, residual.repeat(copies, 1, 1)),
@@ -94,8 +89,8 @@ class CachedPass:
 
 
 @dataclass(frozen=True, eq=False)
-class Suffix:
-    """The rest of a pass: see `CachedPass.suffix`.
+class ResumedPass:
+    """The rest of a pass: see `CachedPass.resumed`.
 
     Attributes:
         ids: `[copies · batch, positions − start]`; copy by copy.
@@ -110,7 +105,7 @@ class Suffix:
     start: int
     layers: Sequence[Any]
 
-    def hidden(self, at: Tensor, edits: Mapping[Site, Edit] | None = None) -> Tensor:
+    def hidden(self, at: Tensor, edits: Mapping[Site, SiteHook] | None = None) -> Tensor:
         """What the unembedding reads after column `at` of each row, `[rows, d]`.
 
         `at` counts columns of the whole prompt; edits see the columns from `start` on.
@@ -124,7 +119,7 @@ class Suffix:
             self.ids, at=at - self.start, edits=edits, restart=self.restart, cache=cache
         )
 
-    def logits(self, at: Tensor, edits: Mapping[Site, Edit] | None = None) -> Tensor:
+    def logits(self, at: Tensor, edits: Mapping[Site, SiteHook] | None = None) -> Tensor:
         """Next-token logits there, float32 `[rows, vocabulary]`."""
         return self.model.unembed(self.hidden(at, edits))
 

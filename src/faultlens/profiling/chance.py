@@ -1,6 +1,6 @@
-"""Beyond chance or not: each category's best feature against the best under random labels.
+"""Whether each category's best feature beats the best of all features under random labels.
 
-The family of the correction (Holm) is, for each measure by itself, all categories at all sites.
+Each measure is corrected by itself, with Holm over all categories at all sites.
 """
 
 from __future__ import annotations
@@ -35,22 +35,22 @@ class Tested:
 
 
 @dataclass(frozen=True, eq=False)
-class Null:
-    """The best of all features under each random labelling, `[permutations]`."""
+class LabelNull:
+    """The best of all features under each random labelling, by each measure; `[permutations]`."""
 
     auroc: np.ndarray
     score: np.ndarray
 
 
 @dataclass(frozen=True)
-class Chance:
+class ChanceTests:
     """The tests of every category at every site, by AUROC and by score."""
 
     auroc: dict[Cell, Tested]
     score: dict[Cell, Tested]
 
 
-Nulls = Mapping[str, Mapping[str, Null]]
+LabelNulls = Mapping[str, Mapping[str, LabelNull]]
 """By site and category; categories of one size share theirs."""
 
 
@@ -61,25 +61,27 @@ def draw_nulls(
     seed: int,
     progress: Progress,
     strata: np.ndarray | None = None,
-) -> Nulls:
+) -> LabelNulls:
     """The null of each category at each site, from `permutations` random labellings.
 
-    It depends on the sizes of the categories and not on which text is in which. With `strata [n]`
-    (whole numbers) labels are shuffled only among texts of one stratum, and each category has a
-    null of its own.
+    A category's null depends on its size alone, so that categories of one size share theirs. With
+    `strata [n]` (whole numbers) labels are shuffled only among texts of one stratum, and each
+    category has a null of its own.
     """
-    kinds = len(corpus.categories if strata is not None else set(corpus.sizes.values()))
-    tick = progress.start("Shuffling labels", kinds * len(measures))
-    nulls: dict[str, dict[str, Null]] = {name: {} for name in measures}
+    drawn = len(corpus.categories if strata is not None else set(corpus.sizes.values()))
+    tick = progress.start("Shuffling labels", drawn * len(measures))
+    nulls: dict[str, dict[str, LabelNull]] = {name: {} for name in measures}
     for categories, members in random_labellings(corpus, permutations, seed, strata):
         for name, site in measures.items():
-            null = Null(auroc_null(site, members), score_null(site, members))
+            null = LabelNull(auroc_null(site, members), score_null(site, members))
             nulls[name].update(dict.fromkeys(categories, null))
             tick(1)
     return nulls
 
 
-def against_chance(measures: Mapping[str, SiteMeasures], corpus: Corpus, nulls: Nulls) -> Chance:
+def against_chance(
+    measures: Mapping[str, SiteMeasures], corpus: Corpus, nulls: LabelNulls
+) -> ChanceTests:
     """Test each category's best feature at each site, by both measures."""
     labels = np.array(corpus.labels)
     auroc: dict[Cell, tuple[Best, float]] = {}
@@ -91,11 +93,11 @@ def against_chance(measures: Mapping[str, SiteMeasures], corpus: Corpus, nulls: 
             specialist = site.best(site.score(inside), inside)
             auroc[name, category] = selective, permutation_p(null.auroc, selective.value)
             score[name, category] = specialist, permutation_p(null.score, specialist.value)
-    return Chance(_corrected(auroc), _corrected(score))
+    return ChanceTests(_corrected(auroc), _corrected(score))
 
 
 def _corrected(found: Mapping[Cell, tuple[Best, float]]) -> dict[Cell, Tested]:
-    """Holm over one family: a measure's claims for all categories at all sites."""
+    """Holm over one family: one measure's p-values for all categories at all sites."""
     adjusted = holm(np.array([p_value for _, p_value in found.values()])).tolist()
     return {
         cell: Tested(best, p_value, p_holm)
@@ -106,9 +108,9 @@ def _corrected(found: Mapping[Cell, tuple[Best, float]]) -> dict[Cell, Tested]:
 def random_labellings(
     corpus: Corpus, permutations: int, seed: int, strata: np.ndarray | None
 ) -> Iterator[tuple[list[str], np.ndarray]]:
-    """Random groups, and the categories whose null they make: those of one size, or each its own.
+    """Random groups, and the categories that they are the null of: those of one size, or one alone.
 
-    The groups are made afresh for each size, so that a size's draws do not depend on the others.
+    Each size has a generator of its own, so that its draws do not depend on the other sizes.
     """
     labels = np.array(corpus.labels)
     if strata is not None:
@@ -126,7 +128,8 @@ def random_labellings(
 def auroc_null(site: SiteMeasures, members: np.ndarray, least: float = -np.inf) -> np.ndarray:
     """The best AUROC of all features under each random group, `[permutations]`.
 
-    A feature that no group can bring to `least` is left out: what is below it may come out lower.
+    Values below `least` may come out lower than they are: features that reach it with no group are
+    left out.
     """
     n, features = site.values.shape
     size = int(members[0].sum())

@@ -1,4 +1,4 @@
-"""Length: a rival explanation of every category, described, and held fixed on demand."""
+"""Text length, a rival explanation of every category: described, and held fixed on demand."""
 
 from __future__ import annotations
 
@@ -48,10 +48,8 @@ def length_strata(lengths: np.ndarray, strata: int) -> np.ndarray:
     """
     if not 2 <= strata <= len(lengths) // 2:
         most = len(lengths) // 2
-        raise UserError(
-            f"{strata} length strata for {len(lengths)} texts: expected "
-            + (f"2 to {most}" if most >= 2 else "at least 4 texts")
-        )
+        expected = f"2 to {most}" if most >= 2 else "at least 4 texts"
+        raise UserError(f"{strata} length strata for {len(lengths)} texts: expected {expected}")
     edges = np.quantile(lengths, np.arange(1, strata) / strata)
     found: np.ndarray = np.unique(
         np.searchsorted(edges, lengths, side="left"), return_inverse=True

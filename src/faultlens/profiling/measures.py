@@ -1,7 +1,7 @@
 """The quantities of a profile at one site, as plain functions of its matrix and the labels.
 
-Definitions follow the published seven-category study where it is sound; `SiteMeasures` keeps what
-all of them share, so that each function reads as its formula.
+Definitions follow the published seven-category study where it is sound. `SiteMeasures` holds what
+all of them share, so that each method reads as its formula.
 """
 
 from __future__ import annotations
@@ -11,17 +11,10 @@ from functools import cached_property
 
 import numpy as np
 
-from faultlens.errors import UserError
 from faultlens.features.table import FeatureTable
 from faultlens.stats.effects import auroc, gini, midranks
 
 DEFAULT_PERCENTILE = 99.5  # of the positive pooled values: the default threshold
-
-
-def check_threshold(threshold: float | None) -> None:
-    """Raises UserError for a τ that no activation can be compared with: nan, infinite, negative."""
-    if threshold is not None and not 0 <= threshold < np.inf:
-        raise UserError(f"the threshold is {threshold}: expected a finite number >= 0")
 
 
 def default_threshold(table: FeatureTable) -> float:
@@ -41,7 +34,7 @@ class Best:
 
 @dataclass(frozen=True, eq=False)
 class SiteMeasures:
-    """One site's features that fire at all, densely, with the threshold applied.
+    """The features of one site that fire on any text, as a dense matrix, and the threshold.
 
     Attributes:
         columns: indices of the features that fire on any text, `[firing]`.
@@ -95,11 +88,11 @@ class SiteMeasures:
         return np.argsort(-self.values[inside].max(axis=0), kind="stable")[:k]
 
     def shortlist(self, inside: np.ndarray, k: int) -> int:
-        """The column with the best score among the leaders (the study's rule)."""
+        """The column with the best score among the k leaders: the published study's rule."""
         leaders = self.leaders(inside, k)
         return int(leaders[np.argmax(self.score(inside)[leaders])])
 
-    def geometry(self, inside: np.ndarray, k: int) -> tuple[float, float, float]:
+    def top_peaks(self, inside: np.ndarray, k: int) -> tuple[float, float, float]:
         """Σ of the k largest per-feature maxima, its share of all maxima, and their Gini."""
         peaks = np.sort(self.values[inside].max(axis=0).astype(np.float64))[::-1]
         top = peaks[:k]

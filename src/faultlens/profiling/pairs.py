@@ -19,25 +19,24 @@ from faultlens.stats.pair_contrast import (
     pair_contrast,
 )
 
-PAIR_TOP_K = 20
+TOP_FEATURES = 20  # of each text
 _WORD = re.compile(r"\w+|[^\w\s]")
 
 
 def contrast_pairs(
     tables: Mapping[str, FeatureTable],
     pairs: PairSet,
-    *,
-    top_k: int = PAIR_TOP_K,
-    permutations: int = 10_000,
-    seed: int = 0,
+    permutations: int,
+    seed: int,
 ) -> MinimalPairs:
-    """Whether texts of one meaning share more top features across forms than texts of different.
+    """Whether texts of one meaning share more top features across forms than other texts do.
+
+    A text is represented by its `TOP_FEATURES` features with the largest pooled activation; by
+    those that fire, where fewer do. Similarity is the Jaccard index of two texts' features.
 
     Args:
         tables: the pairs' texts read through each dictionary, rows in their order.
         pairs: the texts, what they mean, and in which form.
-        top_k: features with the largest pooled activation that stand for a text; of those that
-            fire, if fewer do.
         permutations: of the meanings within each form.
         seed: of the permutations.
     """
@@ -48,9 +47,7 @@ def contrast_pairs(
         rng = np.random.default_rng(seed)
         return pair_contrast(similarity, meanings, forms, permutations, rng)
 
-    similarities = {
-        name: jaccard_matrix(_top_features(table, top_k)) for name, table in tables.items()
-    }
+    similarities = {name: jaccard_matrix(_top_features(table)) for name, table in tables.items()}
     found = {name: contrasted(similarity) for name, similarity in similarities.items()}
     contrasts = {name: _contrast(of_site) for name, of_site in found.items()}
     adjusted = holm(np.array([c.p_value for c in contrasts.values()]))
@@ -63,7 +60,7 @@ def contrast_pairs(
         texts=len(pairs),
         pairs=pairs.pairs,
         forms=list(dict.fromkeys(pairs.forms)),
-        top_k=top_k,
+        top_k=TOP_FEATURES,
         permutations=permutations,
         words=_contrast(contrasted(jaccard_matrix(_words(pairs)))),
         sites=sites,
@@ -75,13 +72,13 @@ def _contrast(found: PairContrast) -> Contrast:
     return Contrast(found.within, found.between, found.difference, p_value)
 
 
-def _top_features(table: FeatureTable, top_k: int) -> np.ndarray:
-    """The features that stand for each text, boolean `[texts, d_sae]`; ties: the lower index."""
+def _top_features(table: FeatureTable) -> np.ndarray:
+    """The features that represent each text, boolean `[texts, d_sae]`; ties: the lower index."""
     members = np.zeros(table.matrix.shape, dtype=bool)
     for row in range(table.n_texts):
         of_row = slice(*table.matrix.indptr[row : row + 2])
         columns, values = table.matrix.indices[of_row], table.matrix.data[of_row]
-        members[row, columns[np.lexsort((columns, -values))[:top_k]]] = True
+        members[row, columns[np.lexsort((columns, -values))[:TOP_FEATURES]]] = True
     return members
 
 

@@ -1,4 +1,4 @@
-"""From measures to readings: what a result says of one category, and of one site."""
+"""From measures to readings: what the result says of one category at a site, and of the site."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def category_reading(
     specialist: Tested,
 ) -> CategoryReading:
     """One category at one site; `inside` is boolean `[texts]`."""
-    total, share, inequality = site.geometry(inside, top_k)
+    total, share, inequality = site.top_peaks(inside, top_k)
     counts = _counts(site, specialist.best.column, inside)
     fires = bool((site.values[inside] > 0).any())
     short = site.shortlist(inside, top_k)

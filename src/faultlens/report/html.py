@@ -75,11 +75,21 @@ def write_page(folder: Path) -> Path:
         raise UserError(
             f"{folder} holds neither {PROFILE} nor {AUDIT}: expected the folder of a run"
         )
-    page = build_page(
-        None if profile is None else _thawed(Profile, profile, folder / PROFILE),
-        None if audit is None else _thawed(Audit, audit, folder / AUDIT),
-        read_result(folder, MANIFEST),
+    manifest = read_result(folder, MANIFEST)
+    found = (
+        None if profile is None else _read(Profile, profile, folder / PROFILE),
+        None if audit is None else _read(Audit, audit, folder / AUDIT),
     )
+    try:
+        page = build_page(*found, manifest)
+    except Exception as error:
+        there = [name for name, data in ((PROFILE, profile), (AUDIT, audit)) if data is not None]
+        if manifest is not None and set(there) <= set(manifest["files"]):
+            raise  # they are as the run wrote them: the fault is ours
+        raise UserError(
+            f"the results in {folder} contradict each other, and no {MANIFEST} says that a run "
+            f"wrote them ({type(error).__name__}: {error}): run the study again"
+        ) from error
     write_text(folder / PAGE, page)
     return folder / PAGE
 
@@ -107,14 +117,12 @@ def _fact(value: Any) -> str:
     return "" if value is None else str(value)
 
 
-def _thawed(kind: type[Result], data: dict[str, Any], path: Path) -> Result:
-    """A result from its JSON; a file of another shape is the user's to mend, and is named."""
+def _read(kind: type[Result], data: dict[str, Any], path: Path) -> Result:
+    """A result from its JSON. Raises UserError, naming the file, for one of another format."""
     try:
         return kind.from_dict(data)
-    except (KeyError, TypeError, AttributeError) as error:
-        raise UserError(
-            f"{path} is not a result of this version of FaultLens ({error}): run the study again"
-        ) from error
+    except UserError as error:
+        raise UserError(f"{path}: {error}") from error
 
 
 def _placed(parts: Iterable[Part]) -> list[Placed]:

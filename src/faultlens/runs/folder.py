@@ -1,28 +1,28 @@
-"""A run is a folder: `manifest.json`, results, tables and the page.
+"""The manifest of a run: what it takes to run the same again, and the hash of every file.
 
-The manifest says what it takes to run the same again: the command, its arguments, seeds, versions,
-and hashes of model, dictionaries and input.
+The command, its arguments, seeds, versions, and hashes of model, dictionaries and input. It is also
+the record of what FaultLens wrote into the folder: nothing else there is ever replaced or deleted.
 """
 
 from __future__ import annotations
 
 import datetime
 import json
-import os
 import platform
+import re
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from importlib import metadata
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 from faultlens.errors import UserError
-from faultlens.runs.files import file_digest, whole_folder, write_json
+from faultlens.runs.files import file_digest, write_json
 
 MANIFEST, PROFILE, AUDIT, PAGE = "manifest.json", "profile.json", "audit.json", "report.html"
 PACKAGES = ("faultlens", "torch", "transformers", "numpy", "scipy", "scikit-learn", "pandas")
+_DIGEST = re.compile("[0-9a-f]{64}")
 
 
 @dataclass
@@ -63,45 +63,95 @@ class Manifest:
         write_json(folder / MANIFEST, record)
 
 
-@contextmanager
-def run_folder(target: Path, overwrite: bool) -> Iterator[Path]:
-    """A run folder to fill; it is there when the block ends well, and nothing is left otherwise.
+def read_manifest(folder: Path) -> dict[str, Any] | None:
+    """The manifest of the run in `folder`, or None if there is no `manifest.json`.
 
-    Raises UserError if `target` is there and is not a run, or is one and `overwrite` is false.
+    Raises UserError if the file cannot be read, or is not the manifest of a run.
     """
-    check_target(target, overwrite)
-    with whole_folder(target) as folder:
-        yield folder
-
-
-def check_target(target: Path, overwrite: bool) -> None:
-    """Raises UserError unless a run may be written to `target`; call it before the long work."""
-    home = next(parent for parent in target.absolute().parents if parent.exists())
-    if not home.is_dir() or not os.access(home, os.W_OK | os.X_OK):
-        raise UserError(f"{target} cannot be written: {home} is not a folder open to you")
-    if not target.exists():
-        return
-    if not target.is_dir() or (any(target.iterdir()) and not (target / MANIFEST).is_file()):
-        raise UserError(f"{target} exists and is not a run folder: choose another --out")
-    if not overwrite and any(target.iterdir()):
-        raise UserError(f"{target} holds a run already: choose another --out, or give --overwrite")
+    path = folder / MANIFEST
+    record = read_object(path)
+    if record is None:
+        return None
+    if "plan" in record:
+        raise UserError(f"{folder} holds a store of faultlens read, expected a run")
+    if not _is_manifest(record):
+        raise UserError(f"{path} is not the manifest of a run of FaultLens, or it is damaged")
+    return record
 
 
 def read_result(folder: Path, name: str) -> dict[str, Any] | None:
-    """One of a run's JSON files, or None if the run has none of that name.
+    """One of a run's JSON files as the run wrote it, or None if the run has none of that name.
 
-    Raises UserError if the file is there and cannot be read.
+    Raises UserError if the file is there and cannot be read, if it is not the file whose hash the
+    manifest holds, or if the manifest lists it and it is gone.
     """
-    path = folder / name
-    if not path.is_file():
-        return None
-    try:
-        result = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise UserError(f"{path} cannot be read as JSON: {error}") from error
-    if not isinstance(result, dict):
-        raise UserError(f"{path} holds no JSON object")
+    manifest = read_manifest(folder)
+    if name == MANIFEST:
+        return manifest
+    path, result = folder / name, read_object(folder / name)
+    digest = None if manifest is None else manifest["files"].get(name)
+    if digest is None:
+        return result
+    if result is None:
+        raise UserError(f"{path} is missing, and the manifest beside it lists it: run it again")
+    if file_digest(path) != digest:
+        raise UserError(
+            f"{path} is not the file that the run wrote (its hash is not that of the manifest): "
+            "restore it, or run it again"
+        )
     return result
+
+
+def read_object(path: Path) -> dict[str, Any] | None:
+    """The JSON object in a file, or None if there is no file.
+
+    Raises UserError if the file cannot be read, or holds anything else; NaN is no JSON.
+    """
+    try:
+        text = path.read_bytes().decode("utf-8")
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError) as error:
+        raise UserError(f"{path} cannot be read: {_reason(error)}") from error
+    try:
+        value = json.loads(text, parse_constant=_refuse)
+    except RecursionError as error:
+        raise UserError(f"{path} cannot be read as JSON: it is nested too deeply") from error
+    except ValueError as error:
+        raise UserError(f"{path} cannot be read as JSON: {error}") from error
+    if not isinstance(value, dict):
+        raise UserError(f"{path} holds no JSON object")
+    return value
+
+
+def listed_files(manifest: Mapping[str, Any]) -> set[str]:
+    """The names of all files that a run wrote, relative to its folder, by its manifest."""
+    return {MANIFEST, PAGE, *manifest["files"]}
+
+
+def _is_manifest(record: Mapping[str, Any]) -> bool:
+    """Whether a record has the fields of a manifest, of the types that they have."""
+    kinds = {"command": list, "arguments": dict, "versions": dict, "files": dict}
+    if not all(isinstance(record.get(name), kind) for name, kind in kinds.items()):
+        return False
+    return "faultlens" in record["versions"] and all(
+        isinstance(digest, str) and _DIGEST.fullmatch(digest) and _within(name)
+        for name, digest in record["files"].items()
+    )
+
+
+def _within(name: str) -> bool:
+    """Whether a listed file lies in the folder of its manifest."""
+    path = PurePosixPath(name)
+    return bool(path.parts) and not path.is_absolute() and ".." not in path.parts
+
+
+def _refuse(constant: str) -> float:
+    raise ValueError(f"{constant} is not a number of JSON")
+
+
+def _reason(error: OSError | ValueError) -> str:
+    return (error.strerror if isinstance(error, OSError) else None) or str(error)
 
 
 def _now() -> str:

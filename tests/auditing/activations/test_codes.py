@@ -7,7 +7,8 @@ import pytest
 from scipy.sparse import csr_matrix
 
 from faultlens.auditing.activations.codes import Codes
-from faultlens.auditing.interventions.edits import Setting
+from faultlens.auditing.interventions.edits import EditContext, Mean
+from faultlens.auditing.interventions.prompt_groups import PromptGroups
 
 LENGTHS = [4, 6, 3, 5, 7]  # BOS counted
 ABSENT, SELDOM = 4, 3  # roles: of no token; of the last prompt's tokens alone
@@ -44,8 +45,7 @@ def test_a_role_that_no_prompt_has_takes_the_mean_over_all_their_tokens(
         np.testing.assert_allclose(found[role], expected, rtol=1e-5, atol=1e-7)
     np.testing.assert_allclose(found[ABSENT], dense[rows].mean(axis=0), rtol=1e-5, atol=1e-7)
     assert found[ABSENT, 0] > 0, "it is not 0, which would take the feature away"
-    some = codes.mean_by_role(np.array(prompts), [5, 0])
-    np.testing.assert_allclose(some, found[:, [5, 0]], rtol=1e-5, atol=1e-7)
+    assert codes.mean_by_role(np.array(prompts)) is found, "it is computed once"
 
 
 def test_a_feature_is_set_to_that_mean_where_its_role_has_none(codes: Codes) -> None:
@@ -53,9 +53,11 @@ def test_a_feature_is_set_to_that_mean_where_its_role_has_none(codes: Codes) -> 
     among = [0, 1, 2, 3]
     dense = codes.matrix.toarray().astype(float)
     rows = np.flatnonzero(codes.roles == SELDOM)
-    found = Setting("mean", among=np.array(among)).values_at(codes, rows, [0, 2])
+    context = EditContext(codes, PromptGroups(5, lambda: np.array([False] * 4 + [True])))
+    found = Mean(among=among).at_prompt(context, rows, [0, 2])
     expected = dense[tokens_of(codes, among)][:, [0, 2]].mean(axis=0)
     np.testing.assert_allclose(found, np.tile(expected, (3, 1)), rtol=1e-5)
-    of_all = Setting("mean", among=np.arange(5)).values_at(codes, rows, [0, 2])
+    np.testing.assert_array_equal(Mean("successes").at_prompt(context, rows, [0, 2]), found)
+    of_all = Mean("all").at_prompt(context, rows, [0, 2])
     np.testing.assert_allclose(of_all[0], dense[rows][:, [0, 2]].mean(axis=0), rtol=1e-5)
     assert abs(of_all[0, 0] - found[0, 0]) > 0.05

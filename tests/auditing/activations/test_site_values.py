@@ -9,7 +9,7 @@ from torch.testing import assert_close
 
 import faultlens as fl
 from faultlens.auditing.activations import site_values
-from faultlens.auditing.activations.site_values import SiteValues
+from faultlens.auditing.activations.task_activations import TaskActivations
 from faultlens.auditing.activations.task_tokens import tokenize
 from faultlens.models.model import Model
 from faultlens.models.sites import Site
@@ -18,9 +18,10 @@ from faultlens.models.sites import Site
 @pytest.mark.parametrize("most", [site_values.MOST_BYTES, 0])
 def test_values_are_those_of_each_prompt_alone(most: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(site_values, "MOST_BYTES", most)
-    lens = fl.load("mini")
-    tokens = tokenize(fl.tasks.induction(n=20, seed=1), lens.model)
-    values = SiteValues.of_lens(lens, tokens)
+    lens, task = fl.load("mini"), fl.tasks.induction(n=20, seed=1)
+    tokens = tokenize(task, lens.model)
+    values = TaskActivations.read(lens, task, tokens).values
+    assert (values.kept is None) == (most == 0)
     assert {d.site for d in lens.dictionaries} <= set(values.sites)
     read, passes = Model.read, []
 
@@ -36,5 +37,5 @@ def test_values_are_those_of_each_prompt_alone(most: int, monkeypatch: pytest.Mo
             alone = read(lens.model, torch.tensor([row]), values.sites)
             for site in values.sites:
                 assert_close(found[site][place, : len(row)], alone[site][0], rtol=1e-4, atol=1e-4)
-    assert sum(passes) == (20 if most else 23), "kept: every prompt is read once"
+    assert sum(passes) == (0 if most else 23), "kept: nothing is read again"
     assert Site(2, "resid_pre") in values.sites

@@ -8,20 +8,21 @@ import pytest
 
 import faultlens as fl
 from faultlens.auditing.behaviour.outcomes import RULES, kind_of, outcome_rule, resolve_rule
+from faultlens.corpus.answers import Answers
 from faultlens.corpus.task import Prompt
 
 PROMPT = "When Ann and Bob met, Bob gave the keys to"
 
 
-def answers(*generated: str | None, target: str = "Ann", success: bool | None = None) -> fl.Answers:
-    return fl.Answers.from_records(
+def answers(*generated: str | None, target: str = "Ann", success: bool | None = None) -> Answers:
+    return Answers.from_records(
         {"prompt": f"{PROMPT} {i}", "target": target, "foil": "Bob", "generated": text,
          "success": success}
         for i, text in enumerate(generated)
     )  # fmt: skip
 
 
-def failures(given: fl.Answers, rule: object = None) -> list[int]:
+def failures(given: Answers, rule: object = None) -> list[int]:
     result = fl.audit(None, given, rule=rule, baselines=False)  # type: ignore[arg-type]
     return [i for i, outcome in enumerate(result.outcomes) if not outcome.success]
 

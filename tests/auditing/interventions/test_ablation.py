@@ -14,11 +14,13 @@ from functools import cached_property
 import numpy as np
 import pytest
 import torch
+from activated import ablation_of, activated
 from scipy.stats import binom
 from word_by_word import FIRST_WORD, TARGET, WRONG, WordByWord, basis, word_by_word
 
 from faultlens.auditing.activations.alignment import TokenAlignment
-from faultlens.auditing.behaviour.generation import TaskTokens
+from faultlens.auditing.activations.task_tokens import TaskTokens
+from faultlens.auditing.feature_set import FeatureSet
 from faultlens.auditing.interventions.ablation import Ablation
 from faultlens.auditing.result import Effect, Intervention
 
@@ -47,7 +49,7 @@ def a_model() -> WordByWord:
 
 
 @dataclass(frozen=True, eq=False)
-class TrialOutcome:
+class Trial:
     """A task with its outcome, and the two effects as METHODS define them, token by token.
 
     Attributes:
@@ -64,12 +66,13 @@ class TrialOutcome:
     @cached_property
     def tested(self) -> Ablation:
         n = len(self.rows)
-        return Ablation(
-            self.by_hand.model, self.by_hand.dictionary,
-            TaskTokens(self.rows, np.full(n, TARGET), np.full(n, WRONG)),
-            TokenAlignment(self.roles, ROLES), self.failed,
-            lambda ids, prompt: ids[0] == TARGET, seed=0,
-        )  # fmt: skip
+        dictionary = self.by_hand.dictionary
+        tokens = TaskTokens(self.rows, np.full(n, TARGET), np.full(n, WRONG))
+        alignment = TokenAlignment(self.roles, ROLES)
+        activations = activated(self.by_hand.model, dictionary, tokens, alignment)
+        return ablation_of(
+            activations, dictionary, self.failed, lambda ids, prompt: ids[0] == TARGET
+        )
 
     @cached_property
     def activations(self) -> list[np.ndarray]:
@@ -124,6 +127,10 @@ class TrialOutcome:
         return float(np.mean(changes))
 
 
+def chosen(features: Sequence[int]) -> FeatureSet:
+    return FeatureSet("1-res-hand", tuple(features))
+
+
 def in_words(words: Sequence[int]) -> list[int]:
     return [0, *(FIRST_WORD + word for word in words)]
 
@@ -141,7 +148,7 @@ def by_hand() -> WordByWord:
 
 
 @pytest.fixture(scope="module")
-def trial(by_hand: WordByWord) -> TrialOutcome:
+def trial(by_hand: WordByWord) -> Trial:
     """27 failures and 25 successes: none is left out by a draw."""
     rng = np.random.default_rng(0)
     rows, roles = [], []
@@ -150,10 +157,10 @@ def trial(by_hand: WordByWord) -> TrialOutcome:
         rows.append(in_words([*rng.choice(FILLERS, rng.integers(1, 5)), last]))
         roles.append(from_the_end(rows[-1], odd=i < 8))
     order = rng.permutation(52)
-    return TrialOutcome(by_hand, [rows[i] for i in order], [roles[i] for i in order], order < 27)
+    return Trial(by_hand, [rows[i] for i in order], [roles[i] for i in order], order < 27)
 
 
-def test_the_referee_is_the_model(trial: TrialOutcome) -> None:
+def test_the_referee_is_the_model(trial: Trial) -> None:
     codes, model = trial.tested.codes, trial.by_hand.model
     found = codes.values(np.arange(len(codes.roles)), list(range(FEATURES)))
     np.testing.assert_allclose(found, np.concatenate(trial.activations), atol=1e-4)
@@ -175,7 +182,7 @@ def agree(found: Effect, change: float, by_control: list[float]) -> None:
 
 @pytest.mark.parametrize("features", [[0], [1], [0, 1]])
 def test_necessity_sets_failures_to_the_successes_mean_beyond_features_that_fire_there(
-    trial: TrialOutcome, features: list[int]
+    trial: Trial, features: list[int]
 ) -> None:
     prompts = trial.failures_where(features)
     edited = [(i, int(at)) for i in prompts for at in np.flatnonzero(trial.fires(features, i))]
@@ -183,11 +190,11 @@ def test_necessity_sets_failures_to_the_successes_mean_beyond_features_that_fire
     controls = trial.matching(features, edited, means, least=0.9)
     louder = trial.matching(features, edited, means, least=0.0)
     assert 0 < len(controls) < len(louder), "some push as hard and do not fire there"
-    found = trial.tested.run(features)
+    found = trial.tested.run(chosen(features))
     assert isinstance(found, Intervention)
     assert found.necessity.prompts == len(prompts)
     assert (found.necessity.controls, found.necessity.control_features) == (199, len(controls))
-    found_need = trial.tested.necessity(features, np.array(prompts), controls=len(controls))
+    found_need = trial.tested.necessity(chosen(features), np.array(prompts), controls=len(controls))
     expected = [trial.change([f], edited, prompts, means) for f in controls]
     agree(found_need, trial.change(features, edited, prompts, means), expected)
     silent = [trial.change([f], edited, prompts, means) for f in louder]
@@ -196,18 +203,18 @@ def test_necessity_sets_failures_to_the_successes_mean_beyond_features_that_fire
 
 @pytest.mark.parametrize("features", [[0], [1], [0, 1]])
 def test_sufficiency_sets_successes_and_its_controls_to_the_failures_mean(
-    trial: TrialOutcome, features: list[int]
+    trial: Trial, features: list[int]
 ) -> None:
     prompts = np.flatnonzero(~trial.failed).tolist()
     edited = [(i, len(trial.rows[i]) - 1) for i in prompts]
-    assert trial.tested.firing_roles(features).tolist() == [0]
+    assert trial.tested.firing_roles(chosen(features)).tolist() == [0]
     means = trial.means(np.flatnonzero(trial.failed).tolist())
     controls = trial.matching(features, edited, means, least=0.0)
     assert len(controls) > 3
-    found = trial.tested.sufficiency(features)
+    found = trial.tested.sufficiency(chosen(features))
     assert isinstance(found, Effect)
     assert (found.controls, found.control_features) == (199, len(controls))
-    found = trial.tested.sufficiency(features, controls=len(controls))
+    found = trial.tested.sufficiency(chosen(features), controls=len(controls))
     assert isinstance(found, Effect)
     assert found.prompts == len(prompts)
     expected = [trial.change([f], edited, prompts, means) for f in controls]
@@ -217,20 +224,20 @@ def test_sufficiency_sets_successes_and_its_controls_to_the_failures_mean(
     assert abs(np.mean(others) - np.mean(expected)) > 0.02, "the successes' mean is another"
 
 
-def test_each_effect_is_given_the_controls_that_the_family_needs(trial: TrialOutcome) -> None:
-    found = trial.tested.run([0], controls=299)
+def test_each_effect_is_given_the_controls_that_the_family_needs(trial: Trial) -> None:
+    found = trial.tested.run(chosen([0]), controls=299)
     assert isinstance(found, Intervention)
     assert found.sufficiency is not None
     assert (found.necessity.controls, found.sufficiency.controls) == (299, 299)
     assert found.necessity.p_value == pytest.approx(1 / 300)
 
 
-def test_a_large_class_is_tried_on_prompts_drawn_from_all(trial: TrialOutcome) -> None:
+def test_a_large_class_is_tested_on_prompts_drawn_from_all(trial: Trial) -> None:
     few = replace(trial.tested, most=8)
     failures, successes = trial.failures_where([0]), np.flatnonzero(~trial.failed)
     normal = trial.means(successes.tolist())
     failing = trial.means(np.flatnonzero(trial.failed).tolist())
-    found = few.run([0])
+    found = few.run(chosen([0]))
     assert isinstance(found, Intervention)
     assert found.sufficiency is not None
     fires = [(i, int(at)) for i in failures for at in np.flatnonzero(trial.fires([0], i))]
@@ -246,7 +253,7 @@ def test_a_large_class_is_tried_on_prompts_drawn_from_all(trial: TrialOutcome) -
         assert abs(effect.change - first) > 0.01, "the first eight would give another number"
 
 
-def test_every_prompt_is_as_likely_to_be_drawn(trial: TrialOutcome) -> None:
+def test_every_prompt_is_as_likely_to_be_drawn(trial: Trial) -> None:
     """Ten of forty: the first have no better chance than the last."""
     prompts, seeds = np.arange(100, 220, 3), 400
     counts = dict.fromkeys(prompts.tolist(), 0)
@@ -265,14 +272,14 @@ ON, OFF = BAD[0], GOOD[0]  # a word on which feature 1 fires, and one on which i
 SHARED = 3  # the role of every token that is further from the end
 
 
-def patterned(by_hand: WordByWord, failures: list[str], successes: list[str]) -> TrialOutcome:
+def patterned(by_hand: WordByWord, failures: list[str], successes: list[str]) -> Trial:
     """Prompts that say, from the last token back, where feature 1 fires."""
     rows = [
         in_words([ON if mark == "x" else OFF for mark in reversed(pattern)])
         for pattern in [*failures, *successes]
     ]
     roles = [np.minimum(from_the_end(row), SHARED) for row in rows]
-    return TrialOutcome(by_hand, rows, roles, np.arange(len(rows)) < len(failures))
+    return Trial(by_hand, rows, roles, np.arange(len(rows)) < len(failures))
 
 
 def test_the_class_is_brought_in_at_the_roles_of_half_of_the_failures_where_it_fires(
@@ -292,8 +299,10 @@ def test_the_class_is_brought_in_at_the_roles_of_half_of_the_failures_where_it_f
     counts = [sum(role in roles for roles in by_role) for role in range(4)]
     assert sum(map(bool, by_role)) == 10
     assert counts == [4, 8, 5, 3]
-    assert trial.tested.firing_roles([1]).tolist() == [r for r in range(4) if counts[r] >= 5]
-    enough = trial.tested.sufficiency([1])
+    assert trial.tested.firing_roles(chosen([1])).tolist() == [
+        r for r in range(4) if counts[r] >= 5
+    ]
+    enough = trial.tested.sufficiency(chosen([1]))
     assert isinstance(enough, Effect)
     assert enough.change == pytest.approx(0.0, abs=1e-5), "the last token, read alone, is unedited"
     last = [(i, 6) for i in range(12, 19)]
@@ -303,4 +312,4 @@ def test_the_class_is_brought_in_at_the_roles_of_half_of_the_failures_where_it_f
 
 def test_where_no_role_is_that_of_half_the_commonest_is_taken(by_hand: WordByWord) -> None:
     trial = patterned(by_hand, ["x...", ".x..", ".x..", "..x.", "...x"], ["....", "x..."])
-    assert trial.tested.firing_roles([1]).tolist() == [1]
+    assert trial.tested.firing_roles(chosen([1])).tolist() == [1]

@@ -19,8 +19,8 @@ from faultlens.models.model import Model
 
 def audited(lens: Lens, task: Task, tried: int = 3, searched: int = 1) -> fl.Audit:
     return fl.audit(
-        lens, task, permutations=500, baselines=False, fit_check=False, tried=tried,
-        searched=searched,
+        lens, task, permutations=500, baselines=False, fit_check=False, test_classes=tried,
+        test_attributed=searched,
     )  # fmt: skip
 
 
@@ -66,7 +66,7 @@ def test_nothing_but_the_three_goes_with_failure(one_site: fl.Audit) -> None:
 def test_the_direction_that_pushes_the_wrong_answer_is_a_cause(one_site: fl.Audit) -> None:
     found = reading(one_site, CAUSE)
     assert found.features == [CAUSE]
-    assert found.verdict == "CAUSE"
+    assert found.verdict.label == "CAUSE"
     done = tried(found)
     assert done.sufficiency is not None
     assert done.necessity.shown and done.sufficiency.shown
@@ -100,9 +100,9 @@ def test_where_no_class_is_tried_the_search_finds_the_cause_and_levels_are_swapp
     found = [r for site in audit.attribution.values() for r in site.top if r.tried_as]
     assert [r.tried_as for r in found] == [[r.feature] for r in found] and len(found) == 1
     held = reading(audit, found[0].feature)
-    assert held.verdict == "CAUSE"
+    assert held.verdict.label == "CAUSE"
     others = [r for _, r in audit.significant if r is not held]
-    assert others and all("effect not tested" in r.sentence for r in others)
+    assert others and all("effect not tested" in r.verdict.sentence for r in others)
     assert audit.counterfactuals is not None and audit.counterfactuals.swaps
 
 
@@ -116,7 +116,7 @@ def test_without_classes_and_search_the_swaps_are_left_and_the_ledger_says_why(
         sites = [patch.site for patch in swap.patches if not patch.features]
         assert sites == ["0-res-hand", "1-res-hand"], "the whole value at every site"
     (claim,) = [c for c in audit.claims if c.control == "intervention"]
-    assert claim.detail == "the audit was told to try no class (tried = 0)"
+    assert claim.detail == "the audit was asked to test no class (tried = 0)"
 
 
 def test_what_fires_at_the_same_time_is_no_cause(one_site: fl.Audit) -> None:
@@ -128,21 +128,21 @@ def test_what_fires_at_the_same_time_is_no_cause(one_site: fl.Audit) -> None:
     assert done.sufficiency is not None
     assert not done.necessity.shown and not done.sufficiency.shown
     assert done.flips.failure_to_success == 0
-    assert found.verdict.startswith("PROXY of object = ")
-    assert all(name in found.verdict for name in FAILING)
+    assert found.verdict.label.startswith("PROXY of object = ")
+    assert all(name in found.verdict.label for name in FAILING)
 
 
 def test_a_copy_of_the_object_without_effect_is_a_proxy_and_its_null_is_proven(
     one_site: fl.Audit,
 ) -> None:
     found = reading(one_site, COPY)
-    assert found.verdict == "PROXY of object = keys"
+    assert found.verdict.label == "PROXY of object = keys"
     done = tried(found)
     assert done.necessity.prompts >= 29
     assert done.null is not None
     assert done.null.within and done.null.proven
     assert (done.null.assay_sees, done.null.assay_restored) == (True, 1.0)
-    assert "null proven" in found.sentence
+    assert "null proven" in found.verdict.sentence
 
 
 def test_swapping_the_object_restores_and_the_cause_carries_it(one_site: fl.Audit) -> None:
@@ -165,10 +165,10 @@ def test_a_bystander_at_another_site_is_no_cause(clear: Model) -> None:
     before = dictionary(0, {"bystander": axis["bystander"]})
     after = dictionary(1, {"push": axis["push"]})
     audit = audited(Lens(clear, (before, after)), asked(100))
-    assert reading(audit, "1-res-hand/0").verdict == "CAUSE"
+    assert reading(audit, "1-res-hand/0").verdict.label == "CAUSE"
     other = reading(audit, "0-res-hand/0")
     assert not tried(other).necessity.shown
-    assert other.verdict.startswith("PROXY of object = ")
+    assert other.verdict.label.startswith("PROXY of object = ")
 
 
 def test_where_the_assay_sees_nothing_a_proxys_effect_is_inconclusive(clear: Model) -> None:
@@ -184,12 +184,12 @@ def test_where_the_assay_sees_nothing_a_proxys_effect_is_inconclusive(clear: Mod
     audit = audited(Lens(clear, (narrow,)), asked())
     found = reading(audit, "1-res-hand/0")
     assert (found.fail_active, found.success_active) == (40, 0)
-    assert found.verdict == "PROXY of object = keys"
+    assert found.verdict.label == "PROXY of object = keys"
     null = tried(found).null
     assert null is not None
     assert null.within and null.restoration_high <= 0.1
     assert (null.assay_sees, null.assay_restored, null.proven) == (False, 0.0, False)
-    assert "effect inconclusive" in found.sentence
+    assert "effect inconclusive" in found.verdict.sentence
 
 
 def test_borderline_prompts_that_any_push_turns_show_nothing(tmp_path: Path) -> None:
@@ -211,5 +211,5 @@ def test_borderline_prompts_that_any_push_turns_show_nothing(tmp_path: Path) -> 
     assert done.necessity.control_turned_share > 0.3
     assert done.necessity.p_value > 0.1
     assert not done.necessity.shown
-    assert found.verdict.startswith("PROXY of object = ")
-    assert "effect inconclusive" in found.sentence
+    assert found.verdict.label.startswith("PROXY of object = ")
+    assert "effect inconclusive" in found.verdict.sentence

@@ -12,9 +12,10 @@ from scipy.sparse import csr_matrix
 from statsmodels.stats.multitest import multipletests
 
 from faultlens.auditing.activations.codes import Codes
+from faultlens.auditing.feature_set import FeatureSet
 from faultlens.auditing.interventions.controls import matching_features
-from faultlens.auditing.interventions.edits import Edited
 from faultlens.auditing.interventions.family import controls_for
+from faultlens.auditing.interventions.placed_edit import PlacedEdit
 from faultlens.models.dictionary import Convention, Dictionary, Relu
 from faultlens.models.sites import Site
 
@@ -23,7 +24,9 @@ CLASS = [0, 1]  # their changes are 3 and 4 long and at right angles: together 5
 MEANS = np.array([2.0, 6.0])  # by role, of every feature
 
 
-def planted(*features: tuple[float, float, int]) -> tuple[Codes, Dictionary, Edited, np.ndarray]:
+def planted(
+    *features: tuple[float, float, int],
+) -> tuple[Codes, Dictionary, PlacedEdit, np.ndarray]:
     """The class, and after it other features.
 
     Args:
@@ -56,8 +59,9 @@ def planted(*features: tuple[float, float, int]) -> tuple[Codes, Dictionary, Edi
     )  # fmt: skip
     codes = Codes(csr_matrix(now.astype(np.float32)), np.array([0, TOKENS + 1]), roles, 2)
     rows = np.arange(1, TOKENS + 1)
-    edited = Edited(rows, CLASS, means[roles[rows]][:, CLASS].astype(np.float32))
-    return codes, dictionary, edited, means.astype(np.float32)
+    wanted = means[roles[rows]][:, CLASS].astype(np.float32)
+    placed = PlacedEdit(rows, FeatureSet("1-res-hand", tuple(CLASS)), wanted)
+    return codes, dictionary, placed, means.astype(np.float32)
 
 
 CASES = [
@@ -78,30 +82,30 @@ FIRING, SILENT = {2, 3, 4, 8, 10}, {5, 6, 7}
 
 
 def by_hand(
-    codes: Codes, dictionary: Dictionary, edited: Edited, means: np.ndarray
+    codes: Codes, dictionary: Dictionary, placed: PlacedEdit, means: np.ndarray
 ) -> dict[int, tuple[float, float]]:
     """Of each feature beside the class: the length of its change over the class's, and how often it
     fires; token by token."""
     now, W_dec = codes.matrix.toarray().astype(float), dictionary.W_dec.numpy().astype(float)
-    sizes = np.zeros((len(edited.rows), len(W_dec)))
-    of_class = np.zeros(len(edited.rows))
-    for place, row in enumerate(edited.rows):
+    sizes = np.zeros((len(placed.rows), len(W_dec)))
+    of_class = np.zeros(len(placed.rows))
+    for place, row in enumerate(placed.rows):
         steps = means[codes.roles[row]] - now[row]
         sizes[place] = [np.linalg.norm(steps[f] * W_dec[f]) for f in range(len(W_dec))]
         of_class[place] = np.linalg.norm(sum(steps[f] * W_dec[f] for f in CLASS))
     if codes.scale is not None:
         sizes, of_class = (
-            sizes * codes.scale[edited.rows, None],
-            of_class * codes.scale[edited.rows],
+            sizes * codes.scale[placed.rows, None],
+            of_class * codes.scale[placed.rows],
         )
     ratio = sizes.mean(axis=0) / of_class.mean()
-    fires = (now[edited.rows] > 0).mean(axis=0)
+    fires = (now[placed.rows] > 0).mean(axis=0)
     return {f: (ratio[f], fires[f]) for f in range(len(W_dec)) if f not in CLASS}
 
 
 def test_a_control_feature_pushes_as_hard_and_fires_there() -> None:
-    codes, dictionary, edited, means = planted(*CASES)
-    found = by_hand(codes, dictionary, edited, means)
+    codes, dictionary, placed, means = planted(*CASES)
+    found = by_hand(codes, dictionary, placed, means)
     order = np.random.default_rng(0).permutation(len(CASES) + 2)
     for firing, planned in ((True, FIRING), (False, FIRING | SILENT)):
         expected = {
@@ -109,13 +113,13 @@ def test_a_control_feature_pushes_as_hard_and_fires_there() -> None:
             if abs(ratio - 1) <= 0.2 and (fires >= 0.9 or not firing)
         }  # fmt: skip
         assert expected == planned
-        features = matching_features(codes, dictionary, edited, means, firing=firing, order=order)
+        features = matching_features(codes, dictionary, placed, means, firing=firing, order=order)
         assert features == [f for f in order if f in expected], "in the order of the draw"
 
 
 def test_hard_is_meant_in_the_units_of_the_site() -> None:
     """Where each token is normalised by itself, a step counts by the token's scale."""
-    codes, dictionary, edited, means = planted(*CASES)
+    codes, dictionary, placed, means = planted(*CASES)
     now = codes.matrix.toarray()  # the first feature takes all its steps in the first half
     now[1 : 1 + TOKENS // 2, 2] += 5
     now[1 + TOKENS // 2 :, 2] -= 5
@@ -123,26 +127,26 @@ def test_hard_is_meant_in_the_units_of_the_site() -> None:
     scaled = replace(codes, matrix=csr_matrix(now), scale=scale)
     order = np.arange(len(CASES) + 2)
     expected = [
-        f for f, (ratio, _) in by_hand(scaled, dictionary, edited, means).items()
+        f for f, (ratio, _) in by_hand(scaled, dictionary, placed, means).items()
         if abs(ratio - 1) <= 0.2
     ]  # fmt: skip
-    found = matching_features(scaled, dictionary, edited, means, firing=False, order=order)
+    found = matching_features(scaled, dictionary, placed, means, firing=False, order=order)
     assert found == expected
     assert set(expected) == (FIRING | SILENT) - {2}, "its steps are where they count least"
     unscaled = replace(scaled, scale=None)
-    found = matching_features(unscaled, dictionary, edited, means, firing=False, order=order)
+    found = matching_features(unscaled, dictionary, placed, means, firing=False, order=order)
     assert set(found) == FIRING | SILENT
 
 
 def test_features_that_only_push_as_hard_are_no_controls() -> None:
     """All ten match in length; none fires where the class does, and they would prove nothing."""
-    codes, dictionary, edited, means = planted(*[(5.0, 1.0 + i / 4, 0) for i in range(10)])
-    ratios = [ratio for ratio, _ in by_hand(codes, dictionary, edited, means).values()]
+    codes, dictionary, placed, means = planted(*[(5.0, 1.0 + i / 4, 0) for i in range(10)])
+    ratios = [ratio for ratio, _ in by_hand(codes, dictionary, placed, means).values()]
     np.testing.assert_allclose(ratios, 1.0, rtol=1e-5)
     order = np.arange(12)
-    assert matching_features(codes, dictionary, edited, means, firing=True, order=order) == []
+    assert matching_features(codes, dictionary, placed, means, firing=True, order=order) == []
     assert matching_features(
-        codes, dictionary, edited, means, firing=False, order=order
+        codes, dictionary, placed, means, firing=False, order=order
     ) == list(range(2, 12))  # fmt: skip
 
 

@@ -40,11 +40,11 @@ def audit(request: pytest.FixtureRequest, model: Model) -> fl.Audit:
 def test_the_trial_finds_the_cause_and_clears_the_copy(audit: fl.Audit) -> None:
     by_feature = {reading.features[0]: reading for _, reading in audit.classes}
     cause, copy = by_feature[PUSH], by_feature[COPY]
-    assert cause.verdict == "CAUSE"
+    assert cause.verdict.label == "CAUSE"
     assert cause.intervention is not None
     assert cause.intervention.necessity.turned_share == 1.0
     assert cause.intervention.flips.failure_to_success == cause.intervention.flips.prompts == 80
-    assert copy.verdict == "PROXY of object = keys"
+    assert copy.verdict.label == "PROXY of object = keys"
     assert copy.intervention is not None
     assert copy.intervention.flips.failure_to_success == 0
     assert copy.intervention.null is not None

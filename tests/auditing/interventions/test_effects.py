@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from faultlens.auditing.interventions.effects import Measured, effect_of
-from faultlens.auditing.interventions.equivalence import null_of
+from faultlens.auditing.interventions.equivalence import equivalence_test
 from faultlens.auditing.result import Effect
 
 
@@ -40,7 +40,9 @@ def test_where_nothing_could_turn_nothing_is_said_of_it() -> None:
 @pytest.mark.parametrize(("could", "few"), [(40, True), (5, False), (0, False)])
 def test_a_null_needs_enough_failures_that_could_have_been_restored(could: int, few: bool) -> None:
     margin = [-1.0] * could + [1.0] * (40 - could)
-    null = null_of(measured("necessity", margin, margin), gap=4.0, restored=0.9, patched=40)
+    null = equivalence_test(
+        measured("necessity", margin, margin), gap=4.0, restored=0.9, patched=40
+    )
     assert null.within
     assert null.few_restored is few
     assert null.proven is few

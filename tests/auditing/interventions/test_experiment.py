@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 import faultlens as fl
+from faultlens.auditing.interventions.edits import Edit, EditContext, GeneratedRule
 from faultlens.auditing.interventions.experiment import intervene
 from faultlens.corpus.task import Prompt, Task
 from faultlens.errors import UserError
@@ -25,6 +26,9 @@ NAME = f"3-res-mini/{FEATURE}"
 OTHER = 26
 CHOSEN = [5, 0, 17, 3]
 
+Change = Callable[[Tensor], Tensor]
+"""Of the site's value, in a whole pass."""
+
 
 @pytest.fixture(scope="module")
 def lens() -> Lens:
@@ -36,7 +40,7 @@ def task() -> Task:
     return fl.tasks.mini_ioi(n=24, seed=0)
 
 
-def feature_change(lens: Lens, features: list[int], to: Callable[[Tensor], Tensor]) -> Edit:
+def feature_change(lens: Lens, features: list[int], to: Callable[[Tensor], Tensor]) -> Change:
     """Adds `(to(a) − a) · D` at every token but BOS where any of the features fires."""
     dictionary = lens["3-res-mini"]
 
@@ -50,10 +54,7 @@ def feature_change(lens: Lens, features: list[int], to: Callable[[Tensor], Tenso
     return edit
 
 
-Edit = Callable[[Tensor], Tensor]
-
-
-def refereed(lens: Lens, prompt: Prompt, edit: Edit) -> tuple[float, str]:
+def refereed(lens: Lens, prompt: Prompt, edit: Change) -> tuple[float, str]:
     """Margin and continuation from whole passes, edited anew for every token."""
     model = lens.model
     grown = [model.bos_id, *model.ids(prompt.text)]
@@ -72,7 +73,7 @@ def refereed(lens: Lens, prompt: Prompt, edit: Edit) -> tuple[float, str]:
     return margin, model.tokenizer.decode(grown[start:])
 
 
-def agrees(lens: Lens, task: Task, found: pd.DataFrame, edit: Edit) -> None:
+def agrees(lens: Lens, task: Task, found: pd.DataFrame, edit: Change) -> None:
     assert found.index.tolist() == CHOSEN
     for i, row in found.iterrows():
         prompt = task.prompts[int(str(i))]
@@ -89,20 +90,22 @@ def agrees(lens: Lens, task: Task, found: pd.DataFrame, edit: Edit) -> None:
 
 
 @pytest.mark.parametrize(
-    ("kind", "value", "to"),
+    ("edit", "to"),
     [
-        ("zero", None, torch.zeros_like),
-        ("scale", 3.0, lambda own: 3 * own),
-        ("add", 20.0, lambda own: own + 20),
-        ("clamp", 25.0, lambda own: torch.full_like(own, 25.0)),
-        ("clamp", (0.0, 0.5), lambda own: own.clamp(0.0, 0.5)),
+        (None, torch.zeros_like),
+        (fl.Zero(), torch.zeros_like),
+        (fl.Scale(3.0), lambda own: 3 * own),
+        (fl.Add(20.0), lambda own: own + 20),
+        (fl.Clamp(25.0), lambda own: torch.full_like(own, 25.0)),
+        (fl.Clamp(0.0, 0.5), lambda own: own.clamp(0.0, 0.5)),
+        (fl.Clamp(float("-inf"), 0.5), lambda own: own.clamp(max=0.5)),
     ],
 )
 def test_features_are_set_where_they_fire_in_prompt_and_answer(
-    lens: Lens, task: Task, kind: str, value: object, to: Callable[[Tensor], Tensor]
+    lens: Lens, task: Task, edit: Edit | None, to: Callable[[Tensor], Tensor]
 ) -> None:
     names = f"{NAME}+3-res-mini/{OTHER}"
-    found = intervene(lens, task, names, kind=kind, value=value, prompts=CHOSEN)  # type: ignore[arg-type]
+    found = intervene(lens, task, names, edit=edit, prompts=CHOSEN)
     agrees(lens, task, found, feature_change(lens, [FEATURE, OTHER], to))
 
 
@@ -126,7 +129,7 @@ def test_a_direction_is_added_with_a_strength_at_the_last_token(lens: Lens, task
     unit = direction / direction.norm()
     lengths = [1 + len(lens.model.ids(prompt.text)) for prompt in task.prompts]
 
-    def found_for(i: int) -> Edit:
+    def found_for(i: int) -> Change:
         def edit(x: Tensor) -> Tensor:
             push = torch.zeros_like(x)
             push[:, lengths[i] - 1 :] = 30.0 * unit
@@ -135,7 +138,7 @@ def test_a_direction_is_added_with_a_strength_at_the_last_token(lens: Lens, task
         return edit
 
     found = intervene(
-        lens, task, direction=direction.tolist(), site="3-res-mini", kind="add", value=30.0,
+        lens, task, direction=direction.tolist(), site="3-res-mini", edit=fl.Add(30.0),
         positions="last", prompts=CHOSEN,
     )  # fmt: skip
     assert (found["edited"] == 1).all()
@@ -151,8 +154,9 @@ def test_named_positions_are_the_levels_tokens_and_numbers_count_from_the_end(
 ) -> None:
     model, dictionary = lens.model, lens["3-res-mini"]
     factor = "object"
-    found = intervene(lens, task, NAME, kind="add", value=30.0, positions=factor, prompts=CHOSEN)
-    numbered = intervene(lens, task, NAME, kind="add", value=30.0, positions=-2, prompts=CHOSEN)
+    push = fl.Add(30.0)
+    found = intervene(lens, task, NAME, edit=push, positions=factor, prompts=CHOSEN)
+    numbered = intervene(lens, task, NAME, edit=push, positions=-2, prompts=CHOSEN)
     for i in CHOSEN:
         prompt = task.prompts[i]
         offsets = model.tokenizer(prompt.text, return_offsets_mapping=True)["offset_mapping"]
@@ -179,7 +183,7 @@ def test_named_positions_are_the_levels_tokens_and_numbers_count_from_the_end(
 def test_means_are_over_the_tokens_of_the_same_role(lens: Lens, task: Task) -> None:
     """Without factors a role is the distance from the end: the mean can be taken by hand."""
     plain = Task("plain", [replace(prompt, factors={}) for prompt in task.prompts])
-    found = intervene(lens, plain, NAME, kind="mean", positions=-1, prompts=CHOSEN)
+    found = intervene(lens, plain, NAME, edit=fl.Mean(), positions=-1, prompts=CHOSEN)
     dictionary, model = lens["3-res-mini"], lens.model
     rows = [[model.bos_id, *model.ids(prompt.text)] for prompt in plain.prompts]
     own = [
@@ -198,9 +202,6 @@ def test_means_are_over_the_tokens_of_the_same_role(lens: Lens, task: Task) -> N
         assert found.loc[i, "margin_after"] == pytest.approx(
             float(logits[target] - others.max()), abs=1e-3
         )
-    same = intervene(lens, plain, NAME, kind="resample", positions=-1, prompts=CHOSEN, seed=1)
-    again = intervene(lens, plain, NAME, kind="resample", positions=-1, prompts=CHOSEN, seed=1)
-    pd.testing.assert_frame_equal(same, again)
 
 
 def test_a_missing_foil_is_missing_and_no_number(lens: Lens, task: Task) -> None:
@@ -241,18 +242,22 @@ def test_a_missing_foil_is_missing_and_no_number(lens: Lens, task: Task) -> None
             {"direction": [1.0] * 192, "site": "3-res-mini", "positions": "firing"},
             "a direction does not fire: expected positions all, last, a factor, or -1",
         ),
-        (
-            {"features": NAME, "kind": "patch"},
-            "kind 'patch': expected one of zero, scale, add, clamp, mean, resample",
+        *(
+            (
+                {"features": NAME, "edit": edit},
+                f"edit {shown}: expected Zero(), Scale(0.5), Add(4.0), Clamp(0.0, 2.0), Mean() or "
+                "Resample() of faultlens, or an object with their methods at_prompt and "
+                "at_generated",
+            )
+            for edit, shown in [
+                ("zero", "'zero'"),
+                (0.5, "0.5"),
+                (fl.Zero, "<class 'faultlens.auditing.interventions.edits.Zero'>"),
+            ]
         ),
         (
-            {"features": NAME, "kind": "scale"},
-            "value None of kind scale: expected a number, e.g. 0.5",
-        ),
-        ({"features": NAME, "value": 2.0}, "value 2.0 of kind zero: expected no value"),
-        (
-            {"features": NAME, "kind": "clamp", "value": (2.0, 1.0)},
-            "value (2.0, 1.0) of kind clamp: expected a number, or (lowest, highest)",
+            {"features": NAME, "edit": fl.Mean(among=[3, 24])},
+            "among: prompt 24 is not there: expected indices from 0 to 23",
         ),
         (
             {"features": NAME, "positions": 0},
@@ -285,27 +290,6 @@ def test_a_missing_foil_is_missing_and_no_number(lens: Lens, task: Task) -> None
                 ([], "[]"),
             ]
         ),
-        *(
-            (
-                {"features": NAME, "kind": "clamp", "value": value},
-                f"value {shown} of kind clamp: expected a number, or (lowest, highest)",
-            )
-            for value, shown in [
-                ((None, 3), "(None, 3)"),
-                (("a", "b"), "('a', 'b')"),
-                ((1, float("nan")), "(1, nan)"),
-                ((1, 2, 3), "(1, 2, 3)"),
-                (True, "True"),
-            ]
-        ),
-        (
-            {"features": NAME, "kind": "mean", "value": np.array([1.0, 2.0])},
-            "value array([1., 2.]) of kind mean: expected one of all, successes, failures",
-        ),
-        (
-            {"features": NAME, "kind": ["zero"]},
-            "kind ['zero']: expected one of zero, scale, add, clamp, mean, resample",
-        ),
         (
             {"features": NAME, "positions": [-1, -2]},
             "positions [-1, -2]: expected one of firing, all, last, object, place, template, "
@@ -314,13 +298,6 @@ def test_a_missing_foil_is_missing_and_no_number(lens: Lens, task: Task) -> None
         (
             {"features": NAME, "positions": 1.5},
             "positions 1.5: expected one of firing, all, last, ",
-        ),
-        *(
-            (
-                {"features": NAME, "kind": "resample", "seed": seed},
-                f"seed {seed}: expected a whole number of at least 0",
-            )
-            for seed in (-1, 0.5)
         ),
         *(
             ({"features": features}, f"features {features}: expected DICTIONARY/INDEX, e.g. ")
@@ -356,26 +333,27 @@ def test_a_mistake_is_one_sentence(
 @pytest.mark.parametrize(
     ("of_numpy", "of_python"),
     [
-        ({"kind": "scale", "value": np.float32(0.5)}, {"kind": "scale", "value": 0.5}),
-        ({"kind": "add", "value": np.int64(20)}, {"kind": "add", "value": 20.0}),
+        ({"edit": fl.Scale(np.float32(0.5))}, {"edit": fl.Scale(0.5)}),
+        ({"edit": fl.Add(np.int64(20))}, {"edit": fl.Add(20.0)}),
+        ({"edit": fl.Clamp(np.float64(0.5), np.int32(1))}, {"edit": fl.Clamp(0.5, 1.0)}),
         (
-            {"kind": "clamp", "value": [np.float64(0.5), np.int32(1)]},
-            {"kind": "clamp", "value": (0.5, 1.0)},
+            {"edit": fl.Add(20), "positions": np.int64(-1)},
+            {"edit": fl.Add(20), "positions": -1},
         ),
         (
-            {"kind": "add", "value": 20, "positions": np.int64(-1)},
-            {"kind": "add", "value": 20, "positions": -1},
+            {"edit": fl.Resample(seed=np.int64(3))},
+            {"edit": fl.Resample(seed=3)},
         ),
         (
-            {"kind": "resample", "seed": np.int64(3)},
-            {"kind": "resample", "seed": 3},
+            {"edit": fl.Mean(among=np.array([3, 1]))},
+            {"edit": fl.Mean(among=[1, 3])},
         ),
     ],
 )
 def test_numbers_of_numpy_are_numbers(
     lens: Lens, task: Task, of_numpy: dict[str, Any], of_python: dict[str, Any]
 ) -> None:
-    found = intervene(lens, task, [NAME], prompts=np.array(CHOSEN), **of_numpy)  # type: ignore[arg-type]
+    found = intervene(lens, task, [NAME], prompts=np.array(CHOSEN), **of_numpy)
     expected = intervene(lens, task, NAME, prompts=CHOSEN, **of_python)
     pd.testing.assert_frame_equal(found, expected)
     assert not np.allclose(found["margin_before"], found["margin_after"])
@@ -400,3 +378,46 @@ def test_features_that_fire_nowhere_are_refused(lens: Lens, task: Task) -> None:
     with pytest.raises(UserError, match=f"3-res-mini/{silent} fires on none of the 24 prompts"):
         intervene(lens, task, f"3-res-mini/{silent}")
     assert fl.intervene is intervene
+
+
+def test_an_edit_of_ones_own_is_one_class(lens: Lens, task: Task) -> None:
+    """It halves what exceeds 10; nothing else has to know of it."""
+
+    class Soften:
+        def at_prompt(
+            self, context: EditContext, rows: np.ndarray, features: Sequence[int]
+        ) -> np.ndarray:
+            own = context.codes.values(rows, features)
+            return np.where(own > 10, own / 2, own)
+
+        def at_generated(self, context: EditContext, features: Sequence[int]) -> GeneratedRule:
+            return lambda own: torch.where(own > 10, own / 2, own)
+
+    found = intervene(lens, task, NAME, edit=Soften(), prompts=CHOSEN)
+    soften = Soften().at_generated(None, [])  # type: ignore[arg-type]
+    agrees(lens, task, found, feature_change(lens, [FEATURE], soften))
+
+
+def test_prompts_to_draw_from_are_a_group_of_the_task_or_listed(lens: Lens, task: Task) -> None:
+    """The group is known once all prompts are generated, whichever are edited."""
+    everyone = intervene(lens, task, NAME)
+    right = everyone["success_before"].to_numpy(dtype=bool)
+    assert 0 < right.sum() < len(right)
+    for group, mine in (("successes", right), ("failures", ~right)):
+        for kind in (fl.Mean, fl.Resample):
+            found = intervene(lens, task, NAME, edit=kind(among=group), prompts=CHOSEN)
+            listed = kind(among=np.flatnonzero(mine).tolist())
+            expected = intervene(lens, task, NAME, edit=listed, prompts=CHOSEN)
+            pd.testing.assert_frame_equal(found, expected)
+    of_all = intervene(lens, task, NAME, edit=fl.Mean(), prompts=CHOSEN)
+    of_right = intervene(lens, task, NAME, edit=fl.Mean("successes"), prompts=CHOSEN)
+    assert not np.allclose(of_all["margin_after"], of_right["margin_after"])
+
+
+def test_a_group_without_prompts_is_refused(lens: Lens, task: Task) -> None:
+    never = lambda generated, target: False  # noqa: E731
+    with pytest.raises(UserError) as caught:
+        intervene(lens, task, NAME, edit=fl.Mean("successes"), rule=never)
+    assert str(caught.value) == (
+        "the task has no successes to draw from: expected among='all', or the indices of prompts"
+    )

@@ -13,27 +13,29 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from activated import ablation_of, activated, by_distance, run_at
 from torch.testing import assert_close
 from transformers import GPT2Config, GPT2LMHeadModel
 
 from faultlens.auditing.activations.alignment import TokenAlignment
 from faultlens.auditing.activations.task_tokens import TaskTokens
+from faultlens.auditing.feature_set import FeatureSet
 from faultlens.auditing.interventions.ablation import Ablation
-from faultlens.auditing.interventions.cached_run import CachedRun
 from faultlens.auditing.interventions.controls import (
     CONTROLS,
     MOST_FEATURES,
     Controls,
     matching_features,
 )
-from faultlens.auditing.interventions.decoding import WhileDecoding, decoded
-from faultlens.auditing.interventions.edits import Edited, Setting, edit_at
-from faultlens.auditing.interventions.effects import settled
-from faultlens.auditing.interventions.equivalence import margin_gap, null_of
+from faultlens.auditing.interventions.decoding import DecodingEdit, generate, generate_edited
+from faultlens.auditing.interventions.edits import Add, Clamp
+from faultlens.auditing.interventions.effects import with_holm
+from faultlens.auditing.interventions.equivalence import equivalence_test, margin_gap
+from faultlens.auditing.interventions.placed_edit import PlacedEdit, edit_where_firing, place_edit
 from faultlens.auditing.result import Effect, Intervention
 from faultlens.auditing.verdicts.rules import is_cause
-from faultlens.models.adapter import adapter_for
 from faultlens.models.dictionary import Convention, Dictionary, Relu
+from faultlens.models.families import adapter_for
 from faultlens.models.model import Model
 from faultlens.models.sites import Site
 
@@ -109,33 +111,36 @@ def succeeds(ids: list[int], prompt: int) -> bool:
 
 @pytest.fixture(scope="module")
 def roles(tokens: TaskTokens) -> TokenAlignment:
-    """The distance from the end; -1 at BOS."""
-    return TokenAlignment([np.array([-1, *range(len(row) - 2, -1, -1)]) for row in tokens.rows], 5)
+    return by_distance(tokens)
 
 
 @pytest.fixture(scope="module")
-def trials(
+def ablation(
     model: Model, dictionary: Dictionary, tokens: TaskTokens, roles: TokenAlignment
 ) -> Ablation:
-    return Ablation(model, dictionary, tokens, roles, FAILED, succeeds, seed=0)
+    return ablation_of(activated(model, dictionary, tokens, roles), dictionary, FAILED, succeeds)
 
 
-def run(trials: Ablation, feature: int) -> Intervention:
-    found = trials.run([feature])
+def some(*indices: int) -> FeatureSet:
+    return FeatureSet("1-res-hand", indices)
+
+
+def run(ablation: Ablation, feature: int) -> Intervention:
+    found = ablation.run(some(feature))
     assert isinstance(found, Intervention)
     assert found.sufficiency is not None
-    need, enough = settled([found.necessity, found.sufficiency], 0.05)
+    need, enough = with_holm([found.necessity, found.sufficiency], 0.05)
     return replace(found, necessity=need, sufficiency=enough)
 
 
 @pytest.fixture(scope="module")
-def cause(trials: Ablation) -> Intervention:
-    return run(trials, 0)
+def cause(ablation: Ablation) -> Intervention:
+    return run(ablation, 0)
 
 
 @pytest.fixture(scope="module")
-def bystander(trials: Ablation) -> Intervention:
-    return run(trials, 1)
+def bystander(ablation: Ablation) -> Intervention:
+    return run(ablation, 1)
 
 
 def test_the_model_fails_where_it_was_made_to(model: Model, tokens: TaskTokens) -> None:
@@ -209,10 +214,10 @@ def test_a_push_of_borderline_prompts_is_not_shown(
     for _ in range(40):  # bring the trigger to where it fails by a hair
         logits = narrow.logits(torch.tensor([[0, 5, TRIGGER]]))[0, -1]
         embedding[TRIGGER] += 0.2 * float(logits[TARGET] - logits[WRONG] + 0.01) * (push - pull)
-    margin = CachedRun.of(narrow, SITE, tokens, np.flatnonzero(FAILED)).measure(None)[0]
+    margin = run_at(narrow, SITE, tokens, np.flatnonzero(FAILED)).untouched.margin
     assert np.abs(margin).max() < 0.3
-    trials = Ablation(narrow, dictionary, tokens, roles, FAILED, succeeds, seed=0)
-    found = run(trials, 1)
+    activations = activated(narrow, dictionary, tokens, roles)
+    found = run(ablation_of(activations, dictionary, FAILED, succeeds), 1)
     assert found.necessity.control_turned_share > 0.1, "controls turn prompts too"
     assert not found.necessity.shown
 
@@ -232,73 +237,77 @@ def test_dose_and_response(cause: Intervention, bystander: Intervention) -> None
     assert all(v.turned_share == 0 for v in bystander.variants)
 
 
-def test_a_null_is_proven_only_by_an_assay_that_sees(
+def test_a_null_is_proven_only_where_patching_the_whole_value_restores(
     model: Model, tokens: TaskTokens, bystander: Intervention
 ) -> None:
-    margin, _, _ = CachedRun.of(model, SITE, tokens, np.arange(60)).measure(None)
+    margin = run_at(model, SITE, tokens, np.arange(60)).untouched.margin
     gap = margin_gap(margin, FAILED)
     assert gap > 1
     need = replace(bystander.necessity, could_turn=29)  # the least number whose bound is 0.10
-    assert null_of(need, gap, 0.5, 29).proven
-    assert not null_of(need, gap, 0.49, 29).proven
-    assert not null_of(need, gap, None, 0).proven
-    assert null_of(need, gap, None, 0).assay_sees is None
-    assert not null_of(replace(need, could_turn=28), gap, 1.0, 28).proven
-    assert not null_of(replace(need, turned=1), gap, 1.0, 29).proven
-    few, many = null_of(need, gap, 0.5, 29), null_of(replace(need, turned=1), gap, 0.5, 29)
+    assert equivalence_test(need, gap, 0.5, 29).proven
+    assert not equivalence_test(need, gap, 0.49, 29).proven
+    assert not equivalence_test(need, gap, None, 0).proven
+    assert equivalence_test(need, gap, None, 0).assay_sees is None
+    assert not equivalence_test(replace(need, could_turn=28), gap, 1.0, 28).proven
+    assert not equivalence_test(replace(need, turned=1), gap, 1.0, 29).proven
+    few, many = (
+        equivalence_test(need, gap, 0.5, 29),
+        equivalence_test(replace(need, turned=1), gap, 0.5, 29),
+    )
     assert (few.few_restored, many.few_restored) == (True, False)
     assert few.restoration_high <= few.restoration_bound == 0.1 < many.restoration_high
     assert few.assay_bound == 0.5
-    assert not null_of(replace(need, high_90=0.11 * gap), gap, 1.0, 29).proven
-    assert not null_of(replace(need, low_90=-0.11 * gap), gap, 1.0, 29).proven
+    assert not equivalence_test(replace(need, high_90=0.11 * gap), gap, 1.0, 29).proven
+    assert not equivalence_test(replace(need, low_90=-0.11 * gap), gap, 1.0, 29).proven
 
 
-def test_effects_are_settled_together(cause: Intervention) -> None:
+def test_effects_are_corrected_together(cause: Intervention) -> None:
     """Holm over all of them: with ten others in the family 1/200 is 11/200, and not shown."""
     many: list[Effect] = [cause.necessity] + [replace(cause.necessity, p_value=0.5)] * 10
-    first = settled(many, 0.05)[0]
+    first = with_holm(many, 0.05)[0]
     assert first.p_holm == pytest.approx(11 / 200)
     assert not first.shown
     wrong_side = replace(cause.necessity, low=-0.1)
-    assert not settled([wrong_side], 0.05)[0].shown
+    assert not with_holm([wrong_side], 0.05)[0].shown
 
 
-def test_a_class_that_fires_on_too_few_failures_is_not_tried(
+def test_a_class_that_fires_on_too_few_failures_is_not_tested(
     model: Model, dictionary: Dictionary, tokens: TaskTokens, roles: TokenAlignment
 ) -> None:
     few = np.arange(60) < 4  # one too few
-    found = Ablation(model, dictionary, tokens, roles, few, succeeds, seed=0).run([0])
+    activations = activated(model, dictionary, tokens, roles)
+    found = ablation_of(activations, dictionary, few, succeeds).run(some(0))
     assert found == "it fires on 4 failures: at least 5 are needed"
 
 
-def test_the_same_seed_gives_the_same_numbers(trials: Ablation, cause: Intervention) -> None:
-    assert run(trials, 0) == cause
+def test_the_same_seed_gives_the_same_numbers(ablation: Ablation, cause: Intervention) -> None:
+    assert run(ablation, 0) == cause
 
 
-def test_more_prompts_than_are_needed_are_drawn_from(trials: Ablation) -> None:
-    found = replace(trials, most=8).run([0])
+def test_more_prompts_than_are_needed_are_drawn_from(ablation: Ablation) -> None:
+    found = replace(ablation, most=8).run(some(0))
     assert isinstance(found, Intervention)
     assert found.sufficiency is not None
     assert (found.necessity.prompts, found.sufficiency.prompts) == (8, 8)
     assert found.flips.prompts == 20, "flips are counted on all"
 
 
-def test_controls_fire_there_and_push_as_hard(trials: Ablation) -> None:
+def test_controls_fire_there_and_push_as_hard(ablation: Ablation) -> None:
     """The norms of all changes, measured: within a fifth for features, equal for directions."""
-    codes, prompts = trials.codes, np.flatnonzero(FAILED)
+    codes, prompts = ablation.codes, np.flatnonzero(FAILED)
+    means = codes.mean_by_role(ablation.successes)
     rows = codes.firing_rows([0], prompts)
-    wanted = trials.success_means[codes.roles[rows]][:, [0]]
-    edited = Edited(rows, [0], wanted)
+    placed = PlacedEdit(rows, some(0), means[codes.roles[rows]][:, [0]])
     features = matching_features(
-        codes, trials.dictionary, edited, trials.success_means, firing=True, order=np.arange(64)
+        codes, ablation.dictionary, placed, means, firing=True, order=np.arange(64)
     )
     assert 0 not in features
     assert features
-    assay = CachedRun.of(trials.model, SITE, trials.tokens, prompts)
-    change = trials.bench.change(edited, assay, assay.values)
+    run = run_at(ablation.runs.model, SITE, ablation.runs.tokens, prompts)
+    change = ablation.runner.change(placed, run)
     norm = change.norm(dim=-1)
-    controls = Controls(trials.dictionary, codes, features, trials.success_means, 0)
-    found = torch.cat(list(controls.changes(assay, change, assay.values, 0)))
+    controls = Controls(ablation.dictionary, codes, features, means, 0)
+    found = torch.cat(list(controls.changes(run, change, 0)))
     assert len(found) == CONTROLS
     sizes = found.norm(dim=-1)
     assert (sizes[:, norm == 0] == 0).all()
@@ -309,64 +318,63 @@ def test_controls_fire_there_and_push_as_hard(trials: Ablation) -> None:
     assert (fires.mean(axis=0) >= 0.9).all()
 
 
-def test_the_error_term_is_kept_and_silent_positions_are_untouched(trials: Ablation) -> None:
-    assay = CachedRun.of(trials.model, SITE, trials.tokens, np.arange(60))
-    rows = trials.codes.firing_rows([0], np.arange(60))
-    edited = Edited(rows, [0], np.full((len(rows), 1), 1.5, dtype=np.float32))
-    change = trials.bench.change(edited, assay, assay.values)
-    before = trials.dictionary.encode(assay.values.reshape(-1, D))
-    before = before.reshape(*assay.values.shape[:2], -1)[..., 0] * assay.editable
+def test_the_error_term_is_kept_and_silent_positions_are_untouched(ablation: Ablation) -> None:
+    run = run_at(ablation.runs.model, SITE, ablation.runs.tokens, np.arange(60))
+    rows = ablation.codes.firing_rows([0], np.arange(60))
+    placed = PlacedEdit(rows, some(0), np.full((len(rows), 1), 1.5, dtype=np.float32))
+    change = ablation.runner.change(placed, run)
+    before = ablation.dictionary.encode(run.values.reshape(-1, D))
+    before = before.reshape(*run.values.shape[:2], -1)[..., 0] * run.editable
     fires = before > 0
     assert fires.any()
-    assert not fires[assay.editable].all()
+    assert not fires[run.editable].all()
     assert (change[~fires] == 0).all()
-    expected = (1.5 - before[fires])[:, None] * trials.dictionary.W_dec[0]
+    expected = (1.5 - before[fires])[:, None] * ablation.dictionary.W_dec[0]
     assert_close(change[fires], expected, rtol=1e-4, atol=1e-4)
 
 
-def test_an_assay_without_a_change_is_the_model_itself(model: Model, tokens: TaskTokens) -> None:
-    assay = CachedRun.of(model, SITE, tokens, np.arange(60))
-    margin, difference, right = assay.measure(None)
+def test_a_run_without_a_change_is_the_model_itself(model: Model, tokens: TaskTokens) -> None:
+    found = run_at(model, SITE, tokens, np.arange(60)).untouched
+    margin, difference = found.margin, found.difference
     for i, row in enumerate(tokens.rows):
         logits = model.network(torch.tensor([row])).logits[0, -1]
         others = torch.cat([logits[:TARGET], logits[TARGET + 1 :]])
         assert margin[i] == pytest.approx(float(logits[TARGET] - others.max()), abs=1e-4)
         assert difference[i] == pytest.approx(float(logits[TARGET] - logits[WRONG]), abs=1e-4)
-        assert right[i] == (int(logits.argmax()) == TARGET)
+        assert (margin[i] > 0) == (int(logits.argmax()) == TARGET)
 
 
 def test_many_changes_at_once_are_each_as_alone(model: Model, tokens: TaskTokens) -> None:
-    assay = CachedRun.of(model, SITE, tokens, np.arange(10))
+    run = run_at(model, SITE, tokens, np.arange(10))
     generator = torch.Generator().manual_seed(0)
-    changes = torch.randn(3, *assay.values.shape, generator=generator)
+    changes = torch.randn(3, *run.values.shape, generator=generator)
     changes[:, :, :2] = 0
-    together = assay.measure_all(changes)
+    together = run.measure_all(changes)
     for place in range(3):
         hooked = model.logits(
-            assay.cached.ids, at=assay.last, edits={SITE: lambda x, p=place: x + changes[p]}
+            run.cached.ids, at=run.last, edits={SITE: lambda x, p=place: x + changes[p]}
         )
         expected = hooked[:, TARGET] - hooked.index_fill(1, torch.tensor([TARGET]), -1e9).amax(1)
         np.testing.assert_allclose(together.margin[place], expected, atol=1e-4)
 
 
-def test_an_assay_of_a_model_in_half_precision_restarts_it(
+def test_a_model_in_half_precision_is_restarted(
     model: Model, dictionary: Dictionary, tokens: TaskTokens, roles: TokenAlignment
 ) -> None:
     half = replace(model, network=deepcopy(model.network).to(torch.bfloat16))
-    need = Ablation(half, dictionary, tokens, roles, FAILED, succeeds, seed=0).necessity(
-        [0], np.flatnonzero(FAILED)
-    )
+    ablation = ablation_of(activated(half, dictionary, tokens, roles), dictionary, FAILED, succeeds)
+    need = ablation.necessity(some(0), np.flatnonzero(FAILED))
     assert need.adjusted > 1
     assert need.turned == 20
 
 
-def test_bos_and_padding_are_never_edited_while_decoding(trials: Ablation) -> None:
+def test_bos_and_padding_are_never_edited_while_decoding(ablation: Ablation) -> None:
     prompts = np.array([0, 1, 2, 30])
-    rows = [trials.tokens.rows[i] for i in prompts]
+    rows = [ablation.runs.tokens.rows[i] for i in prompts]
     longest = max(map(len, rows))
     assert min(map(len, rows)) < longest
-    edited = edit_at(trials.codes, [0], prompts, Setting("add", 3.0), "all")
-    (edit,) = WhileDecoding.of(trials.bench, edited, prompts).edits().values()
+    placed = place_edit(Add(3.0), ablation.context, some(0), ablation.codes.rows(prompts))
+    (edit,) = DecodingEdit.of(ablation.runner, placed, prompts).hooks().values()
     changed = (edit(torch.zeros(4, longest, D)) != 0).any(dim=-1)
     expected = [[i > longest - len(row) for i in range(longest)] for row in rows]
     assert changed.tolist() == expected
@@ -374,15 +382,15 @@ def test_bos_and_padding_are_never_edited_while_decoding(trials: Ablation) -> No
 
 
 def test_decoding_under_an_edit_is_a_forward_pass_recomputed_at_every_step(
-    trials: Ablation, model: Model, dictionary: Dictionary, tokens: TaskTokens
+    ablation: Ablation, model: Model, dictionary: Dictionary, tokens: TaskTokens
 ) -> None:
     """The referee has no padding, no cache, and edits the whole text anew for each token."""
     prompts = np.array([0, 1, 25, 3])
     rows = [tokens.rows[i] for i in prompts]
     assert len({len(row) for row in rows}) > 1
     features = [0, 5, 9]
-    edited = edit_at(trials.codes, features, prompts, Setting("clamp", bounds=(2.0, 2.0)))
-    generated = decoded(trials.bench, edited, prompts)
+    placed = edit_where_firing(Clamp(2.0), ablation.context, some(*features), prompts)
+    generated = generate_edited(ablation.runner, placed, prompts)
 
     def edit(x: torch.Tensor) -> torch.Tensor:
         flat = x.reshape(-1, D)
@@ -397,5 +405,5 @@ def test_decoding_under_an_edit_is_a_forward_pass_recomputed_at_every_step(
             logits = model.logits(torch.tensor([grown]), edits={SITE: edit})[0, -1]
             assert int(logits.argmax()) == token
             grown.append(token)
-    assert generated != decoded(trials.bench, None, prompts), "the edit must matter"
-    assert decoded(trials.bench, None, prompts) == model.generate(rows, 8)
+    assert generated != generate(model, rows), "the edit must matter"
+    assert generate(model, rows) == model.generate(rows, 8)

@@ -1,9 +1,9 @@
-"""Features that a user names: read, tried as classes are, and counted in one family."""
+"""Features that a user names: parsed, tested as classes are, and counted in one family."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from importlib import import_module
 
 import numpy as np
@@ -11,6 +11,7 @@ import pytest
 from statsmodels.stats.multitest import multipletests
 
 import faultlens as fl
+from faultlens.auditing.activations.task_activations import TaskActivations
 from faultlens.auditing.activations.task_tokens import tokenize
 from faultlens.auditing.behaviour.generation import run_task
 from faultlens.auditing.behaviour.outcomes import resolve_rule, right_answer
@@ -21,7 +22,7 @@ from faultlens.auditing.interventions.causal_findings import CausalFindings
 from faultlens.auditing.interventions.causal_tests import CausalTests
 from faultlens.auditing.interventions.controls import CONTROLS
 from faultlens.auditing.interventions.patching.counterfactuals import run_counterfactuals
-from faultlens.auditing.named_features import read_suspects
+from faultlens.auditing.named_features import parse_feature_sets
 from faultlens.auditing.result import Intervention, NamedTrial, SelectedLevel, Selection
 from faultlens.auditing.study import AuditConfig
 from faultlens.auditing.verdicts.ledger import ledger
@@ -33,7 +34,16 @@ from faultlens.progress import SILENT, Tick
 from faultlens.runs.checkpoint import Checkpoint
 
 SITE = "3-res-mini"
-CLASS, NAMED = [26], [808, 26]
+CLASS, NAMED = FeatureSet(SITE, (26,)), FeatureSet(SITE, (808, 26))
+
+
+@dataclass(frozen=True)
+class Class:
+    """A significant class, as the causal tests know it."""
+
+    features: FeatureSet
+    rank: int = 0
+    with_failure: bool = True
 
 
 @pytest.fixture(scope="module")
@@ -47,8 +57,8 @@ def task() -> Task:
 
 
 @pytest.fixture(scope="module")
-def court(lens: Lens, task: Task) -> CausalTests:
-    """The class 26 is accused; the user names it, too, and a set that holds it."""
+def tests(lens: Lens, task: Task) -> CausalTests:
+    """The user names the class 26, and a set that holds it."""
     tokens = tokenize(task, lens.model)
     _, succeeds = resolve_rule("exact-word")
     outcomes = run_task(lens, task, tokens, succeeds)
@@ -57,73 +67,75 @@ def court(lens: Lens, task: Task) -> CausalTests:
         text = lens.model.tokenizer.decode(ids)
         return right_answer(task.prompts[index], text, succeeds) is not None
 
+    one_site = Lens(lens.model, (lens[SITE],))
     return CausalTests(
-        Lens(lens.model, (lens[SITE],)), task, tokens, np.array([o.margin for o in outcomes]),
-        np.array([not o.success for o in outcomes]), answered, 0.05, 0, 0, SILENT, Checkpoint(),
-        [FeatureSet(None, SITE, CLASS), FeatureSet(None, SITE, NAMED)],
+        one_site, task, TaskActivations.read(one_site, task, tokens),
+        np.array([o.margin for o in outcomes]), np.array([not o.success for o in outcomes]),
+        answered, 0.05, 0, 0, SILENT, Checkpoint(), [CLASS, NAMED],
     )  # fmt: skip
 
 
 @pytest.fixture(scope="module")
-def causes(court: CausalTests) -> CausalFindings:
-    return court([FeatureSet(0, SITE, CLASS)], 1, Selection([], [], []))
+def findings(tests: CausalTests) -> CausalFindings:
+    return tests.run([Class(CLASS)], 1, Selection([], [], []))
 
 
-def test_a_named_set_is_tried_like_a_class(causes: CausalFindings, court: CausalTests) -> None:
-    _, trial = causes.named
+def test_a_named_set_is_tested_like_a_class(findings: CausalFindings, tests: CausalTests) -> None:
+    _, trial = findings.named
     assert trial.features == [f"{SITE}/808", f"{SITE}/26"]
     done = trial.intervention
     assert done is not None
     assert trial.reason is None
-    fires = court.trials(SITE).codes.fires(NAMED)
-    assert trial.fail_active == (fires & court.failed).sum() == done.necessity.prompts >= 5
-    assert trial.success_active == (fires & ~court.failed).sum() > 0
+    fires = tests.ablation(SITE).codes.fires(NAMED.indices)
+    assert trial.fail_active == (fires & tests.failed).sum() == done.necessity.prompts >= 5
+    assert trial.success_active == (fires & ~tests.failed).sum() > 0
     assert done.sufficiency is not None
     assert (done.necessity.controls, len(done.variants)) == (199, 9)
     assert done.flips.prompts == fires.sum()
     assert done.necessity.shown or done.null is not None
 
 
-def test_a_class_that_is_named_as_well_is_tried_and_counted_once(causes: CausalFindings) -> None:
-    twin, other = causes.named
-    assert twin.intervention == causes.interventions[0]
+def test_a_class_that_is_named_as_well_is_tested_once(findings: CausalFindings) -> None:
+    twin, other = findings.named
+    assert twin.intervention == findings.interventions[CLASS]
     assert (
-        twin.reason == f"it is the class of {SITE}/26, which was tried as the statistics found it"
+        twin.reason
+        == f"it is the class of {SITE}/26, which was tested as the feature tests found it"
     )
-    for family in (causes.interventions[0], other.intervention):
+    for family in (findings.interventions[CLASS], other.intervention):
         assert family is not None
         expected = multipletests([effect.p_value for effect in family.effects], method="holm")[1]
         assert len(expected) == 2
         assert [effect.p_holm for effect in family.effects] == pytest.approx(expected.tolist())
 
 
-def accused(*features: int, rank: int | None = None, with_failure: bool = True) -> FeatureSet:
-    return FeatureSet(rank, SITE, list(features), with_failure)
+def some(*indices: int) -> FeatureSet:
+    return FeatureSet(SITE, indices)
 
 
 def carried_out(
-    court: CausalTests,
-    classes: list[FeatureSet],
-    tried: int,
+    tests: CausalTests,
+    classes: list[Class],
+    most: int,
     *,
     named: Sequence[FeatureSet] = (),
-    searched: int = 0,
+    attributed: int = 0,
 ) -> CausalFindings:
-    """The same court, of other charges; what it read of the prompts is kept."""
-    again = replace(court, named=named, searched=searched)
-    return again(classes, tried, Selection([], [], []))
+    """Other tests on the same prompts, which are not read again."""
+    again = replace(tests, named=named, attributed=attributed)
+    return again.run(classes, most, Selection([], [], []))
 
 
 @pytest.fixture
-def trials_run(monkeypatch: pytest.MonkeyPatch) -> list[tuple[list[int], int]]:
-    """The features and the number of controls of every trial that is carried out from now on."""
-    seen: list[tuple[list[int], int]] = []
+def run_ones(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, int]]:
+    """The features and the number of controls of every test that is run from now on."""
+    seen: list[tuple[str, int]] = []
 
     def run(
-        self: Ablation, features: list[int], progress: Tick | None = None, controls: int = CONTROLS
+        self: Ablation, features: FeatureSet, progress: Tick | None = None, controls: int = CONTROLS
     ) -> Intervention | str:
-        seen.append((features, controls))
-        key = (tuple(features), controls)
+        seen.append((str(features), controls))
+        key = (str(features), controls)
         if key not in DONE:
             DONE[key] = RUN(self, features, progress, controls)
         return DONE[key]
@@ -133,100 +145,105 @@ def trials_run(monkeypatch: pytest.MonkeyPatch) -> list[tuple[list[int], int]]:
 
 
 RUN = Ablation.run
-DONE: dict[tuple[tuple[int, ...], int], Intervention | str] = {}
-"""Trials of this file's court, which come out the same whenever they are carried out."""
+DONE: dict[tuple[str, int], Intervention | str] = {}
+"""Tests of this file's task, which come out the same whenever they are run."""
 
 
 def test_naming_the_strongest_member_leaves_its_class_as_it_was(
-    court: CausalTests, trials_run: list[tuple[list[int], int]]
+    tests: CausalTests, run_ones: list[tuple[str, int]]
 ) -> None:
-    both = accused(808, 26, rank=0)
-    before = carried_out(court, [both], 1)
-    after = carried_out(court, [both], 1, named=[accused(808)])
+    both = Class(some(808, 26))
+    before = carried_out(tests, [both], 1)
+    after = carried_out(tests, [both], 1, named=[some(808)])
     assert after.interventions == before.interventions
     (trial,) = after.named
     assert trial.reason is None and trial.intervention is not None
-    assert trial.intervention.necessity.change != after.interventions[0].necessity.change
-    assert [features for features, _ in trials_run].count([808]) == 1
+    assert (
+        trial.intervention.necessity.change != after.interventions[both.features].necessity.change
+    )
+    assert [features for features, _ in run_ones].count(f"{SITE}/808") == 1
 
 
 def test_however_many_are_named_a_class_has_the_controls_of_its_own_family(
-    court: CausalTests, monkeypatch: pytest.MonkeyPatch
+    tests: CausalTests, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Twelve effects in one family would take 299 controls each."""
-    seen: dict[tuple[int, ...], int] = {}
+    seen: dict[FeatureSet, int] = {}
 
-    def run(_: Ablation, features: list[int], __: Tick, controls: int) -> str:
-        seen[tuple(features)] = controls
+    def run(_: Ablation, features: FeatureSet, __: Tick, controls: int) -> str:
+        seen[features] = controls
         return "only counted"
 
     monkeypatch.setattr(Ablation, "run", run)
-    suspects = (808, 13, 15, 16, 43)
-    found = carried_out(court, [accused(26, rank=0)], 1, named=[accused(f) for f in suspects])
-    assert seen == {(26,): 199, **{(f,): 299 for f in suspects}}
+    named = [some(f) for f in (808, 13, 15, 16, 43)]
+    found = carried_out(tests, [Class(CLASS)], 1, named=named)
+    assert seen == {CLASS: 199, **dict.fromkeys(named, 299)}
     assert found.untried == {f"{SITE}/26": "only counted"}
     assert [trial.reason for trial in found.named] == ["only counted"] * 5
 
 
-def test_a_class_beyond_those_tried_that_is_named_has_its_trial(
-    court: CausalTests, trials_run: list[tuple[list[int], int]]
+def test_a_class_beyond_those_tested_that_is_named_is_tested(
+    tests: CausalTests, run_ones: list[tuple[str, int]]
 ) -> None:
-    classes = [accused(26, rank=0), accused(808, 26, rank=1)]
-    alone = carried_out(court, classes, 1)
-    assert list(alone.interventions) == [0]
-    found = carried_out(court, classes, 1, named=[accused(26, 808)])
+    classes = [Class(CLASS), Class(some(808, 26), rank=1)]
+    alone = carried_out(tests, classes, 1)
+    assert list(alone.interventions) == [CLASS]
+    found = carried_out(tests, classes, 1, named=[some(26, 808)])
     (trial,) = found.named
-    assert found.interventions == {0: alone.interventions[0], 1: trial.intervention}
-    assert trial.reason == f"it is the class of {SITE}/808, which was tried because it was named"
-    assert len(trials_run) == 3
+    assert found.interventions == {
+        CLASS: alone.interventions[CLASS], some(808, 26): trial.intervention,
+    }  # fmt: skip
+    assert trial.reason == f"it is the class of {SITE}/808, which was tested because it was named"
+    assert len(run_ones) == 3
 
 
-def test_no_class_is_tried_where_none_is_asked_and_the_reason_is_said(
-    court: CausalTests, trials_run: list[tuple[list[int], int]]
+def test_no_class_is_tested_where_none_is_asked_for_and_the_reason_is_said(
+    tests: CausalTests, run_ones: list[tuple[str, int]]
 ) -> None:
-    found = carried_out(court, [accused(26, rank=0)], 0)
-    assert (found.interventions, trials_run) == ({}, [])
-    assert found.untried == {f"{SITE}/26": "the audit was told to try no class (tried = 0)"}
+    found = carried_out(tests, [Class(CLASS)], 0)
+    assert (found.interventions, run_ones) == ({}, [])
+    assert found.untried == {f"{SITE}/26": "the audit was asked to test no class (tried = 0)"}
     assert found.counterfactuals is not None, "levels are swapped all the same"
-    searched = carried_out(court, [accused(26, rank=0)], 0, searched=1)
-    assert len(trials_run) == 1 and set(searched.attribution) == {SITE}
-    good = carried_out(court, [accused(26, rank=0, with_failure=False)], 3)
+    attributed = carried_out(tests, [Class(CLASS)], 0, attributed=1)
+    assert len(run_ones) == 1 and set(attributed.attribution) == {SITE}
+    good = carried_out(tests, [Class(CLASS, with_failure=False)], 3)
     assert good.untried == {
-        f"{SITE}/26": "it goes with success: only classes that go with failure are tried unasked"
+        f"{SITE}/26": "it goes with success: only classes that go with failure are tested unasked"
     }
 
 
-def test_a_find_is_tried_as_its_class_and_counted_once(
-    court: CausalTests, trials_run: list[tuple[list[int], int]]
+def test_what_attribution_names_is_tested_as_its_class_and_counted_once(
+    tests: CausalTests, run_ones: list[tuple[str, int]]
 ) -> None:
-    alone = carried_out(court, [], 0, searched=1)
+    alone = carried_out(tests, [], 0, attributed=1)
     (first,) = [r for r in alone.attribution[SITE].top if r.tried_as]
     assert first == alone.attribution[SITE].top[0]
     assert first.intervention is not None and first.effect == first.intervention.necessity
     assert first.intervention.shown or first.intervention.null is not None
     index = int(first.feature.rpartition("/")[2])
 
-    own = accused(index, rank=0)
-    twice = carried_out(court, [own], 1, searched=1, named=[accused(index)])
-    assert len(trials_run) == 2, "the class, the find and the suspect are one"
+    own = some(index)
+    twice = carried_out(tests, [Class(own)], 1, attributed=1, named=[own])
+    assert len(run_ones) == 2, "the class, what attribution names and what the user names are one"
     again = twice.attribution[SITE].top[0]
-    assert again.effect == twice.interventions[0].necessity == first.effect
+    assert again.effect == twice.interventions[own].necessity == first.effect
     assert again.intervention is None, "it is with its class"
-    assert twice.named[0].intervention == twice.interventions[0]
+    assert twice.named[0].intervention == twice.interventions[own]
 
-    wider = carried_out(court, [accused(26, index, rank=4)], 0, searched=1)
+    holding = some(26, index)
+    wider = carried_out(tests, [Class(holding, rank=4)], 0, attributed=1)
     held = wider.attribution[SITE].top[0]
     assert held.tried_as == [f"{SITE}/26", f"{SITE}/{index}"]
-    assert held.effect == wider.interventions[4].necessity != first.effect
-    assert trials_run[2:] == [([26, index], 199)]
+    assert held.effect == wider.interventions[holding].necessity != first.effect
+    assert run_ones[2:] == [(str(holding), 199)]
 
-    suspect = carried_out(court, [], 0, searched=1, named=[accused(index)])
-    assert suspect.named[0].intervention == first.intervention
-    assert suspect.named[0].reason == "attribution names it among the first: the search tried it"
+    named = carried_out(tests, [], 0, attributed=1, named=[own])
+    assert named.named[0].intervention == first.intervention
+    assert named.named[0].reason == "attribution names it among the first: it was tested for that"
 
 
-def test_the_ledger_says_what_became_of_what_was_named(causes: CausalFindings) -> None:
-    _, trial = causes.named
+def test_the_ledger_says_what_became_of_what_was_named(findings: CausalFindings) -> None:
+    _, trial = findings.named
     few = NamedTrial([f"{SITE}/1"], 3, 0, None, "it fires on 3 failures: at least 5 are needed")
     claims = ledger(None, 0, 0.05, None, None, None, [trial, few])
     name = f"{SITE}/808+{SITE}/26 matters for failure"
@@ -236,13 +253,13 @@ def test_the_ledger_says_what_became_of_what_was_named(causes: CausalFindings) -
 
 
 def test_sets_are_read_and_repeats_left_out(lens: Lens) -> None:
-    found = read_suspects(["3-res-mini/808", "4-res-mini/12 + 4-res-mini/99+4-res-mini/12",
+    found = parse_feature_sets(["3-res-mini/808", "4-res-mini/12 + 4-res-mini/99+4-res-mini/12",
                            "4-res-mini/99+4-res-mini/12"], lens)  # fmt: skip
-    assert [(a.rank, a.site, a.features) for a in found] == [
-        (None, "3-res-mini", [808]),
-        (None, "4-res-mini", [12, 99]),
+    assert [(features.site, features.indices) for features in found] == [
+        ("3-res-mini", (808,)),
+        ("4-res-mini", (12, 99)),
     ]
-    assert [a.name for a in found] == ["3-res-mini/808", "4-res-mini/12+4-res-mini/99"]
+    assert [*map(str, found)] == ["3-res-mini/808", "4-res-mini/12+4-res-mini/99"]
 
 
 @pytest.mark.parametrize(
@@ -289,18 +306,18 @@ def test_a_suspect_that_never_fires_is_refused_before_anything_is_tested(
     )
 
 
-def test_a_set_of_which_something_fires_is_tried_with_a_warning_of_the_rest(
-    court: CausalTests,
+def test_a_set_of_which_something_fires_is_tested_with_a_warning_of_the_rest(
+    tests: CausalTests,
 ) -> None:
-    codes = court.trials(SITE).codes
+    codes = tests.ablation(SITE).codes
     silent = next(f for f in range(1536) if not codes.fires([f]).any())
-    assert replace(court, named=[accused(808, 26)]).check_named() == []
-    assert replace(court, named=[accused(808, silent)]).check_named() == [
+    assert replace(tests, named=[some(808, 26)]).check_named() == []
+    assert replace(tests, named=[some(808, silent)]).check_named() == [
         f"suspect {SITE}/808+{SITE}/{silent}: {SITE}/{silent} fires on none of the 60 prompts, so "
-        "that the trial is of the others alone"
+        "that the others alone are tested"
     ]
     with pytest.raises(UserError, match=f"^suspect {SITE}/{silent} fires on none of the 60 "):
-        replace(court, named=[accused(silent)]).check_named()
+        replace(tests, named=[some(silent)]).check_named()
 
 
 def test_an_audit_that_ends_early_says_so_of_what_was_named(lens: Lens) -> None:
@@ -315,18 +332,18 @@ def test_an_audit_that_ends_early_says_so_of_what_was_named(lens: Lens) -> None:
 
 def test_suspects_need_a_task_that_is_run_and_a_list(lens: Lens, task: Task) -> None:
     answers = Answers(task, (None,) * 60, (True, False) * 30)
-    with pytest.raises(UserError, match="^suspects are tried by a model: give a task that is run"):
-        fl.audit(lens, answers, suspects=["3-res-mini/808"], fit_check=False)
-    with pytest.raises(UserError, match="^suspects '3-res-mini/808': expected a list of them"):
-        fl.audit(lens, task, suspects="3-res-mini/808", fit_check=False)
+    with pytest.raises(UserError, match="^test_features are tested by a model: give a task that"):
+        fl.audit(lens, answers, test_features=["3-res-mini/808"], fit_check=False)
+    with pytest.raises(UserError, match="^test_features '3-res-mini/808': expected a list of n"):
+        fl.audit(lens, task, test_features="3-res-mini/808", fit_check=False)
 
 
-def test_what_was_named_is_patched_where_a_level_is_swapped(court: CausalTests, lens: Lens) -> None:
+def test_what_was_named_is_patched_where_a_level_is_swapped(tests: CausalTests) -> None:
     level = SelectedLevel("object", "the keys", 8, 8, 52, 5, 1e-5, 1e-4, 40.0)
     swaps, _ = run_counterfactuals(
-        court.lens, court.task, court.tokens, court.margin, court.failed,
-        Selection([level], [], ["object"]), [(SITE, CLASS)], named=[(SITE, NAMED)],
-        succeeds=court.succeeds, alpha=0.05, seed=0,
+        tests.lens, tests.task, tests.runs, tests.margin, tests.failed,
+        Selection([level], [], ["object"]), [CLASS], named=[NAMED],
+        succeeds=tests.succeeds, alpha=0.05, seed=0,
     )  # fmt: skip
     (swap,) = swaps.swaps
     assert [(patch.features, patch.named) for patch in swap.patches] == [

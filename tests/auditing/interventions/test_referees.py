@@ -15,17 +15,20 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from activated import ablation_of
 from hub_cache import RELEASE, put_gpt2, put_saes
 from referees import hooked_gpt2, quietly, registry_sae
 from torch.testing import assert_close
 
 import faultlens as fl
-from faultlens.auditing.activations.alignment import TokenAlignment
+from faultlens.auditing.activations.task_activations import TaskActivations
 from faultlens.auditing.activations.task_tokens import tokenize
+from faultlens.auditing.feature_set import FeatureSet
 from faultlens.auditing.interventions.ablation import Ablation
-from faultlens.auditing.interventions.cached_run import CachedRun
-from faultlens.auditing.interventions.controls import Edited
+from faultlens.auditing.interventions.edits import Mean
+from faultlens.auditing.interventions.placed_edit import PlacedEdit, edit_where_firing
 from faultlens.corpus.task import Prompt, Task
+from faultlens.features.lens import Lens
 from faultlens.models import hub
 from faultlens.models.dictionary import Dictionary
 from faultlens.models.model import Model
@@ -163,19 +166,23 @@ def case(request: pytest.FixtureRequest, hub_in_use: Path, tmp_path_factory: Any
 
 
 @pytest.fixture(scope="module")
-def trials(case: Case, model: Model) -> Ablation:
+def ablation(case: Case, model: Model) -> Ablation:
     task = Task("names", tuple(Prompt(text, "Mary", "John") for text in TEXTS))
     tokens = tokenize(task, model)
-    roles = TokenAlignment.of(model, task, tokens)
-    return Ablation(model, case.dictionary, tokens, roles, FAILED, lambda ids, i: False, seed=0)
+    activations = TaskActivations.read(Lens(model, (case.dictionary,)), task, tokens)
+    return ablation_of(activations, case.dictionary, FAILED, lambda ids, i: False)
 
 
 @pytest.fixture(scope="module")
-def chosen(trials: Ablation) -> list[int]:
+def chosen(ablation: Ablation) -> list[int]:
     """Three features that fire on some tokens of most prompts, and not on all."""
-    often = trials.codes.matrix.getnnz(axis=0) / trials.codes.matrix.shape[0]
+    often = ablation.codes.matrix.getnnz(axis=0) / ablation.codes.matrix.shape[0]
     assert 0.02 < often.mean() < 0.9
     return [int(f) for f in np.argsort(np.abs(often - 0.3))[:3]]
+
+
+def of(case: Case, chosen: list[int]) -> FeatureSet:
+    return FeatureSet(case.dictionary.name, tuple(chosen))
 
 
 def margins(logits: torch.Tensor, target: int) -> float:
@@ -185,26 +192,23 @@ def margins(logits: torch.Tensor, target: int) -> float:
 
 
 def test_features_set_to_given_values_give_the_same_logits(
-    case: Case, trials: Ablation, chosen: list[int]
+    case: Case, ablation: Ablation, chosen: list[int]
 ) -> None:
     values = torch.tensor([0.0, 5.0, 20.0])
     prompts = np.arange(len(TEXTS))
-    rows = trials.codes.firing_rows(chosen, prompts)
-    edited = Edited(rows, chosen, np.tile(values.numpy(), (len(rows), 1)))
-    dictionary, tokens = case.dictionary, trials.tokens
-    assay = CachedRun.of(trials.model, dictionary.target, tokens, prompts)
-    inputs = assay.values
-    if dictionary.site != dictionary.target:
-        inputs = trials.model.read(assay.cached.ids, [dictionary.site])[dictionary.site]
-    change = trials.bench.change(edited, assay, inputs)
+    rows = ablation.codes.firing_rows(chosen, prompts)
+    placed = PlacedEdit(rows, of(case, chosen), np.tile(values.numpy(), (len(rows), 1)))
+    dictionary, model, tokens = case.dictionary, ablation.runs.model, ablation.runs.tokens
+    run = ablation.runs.of(prompts, dictionary.target)
+    change = ablation.runner.change(placed, run)
     start = int(torch.nonzero((change != 0).any(dim=-1).any(dim=0)).min())
-    suffix = assay.cached.suffix(LAYER, start)
-    ours = suffix.logits(assay.last, {dictionary.target: lambda x: x + change[:, start:]})
-    whole = trials.model.logits(
-        assay.cached.ids, at=assay.last, edits={dictionary.target: lambda x: x + change}
+    resumed = run.cached.resumed(LAYER, start)
+    ours = resumed.logits(run.last, {dictionary.target: lambda x: x + change[:, start:]})
+    whole = model.logits(
+        run.cached.ids, at=run.last, edits={dictionary.target: lambda x: x + change}
     )
     assert_close(ours, whole, rtol=CLOSE, atol=CLOSE)
-    before, _, after, _ = trials.bench.answers(edited, prompts)
+    before, _, after, _ = ablation.runner.margins(placed, prompts)
     for i, row in enumerate(tokens.scored):
         theirs = case.logits(row, chosen, lambda activations, n: values)
         plain = case.logits(row, chosen, None)
@@ -215,30 +219,30 @@ def test_features_set_to_given_values_give_the_same_logits(
 
 
 def test_the_scale_of_a_change_is_known_token_by_token(
-    case: Case, trials: Ablation, chosen: list[int]
+    case: Case, ablation: Ablation, chosen: list[int]
 ) -> None:
     """By which controls are matched: |change| = scale · |step| · |W_dec[f]|."""
     prompts, feature = np.arange(len(TEXTS)), chosen[0]
-    rows = trials.codes.firing_rows([feature], prompts)
-    now = trials.codes.values(rows, [feature])
-    edited = Edited(rows, [feature], now + 3)
+    rows = ablation.codes.firing_rows([feature], prompts)
+    now = ablation.codes.values(rows, [feature])
+    placed = PlacedEdit(rows, of(case, [feature]), now + 3)
     norm = float(case.dictionary.W_dec[feature].norm())
-    expected = 3 * norm * trials.codes.scales(rows)
+    expected = 3 * norm * ablation.codes.scales(rows)
     found = np.zeros(len(rows))
-    for assay in trials.bench.assays(edited, prompts):
-        change = trials.bench.change(edited, assay, trials.bench.inputs(assay)).norm(dim=-1)
-        for place, prompt in enumerate(assay.prompts):
-            mine = trials.codes.rows_of(int(prompt))
+    for run in ablation.runner.cached_runs(placed, prompts):
+        change = ablation.runner.change(placed, run).norm(dim=-1)
+        for place, prompt in enumerate(run.prompts):
+            mine = ablation.codes.rows_of(int(prompt))
             here = (rows >= mine.start) & (rows < mine.stop)
             found[here] = change[place, rows[here] - mine.start]
     np.testing.assert_allclose(found, expected, rtol=1e-4)
 
 
 def test_set_to_the_successes_mean_at_the_same_distance_from_the_end(
-    case: Case, trials: Ablation, chosen: list[int]
+    case: Case, ablation: Ablation, chosen: list[int]
 ) -> None:
     """Where no success is as long, to their mean over all tokens but BOS."""
-    successes = [case.activations(trials.tokens.scored[i]) for i in np.flatnonzero(~FAILED)]
+    successes = [case.activations(ablation.runs.tokens.scored[i]) for i in np.flatnonzero(~FAILED)]
     overall = torch.cat([a[1:] for a in successes])[:, chosen].mean(dim=0)
 
     def wanted(activations: torch.Tensor, n: int) -> torch.Tensor:
@@ -250,12 +254,13 @@ def test_set_to_the_successes_mean_at_the_same_distance_from_the_end(
         return torch.stack(means)
 
     prompts = np.flatnonzero(FAILED)
-    lengths = [len(row) for row in trials.tokens.scored]
+    lengths = [len(row) for row in ablation.runs.tokens.scored]
     assert max(lengths[i] for i in prompts) > max(map(len, successes)), "some have no partner"
-    rows = trials.codes.firing_rows(chosen, prompts)
-    means = trials.success_means[trials.codes.roles[rows]][:, chosen]
-    before, _, after, _ = trials.bench.answers(Edited(rows, chosen, means), prompts)
+    placed = edit_where_firing(Mean(among="successes"), ablation.context, of(case, chosen), prompts)
+    before, _, after, _ = ablation.runner.margins(placed, prompts)
     for place, i in enumerate(prompts):
-        theirs = case.logits(trials.tokens.scored[i], chosen, wanted)
-        assert after[place] == pytest.approx(margins(theirs, trials.tokens.target[i]), abs=CLOSE)
+        theirs = case.logits(ablation.runs.tokens.scored[i], chosen, wanted)
+        assert after[place] == pytest.approx(
+            margins(theirs, ablation.runs.tokens.target[i]), abs=CLOSE
+        )
     assert np.abs(after - before).max() > 0.02, "the change must show"

@@ -1,4 +1,4 @@
-"""On which prompts it counts whether a proven null's assay sees anything."""
+"""On which prompts it counts whether patching the whole value restores, a proven null's control."""
 
 from __future__ import annotations
 
@@ -8,9 +8,11 @@ import numpy as np
 import pytest
 from word_by_word import FIRST_WORD, TARGET, WRONG, WordByWord, basis, word_by_word
 
-from faultlens.auditing.behaviour.generation import TaskTokens
-from faultlens.auditing.interventions.patching.counterfactuals import assay_restored
-from faultlens.auditing.interventions.patching.swaps import Swapped
+from faultlens.auditing.activations.task_tokens import TaskTokens
+from faultlens.auditing.interventions.cached_run import CachedRuns
+from faultlens.auditing.interventions.patching.counterfactuals import share_restored
+from faultlens.auditing.interventions.patching.pair_runs import PairRuns
+from faultlens.auditing.interventions.patching.swaps import LevelSwap
 from faultlens.corpus.task import Prompt, Task
 
 BAD, WORSE, GOOD, BETTER, FILLER = range(FIRST_WORD, FIRST_WORD + 5)  # words, by their answer
@@ -51,11 +53,12 @@ def restored(
     partners = [[-1, 1, 2, LAST if pair[3] else -1] for pair in pairs]
     task = Task("twins", tuple(Prompt("x", "right", "wrong") for _ in pairs))
     places = np.arange(len(pairs))
-    swap = Swapped("word", "bad", "good", places, task, tokens_of(twins), partners, 0)
+    swap = LevelSwap("word", "bad", "good", places, task, tokens_of(twins), partners, 0)
     edited = np.zeros((len(pairs), LAST + 1), dtype=bool)
     for place, pair in enumerate(pairs):
         edited[place, list(pair[2])] = True
-    found = assay_restored(by_hand.model, by_hand.dictionary, tokens_of(rows), [swap], edited)
+    runs = CachedRuns(by_hand.model, tokens_of(rows), (by_hand.dictionary.target,))
+    found = share_restored(by_hand.dictionary, [PairRuns.of(swap, runs)], edited)
     count = turned = 0
     for place, (mine, theirs) in enumerate(zip(rows, twins, strict=True)):
         value, twin = by_hand.values(mine), by_hand.values(theirs)
@@ -74,8 +77,8 @@ def test_only_wrong_prompts_with_a_right_twin_count(by_hand: WordByWord) -> None
     assert found == expected
 
 
-def test_where_no_twin_is_right_the_assay_says_nothing(by_hand: WordByWord) -> None:
-    """Otherwise its 0 of 8 would pass for an assay that was there and saw nothing."""
+def test_where_no_twin_is_right_there_is_no_share(by_hand: WordByWord) -> None:
+    """Otherwise 0 of 8 would pass for a patch that was tried and restored nothing."""
     wrong_too = [(BAD, WORSE, (LAST,), True)] * 8
     found, expected = restored(by_hand, wrong_too)
     assert found == expected == (None, 0)

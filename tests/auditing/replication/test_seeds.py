@@ -15,8 +15,9 @@ from scipy.sparse import csr_matrix
 import faultlens as fl
 from faultlens.auditing.from_task import audit_over_seeds, audit_task
 from faultlens.auditing.replication.seeds import Corpus, matched, robustness
-from faultlens.auditing.result import ClassReading
+from faultlens.auditing.result import ClassReading, Verdict, VerdictKind
 from faultlens.auditing.study import AuditConfig
+from faultlens.corpus.answers import Answers
 from faultlens.corpus.task import Task
 from faultlens.errors import UserError
 from faultlens.features.lens import Lens
@@ -44,7 +45,7 @@ def corpus(seed: int, fires: Mapping[int, np.ndarray]) -> Corpus:
     matrix = np.where(rng.random((N, 6)) < 0.3, rng.gamma(2.0, 1.0, (N, 6)), 0.0)
     for feature, where in fires.items():
         matrix[:, feature] = np.where(where, rng.gamma(2.0, 1.0, N) + 0.1, 0.0)
-    answers = fl.Answers.from_records(
+    answers = Answers.from_records(
         [
             {"prompt": f"{seed} {i}", "target": "a", "generated": "b" if bad else "a"}
             for i, bad in enumerate(FAILED)
@@ -118,7 +119,7 @@ def test_a_verdict_is_stable_in_four_of_five(lost: int, same: int, stable: bool)
     corpora = [corpus(seed, {OWN: FAILED if seed < 5 - lost else NEVER}) for seed in range(5)]
     found = robustness(lens_of(0.0), corpora, corpora[0].audit.robustness)
     (followed,) = found.classes
-    verdict = class_of(corpora[0], OWN).verdict
+    verdict = class_of(corpora[0], OWN).verdict.label
     assert followed.verdicts == [verdict] * (5 - lost) + [None] * lost
     assert (followed.verdict, followed.same, followed.stable) == (verdict, same, stable)
     assert followed.replicated == same
@@ -132,9 +133,12 @@ def test_the_first_seeds_verdict_is_what_is_to_be_stable(here: Corpus) -> None:
     """Elsewhere the class is called otherwise, or goes with success: only that undoes the first."""
     site = here.audit.sites[SITE]
 
-    def seen(verdict: str, auroc: float) -> Corpus:
+    def seen(verdict: VerdictKind, auroc: float) -> Corpus:
         own = class_of(here, OWN)
-        others = [replace(c, verdict=verdict, auroc=auroc) if c == own else c for c in site.classes]
+        others = [
+            replace(c, verdict=Verdict(verdict, None, ""), auroc=auroc) if c == own else c
+            for c in site.classes
+        ]
         sites = {SITE: replace(site, classes=others)}
         return replace(here, audit=replace(here.audit, sites=sites))
 
@@ -163,7 +167,7 @@ def test_a_cause_is_a_cause_on_all_prompts(by_hand: Lens) -> None:
     assert first == alone, "the first is the one reported"
     found = audit.robustness
     assert found is not None
-    assert [(s.seed, s.n, s.failures, s.verdict) for s in found.seeds] == [
+    assert [(s.seed, s.n, s.failures, s.verdict and s.verdict.label) for s in found.seeds] == [
         (seed, 100, 40, "CAUSE") for seed in range(3)
     ]
     cause = next(c for c in found.classes if c.features == ["1-res-hand/0"])
@@ -197,7 +201,7 @@ def test_the_keys_are_what_they_are_on_all_prompts_of_the_bundled_model() -> Non
     assert [seed.seed for seed in found.seeds] == [0, 1, 2]
     assert len({seed.failures for seed in found.seeds}) > 1, "the prompts are others"
     assert [(c.features, c.verdicts[0]) for c in found.classes] == [
-        (reading.features, reading.verdict) for _, reading in audit.significant[:20]
+        (reading.features, reading.verdict.label) for _, reading in audit.significant[:20]
     ]
     assert all(c.stable == (c.same == 3) for c in found.classes)
     assert any(c.stable and c.verdict.startswith("PROXY of object = ") for c in found.classes)

@@ -21,6 +21,7 @@ from faultlens.auditing.result import (
     RungDifference,
     Strata,
     StrataCount,
+    Verdict,
 )
 from faultlens.auditing.verdicts.ledger import ledger
 
@@ -44,8 +45,7 @@ READING = ClassReading(
     p_conditional=0.012,
     proxy=None,
     intervention=None,
-    verdict="CORRELATE",
-    sentence="",
+    verdict=Verdict("CORRELATE", None, ""),
     confounds=Confounds(12, 40, Interval(0.9, 0.4, 1.4), None, None),
     other_scoring=[
         OtherScoring("first-token", 56, 0.0002, 0.55, 1.8),
@@ -120,7 +120,9 @@ def test_a_class_that_a_model_could_have_tried_has_the_reason_why_it_was_not() -
 
 
 def test_what_does_not_go_with_failure_is_not_asked_whether_it_matters() -> None:
-    claims = of_suspect(replace(READING, p_deciding=0.051, verdict="NOT SIGNIFICANT"))
+    claims = of_suspect(
+        replace(READING, p_deciding=0.051, verdict=Verdict("NOT SIGNIFICANT", None, ""))
+    )
     assert [(claim.claim, claim.outcome) for claim in claims] == [
         (GOES, "failed"),
         (MATTERS, "not done"),
@@ -143,7 +145,9 @@ def test_an_artefact_of_scoring_fails_the_other_rules() -> None:
     claim = only(
         of_suspect(
             replace(
-                READING, verdict="ARTEFACT (of scoring)", other_scoring=other, sentence="it halves"
+                READING,
+                verdict=Verdict("ARTEFACT", "of scoring", "it halves"),
+                other_scoring=other,
             )
         ),
         "other rules",

@@ -18,6 +18,7 @@ from faultlens.auditing.result import (
     OtherScoring,
     Proxy,
 )
+from faultlens.auditing.result.verdict import Verdict
 from faultlens.auditing.verdicts.rules import (
     Evidence,
     beyond,
@@ -79,9 +80,9 @@ def done(
 
 def test_an_artefact_of_a_test_is_flagged_could_have_been_found_and_was_not() -> None:
     """Row 2."""
-    verdict = of_class(replace(MISSED, flagged_by=["the study's rule", "Welch + Holm"]))
-    assert verdict.name == "ARTEFACT (of a test)"
-    assert verdict.proxy is None
+    verdict, proxy = of_class(replace(MISSED, flagged_by=["the study's rule", "Welch + Holm"]))
+    assert verdict.label == "ARTEFACT (of a test)"
+    assert proxy is None
     assert verdict.sentence == (
         "fires on 42 failures and 3 successes; flagged by the study's rule and Welch + Holm, but "
         "by neither deciding test (adjusted p = 0.3), which could have found it (least attainable "
@@ -92,9 +93,11 @@ def test_an_artefact_of_a_test_is_flagged_could_have_been_found_and_was_not() ->
 def test_a_test_that_alone_reaches_the_level_makes_no_artefact() -> None:
     """One of the two tests has p = .03; since both were looked at it counts twice, .06."""
     between = replace(MISSED, p_deciding=0.06, p_smaller=0.03, flagged_by=["Welch + Holm"])
-    assert of_class(between).name == "NOT SIGNIFICANT"
-    assert of_class(replace(between, p_smaller=None)).name == "NOT SIGNIFICANT"
-    assert of_class(replace(between, p_deciding=0.12, p_smaller=0.06)).name.startswith("ARTEFACT")
+    assert of_class(between)[0].label == "NOT SIGNIFICANT"
+    assert of_class(replace(between, p_smaller=None))[0].label == "NOT SIGNIFICANT"
+    assert of_class(replace(between, p_deciding=0.12, p_smaller=0.06))[0].label.startswith(
+        "ARTEFACT"
+    )
 
 
 @pytest.mark.parametrize("flagged_by", [[], ["Welch + Holm"]])
@@ -103,25 +106,25 @@ def test_a_class_whose_support_could_never_be_significant_is_underpowered(
 ) -> None:
     """Row 3: no artefact either, whatever flags it. The limit α / m itself is attainable."""
     rare = replace(MISSED, active=(3, 2), least_p=7.2e-5, tested=700, flagged_by=flagged_by)
-    verdict = of_class(rare)
-    assert verdict.name == "UNDERPOWERED"
+    verdict, _ = of_class(rare)
+    assert verdict.label == "UNDERPOWERED"
     assert verdict.sentence == (
         "fires on 3 failures and 2 successes; the least p its support admits is 7.2e-05, above "
         "0.05 / 700"
     )
-    assert of_class(replace(rare, least_p=0.05 / 700)).name != "UNDERPOWERED"
+    assert of_class(replace(rare, least_p=0.05 / 700))[0].label != "UNDERPOWERED"
 
 
 def test_what_could_have_been_found_and_was_not_has_no_verdict() -> None:
-    verdict = of_class(MISSED)
-    assert verdict.name == "NOT SIGNIFICANT"
+    verdict, _ = of_class(MISSED)
+    assert verdict.label == "NOT SIGNIFICANT"
     assert verdict.sentence == "fires on 42 failures and 3 successes; adjusted p = 0.3"
 
 
 def test_an_artefact_of_scoring_is_not_significant_under_another_rule() -> None:
     """Row 4."""
-    verdict = of_class(replace(FOUND, other_scoring=(HOLDS, NOT_UNDER)))
-    assert verdict.name == "ARTEFACT (of scoring)"
+    verdict, _ = of_class(replace(FOUND, other_scoring=(HOLDS, NOT_UNDER)))
+    assert verdict.label == "ARTEFACT (of scoring)"
     assert verdict.sentence == (
         "fires on 42 failures and 3 successes (adjusted p = 0.002); under the rule first-token "
         "(30 failures) it is not significant (adjusted p = 0.4)"
@@ -129,8 +132,8 @@ def test_an_artefact_of_scoring_is_not_significant_under_another_rule() -> None:
 
 
 def test_an_artefact_of_scoring_has_half_the_effect_under_another_rule() -> None:
-    verdict = of_class(replace(FOUND, other_scoring=(HOLDS, HALVES)))
-    assert verdict.name == "ARTEFACT (of scoring)"
+    verdict, _ = of_class(replace(FOUND, other_scoring=(HOLDS, HALVES)))
+    assert verdict.label == "ARTEFACT (of scoring)"
     assert verdict.sentence.endswith(
         "under the rule contains (41 failures) its rate difference falls from +0.60 to +0.30"
     )
@@ -176,23 +179,23 @@ def test_an_effect_that_is_infinite_is_not_halved(
 
 def test_a_class_whose_intervention_is_shown_contributes() -> None:
     """Row 6, which comes before the proxy and keeps its level."""
-    verdict = of_class(replace(FOUND, nearest=KEYS, intervention=done(shown=True)))
-    assert (verdict.name, verdict.proxy) == ("CONTRIBUTES", KEYS)
+    verdict, proxy = of_class(replace(FOUND, nearest=KEYS, intervention=done(shown=True)))
+    assert (verdict.label, proxy) == ("CONTRIBUTES", KEYS)
     assert verdict.sentence == (
         "fires on 42 failures and 3 successes (adjusted p = 0.002); taking it away moves the "
         "answer by +0.84 nats beyond its controls [0.40, 1.20], p = 0.005, and restores 25% of 42 "
         "failures (controls 2%); it fires with object = the keys (Jaccard 0.97)"
     )
-    alone = of_class(replace(FOUND, intervention=done(shown=True)))
-    assert alone.proxy is None
+    alone, alone_proxy = of_class(replace(FOUND, intervention=done(shown=True)))
+    assert alone_proxy is None
     assert alone.sentence.endswith("(controls 2%)")
 
 
 def test_a_cause_takes_both_effects_and_half_of_the_failures() -> None:
     """Row 5, which comes before the proxy and keeps its level."""
     whole = done(shown=True, enough=True, turned=0.6)
-    verdict = of_class(replace(FOUND, nearest=KEYS, intervention=whole))
-    assert (verdict.name, verdict.proxy) == ("CAUSE", KEYS)
+    verdict, proxy = of_class(replace(FOUND, nearest=KEYS, intervention=whole))
+    assert (verdict.label, proxy) == ("CAUSE", KEYS)
     assert verdict.sentence == (
         "fires on 42 failures and 3 successes (adjusted p = 0.002); taking it away moves the "
         "answer by +0.84 nats beyond its controls [0.40, 1.20], p = 0.005, and restores 60% of 42 "
@@ -205,12 +208,12 @@ def test_a_cause_takes_both_effects_and_half_of_the_failures() -> None:
         done(shown=False, enough=True, turned=0.6),
         done(shown=True, enough=True, turned=0.51),  # 0.49 beyond the controls
     ):
-        assert of_class(replace(FOUND, intervention=lacking)).name == "CONTRIBUTES"
+        assert of_class(replace(FOUND, intervention=lacking))[0].label == "CONTRIBUTES"
 
 
 def test_a_proven_null_is_said_with_what_proves_it() -> None:
-    verdict = of_class(replace(FOUND, nearest=KEYS, intervention=done(shown=False, null=True)))
-    assert verdict.name == "PROXY of object = the keys"
+    verdict, _ = of_class(replace(FOUND, nearest=KEYS, intervention=done(shown=False, null=True)))
+    assert verdict.label == "PROXY of object = the keys"
     assert verdict.sentence.endswith(
         "null proven (+0.84 nats [+0.50, +1.10] within ±0.60; at most 8% restored, where patching "
         "the whole value restores 90%)"
@@ -219,21 +222,23 @@ def test_a_proven_null_is_said_with_what_proves_it() -> None:
 
 def test_a_class_that_copies_a_level_is_its_proxy() -> None:
     """Row 7, first clause."""
-    verdict = of_class(replace(FOUND, nearest=KEYS))
-    assert (verdict.name, verdict.proxy) == ("PROXY of object = the keys", KEYS)
+    verdict, proxy = of_class(replace(FOUND, nearest=KEYS))
+    assert (verdict.label, proxy) == ("PROXY of object = the keys", KEYS)
     assert verdict.sentence == (
         "fires on 42 failures and 3 successes (adjusted p = 0.002); it fires with object = the "
         "keys (Jaccard 0.97); effect not tested"
     )
-    assert of_class(replace(FOUND, nearest=replace(KEYS, jaccard=0.95))).proxy is not None
-    assert of_class(replace(FOUND, nearest=replace(KEYS, jaccard=0.949))).proxy is None
+    assert of_class(replace(FOUND, nearest=replace(KEYS, jaccard=0.95)))[1] is not None
+    assert of_class(replace(FOUND, nearest=replace(KEYS, jaccard=0.949)))[1] is None
 
 
 def test_a_class_of_which_nothing_is_left_within_strata_is_a_proxy_of_what_is_held() -> None:
     """Row 7, second clause: named is the level of a held factor, not the nearest of all."""
     gym = Proxy("place", "the gym", 0.6)
-    verdict = of_class(replace(FOUND, confounds=NOTHING_LEFT, nearest=gym, p_conditional=0.9))
-    assert (verdict.name, verdict.proxy) == ("PROXY of object = the keys", NEAR)
+    verdict, proxy = of_class(
+        replace(FOUND, confounds=NOTHING_LEFT, nearest=gym, p_conditional=0.9)
+    )
+    assert (verdict.label, proxy) == ("PROXY of object = the keys", NEAR)
     assert verdict.sentence == (
         "fires on 42 failures and 3 successes (adjusted p = 0.002); within object × template less "
         "than 0.2 SD is left of it: +0.02 SD [-0.15, +0.19] over 40 failures; it is strongest with "
@@ -263,27 +268,27 @@ def test_without_a_factor_nothing_is_a_proxy() -> None:
 
 def test_a_class_that_no_stratum_can_judge_is_untestable_and_names_the_factors() -> None:
     """Row 8."""
-    verdict = of_class(replace(FOUND, confounds=NO_STRATUM, p_conditional=1.0))
-    assert (verdict.name, verdict.proxy) == ("UNTESTABLE", None)
+    verdict, proxy = of_class(replace(FOUND, confounds=NO_STRATUM, p_conditional=1.0))
+    assert (verdict.label, proxy) == ("UNTESTABLE", None)
     assert verdict.sentence == (
         "fires on 42 failures and 3 successes (adjusted p = 0.002); constant, or with one outcome "
         "only, within every stratum of object × template: whether it says more than they do cannot "
         "be known here; effect not tested"
     )
-    assert of_class(replace(FOUND, confounds=NO_STRATUM, nearest=KEYS)).name.startswith("PROXY")
+    assert of_class(replace(FOUND, confounds=NO_STRATUM, nearest=KEYS))[0].label.startswith("PROXY")
 
 
 def test_every_other_significant_class_is_a_correlate() -> None:
     """Row 9: adds, or is not shown to add."""
-    verdict = of_class(FOUND)
-    assert (verdict.name, verdict.proxy) == ("CORRELATE", None)
+    verdict, proxy = of_class(FOUND)
+    assert (verdict.label, proxy) == ("CORRELATE", None)
     assert verdict.sentence == (
         "fires on 42 failures and 3 successes (adjusted p = 0.002); adds beyond object × template "
         "(adjusted p = 0.004, +0.90 SD [+0.40, +1.40]; 40 failures in 6 informative strata); "
         "effect not tested"
     )
-    verdict = of_class(replace(FOUND, p_conditional=0.06, intervention=done(shown=False)))
-    assert verdict.name == "CORRELATE"
+    verdict, proxy = of_class(replace(FOUND, p_conditional=0.06, intervention=done(shown=False)))
+    assert verdict.label == "CORRELATE"
     assert "is not shown to add beyond object × template (adjusted p = 0.06" in verdict.sentence
     assert verdict.sentence.endswith(
         "effect inconclusive (+0.84 nats beyond its controls, p = 0.3)"
@@ -334,18 +339,20 @@ def test_the_first_row_that_holds_wins() -> None:
         ("CORRELATE", {}),
     ]
     for name, change in changes:
-        assert of_class(found).name == name
+        assert of_class(found)[0].label == name
         found = replace(found, **change)  # type: ignore[arg-type]
 
 
 def test_an_audit_needs_five_of_each_outcome() -> None:
     assert of_audit(10, 5) is None
     assert of_audit(300, 61) is None
-    assert of_audit(300, 4) == (
+    assert str(of_audit(300, 4)) == (
         "UNDERPOWERED: 4 failures and 296 successes, and at least 5 of each are needed"
     )
-    assert of_audit(300, 296) == (
-        "UNDERPOWERED: 296 failures and 4 successes, and at least 5 of each are needed"
+    assert of_audit(300, 296) == Verdict(
+        "UNDERPOWERED",
+        None,
+        "296 failures and 4 successes, and at least 5 of each are needed",
     )
     assert of_audit(1, 0) is not None
 
@@ -376,12 +383,12 @@ EVIDENCE = st.builds(
 
 @given(EVIDENCE)
 def test_any_evidence_has_one_verdict_in_one_sentence(found: Evidence) -> None:
-    verdict = of_class(found)
+    verdict, proxy = of_class(found)
     significant = found.p_deciding <= found.alpha
     quiet = ("UNDERPOWERED", "ARTEFACT (of a test)", "NOT SIGNIFICANT")
-    assert (verdict.name in quiet) is not significant
-    assert verdict.name.startswith("PROXY") <= (verdict.proxy is not None)
+    assert (verdict.label in quiet) is not significant
+    assert verdict.label.startswith("PROXY") <= (proxy is not None)
     assert verdict.sentence.startswith("fires on ")
     assert not any(word in verdict.sentence for word in ("nan", "None", "inf "))
-    if verdict.name.split()[0] in ("PROXY", "UNTESTABLE", "CORRELATE"):
+    if verdict.label.split()[0] in ("PROXY", "UNTESTABLE", "CORRELATE"):
         assert "effect not tested" in verdict.sentence or "effect inconclusive" in verdict.sentence

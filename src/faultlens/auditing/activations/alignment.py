@@ -1,4 +1,4 @@
-"""Roles: which token of one prompt plays the part of which token of another.
+"""Alignment: which token of one prompt plays the same role as which token of another.
 
 A level of a factor that stands in a prompt ("the keys", "Mary") is one unit, whatever its number of
 tokens; every other token is a unit by itself. A token's role is how many units it is from the end
@@ -17,7 +17,6 @@ import numpy as np
 
 from faultlens.auditing.activations.task_tokens import TaskTokens
 from faultlens.corpus.task import Prompt, Task
-from faultlens.models.model import Model
 
 NO_ROLE = -1  # BOS
 
@@ -27,25 +26,25 @@ class TokenAlignment:
     """The role of every token of every scored row.
 
     Attributes:
-        codes: for each prompt `[tokens of its scored row]`; -1 at BOS.
-        n: how many roles there are.
+        roles: for each prompt `[tokens of its scored row]`; -1 at BOS.
+        n_roles: how many roles there are.
     """
 
-    codes: list[np.ndarray]
-    n: int
+    roles: list[np.ndarray]
+    n_roles: int
 
     @classmethod
-    def of(cls, model: Model, task: Task, tokens: TaskTokens) -> TokenAlignment:
-        """Read the roles off the prompts and their factors."""
+    def of(cls, task: Task, tokens: TaskTokens) -> TokenAlignment:
+        """The roles by the prompts' factors."""
         known: dict[tuple[int, int], int] = {}
-        codes = []
-        for prompt, row, scored in zip(task.prompts, tokens.rows, tokens.scored, strict=True):
+        numbered = []
+        for i, prompt in enumerate(task.prompts):
             spans = level_spans(prompt.text, prompt.factors)
-            units = _units(_offsets(model, prompt.text, len(row) - 1), spans)
-            beyond = [(-i, 0) for i in range(1, len(scored) - len(row) + 1)]
+            units = _units(tokens.offsets[i], spans)
+            beyond = [(-i, 0) for i in range(1, len(tokens.scored[i]) - len(tokens.rows[i]) + 1)]
             roles = [*_from_the_end(units), *beyond]
-            codes.append(np.array([NO_ROLE, *(known.setdefault(r, len(known)) for r in roles)]))
-        return cls(codes, len(known))
+            numbered.append(np.array([NO_ROLE, *(known.setdefault(r, len(known)) for r in roles)]))
+        return cls(numbered, len(known))
 
 
 def level_spans(text: str, factors: Mapping[str, str]) -> list[tuple[int, int]]:
@@ -63,14 +62,6 @@ def level_spans(text: str, factors: Mapping[str, str]) -> list[tuple[int, int]]:
         else:
             merged.append((start, end))
     return merged
-
-
-def _offsets(model: Model, text: str, n: int) -> list[tuple[int, int]]:
-    """Where each token stands in the text; all at (0, 0) for a tokenizer that cannot tell."""
-    if not getattr(model.tokenizer, "is_fast", False):
-        return [(0, 0)] * n
-    found = model.tokenizer(text, add_special_tokens=False, return_offsets_mapping=True)
-    return [(start, end) for start, end in found["offset_mapping"]]
 
 
 def _units(offsets: Sequence[tuple[int, int]], spans: Sequence[tuple[int, int]]) -> list[int]:
@@ -97,14 +88,13 @@ def _from_the_end(units: Sequence[int]) -> list[tuple[int, int]]:
     return roles
 
 
-def tokens_of_factor(model: Model, prompt: Prompt, factor: str, n: int) -> np.ndarray:
+def tokens_of_factor(prompt: Prompt, factor: str, offsets: Sequence[tuple[int, int]]) -> np.ndarray:
     """The positions, BOS counted, of the tokens of a prompt's level of one factor.
 
     Args:
-        n: how many tokens the prompt has but BOS.
+        offsets: where each token but BOS stands in the text.
     """
     spans = level_spans(prompt.text, {factor: prompt.factors[factor]})
-    offsets = _offsets(model, prompt.text, n)
     held = [
         any(span[0] < end and end - 1 < span[1] and start < end for span in spans)
         for start, end in offsets

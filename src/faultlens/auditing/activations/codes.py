@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
-import torch
-from scipy.sparse import csr_matrix, vstack
+from scipy.sparse import csr_matrix
 
-from faultlens.auditing.activations.alignment import TokenAlignment
-from faultlens.auditing.activations.site_values import SiteValues
-from faultlens.auditing.activations.task_tokens import BATCH, TaskTokens
-from faultlens.features.encode import encode
-from faultlens.models.dictionary import Dictionary
+MEANS_KEPT = 4  # groups of prompts whose means are kept: all, successes, failures, the last asked
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,27 +28,7 @@ class Codes:
     roles: np.ndarray
     n_roles: int
     scale: np.ndarray | None = None
-
-    @classmethod
-    @torch.no_grad()
-    def of(
-        cls, dictionary: Dictionary, tokens: TaskTokens, roles: TokenAlignment, values: SiteValues
-    ) -> Codes:
-        """Encode the scored rows once."""
-        parts, scales = [], []
-        for start in range(0, len(tokens.scored), BATCH):
-            rows = tokens.scored[start : start + BATCH]
-            x = values.of(range(start, start + len(rows)))[dictionary.site]
-            real = [of_row[: len(row)] for row, of_row in zip(rows, x, strict=True)]
-            parts.append(encode(dictionary, torch.cat(real), "plain"))
-            scales.append(dictionary.scale(torch.cat(real)).expand(parts[-1].shape[0], 1).flatten())
-        matrix = csr_matrix(vstack(parts, format="csr"))
-        starts = np.concatenate([[0], np.cumsum([len(row) for row in tokens.scored])])
-        for bos in starts[:-1]:
-            matrix.data[matrix.indptr[bos] : matrix.indptr[bos + 1]] = 0.0
-        matrix.eliminate_zeros()
-        scale = torch.cat(scales).cpu().numpy()
-        return cls(matrix, starts, np.concatenate(roles.codes), roles.n, scale)
+    _means: dict[tuple[str, bytes], np.ndarray] = field(default_factory=dict, repr=False)
 
     def scales(self, rows: np.ndarray) -> np.ndarray:
         """From activation times `W_dec[f]` to the target site's units, `[rows]`."""
@@ -88,17 +63,14 @@ class Codes:
         found: np.ndarray = self.matrix[rows][:, list(features)].toarray()
         return found
 
-    def mean_by_role(
-        self, prompts: np.ndarray, features: Sequence[int] | None = None
-    ) -> np.ndarray:
-        """Mean activation over the tokens of each role in some prompts, `[roles, features]`.
+    def mean_by_role(self, prompts: np.ndarray) -> np.ndarray:
+        """Mean activation over the tokens of each role in some prompts, `[roles, d_sae]`.
 
         A role that none of them has takes the mean over all their tokens but BOS.
-
-        Args:
-            features: which; None: all of the dictionary.
         """
-        matrix = self.matrix if features is None else self.matrix[:, list(features)]
+        return self._kept("by role", prompts, self._mean_by_role)
+
+    def _mean_by_role(self, prompts: np.ndarray) -> np.ndarray:
         rows = self.rows(prompts)
         roles = self.roles[rows]
         pick = csr_matrix(
@@ -106,15 +78,29 @@ class Codes:
             shape=(self.n_roles, self.matrix.shape[0]),
         )
         counts = np.bincount(roles, minlength=self.n_roles)
-        means: np.ndarray = (pick @ matrix).toarray().astype(np.float32)
+        means: np.ndarray = (pick @ self.matrix).toarray().astype(np.float32)
         means[counts > 0] /= counts[counts > 0, None]
-        means[counts == 0] = np.asarray(matrix[rows].mean(axis=0), dtype=np.float32).ravel()
+        means[counts == 0] = np.asarray(self.matrix[rows].mean(axis=0), dtype=np.float32).ravel()
         return means
 
     def mean(self, prompts: np.ndarray) -> np.ndarray:
-        """Mean activation over all tokens of some prompts but BOS, `[d_sae]`."""
-        rows = self.rows(prompts)
-        return np.asarray(self.matrix[rows].mean(axis=0), dtype=np.float32).ravel()
+        """Mean activation over all tokens of some prompts but BOS, float32 `[d_sae]`."""
+        return self._kept("overall", prompts, self._mean)
+
+    def _mean(self, prompts: np.ndarray) -> np.ndarray:
+        rows = self.matrix[self.rows(prompts)].astype(np.float64)
+        return np.asarray(rows.mean(axis=0), dtype=np.float32).ravel()
+
+    def _kept(
+        self, what: str, prompts: np.ndarray, compute: Callable[[np.ndarray], np.ndarray]
+    ) -> np.ndarray:
+        """A mean over some prompts, computed once for the groups that are asked for again."""
+        key = what, np.asarray(prompts).tobytes()
+        if key not in self._means:
+            while len(self._means) >= 2 * MEANS_KEPT:
+                del self._means[next(iter(self._means))]
+            self._means[key] = compute(prompts)
+        return self._means[key]
 
     def padded(self, prompts: np.ndarray, features: Sequence[int], positions: int) -> np.ndarray:
         """Some features' activations, right-padded: `[prompts, positions, features]`."""

@@ -34,6 +34,8 @@ class TaskTokens:
         accepted: by prompt the tokens with which further right answers go on where the target is
             scored; empty: there are none. An answer that parts from the target before that place,
             or goes on as the foil does, has none.
+        offsets: by prompt where each token but BOS begins and ends in the text, in characters;
+            empty: not known.
     """
 
     rows: list[list[int]]
@@ -43,6 +45,7 @@ class TaskTokens:
     answers: Sequence[list[int]] = ()
     foils: Sequence[list[int]] = ()
     accepted: Sequence[list[int]] = ()
+    offsets: Sequence[list[tuple[int, int]]] = ()
 
     @cached_property
     def scored(self) -> list[list[int]]:
@@ -86,36 +89,84 @@ class TaskTokens:
         return sum(bool(ids) and at < 0 for ids, at in zip(self.foils, self.foil, strict=False))
 
 
+@dataclass(frozen=True)
+class PromptTokens:
+    """One prompt in the model's tokens; the fields are those of `TaskTokens`."""
+
+    row: list[int]
+    offsets: list[tuple[int, int]]
+    answer: list[int]
+    wrong: list[int]
+    accepted: list[list[int]]
+
+    @cached_property
+    def parting(self) -> int | None:
+        """The first place at which target and foil differ; None if one begins with the other."""
+        return _parting(self.answer, self.wrong)
+
+    @property
+    def target(self) -> int:
+        return self.answer[self.parting or 0]
+
+    @property
+    def foil(self) -> int:
+        return -1 if self.parting is None else self.wrong[self.parting]
+
+    @property
+    def shared(self) -> list[int]:
+        return self.answer[: self.parting or 0]
+
+    @property
+    def further(self) -> list[int]:
+        """The tokens with which further right answers go on where the target is scored."""
+        n = len(self.shared)
+        goes_on = {ids[n] for ids in self.accepted if _begins(ids, self.shared)}
+        return sorted(goes_on - {self.target, self.foil})
+
+    @property
+    def new_tokens(self) -> int:
+        """How many tokens may follow the prompt."""
+        return max(NEW_TOKENS, len(self.answer), len(self.wrong))
+
+
 def tokenize(task: Task, model: Model) -> TaskTokens:
     """The task in tokens. Raises UserError for a prompt that leaves no room to answer."""
-    rows, target, foil = [], [], []
-    shared, answers, foils, accepted = [], [], [], []
-    for number, prompt in enumerate(task.prompts, start=1):
-        before = model.ids(prompt.text)
-        row = [model.bos_id, *before]
-        answer = _answer_ids(model, prompt, before, prompt.target)
-        wrong = [] if prompt.foil is None else _answer_ids(model, prompt, before, prompt.foil)
-        more = max(NEW_TOKENS, len(answer), len(wrong))
-        if len(row) + more > model.context:
+    prompts = [tokenize_prompt(prompt, model) for prompt in task.prompts]
+    for number, tokens in enumerate(prompts, start=1):
+        if len(tokens.row) + tokens.new_tokens > model.context:
             raise UserError(
-                f"task {task.name}: prompt {number} has {len(row)} tokens, and {more} more "
-                f"are decoded: expected at most {model.context} in all, the model's context; "
-                "shorten the prompt"
+                f"task {task.name}: prompt {number} has {len(tokens.row)} tokens, and "
+                f"{tokens.new_tokens} more are decoded: expected at most {model.context} in all, "
+                "the model's context; shorten the prompt"
             )
-        parting = _parting(answer, wrong)
-        target.append(answer[parting or 0])
-        foil.append(-1 if parting is None else wrong[parting])
-        shared.append(answer[: parting or 0])
-        rows.append(row)
-        answers.append(answer)
-        foils.append(wrong)
-        others = [_answer_ids(model, prompt, before, other) for other in prompt.accepted]
-        goes_on = {ids[len(shared[-1])] for ids in others if _begins(ids, shared[-1])}
-        accepted.append(sorted(goes_on - {target[-1], foil[-1]}))
+    return collected(prompts)
+
+
+def tokenize_prompt(prompt: Prompt, model: Model) -> PromptTokens:
+    """A prompt and its answers in tokens; its own text is tokenised once."""
+    before, offsets = model.ids_and_offsets(prompt.text)
+    return PromptTokens(
+        [model.bos_id, *before],
+        offsets,
+        _answer_ids(model, prompt, before, prompt.target),
+        [] if prompt.foil is None else _answer_ids(model, prompt, before, prompt.foil),
+        [_answer_ids(model, prompt, before, other) for other in prompt.accepted],
+    )
+
+
+def collected(prompts: Sequence[PromptTokens]) -> TaskTokens:
+    """The tokens of a task by those of its prompts."""
+    accepted = [tokens.further for tokens in prompts]
     return TaskTokens(
-        rows, np.array(target), np.array(foil), shared, answers, foils,
+        [tokens.row for tokens in prompts],
+        np.array([tokens.target for tokens in prompts]),
+        np.array([tokens.foil for tokens in prompts]),
+        [tokens.shared for tokens in prompts],
+        [tokens.answer for tokens in prompts],
+        [tokens.wrong for tokens in prompts],
         accepted if any(accepted) else (),
-    )  # fmt: skip
+        [tokens.offsets for tokens in prompts],
+    )
 
 
 def _begins(ids: Sequence[int], with_: Sequence[int]) -> bool:

@@ -7,8 +7,8 @@ import torch
 from scipy.sparse import csr_matrix, hstack
 
 from faultlens.auditing.activations.site_values import SiteValues
+from faultlens.auditing.activations.task_activations import TaskActivations
 from faultlens.auditing.activations.task_tokens import BATCH
-from faultlens.features.encode import encode
 from faultlens.features.lens import Lens
 from faultlens.features.pooling import Pooling, pool
 from faultlens.features.random_dictionary import firing_rates, random_dictionary
@@ -17,7 +17,11 @@ from faultlens.progress import SILENT, Progress
 
 
 def residual_and_random(
-    lens: Lens, values: SiteValues, pooling: str, seed: int, progress: Progress = SILENT
+    lens: Lens,
+    activations: TaskActivations,
+    pooling: str,
+    seed: int,
+    progress: Progress = SILENT,
 ) -> tuple[np.ndarray, csr_matrix]:
     """The residual rung's and the random dictionaries' inputs, one row a prompt, BOS left out.
 
@@ -26,7 +30,7 @@ def residual_and_random(
 
     Args:
         lens: the model and its dictionaries; those of several sites are put side by side.
-        values: of the task's tokens.
+        activations: the task as they see it.
         pooling: of the features.
         seed: of the random directions.
         progress: told of the random features done.
@@ -36,6 +40,7 @@ def residual_and_random(
     """
     how = Pooling.parse(pooling)
     of_residual = Pooling("mean") if how.kind == "max" else how
+    values, rows = activations.values, activations.prompt_rows
     lengths = np.array([len(row) - 1 for row in values.tokens.rows])  # BOS is left out
     offsets = np.concatenate([[0], np.cumsum(lengths)])
     at = {d.site: _after_bos(values, d.site) for d in lens.dictionaries}
@@ -46,7 +51,7 @@ def residual_and_random(
     random = []
     for place, dictionary in enumerate(lens.dictionaries):
         x = at[dictionary.site].to(dictionary.W_enc.device)
-        rates = firing_rates(encode(dictionary, x))
+        rates = firing_rates(csr_matrix(activations.codes(dictionary).matrix[rows]))
         seen = dictionary.prepare(x).cpu().numpy()
         drawn = random_dictionary(seen, rates, seed=seed + place, tick=tick)
         random.append(pool(drawn, offsets, how))

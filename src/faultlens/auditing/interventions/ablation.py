@@ -1,9 +1,9 @@
-"""Trials: everything that is done to one class of features, with the model at hand.
+"""Ablation: everything that is done to a set of features to learn whether it causes failure.
 
-Two changes decide, both declared beforehand. *Necessity*: on failures where the class fires, there,
-its features are set to their mean over the successes at the same role (see `roles`). *Sufficiency*:
-on successes, at the roles where the class fires in most of those failures, they are set to their
-mean over the failures at the same role. The rest is sensitivity.
+Two edits decide, both declared beforehand. *Necessity*: on failures where the features fire, they
+are set, where they fire, to their mean over the successes at tokens of the same role (see
+`alignment`). *Sufficiency*: on successes, at the roles where they fire in most of those failures,
+they are set to their mean over the failures at tokens of the same role. All else is sensitivity.
 """
 
 from __future__ import annotations
@@ -14,178 +14,184 @@ from functools import cached_property
 
 import numpy as np
 
-from faultlens.auditing.activations.alignment import TokenAlignment
 from faultlens.auditing.activations.codes import Codes
-from faultlens.auditing.activations.site_values import SiteValues
-from faultlens.auditing.activations.task_tokens import TaskTokens
-from faultlens.auditing.interventions.bench import Bench
+from faultlens.auditing.activations.task_activations import TaskActivations
+from faultlens.auditing.feature_set import FeatureSet
+from faultlens.auditing.interventions.cached_run import CachedRuns
 from faultlens.auditing.interventions.controls import CONTROLS, Controls, matching_features
 from faultlens.auditing.interventions.decoding import Succeeds, count_flips
-from faultlens.auditing.interventions.edits import Edited, Setting, edit_at
+from faultlens.auditing.interventions.edit_runner import EditRunner
+from faultlens.auditing.interventions.edits import EditContext, Mean
 from faultlens.auditing.interventions.effects import NECESSITY, SUFFICIENCY, Measured, effect_of
-from faultlens.auditing.interventions.variants import WHERE_IT_FIRES, variants
+from faultlens.auditing.interventions.placed_edit import PlacedEdit, edit_where_firing, place_edit
+from faultlens.auditing.interventions.prompt_groups import PromptGroups
+from faultlens.auditing.interventions.sensitivity import WHERE_IT_FIRES, variants
 from faultlens.auditing.result import Effect, Intervention
 from faultlens.models.dictionary import Dictionary
-from faultlens.models.model import Model
 from faultlens.progress import Tick
 
 LEAST_PROMPTS = 5  # failures on which a class must fire for its effect to be measured
-MOST_PROMPTS = 30  # that a decisive test runs on; more are drawn from. Zero flips need 29
+MOST_PROMPTS = 30  # that a deciding test runs on; more are drawn from. Zero flips need 29
+NORMAL = Mean(among="successes")
+FAILING = Mean(among="failures")
 
 
 @dataclass(frozen=True, eq=False)
 class Ablation:
-    """Puts classes of one dictionary to the test.
+    """Tests feature sets of one dictionary.
 
     Attributes:
-        tokens: the task's.
-        roles: of its tokens.
+        dictionary: whose features are tested.
+        activations: the task as the model and the dictionary see it.
+        runs: of the task's prompts, shared with the ablations of other dictionaries.
         failed: the outcome, boolean `[prompts]`.
         succeeds: whether generated ids answer the prompt of that index.
         seed: of every draw: prompts, controls, donors, bootstrap.
-        values: at the dictionary's sites, where they have been read already.
+        most: prompts that a deciding test runs on.
     """
 
-    model: Model
     dictionary: Dictionary
-    tokens: TaskTokens
-    roles: TokenAlignment
+    activations: TaskActivations
+    runs: CachedRuns
     failed: np.ndarray
     succeeds: Succeeds
     seed: int
     most: int = MOST_PROMPTS
-    values: SiteValues | None = None
 
     @cached_property
-    def bench(self) -> Bench:
-        """On which changes are carried out; all prompts' tokens are encoded once."""
-        values = self.values or SiteValues.of_dictionary(self.model, self.dictionary, self.tokens)
-        codes = Codes.of(self.dictionary, self.tokens, self.roles, values)
-        return Bench(self.model, self.dictionary, self.tokens, codes)
-
-    @property
     def codes(self) -> Codes:
-        """All prompts' token activations."""
-        return self.bench.codes
+        """The dictionary's activations at all prompts' tokens."""
+        return self.activations.codes(self.dictionary)
+
+    @cached_property
+    def runner(self) -> EditRunner:
+        return EditRunner(self.dictionary, self.codes, self.runs)
+
+    @cached_property
+    def context(self) -> EditContext:
+        """What edits draw from."""
+        return EditContext(self.codes, PromptGroups(len(self.failed), lambda: self.failed))
 
     @property
     def successes(self) -> np.ndarray:
         """The prompts that succeed."""
         return np.flatnonzero(~self.failed)
 
-    @cached_property
-    def success_means(self) -> np.ndarray:
-        """Every feature's mean over the successes, `[roles, d_sae]`."""
-        return self.codes.mean_by_role(np.flatnonzero(~self.failed))
-
-    @cached_property
-    def failure_means(self) -> np.ndarray:
-        """Every feature's mean over the failures, `[roles, d_sae]`."""
-        return self.codes.mean_by_role(np.flatnonzero(self.failed))
-
     def run(
-        self, features: Sequence[int], progress: Tick | None = None, controls: int = CONTROLS
+        self, features: FeatureSet, progress: Tick | None = None, controls: int = CONTROLS
     ) -> Intervention | str:
-        """Everything done to a class; or the reason why nothing can be.
+        """All tests of a feature set; or the reason why there can be none.
 
-        The effects' `p_holm` and `shown`, and the null, are settled once all classes are tried.
+        The effects' `p_holm` and `shown`, and the null, are known once the whole family is tested.
 
         Args:
-            features: the class.
-            progress: told of each control done on each prompt.
+            features: of this dictionary.
+            progress: told of each control run on each prompt.
             controls: that each effect is given.
         """
-        fires = self.codes.fires(features)
+        fires = self.codes.fires(features.indices)
         prompts = np.flatnonzero(self.failed & fires)
         if len(prompts) < LEAST_PROMPTS:
             return f"it fires on {len(prompts)} failures: at least {LEAST_PROMPTS} are needed"
         tested = self.drawn(prompts)
         necessity = self.necessity(features, tested, progress, controls)
         sufficiency = self.sufficiency(features, progress, controls)
-        taken_away = edit_at(self.codes, features, np.flatnonzero(fires), self.normal)
+        everywhere = edit_where_firing(NORMAL, self.context, features, np.flatnonzero(fires))
         flips = count_flips(
-            self.bench, taken_away, np.flatnonzero(fires), self.failed, self.succeeds
+            self.runner, everywhere, np.flatnonzero(fires), self.failed, self.succeeds
         )
         return Intervention(
             necessity,
             sufficiency if isinstance(sufficiency, Effect) else None,
             None if isinstance(sufficiency, Effect) else sufficiency,
             flips,
-            variants(self, features, tested),
+            variants(self.runner, self.context, features, tested, self.seed),
             None,
         )
 
-    def cost(self, features: Sequence[int]) -> int:
-        """On how many prompts each control of a class is run, both effects together."""
-        failures = np.flatnonzero(self.failed & self.codes.fires(features))
+    def cost(self, features: FeatureSet) -> int:
+        """On how many prompts each control of a feature set is run, both effects together."""
+        failures = np.flatnonzero(self.failed & self.codes.fires(features.indices))
         return len(self.drawn(failures)) + len(self.drawn(self.successes))
-
-    @property
-    def normal(self) -> Setting:
-        """What decides: to the mean over the successes."""
-        return Setting("mean", among=self.successes)
 
     def necessity(
         self,
-        features: Sequence[int],
+        features: FeatureSet,
         prompts: np.ndarray,
         progress: Tick | None = None,
         controls: int = CONTROLS,
     ) -> Effect:
-        """Set the class to its mean over the successes, on failures where it fires."""
-        edited = edit_at(self.codes, features, prompts, self.normal)
+        """Set the features to their mean over the successes, on failures where they fire."""
+        placed = edit_where_firing(NORMAL, self.context, features, prompts)
         return self._effect(
-            edited, prompts, self.success_means, progress, controls,
+            placed, prompts, self.codes.mean_by_role(self.successes), progress, controls,
             claim=NECESSITY, kind="set to the successes' mean",
             on="failures where the class fires", positions=WHERE_IT_FIRES,
         )  # fmt: skip
 
     def sufficiency(
-        self, features: Sequence[int], progress: Tick | None = None, controls: int = CONTROLS
+        self, features: FeatureSet, progress: Tick | None = None, controls: int = CONTROLS
     ) -> Effect | str:
-        """Set the class to its mean over the failures, on successes, at the roles where it fires.
+        """Set the features to their mean over the failures, on successes, where they would fire.
 
-        Returns the reason where no success has such a role.
+        That is at the roles at which they fire in failures. Returns the reason if too few successes
+        have a token of such a role.
         """
-        roles = self.firing_roles(features)
-        successes = np.flatnonzero(~self.failed)
-        rows = self.codes.rows(successes)
-        able = rows[np.isin(self.codes.roles[rows], roles)]
-        has = np.isin(successes, np.searchsorted(self.codes.starts, able, side="right") - 1)
+        codes, roles = self.codes, self.firing_roles(features)
+        able = self._tokens_of_roles(self.successes, roles)
+        has = np.isin(self.successes, np.searchsorted(codes.starts, able, side="right") - 1)
         if sum(has) < LEAST_PROMPTS:
             return "fewer than five successes have a token in the place where it fires"
-        prompts = self.drawn(successes[has])
-        rows = self.codes.rows(prompts)
-        rows = rows[np.isin(self.codes.roles[rows], roles)]
-        wanted = self.failure_means[self.codes.roles[rows]][:, list(features)]
+        prompts = self.drawn(self.successes[has])
+        rows = self._tokens_of_roles(prompts, roles)
+        means = codes.mean_by_role(np.flatnonzero(self.failed))
         return self._effect(
-            Edited(rows, features, wanted), prompts, self.failure_means, progress, controls,
+            place_edit(FAILING, self.context, features, rows, "none"), prompts, means,
+            progress, controls,
             claim=SUFFICIENCY, kind="set to the failures' mean", on="successes",
             positions="in the places where the class fires in failures",
         )  # fmt: skip
 
-    def firing_roles(self, features: Sequence[int]) -> np.ndarray:
-        """The roles where the class fires in at least half of the failures where it fires at all.
+    def firing_roles(self, features: FeatureSet) -> np.ndarray:
+        """The roles at which the features fire in at least half of the failures on which they fire.
 
         Where there is none, the commonest one.
         """
-        prompts = np.flatnonzero(self.failed & self.codes.fires(features))
-        counts = np.zeros(self.codes.n_roles, dtype=int)
+        codes, indices = self.codes, features.indices
+        prompts = np.flatnonzero(self.failed & codes.fires(indices))
+        counts = np.zeros(codes.n_roles, dtype=int)
         for prompt in prompts:
-            rows = self.codes.firing_rows(features, np.array([prompt]))
-            counts[np.unique(self.codes.roles[rows])] += 1
+            rows = codes.firing_rows(indices, np.array([prompt]))
+            counts[np.unique(codes.roles[rows])] += 1
         usual = np.flatnonzero(counts * 2 >= len(prompts))
         return usual if len(usual) else np.array([counts.argmax()])
 
-    def edited_positions(self, features: Sequence[int], prompt: int) -> np.ndarray:
-        """The positions of one prompt's row at which the class fires."""
-        rows = self.codes.firing_rows(features, np.array([prompt]))
-        at: np.ndarray = rows - self.codes.starts[prompt]
-        return at
+    def firing_positions(self, features: FeatureSet, prompts: np.ndarray) -> np.ndarray:
+        """Where the features fire in some prompts, boolean `[all prompts, positions]`."""
+        rows = self.codes.firing_rows(features.indices, prompts)
+        of = np.searchsorted(self.codes.starts, rows, side="right") - 1
+        fires = np.zeros((len(self.failed), int(np.diff(self.codes.starts).max())), dtype=bool)
+        fires[of, rows - self.codes.starts[of]] = True
+        return fires
+
+    def drawn(self, prompts: np.ndarray) -> np.ndarray:
+        """At most `most` of the prompts, drawn at random, in their order."""
+        if len(prompts) <= self.most:
+            return prompts
+        rng = np.random.default_rng(self.seed)
+        return np.sort(rng.choice(prompts, self.most, replace=False))
+
+    def _tokens_of_roles(
+        self, prompts: np.ndarray, roles: Sequence[int] | np.ndarray
+    ) -> np.ndarray:
+        """The tokens of some prompts that play one of these roles, as rows of the codes."""
+        rows = self.codes.rows(prompts)
+        chosen: np.ndarray = rows[np.isin(self.codes.roles[rows], roles)]
+        return chosen
 
     def _effect(
         self,
-        edited: Edited,
+        placed: PlacedEdit,
         prompts: np.ndarray,
         means: np.ndarray,
         progress: Tick | None,
@@ -198,35 +204,27 @@ class Ablation:
     ) -> Effect:
         order = np.random.default_rng(self.seed).permutation(self.dictionary.d_sae)
         features = matching_features(
-            self.codes, self.dictionary, edited, means, firing=claim == NECESSITY, order=order
+            self.codes, self.dictionary, placed, means, firing=claim == NECESSITY, order=order
         )
         drawn = Controls(self.dictionary, self.codes, features, means, self.seed, controls)
         place = {int(prompt): i for i, prompt in enumerate(prompts)}
         margin, changed, foil = (np.zeros(len(prompts)) for _ in range(3))
         by_control = np.zeros((controls, len(prompts)))
-        for assay in self.bench.assays(edited, prompts, controls):
-            here = [place[int(i)] for i in assay.prompts]
-            inputs = self.bench.inputs(assay)
-            change = self.bench.change(edited, assay, inputs)
-            before, before_foil, _ = assay.measure(None)
-            after, after_foil, _ = assay.measure(change)
-            margin[here], changed[here], foil[here] = before, after, after_foil - before_foil
-            at, start = 0, assay.start(change)
-            for several in drawn.changes(assay, change, inputs, start):
-                found = assay.measure_all(several, start)
+        for run in self.runner.cached_runs(placed, prompts, controls):
+            here = [place[int(i)] for i in run.prompts]
+            change = self.runner.change(placed, run)
+            before, after = run.untouched, run.measure(change)
+            margin[here], changed[here] = before.margin, after.margin
+            foil[here] = after.difference - before.difference
+            at, start = 0, run.start(change)
+            for several in drawn.changes(run, change, start):
+                found = run.measure_all(several, start)
                 by_control[at : at + len(several), here] = found.margin
                 at += len(several)
                 if progress is not None:
-                    progress(len(several) * len(assay.prompts))
+                    progress(len(several) * len(run.prompts))
         return effect_of(
             Measured(margin, changed, by_control, foil),
             claim=claim, kind=kind, on=on, positions=positions,
             control_features=len(features), seed=self.seed,
         )  # fmt: skip
-
-    def drawn(self, prompts: np.ndarray) -> np.ndarray:
-        """At most `most` of the prompts, drawn at random, in their order."""
-        if len(prompts) <= self.most:
-            return prompts
-        rng = np.random.default_rng(self.seed)
-        return np.sort(rng.choice(prompts, self.most, replace=False))

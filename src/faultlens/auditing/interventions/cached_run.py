@@ -1,30 +1,33 @@
-"""Assay: prompts cached at a layer, so that a change costs only what comes after it."""
+"""Cached run: prompts run once, so that a change at a site costs only what comes after it."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from faultlens.auditing.activations.task_tokens import TaskTokens
-from faultlens.auditing.interventions.readout import Answers, Readout
+from faultlens.auditing.interventions.readout import AnswerMargins, Readout
 from faultlens.models.model import Model
-from faultlens.models.prefix_cache import CachedPass, Suffix
+from faultlens.models.prefix_cache import CachedPass, ResumedPass
 from faultlens.models.sites import Site
 
 PASS_TOKENS = 1024  # run together in one pass of several changes
 SPARE = 1.1  # columns that a group of prompts runs, over those that its prompts need
+KEPT = 2  # runs that are kept: those of one feature set's necessity and sufficiency
 
 
 @dataclass(frozen=True, eq=False)
 class CachedRun:
-    """Some prompts of a task, cached: an edit at `site` costs what comes after it.
+    """Some prompts of a task, cached: a change at `site` costs what comes after it.
 
     Attributes:
+        site: where changes are made.
         prompts: their indices in the task.
+        cached: the run, with the values at `site` and those that enter its block.
         last: the position of each prompt's last scored token, `[prompts]`.
         readout: of the answers after it.
         editable: real positions after BOS, boolean `[prompts, positions]`.
@@ -37,14 +40,29 @@ class CachedRun:
     last: Tensor
     readout: Readout
     editable: Tensor
-    _kept: dict[tuple[int, int], Suffix] = field(default_factory=dict, repr=False)
+    _resumed_at: dict[tuple[int, int, int], ResumedPass] = field(
+        default_factory=dict, repr=False
+    )
 
     @classmethod
-    def of(cls, model: Model, site: Site, tokens: TaskTokens, prompts: np.ndarray) -> CachedRun:
-        """Run the prompts with the given indices once."""
+    def of(
+        cls,
+        model: Model,
+        tokens: TaskTokens,
+        prompts: np.ndarray,
+        site: Site,
+        others: Sequence[Site] = (),
+    ) -> CachedRun:
+        """Run the prompts with the given indices once.
+
+        Args:
+            site: where changes will be made.
+            others: further sites whose values are kept.
+        """
         entry = Site(site.layer, "resid_pre")
         rows = [tokens.scored[i] for i in prompts]
-        cached = CachedPass.of(model, rows, sorted({site, entry}, key=lambda s: s.depth))
+        sites = sorted({site, entry, *others}, key=lambda s: s.depth)
+        cached = CachedPass.of(model, rows, sites)
         device = cached.ids.device
         last = torch.from_numpy(tokens.last[prompts]).to(device)
         position = torch.arange(cached.ids.shape[1], device=device)
@@ -66,22 +84,28 @@ class CachedRun:
             self.last[rows], self.readout.some(rows), self.editable[rows, :columns],
         )  # fmt: skip
 
+    def at(self, site: Site) -> CachedRun:
+        """The same run for changes at another site, whose values were kept as well."""
+        return self if site == self.site else replace(self, site=site)
+
     @property
     def values(self) -> Tensor:
         """The site's values, float32 `[prompts, positions, d]`."""
-        return self.cached.values[self.site]
+        return self.values_at(self.site)
 
-    def measure(self, change: Tensor | None) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Margin, difference and whether it is right, `[prompts]` each, after adding `change`.
+    def values_at(self, site: Site) -> Tensor:
+        """The values at a site that was kept, float32 `[prompts, positions, d]`."""
+        return self.cached.values[site]
 
-        `change [prompts, positions, d]` is added to the site's values; None: nothing is.
-        """
-        if change is None:  # the pass that cached the prompts has said it
-            found = self.readout.answers(self.readout.hidden[None])
-        else:
-            start = self.start(change)
-            found = self.measure_all(change[None, :, start:], start)
-        return found.margin[0], found.difference[0], found.right[0]
+    @property
+    def untouched(self) -> AnswerMargins:
+        """The answers without a change, `[prompts]`, read off the run that was cached."""
+        return self.readout.answers(self.readout.hidden[None]).of(0)
+
+    def measure(self, change: Tensor) -> AnswerMargins:
+        """The answers, `[prompts]`, once `change [prompts, positions, d]` is added to the site."""
+        start = self.start(change)
+        return self.measure_all(change[None, :, start:], start).of(0)
 
     def start(self, change: Tensor) -> int:
         """The first column that must be run for a change `[prompts, positions, d]`."""
@@ -90,31 +114,58 @@ class CachedRun:
         return min(int(columns[0]), last) if len(columns) else last
 
     @torch.no_grad()
-    def measure_all(self, changes: Tensor, start: int = 0) -> Answers:
-        """The answers after each of several changes of the columns from `start` on.
+    def measure_all(self, changes: Tensor, start: int = 0) -> AnswerMargins:
+        """The answers after each of several changes, `[changes, prompts]`.
 
         Args:
-            changes: `[changes, prompts, positions − start, d]`.
+            changes: of the columns from `start` on, `[changes, prompts, positions − start, d]`.
             start: at most the position of any prompt's last scored token.
         """
         copies = changes.shape[0]
         push = changes.flatten(0, 1)
-        hidden = self._suffix(start, copies).hidden(
+        hidden = self._resumed(start, copies).hidden(
             self.last.repeat(copies), {self.site: lambda x: x + push}
         )
         return self.readout.answers(hidden.reshape(copies, len(self.prompts), -1))
 
-    def _suffix(self, start: int, copies: int) -> Suffix:
-        """The last one is kept: many changes that begin at one column come one after the other."""
-        if (start, copies) not in self._kept:
-            self._kept.clear()
-            self._kept[start, copies] = self.cached.suffix(self.site.layer, start, copies)
-        return self._kept[start, copies]
+    def _resumed(self, start: int, copies: int) -> ResumedPass:
+        """The last one is kept, for many changes that begin at one column follow each other."""
+        key = self.site.layer, start, copies
+        if key not in self._resumed_at:
+            self._resumed_at.clear()
+            self._resumed_at[key] = self.cached.resumed(self.site.layer, start, copies)
+        return self._resumed_at[key]
 
     def together(self, start: int) -> int:
         """How many changes that begin at column `start` are best run in one pass."""
         columns = self.cached.ids.shape[1] - start
         return max(1, PASS_TOKENS // (len(self.prompts) * columns))
+
+
+@dataclass(frozen=True, eq=False)
+class CachedRuns:
+    """Runs of a task's prompts, shared by all that is changed in them; the last ones are kept.
+
+    Attributes:
+        sites: whose values each run keeps: where changes are made, what enters the blocks of these
+            sites, and what dictionaries read.
+    """
+
+    model: Model
+    tokens: TaskTokens
+    sites: tuple[Site, ...]
+    _runs: dict[tuple[int, ...], CachedRun] = field(default_factory=dict, repr=False)
+
+    def of(self, prompts: np.ndarray, site: Site) -> CachedRun:
+        """A run of some prompts, for changes at `site`, which is one of `sites`."""
+        key = tuple(prompts.tolist())
+        run = self._runs.pop(key, None)
+        if run is None:
+            run = CachedRun.of(self.model, self.tokens, prompts, site, self.sites)
+        while len(self._runs) >= KEPT:
+            del self._runs[next(iter(self._runs))]
+        self._runs[key] = run
+        return run.at(site)
 
 
 def groups(first: np.ndarray, last: np.ndarray, several: int) -> Iterator[np.ndarray]:

@@ -1,39 +1,29 @@
-"""Causes: what came of steps 7 and 8, the trials of classes, the swaps and the search."""
+"""Causal findings: what the causal tests gave, steps 7 and 8."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from faultlens.auditing.feature_set import FeatureSet
-from faultlens.auditing.result import (
-    Counterfactuals,
-    Intervention,
-    NamedTrial,
-    Selection,
-    SiteAttribution,
-)
+from faultlens.auditing.result import Counterfactuals, Intervention, NamedTrial, SiteAttribution
 
 
 @dataclass(frozen=True)
 class CausalFindings:
-    """What the trials gave.
+    """What the causal tests gave.
 
     Attributes:
-        interventions: by the class's rank.
-        untried: by the name of a class's strongest member, why it was not tried; of the classes
-            that were to be, and of the suspect.
-        counterfactuals: the swaps.
+        interventions: of the significant classes that were tested.
+        untried: by the name of a class's strongest member, why it was not tested: of the classes
+            that were to be tested, and of the suspect.
+        counterfactuals: the swapped levels.
         attribution: by site.
-        named: what the user wanted to be tried.
+        named: the features that the user asked for.
     """
 
-    interventions: Mapping[int, Intervention] = field(default_factory=dict)
+    interventions: Mapping[FeatureSet, Intervention] = field(default_factory=dict)
     untried: Mapping[str, str] = field(default_factory=dict)
     counterfactuals: Counterfactuals | None = None
     attribution: Mapping[str, SiteAttribution] = field(default_factory=dict)
     named: Sequence[NamedTrial] = ()
-
-
-Inquiry = Callable[[Sequence[FeatureSet], int, Selection], CausalFindings]
-"""Tries the first so many of the significant classes, given what forward selection took."""

@@ -1,8 +1,8 @@
-"""Controls: changes that push at the same positions as a class, equally hard, and mean nothing.
+"""Controls: changes at the same tokens as a class's, of the same size, in unrelated directions.
 
-First other features, set as the class is; then random directions, at each position of the class's
-own norm. The draws are the same for all classes of one dictionary, so that classes are measured
-against one yardstick.
+First come other features, set to their means as the class is; then random directions, at each token
+of the norm of the class's own change. The draws are the same for all classes of one dictionary, so
+that all are held against the same controls.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from torch import Tensor
 
 from faultlens.auditing.activations.codes import Codes
 from faultlens.auditing.interventions.cached_run import CachedRun
-from faultlens.auditing.interventions.edits import Edited
+from faultlens.auditing.interventions.placed_edit import PlacedEdit
 from faultlens.models.dictionary import Dictionary
 
 CONTROLS = 199
@@ -28,36 +28,37 @@ FIRES_THERE = 0.9  # share of the edited positions on which a control feature mu
 def matching_features(
     codes: Codes,
     dictionary: Dictionary,
-    edited: Edited,
+    placed: PlacedEdit,
     means: np.ndarray,
     *,
     firing: bool,
     order: np.ndarray,
 ) -> list[int]:
-    """Other features whose own setting to the mean pushes as hard as the class does.
+    """Other features whose setting to their mean is a change as large as the class's.
 
     Args:
+        placed: the class's edit.
         means: by role, what they would be set to, `[roles, d_sae]`.
-        firing: whether they must fire on at least nine tenths of the edited positions.
-        order: the shared draw: features earlier in it are taken first, `[d_sae]`.
+        firing: whether they must fire at nine tenths of the edited tokens or more.
+        order: of all features, the same for all classes: earlier ones are taken first, `[d_sae]`.
 
     Returns:
         at most `MOST_FEATURES` features, in the order of the draw.
     """
-    if not len(edited.rows):
+    if not len(placed.rows):
         return []
-    activations = codes.matrix[edited.rows]
-    scale = codes.scales(edited.rows)[:, None]
-    steps = scale * np.abs(means[codes.roles[edited.rows]] - activations.toarray())
+    activations = codes.matrix[placed.rows]
+    scale = codes.scales(placed.rows)[:, None]
+    steps = scale * np.abs(means[codes.roles[placed.rows]] - activations.toarray())
     norms = dictionary.W_dec.norm(dim=1).cpu().numpy()
     size = steps.mean(axis=0) * norms
-    own = activations[:, list(edited.features)].toarray()
-    directions = dictionary.W_dec[list(edited.features)].cpu().numpy()
-    wanted = float(np.linalg.norm(scale * (edited.wanted - own) @ directions, axis=1).mean())
+    own = activations[:, list(placed.features.indices)].toarray()
+    directions = dictionary.W_dec[list(placed.features.indices)].cpu().numpy()
+    wanted = float(np.linalg.norm(scale * (placed.wanted - own) @ directions, axis=1).mean())
     fits = np.abs(size - wanted) <= NORM_MATCH * wanted
     if firing:
-        fits &= activations.getnnz(axis=0) >= FIRES_THERE * len(edited.rows)
-    fits[list(edited.features)] = False
+        fits &= activations.getnnz(axis=0) >= FIRES_THERE * len(placed.rows)
+    fits[list(placed.features.indices)] = False
     return [int(f) for f in order[fits[order]][:MOST_FEATURES]]
 
 
@@ -79,24 +80,21 @@ class Controls:
     seed: int
     n: int = CONTROLS
 
-    def changes(
-        self, assay: CachedRun, change: Tensor, inputs: Tensor, start: int
-    ) -> Iterator[Tensor]:
+    def changes(self, run: CachedRun, change: Tensor, start: int) -> Iterator[Tensor]:
         """All controls' changes for one group of prompts, several at once.
 
         Args:
-            assay: the prompts.
+            run: of the prompts.
             change: the class's change, `[prompts, positions, d]`.
-            inputs: what the dictionary reads there, `[prompts, positions, d_in]`.
             start: the first column that is run.
 
         Yields:
             `[changes, prompts, positions − start, d]`; first the features, then the directions.
         """
         norm = change[:, start:].norm(dim=-1, keepdim=True)
-        several = assay.together(start)
+        several, inputs = run.together(start), run.values_at(self.dictionary.site)
         if self.features:
-            steps = self._steps(assay, norm, start)
+            steps = self._steps(run, norm, start)
             for at in range(0, len(self.features), several):
                 part = slice(at, at + several)
                 yield self._raised(inputs[:, start:], steps[..., part], self.features[part])
@@ -104,11 +102,11 @@ class Controls:
         for at in range(0, len(directions), several):
             yield norm * directions[at : at + several, None, None, :]
 
-    def _steps(self, assay: CachedRun, norm: Tensor, start: int) -> Tensor:
+    def _steps(self, run: CachedRun, norm: Tensor, start: int) -> Tensor:
         """How far each control feature moves, `[prompts, positions − start, features]`."""
         positions = start + norm.shape[1]
-        now = self.codes.padded(assay.prompts, self.features, positions)
-        roles = self.codes.padded_roles(assay.prompts, positions)
+        now = self.codes.padded(run.prompts, self.features, positions)
+        roles = self.codes.padded_roles(run.prompts, positions)
         wanted = self.means[:, self.features][roles]
         return torch.from_numpy(wanted - now)[:, start:].to(norm.device) * (norm > 0)
 

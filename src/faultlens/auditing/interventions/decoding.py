@@ -1,4 +1,4 @@
-"""Decoding under an intervention: what is generated, and which prompts flip."""
+"""Decoding: what is generated with features edited, and which outcomes turn."""
 
 from __future__ import annotations
 
@@ -10,11 +10,12 @@ import torch
 from torch import Tensor
 
 from faultlens.auditing.activations.task_tokens import NEW_TOKENS, by_length
-from faultlens.auditing.interventions.bench import Bench
-from faultlens.auditing.interventions.edits import Edited, Later
+from faultlens.auditing.interventions.edit_runner import EditRunner
+from faultlens.auditing.interventions.edits import GeneratedRule
+from faultlens.auditing.interventions.placed_edit import PlacedEdit
 from faultlens.auditing.result import Flips
 from faultlens.models.dictionary import Dictionary
-from faultlens.models.hooks import Edit
+from faultlens.models.hooks import SiteHook
 from faultlens.models.model import Model
 from faultlens.models.sites import Site
 from faultlens.progress import Tick
@@ -25,32 +26,36 @@ Succeeds = Callable[[list[int], int], bool]
 
 
 @dataclass(frozen=True, eq=False)
-class WhileDecoding:
-    """A change of features, carried out on the prompts and on every token generated after them.
+class DecodingEdit:
+    """An edit of some prompts and of every token that is generated after them.
 
     Attributes:
+        features: their indices in the dictionary.
         steps: how far they move in the prompts, left-padded `[prompts, longest, features]`.
-        later: what they become at every later step; None: that is left as it is.
+        generated: what they are set to at generated tokens; None: those are left as they are.
     """
 
     dictionary: Dictionary
-    features: Sequence[int]
+    features: tuple[int, ...]
     steps: Tensor
-    later: Later | None
+    generated: GeneratedRule | None
 
     @classmethod
-    def of(cls, bench: Bench, edited: Edited, prompts: np.ndarray) -> WhileDecoding:
-        """A change of some prompts, decoded together."""
-        lengths = [len(bench.tokens.rows[i]) for i in prompts]
-        right = bench.steps(edited, prompts, max(len(bench.tokens.scored[i]) for i in prompts))
-        left = torch.zeros(len(prompts), max(lengths), len(edited.features))
+    def of(cls, runner: EditRunner, placed: PlacedEdit, prompts: np.ndarray) -> DecodingEdit:
+        """The edit of some prompts that are decoded together."""
+        tokens = runner.tokens
+        lengths = [len(tokens.rows[i]) for i in prompts]
+        right = runner.steps(placed, prompts, max(len(tokens.scored[i]) for i in prompts))
+        left = torch.zeros(len(prompts), max(lengths), len(placed.features))
         for place, length in enumerate(lengths):
             left[place, max(lengths) - length :] = right[place, :length]
-        device = bench.model.device
-        return cls(bench.dictionary, edited.features, left.to(device), edited.later)
+        return cls(
+            runner.dictionary, placed.features.indices, left.to(runner.model.device),
+            placed.generated,
+        )  # fmt: skip
 
-    def edits(self) -> Mapping[Site, Edit]:
-        """The hooks; of a transcoder one that reads its site and one that edits its target."""
+    def hooks(self) -> Mapping[Site, SiteHook]:
+        """Where the dictionary reads and writes; of a transcoder these are two sites."""
         seen: list[Tensor] = []
 
         def read(x: Tensor) -> Tensor:
@@ -69,38 +74,39 @@ class WhileDecoding:
         features, flat = list(self.features), x.flatten(0, 1)
         if x.shape[1] == self.steps.shape[1] > 1:
             steps = self.steps.flatten(0, 1)
+        elif self.generated is None:
+            steps = x.new_zeros(len(flat), len(features))
         else:
             own = self.dictionary.encode(flat)[:, features]
-            steps = torch.zeros_like(own) if self.later is None else self.later(own) - own
+            steps = self.generated(own) - own
         return self.dictionary.raised(flat, steps, features).reshape(*x.shape[:2], -1)
 
 
-def decoded(bench: Bench, edited: Edited | None, prompts: np.ndarray) -> list[list[int]]:
-    """The generated ids of some prompts, in their order, under a change; None: as it is."""
-    rows = [bench.tokens.rows[i] for i in prompts]
-    if edited is None:
-        return generated(bench.model, rows)
-    return generated(
-        bench.model, rows, lambda batch: WhileDecoding.of(bench, edited, prompts[batch]).edits()
-    )
+def generate_edited(runner: EditRunner, placed: PlacedEdit, prompts: np.ndarray) -> list[list[int]]:
+    """The ids generated after some prompts under an edit, in the order of the prompts."""
+
+    def hooks_of(batch: list[int]) -> Mapping[Site, SiteHook]:
+        return DecodingEdit.of(runner, placed, prompts[batch]).hooks()
+
+    return generate(runner.model, [runner.tokens.rows[i] for i in prompts], hooks_of)
 
 
-def generated(
+def generate(
     model: Model,
     rows: Sequence[Sequence[int]],
-    edits_of: Callable[[list[int]], Mapping[Site, Edit]] | None = None,
+    hooks_of: Callable[[list[int]], Mapping[Site, SiteHook]] | None = None,
     progress: Tick | None = None,
 ) -> list[list[int]]:
     """Greedy continuations, in the order of `rows`; those of similar length are decoded together.
 
     Args:
-        edits_of: the hooks under which the rows with these places are decoded.
-        progress: told of the rows done.
+        hooks_of: gives the hooks under which the rows at some places are decoded; None: none.
+        progress: told how many rows are done.
     """
     found: list[list[int]] = [[] for _ in rows]
     for batch in by_length(rows):
-        edits = None if edits_of is None else edits_of(batch)
-        ids = model.generate([rows[i] for i in batch], NEW_TOKENS, edits)
+        hooks = None if hooks_of is None else hooks_of(batch)
+        ids = model.generate([rows[i] for i in batch], NEW_TOKENS, hooks)
         for place, of_row in zip(batch, ids, strict=True):
             found[place] = of_row
         if progress is not None:
@@ -109,14 +115,18 @@ def generated(
 
 
 def count_flips(
-    bench: Bench, edited: Edited, prompts: np.ndarray, failed: np.ndarray, succeeds: Succeeds
+    runner: EditRunner,
+    placed: PlacedEdit,
+    prompts: np.ndarray,
+    failed: np.ndarray,
+    succeeds: Succeeds,
 ) -> Flips:
-    """Decode some prompts under a change; count outcomes that turn, in both directions.
+    """Decode some prompts under an edit, and count the outcomes that turn, in both directions.
 
     Args:
-        failed: without the change, boolean over the task's prompts.
+        failed: the outcome without the edit, boolean over the task's prompts.
     """
-    found = decoded(bench, edited, prompts)
+    found = generate_edited(runner, placed, prompts)
     after = np.array([succeeds(ids, int(i)) for ids, i in zip(found, prompts, strict=True)])
     before = ~failed[prompts]
     gained, lost = int((~before & after).sum()), int((before & ~after).sum())

@@ -1,96 +1,216 @@
-"""Edited: what features are set to, and at which tokens; the one way in which a change is said.
+"""Edits: what features are set to, at the tokens of a prompt and at those generated after it.
 
-`values_at` says what they are set to, by the kinds of METHODS 3.7, and `tokens_at` where. A change
-of a prompt's tokens goes on while the answer is decoded: `later` says what the features of each
-generated token become.
+Each kind of edit is one small class. It checks its own arguments, and has one rule for a prompt's
+tokens and one for generated tokens, which play no role that a prompt's token plays. A further kind
+is one more class with the two rules of `Edit`; nothing else has to know of it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from numbers import Real
+from typing import Any, Literal, Protocol, runtime_checkable
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from faultlens.auditing.activations.codes import Codes
+from faultlens.auditing.interventions.checks import is_finite, is_whole, shown
+from faultlens.auditing.interventions.prompt_groups import GROUPS, PromptGroups
+from faultlens.errors import UserError
 
-Kind = Literal["zero", "mean", "resample", "clamp", "scale", "add"]
-Positions = Literal["firing", "all", "last"]
-
-Later = Callable[[Tensor], Tensor]
+GeneratedRule = Callable[[Tensor], Tensor]
 """From features' activations at generated tokens to what they become, `[tokens, features]` both."""
 
-
-@dataclass(frozen=True, eq=False)
-class Edited:
-    """Where features are changed, and to what.
-
-    Attributes:
-        rows: the edited tokens, as rows of the codes.
-        features: which.
-        wanted: what they are set to at each of these tokens, `[edited, features]`.
-        later: what they become at each generated token; None: those are left as they are.
-    """
-
-    rows: np.ndarray
-    features: Sequence[int]
-    wanted: np.ndarray
-    later: Later | None = None
+Among = Literal["all", "successes", "failures"] | Sequence[int]
+"""Prompts that an edit draws from: a group of the task's, or their indices, from 0."""
 
 
 @dataclass(frozen=True, eq=False)
-class Setting:
-    """What features are set to.
-
-    - `zero`: to 0; `scale`: to `amount` times their own; `add`: to their own + `amount`;
-    - `clamp`: to the nearest value within `bounds`; equal bounds set them to one value;
-    - `mean`: to their mean at the same role in `among`;
-    - `resample`: to their values at one token, drawn at random, of the same role in `among`; at a
-      role that none of these prompts has, to the mean over all their tokens.
-
-    A generated token has no role: `mean` and `resample` set it to the mean over all tokens.
+class EditContext:
+    """What an edit may draw from.
 
     Attributes:
-        amount: of `scale` and `add`.
-        bounds: of `clamp`, lowest and highest.
-        among: the prompts that `mean` and `resample` draw from.
-        seed: of `resample`.
+        codes: the task's activations, of the dictionary whose features are edited.
+        groups: the task's prompts by their outcome.
     """
 
-    kind: Kind
-    amount: float = 0.0
-    bounds: tuple[float | np.ndarray, float | np.ndarray] = (-np.inf, np.inf)
-    among: np.ndarray | None = None
+    codes: Codes
+    groups: PromptGroups
+
+
+@runtime_checkable
+class Edit(Protocol):
+    """What features are set to."""
+
+    def at_prompt(
+        self, context: EditContext, rows: np.ndarray, features: Sequence[int]
+    ) -> np.ndarray:
+        """What the features are set to at tokens of the prompts, float32 `[rows, features]`.
+
+        Args:
+            context: what may be drawn from.
+            rows: the tokens, as rows of the codes.
+            features: their indices in the dictionary.
+        """
+
+    def at_generated(self, context: EditContext, features: Sequence[int]) -> GeneratedRule:
+        """What the features are set to at generated tokens."""
+
+
+@dataclass(frozen=True)
+class Zero:
+    """Sets features to 0, which projects a direction out."""
+
+    def at_prompt(
+        self, context: EditContext, rows: np.ndarray, features: Sequence[int]
+    ) -> np.ndarray:
+        return np.zeros((len(rows), len(features)), dtype=np.float32)
+
+    def at_generated(self, context: EditContext, features: Sequence[int]) -> GeneratedRule:
+        return torch.zeros_like
+
+
+@dataclass(frozen=True)
+class Scale:
+    """Multiplies activations by `factor`. Raises UserError unless it is a finite number."""
+
+    factor: float
+
+    def __post_init__(self) -> None:
+        if not is_finite(self.factor):
+            raise UserError(f"Scale({shown(self.factor)}): expected a number, e.g. Scale(0.5)")
+
+    def at_prompt(
+        self, context: EditContext, rows: np.ndarray, features: Sequence[int]
+    ) -> np.ndarray:
+        scaled: np.ndarray = float(self.factor) * context.codes.values(rows, features)
+        return scaled
+
+    def at_generated(self, context: EditContext, features: Sequence[int]) -> GeneratedRule:
+        factor = float(self.factor)
+        return lambda own: factor * own
+
+
+@dataclass(frozen=True)
+class Add:
+    """Adds `amount` to activations; of a direction, so much of it in its site's units.
+
+    Raises UserError unless `amount` is a finite number.
+    """
+
+    amount: float
+
+    def __post_init__(self) -> None:
+        if not is_finite(self.amount):
+            raise UserError(f"Add({shown(self.amount)}): expected a number, e.g. Add(4.0)")
+
+    def at_prompt(
+        self, context: EditContext, rows: np.ndarray, features: Sequence[int]
+    ) -> np.ndarray:
+        raised: np.ndarray = context.codes.values(rows, features) + float(self.amount)
+        return raised
+
+    def at_generated(self, context: EditContext, features: Sequence[int]) -> GeneratedRule:
+        amount = float(self.amount)
+        return lambda own: own + amount
+
+
+@dataclass(frozen=True, eq=False)
+class Clamp:
+    """Sets activations to the nearest value from `lowest` to `highest`.
+
+    `Clamp(4.0)` sets them to 4, `Clamp(0.0, 2.0)` caps them at 2. One end of a range may be
+    infinite. An end may be an array `[features]`, a value for each feature.
+
+    Raises:
+        UserError: an end that is no number, one value that is not finite, or a lowest value above
+            the highest.
+    """
+
+    lowest: float | np.ndarray
+    highest: float | np.ndarray | None = None
+
+    def __post_init__(self) -> None:
+        given = (self.lowest,) if self.highest is None else (self.lowest, self.highest)
+        if not all(map(_are_numbers, given)) or not self._in_order():
+            raise UserError(
+                f"Clamp({', '.join(map(shown, given))}): expected a number, e.g. Clamp(4.0), or "
+                "the lowest and the highest value, e.g. Clamp(0.0, 2.0)"
+            )
+
+    def _in_order(self) -> bool:
+        low, high = self._bounds
+        return bool(np.all(low <= high) and (np.isfinite(low) | np.isfinite(high)).all())
+
+    @property
+    def _bounds(self) -> tuple[np.ndarray, np.ndarray]:
+        high = self.lowest if self.highest is None else self.highest
+        return np.asarray(self.lowest, dtype=float), np.asarray(high, dtype=float)
+
+    def at_prompt(
+        self, context: EditContext, rows: np.ndarray, features: Sequence[int]
+    ) -> np.ndarray:
+        clamped: np.ndarray = np.clip(context.codes.values(rows, features), *self._bounds)
+        return clamped.astype(np.float32)
+
+    def at_generated(self, context: EditContext, features: Sequence[int]) -> GeneratedRule:
+        low, high = (torch.as_tensor(bound.astype(np.float32)) for bound in self._bounds)
+        return lambda own: own.clamp(low.to(own.device), high.to(own.device))
+
+
+@dataclass(frozen=True)
+class Mean:
+    """Sets features to their mean over the tokens of the same role in the prompts `among`.
+
+    Generated tokens take the mean over all tokens of these prompts, as does a token whose role none
+    of them has. Raises UserError unless `among` is `all`, `successes`, `failures` or indices.
+    """
+
+    among: Among = "all"
+
+    def __post_init__(self) -> None:
+        _check_among("Mean", self.among)
+
+    def at_prompt(
+        self, context: EditContext, rows: np.ndarray, features: Sequence[int]
+    ) -> np.ndarray:
+        codes = context.codes
+        means = codes.mean_by_role(context.groups.indices(self.among))
+        chosen: np.ndarray = means[codes.roles[rows]][:, list(features)]
+        return chosen
+
+    def at_generated(self, context: EditContext, features: Sequence[int]) -> GeneratedRule:
+        return _to_overall_mean(context, self.among, features)
+
+
+@dataclass(frozen=True)
+class Resample:
+    """Sets features to their values at a token of the same role, drawn from the prompts `among`.
+
+    Every edited token gets one drawn for it; all features take their values there. Where none of
+    the prompts has the role, and at generated tokens, they take the mean over all their tokens.
+    Raises UserError for an `among` that `Mean` refuses, or a seed that is no whole number from 0.
+    """
+
+    among: Among = "all"
     seed: int = 0
 
-    def values_at(self, codes: Codes, rows: np.ndarray, features: Sequence[int]) -> np.ndarray:
-        """What the features are set to at some tokens, float32 `[rows, features]`."""
-        own = codes.values(rows, features)
-        if self.kind == "zero":
-            return np.zeros_like(own)
-        if self.kind == "scale":
-            return self.amount * own
-        if self.kind == "add":
-            return own + self.amount
-        if self.kind == "clamp":
-            clamped: np.ndarray = np.clip(own, *self.bounds).astype(own.dtype)
-            return clamped
-        assert self.among is not None, f"{self.kind} draws from prompts"
-        means: np.ndarray = codes.mean_by_role(self.among, features)[codes.roles[rows]]
-        if self.kind == "mean":
-            return means
-        return self._resampled(codes, rows, features, means)
+    def __post_init__(self) -> None:
+        _check_among("Resample", self.among)
+        if not is_whole(self.seed) or self.seed < 0:
+            raise UserError(f"Resample(seed={shown(self.seed)}): expected a whole number from 0")
 
-    def _resampled(
-        self, codes: Codes, rows: np.ndarray, features: Sequence[int], found: np.ndarray
+    def at_prompt(
+        self, context: EditContext, rows: np.ndarray, features: Sequence[int]
     ) -> np.ndarray:
-        """`found`, and in its place a donor's activations at each role that a donor has."""
-        assert self.among is not None
-        rng = np.random.default_rng(self.seed)
-        donors = codes.rows(self.among)
+        codes, among = context.codes, context.groups.indices(self.among)
+        means = codes.mean_by_role(among)
+        found: np.ndarray = means[codes.roles[rows]][:, list(features)]
+        rng = np.random.default_rng(int(self.seed))
+        donors = codes.rows(among)
         for role in np.unique(codes.roles[rows]):
             able = donors[codes.roles[donors] == role]
             mine = np.flatnonzero(codes.roles[rows] == role)
@@ -98,45 +218,47 @@ class Setting:
                 found[mine] = codes.values(rng.choice(able, len(mine)), features)
         return found
 
-    def later(self, codes: Codes, features: Sequence[int]) -> Later:
-        """What the features become at generated tokens, wherever these are edited."""
-        if self.kind == "zero":
-            return torch.zeros_like
-        if self.kind == "scale":
-            return lambda own: self.amount * own
-        if self.kind == "add":
-            return lambda own: own + self.amount
-        if self.kind == "clamp":
-            low, high = (torch.as_tensor(np.float32(bound)) for bound in self.bounds)
-            return lambda own: own.clamp(low.to(own.device), high.to(own.device))
-        assert self.among is not None, f"{self.kind} draws from prompts"
-        mean = torch.from_numpy(codes.mean(self.among)[list(features)])
-        return lambda own: mean.to(own.device).expand_as(own)
+    def at_generated(self, context: EditContext, features: Sequence[int]) -> GeneratedRule:
+        return _to_overall_mean(context, self.among, features)
 
 
-def where_it_fires(later: Later) -> Later:
-    """The same at tokens where any of the features fires; others are left as they are."""
-    return lambda own: torch.where((own > 0).any(dim=-1, keepdim=True), later(own), own)
+def _to_overall_mean(context: EditContext, among: Among, features: Sequence[int]) -> GeneratedRule:
+    means = context.codes.mean(context.groups.indices(among))
+    mean = torch.from_numpy(means[list(features)])
+    return lambda own: mean.to(own.device).expand_as(own)
 
 
-def edit_at(
-    codes: Codes,
-    features: Sequence[int],
-    prompts: np.ndarray,
-    setting: Setting,
-    positions: Positions = "firing",
-) -> Edited:
-    """The change of some prompts' features, and of what is generated after them.
+def checked_edit(edit: object) -> Edit:
+    """The edit, if it is one. Raises UserError otherwise."""
+    if isinstance(edit, type) or not isinstance(edit, Edit):
+        raise UserError(
+            f"edit {shown(edit)}: expected Zero(), Scale(0.5), Add(4.0), Clamp(0.0, 2.0), Mean() "
+            "or Resample() of faultlens, or an object with their methods at_prompt and at_generated"
+        )
+    return edit
 
-    Args:
-        positions: `firing`: the tokens at which any of the features fires; `all` but BOS; or each
-            prompt's `last`. While decoding each new token is the last.
-    """
-    later = setting.later(codes, features)
-    if positions == "firing":
-        rows, later = codes.firing_rows(features, prompts), where_it_fires(later)
-    elif positions == "all":
-        rows = codes.rows(prompts)
+
+def _check_among(kind: str, among: object) -> None:
+    """Raises UserError unless `among` names a group of prompts or lists indices."""
+    if isinstance(among, str):
+        known = among in GROUPS
     else:
-        rows = np.array([codes.rows_of(int(prompt)).stop - 1 for prompt in prompts])
-    return Edited(rows, features, setting.values_at(codes, rows, features), later)
+        known = isinstance(among, Iterable) and _are_indices(among)
+    if not known:
+        raise UserError(
+            f"{kind}(among={shown(among)}): expected one of {', '.join(GROUPS)}, or the indices "
+            "of prompts, from 0"
+        )
+
+
+def _are_indices(values: Iterable[Any]) -> bool:
+    given = list(values)
+    whole = all(is_whole(i) and i >= 0 for i in given)
+    return whole and 0 < len(given) == len(set(given))
+
+
+def _are_numbers(value: object) -> bool:
+    """Whether a value is a number, or an array of numbers, none of them NaN."""
+    if isinstance(value, np.ndarray):
+        return value.ndim == 1 and value.dtype.kind in "fiu" and not np.isnan(value).any()
+    return isinstance(value, Real) and not isinstance(value, bool) and float(value) == float(value)

@@ -40,7 +40,7 @@ def effect_of(
     control_features: int,
     seed: int,
 ) -> Effect:
-    """One decisive test; `p_holm` and `shown` are settled by `settled` once all are there.
+    """One deciding test; `with_holm` fills in `p_holm` and `shown` once the family is complete.
 
     p = (1 + controls with at least the change, in the direction of the claim) / (controls + 1).
     """
@@ -48,9 +48,8 @@ def effect_of(
     change = found.changed - found.margin
     by_control = found.controls - found.margin
     adjusted = change - by_control.mean(axis=0)
-    beaten = (
-        by_control.mean(axis=1) >= change.mean() if up else by_control.mean(axis=1) <= change.mean()
-    )
+    of_controls = by_control.mean(axis=1)
+    as_large = of_controls >= change.mean() if up else of_controls <= change.mean()
     # What is right already cannot be restored, nor what is wrong be broken: a failure may begin as
     # the target does, and go wrong later.
     able = found.margin <= 0 if up else found.margin > 0
@@ -76,7 +75,7 @@ def effect_of(
         high=high,
         low_90=low_90,
         high_90=high_90,
-        p_value=float((1 + beaten.sum()) / (len(by_control) + 1)),
+        p_value=float((1 + as_large.sum()) / (len(by_control) + 1)),
         p_holm=None,
         controls=len(by_control),
         control_features=control_features,
@@ -91,7 +90,7 @@ def effect_of(
     )
 
 
-def settled(effects: list[Effect], alpha: float) -> list[Effect]:
+def with_holm(effects: list[Effect], alpha: float) -> list[Effect]:
     """The same effects with p after Holm over all of them, and whether each is shown.
 
     Shown: p after Holm ≤ alpha, and the 95 % interval excludes 0 on the side of the claim.

@@ -1,4 +1,4 @@
-"""Null: when the absence of an effect is proven, and not merely not found."""
+"""Equivalence test: when the absence of an effect is proven, and not merely not found."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from faultlens.stats.intervals import clopper_pearson
 
 SHARE_OF_GAP = 0.1  # of the gap between successes and failures: what counts as no effect
 MOST_RESTORED = 0.1  # one-sided 95 % upper bound of restoration; zero flips need n >= 29
-ASSAY_SEES = 0.5  # share that patching the whole value must restore
+LEAST_PATCHED = 0.5  # share of failures that patching the whole value must restore
 
 
 def margin_gap(margin: np.ndarray, failed: np.ndarray) -> float:
@@ -17,8 +17,8 @@ def margin_gap(margin: np.ndarray, failed: np.ndarray) -> float:
     return float(np.median(margin[~failed]) - np.median(margin[failed]))
 
 
-def null_of(necessity: Effect, gap: float, restored: float | None, patched: int) -> Null:
-    """Condition by condition, whether a class is proven to do nothing for the failures.
+def equivalence_test(necessity: Effect, gap: float, restored: float | None, patched: int) -> Null:
+    """Condition by condition, whether features are proven to have no effect on the failures.
 
     Args:
         necessity: its test.
@@ -33,14 +33,14 @@ def null_of(necessity: Effect, gap: float, restored: float | None, patched: int)
     high = clopper_pearson(turned, able, level=0.9)[1] if able else 1.0
     within = -bound <= necessity.low_90 and necessity.high_90 <= bound
     few = high <= MOST_RESTORED
-    sees = None if restored is None else restored >= ASSAY_SEES
+    sees = None if restored is None else restored >= LEAST_PATCHED
     return Null(
         gap=gap,
         bound=bound,
         restoration_high=high,
         restoration_bound=MOST_RESTORED,
         assay_restored=restored,
-        assay_bound=ASSAY_SEES,
+        assay_bound=LEAST_PATCHED,
         assay_prompts=patched,
         within=within,
         few_restored=few,

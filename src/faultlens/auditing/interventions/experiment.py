@@ -1,16 +1,15 @@
-"""Intervene: an experiment on a task's prompts, as a user asks for it; no controls, no verdict."""
+"""Experiment: features edited as a user asks for it; no controls, no verdict."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 
-from faultlens.auditing.activations.alignment import TokenAlignment, tokens_of_factor
-from faultlens.auditing.activations.codes import Codes
-from faultlens.auditing.activations.site_values import SiteValues
+from faultlens.auditing.activations.alignment import tokens_of_factor
+from faultlens.auditing.activations.task_activations import TaskActivations
 from faultlens.auditing.activations.task_tokens import TaskTokens, tokenize
 from faultlens.auditing.behaviour.outcomes import (
     DEFAULT_RULE,
@@ -19,21 +18,23 @@ from faultlens.auditing.behaviour.outcomes import (
     resolve_rule,
     right_answer,
 )
-from faultlens.auditing.interventions.asked import (
+from faultlens.auditing.feature_set import FeatureSet
+from faultlens.auditing.interventions.cached_run import CachedRuns
+from faultlens.auditing.interventions.decoding import generate, generate_edited
+from faultlens.auditing.interventions.edit_runner import EditRunner
+from faultlens.auditing.interventions.edits import Edit, EditContext, Zero, checked_edit
+from faultlens.auditing.interventions.experiment_arguments import (
     Direction,
-    Value,
+    checked_features,
     checked_positions,
     checked_prompts,
-    checked_quantities,
-    checked_setting,
 )
-from faultlens.auditing.interventions.bench import Bench
-from faultlens.auditing.interventions.decoding import decoded
-from faultlens.auditing.interventions.edits import Edited, Kind, Setting, edit_at
+from faultlens.auditing.interventions.placed_edit import PlacedEdit, edit_where_firing, place_edit
+from faultlens.auditing.interventions.prompt_groups import PromptGroups
 from faultlens.corpus.task import Task
 from faultlens.errors import UserError
 from faultlens.features.lens import Lens
-from faultlens.models.dictionary import Dictionary
+from faultlens.models.model import Model
 
 
 def intervene(
@@ -41,30 +42,26 @@ def intervene(
     task: Task,
     features: str | Sequence[str] = (),
     *,
-    kind: Kind = "zero",
-    value: Value = None,
+    edit: Edit | None = None,
     positions: str | int | None = None,
     prompts: Sequence[int] | None = None,
     direction: Direction | None = None,
     site: str | None = None,
     rule: str | Rule = DEFAULT_RULE,
-    seed: int = 0,
 ) -> pd.DataFrame:
-    """Change features of one dictionary, or a direction, and see what becomes of the answers.
+    """Edit features of one dictionary, or a direction, and see what becomes of the answers.
 
-    The change keeps the error term: at the edited tokens the site gains `Σ_f (a'_f − a_f) · D_f`.
+    The edit keeps the error term: at the edited tokens the site gains `Σ_f (a'_f − a_f) · D_f`.
     BOS is never edited.
 
     Args:
         lens: the model and its dictionaries.
         task: the prompts.
         features: of one dictionary, e.g. `"3-res-mini/808"`, `"3-res-mini/808+3-res-mini/12"` or a
-            list; they are changed together.
-        kind: what they are set to: `zero`; `mean`, at the same role; `resample`, to the values of a
-            token drawn at random at the same role; `clamp`; `scale`; `add`.
-        value: of `scale` the factor; of `add` the amount, for a direction in the site's units along
-            it; of `clamp` a number or (lowest, highest); of `mean` and `resample` the prompts they
-            draw from: `all` (as by default), `successes` or `failures` of the task.
+            list; they are edited together.
+        edit: what they are set to: `Zero()` (as by default), `Scale(0.5)`, `Add(4.0)`,
+            `Clamp(0.0, 2.0)`, `Mean(among="successes")`, `Resample(among="failures", seed=1)`, or
+            an edit of your own (see `Edit`).
         positions: `firing`: where any of the features fires (as by default); `all` (as by default
             of a direction); `last`; a factor of the task: the tokens of its level; or a number from
             the end of the prompt, −1 being the last token. With the first three every generated
@@ -72,58 +69,42 @@ def intervene(
             numbered ones stand in the prompt alone.
         prompts: their indices, from 0; None: all.
         direction: in place of features, a vector `[d]` in the units of `site`; its length does not
-            count. `zero` projects it out.
+            count. `Zero()` projects it out.
         site: of a direction: a TransformerLens name, e.g. `blocks.3.hook_resid_pre`, or the name of
             a dictionary that reads there.
         rule: what counts as success.
-        seed: of `resample`.
 
     Returns:
         a row a prompt, in the order of `prompts`, which are the index: `prompt`, `target`, `foil`;
         `edited`, how many of its tokens are; then, each with `_before` and `_after`: `margin`, the
         largest logit of a right answer over the largest other, and `difference`, the target's over
-        the foil's (missing where there is none), in nats, where target and foil part ways;
-        `generated`, up to eight tokens; `success`.
+        the foil's (missing where there is none), in nats, at the first token in which target and
+        foil differ; `generated`, up to eight tokens; `success`.
 
     Raises:
-        UserError: features, a site, a kind, a value, positions or prompts that are not there or do
-            not go together; or features that fire nowhere in these prompts.
+        UserError: features, a site, an edit, positions or prompts that are not there or do not go
+            together; or features that fire nowhere in these prompts.
     """
-    dictionary, members = checked_quantities(lens, features, direction, site)
+    dictionary, members = checked_features(lens, features, direction, site)
     chosen = checked_prompts(task, prompts)
     rule_name, succeeds = resolve_rule(rule)
     check_targets(task, rule_name)
     positions = checked_positions(task, positions, fires=direction is None)
-    setting = checked_setting(kind, value, seed)
+    edit = checked_edit(Zero() if edit is None else edit)
     tokens = tokenize(task, lens.model)
-    roles = TokenAlignment.of(lens.model, task, tokens)
-    values = SiteValues.of_dictionary(lens.model, dictionary, tokens)
-    bench = Bench(lens.model, dictionary, tokens, Codes.of(dictionary, tokens, roles, values))
-
-    def answers(ids: list[list[int]], of: np.ndarray) -> list[_Answer]:
-        texts = [lens.model.tokenizer.decode(row) for row in ids]
-        given = [right_answer(task.prompts[i], t, succeeds) for i, t in zip(of, texts, strict=True)]
-        return [_Answer(t, right is not None) for t, right in zip(texts, given, strict=True)]
-
-    everyone = np.arange(len(task))
-    drawn_from = value if isinstance(value, str) else "all"
-    needed = chosen if drawn_from == "all" else everyone
-    before = dict(zip(needed.tolist(), answers(decoded(bench, None, needed), needed), strict=True))
-    among = everyone
-    if drawn_from != "all":
-        right = np.array([before[i].success for i in everyone.tolist()])
-        among = np.flatnonzero(right if drawn_from == "successes" else ~right)
-        if not len(among):
-            raise UserError(
-                f"the task has no {drawn_from} to draw the {kind} from: expected value all"
-            )
-    setting = replace(setting, among=among)
-    edited = _edit(bench, task, members, chosen, setting, positions)
-    if not len(edited.rows):
-        raise UserError(_nothing_edited(dictionary, members, positions, len(chosen)))
-    margin, difference, margin_after, difference_after = bench.answers(edited, chosen)
-    after = answers(decoded(bench, edited, chosen), chosen)
-    of_prompt = np.searchsorted(bench.codes.starts, edited.rows, side="right") - 1
+    activations = TaskActivations.read(Lens(lens.model, (dictionary,)), task, tokens)
+    codes = activations.codes(dictionary)
+    before = _Untouched(lens.model, task, tokens, succeeds)
+    context = EditContext(codes, PromptGroups(len(task), lambda: ~before.successes))
+    placed = _placed(edit, context, task, tokens, members, chosen, positions)
+    if not len(placed.rows):
+        raise UserError(_nothing_edited(members, positions, len(chosen)))
+    runs = CachedRuns(lens.model, tokens, activations.values.sites)
+    runner = EditRunner(dictionary, codes, runs)
+    margin, difference, margin_after, difference_after = runner.margins(placed, chosen)
+    answers = before.of(chosen)
+    after = _answers(lens.model, task, chosen, generate_edited(runner, placed, chosen), succeeds)
+    of_prompt = np.searchsorted(codes.starts, placed.rows, side="right") - 1
     return pd.DataFrame(
         {
             "prompt": [task.prompts[i].text for i in chosen],
@@ -134,9 +115,9 @@ def intervene(
             "margin_after": margin_after,
             "difference_before": _nats(difference),
             "difference_after": _nats(difference_after),
-            "generated_before": [before[int(i)].text for i in chosen],
+            "generated_before": [answer.text for answer in answers],
             "generated_after": [answer.text for answer in after],
-            "success_before": [before[int(i)].success for i in chosen],
+            "success_before": [answer.success for answer in answers],
             "success_after": [answer.success for answer in after],
         },
         index=pd.Index(chosen, name="prompt_id"),
@@ -151,42 +132,69 @@ class _Answer:
     success: bool
 
 
+def _answers(
+    model: Model, task: Task, prompts: np.ndarray, ids: Sequence[list[int]], succeeds: Rule
+) -> list[_Answer]:
+    """The answers that generated ids are to some prompts."""
+    answers = []
+    for i, row in zip(prompts, ids, strict=True):
+        text = model.tokenizer.decode(row)
+        right = right_answer(task.prompts[i], text, succeeds)
+        answers.append(_Answer(text, right is not None))
+    return answers
+
+
+class _Untouched:
+    """The answers without the edit, generated when they are first asked for."""
+
+    def __init__(self, model: Model, task: Task, tokens: TaskTokens, succeeds: Rule) -> None:
+        self._model, self._task, self._tokens, self._succeeds = model, task, tokens, succeeds
+        self._answers: dict[int, _Answer] = {}
+
+    @property
+    def successes(self) -> np.ndarray:
+        """Which prompts of the whole task are answered rightly, boolean `[prompts]`."""
+        everyone = np.arange(len(self._task))
+        return np.array([answer.success for answer in self.of(everyone)])
+
+    def of(self, prompts: np.ndarray) -> list[_Answer]:
+        """The answers to some prompts; those that are missing are generated together."""
+        missing = np.array([i for i in prompts if int(i) not in self._answers], dtype=int)
+        if len(missing):
+            ids = generate(self._model, [self._tokens.rows[i] for i in missing])
+            found = _answers(self._model, self._task, missing, ids, self._succeeds)
+            self._answers.update(zip(missing.tolist(), found, strict=True))
+        return [self._answers[int(i)] for i in prompts]
+
+
 def _nats(difference: np.ndarray) -> pd.api.extensions.ExtensionArray:
     """Missing, and not NaN, where there is no foil."""
     return pd.array([None if np.isnan(x) else float(x) for x in difference], dtype="Float64")
 
 
-def _edit(
-    bench: Bench,
+def _placed(
+    edit: Edit,
+    context: EditContext,
     task: Task,
-    features: list[int],
+    tokens: TaskTokens,
+    features: FeatureSet,
     prompts: np.ndarray,
-    setting: Setting,
     positions: str | int,
-) -> Edited:
-    """The change at the positions asked for."""
+) -> PlacedEdit:
+    """The edit at the positions asked for."""
+    codes = context.codes
+    if positions == "firing":
+        return edit_where_firing(edit, context, features, prompts)
+    if positions == "all":
+        return place_edit(edit, context, features, codes.rows(prompts))
     if positions == "last":  # and what target and foil share after the prompt, if anything
-        ends = [(len(bench.tokens.rows[i]) - 1, len(bench.tokens.scored[i])) for i in prompts]
-        rows = np.concatenate(
-            [
-                bench.codes.starts[i] + np.arange(*span)
-                for i, span in zip(prompts, ends, strict=True)
-            ]
-        )
-        wanted = setting.values_at(bench.codes, rows, features)
-        return Edited(rows, features, wanted, setting.later(bench.codes, features))
-    if positions in ("firing", "all"):
-        return edit_at(bench.codes, features, prompts, setting, positions)  # type: ignore[arg-type]
-    at = [
-        _numbered(bench.tokens, int(i), positions)
-        if isinstance(positions, int)
-        else _of_factor(bench, task, int(i), positions)
-        for i in prompts
-    ]
-    rows = np.concatenate(
-        [bench.codes.starts[i] + where for i, where in zip(prompts, at, strict=True)]
-    )
-    return Edited(rows, features, setting.values_at(bench.codes, rows, features))
+        spans = [np.arange(len(tokens.rows[i]) - 1, len(tokens.scored[i])) for i in prompts]
+    elif isinstance(positions, int):
+        spans = [_numbered(tokens, int(i), positions) for i in prompts]
+    else:
+        spans = [tokens_of_factor(task.prompts[i], positions, tokens.offsets[i]) for i in prompts]
+    rows = np.concatenate([codes.starts[i] + at for i, at in zip(prompts, spans, strict=True)])
+    return place_edit(edit, context, features, rows, "all" if positions == "last" else "none")
 
 
 def _numbered(tokens: TaskTokens, prompt: int, place: int) -> np.ndarray:
@@ -195,21 +203,11 @@ def _numbered(tokens: TaskTokens, prompt: int, place: int) -> np.ndarray:
     return np.array([at] if at > 0 else [], dtype=int)
 
 
-def _of_factor(bench: Bench, task: Task, prompt: int, factor: str) -> np.ndarray:
-    """The tokens of the prompt's level of a factor."""
-    return tokens_of_factor(
-        bench.model, task.prompts[prompt], factor, len(bench.tokens.rows[prompt]) - 1
-    )
-
-
-def _nothing_edited(
-    dictionary: Dictionary, features: list[int], positions: str | int, prompts: int
-) -> str:
+def _nothing_edited(features: FeatureSet, positions: str | int, prompts: int) -> str:
     if positions == "firing":
-        names = " and ".join(dictionary.feature(feature) for feature in features)
         return (
-            f"{names} fires on none of the {prompts} prompts, so nothing would be changed: "
-            "expected features that fire on some of them, or positions='all'"
+            f"{' and '.join(features.names)} fires on none of the {prompts} prompts, so nothing "
+            "would be changed: expected features that fire on some of them, or positions='all'"
         )
     return (
         f"positions {positions!r} are in none of the {prompts} prompts, so nothing would be "

@@ -1,28 +1,28 @@
-"""Family: those who are tried together; Holm runs over all their effects.
+"""Family: feature sets that are tested together; Holm's correction runs over all their effects.
 
-An audit has two. The first holds what the audit itself accuses: the classes that the statistics
-chose, and what the causal search adds. The second holds what the user named. They are kept apart so
-that naming a suspect changes neither the controls nor the p-values of anything else.
+An audit has two. The first holds what the audit itself finds: the classes that the feature tests
+chose, and the features that attribution names. The second holds what the user named. They are kept
+apart so that naming a feature changes neither the controls nor the p-values of anything else.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from hashlib import sha256
 from math import ceil
 
 from faultlens.auditing.feature_set import FeatureSet
 from faultlens.auditing.interventions.controls import CONTROLS
-from faultlens.auditing.interventions.effects import settled
+from faultlens.auditing.interventions.effects import with_holm
 from faultlens.auditing.result import Intervention
 
-EFFECTS = 2  # of each trial: necessity and sufficiency
+EFFECTS = 2  # of each feature set: necessity and sufficiency
 
 
 @dataclass(frozen=True)
 class TrialOutcome:
-    """What was found of one accused, or the reason why it could not be tried."""
+    """What the tests of a feature set gave, or the reason why it could not be tested."""
 
     intervention: Intervention | None
     reason: str | None
@@ -30,62 +30,55 @@ class TrialOutcome:
 
 @dataclass(frozen=True)
 class Family:
-    """Those whose effects are corrected together.
+    """Feature sets whose effects are corrected together.
 
     Attributes:
         name: of the family.
-        accused: its members, no two the same.
+        members: the feature sets, no two equal.
         alpha: the level.
     """
 
     name: str
-    accused: Sequence[FeatureSet]
+    members: Sequence[FeatureSet]
     alpha: float
 
     @classmethod
-    def of(cls, name: str, accused: Sequence[FeatureSet], alpha: float) -> Family:
-        """A family of all of them, each once: the first of those that are the same."""
-        distinct: list[FeatureSet] = []
-        for one in accused:
-            if not any(one.same_as(known) for known in distinct):
-                distinct.append(one)
-        return cls(name, distinct, alpha)
+    def of(cls, name: str, members: Iterable[FeatureSet], alpha: float) -> Family:
+        """A family of all of them, each once: of equal ones the first."""
+        return cls(name, list(dict.fromkeys(members)), alpha)
 
     @property
     def controls(self) -> int:
         """How many each effect is given."""
-        return controls_for(EFFECTS * len(self.accused), self.alpha)
+        return controls_for(EFFECTS * len(self.members), self.alpha)
 
-    def twin(self, accused: FeatureSet) -> FeatureSet | None:
-        """The member that is the same features, if there is one."""
-        return next((member for member in self.accused if member.same_as(accused)), None)
-
-    def stage(self, accused: FeatureSet) -> str:
-        """The name under which a member's trial is kept: by all its features, in any order."""
-        features = "+".join(map(str, sorted(accused.features)))
-        digest = sha256(f"{accused.site}/{features}".encode()).hexdigest()[:16]
+    def checkpoint_name(self, features: FeatureSet) -> str:
+        """The name under which a member's outcome is kept, whatever the order of its features."""
+        indices = "+".join(map(str, sorted(features.indices)))
+        digest = sha256(f"{features.site}/{indices}".encode()).hexdigest()[:16]
         return f"trial-{self.name}-{digest}"
 
-    def settled(self, trials: Sequence[TrialOutcome]) -> list[TrialOutcome]:
-        """The same trials, each effect with its p after Holm over all of them, and if it is shown.
+    def with_holm(self, outcomes: Sequence[TrialOutcome]) -> list[TrialOutcome]:
+        """The same outcomes, each effect with its p after Holm over all of them.
 
         Args:
-            trials: one a member, in their order.
+            outcomes: one a member, in their order.
         """
-        found = [trial.intervention for trial in trials if trial.intervention is not None]
-        after = iter(settled([effect for done in found for effect in done.effects], self.alpha))
+        done = [outcome.intervention for outcome in outcomes if outcome.intervention is not None]
+        effects = [effect for intervention in done for effect in intervention.effects]
+        corrected = iter(with_holm(effects, self.alpha))
         return [
-            trial
-            if trial.intervention is None
+            outcome
+            if outcome.intervention is None
             else replace(
-                trial,
+                outcome,
                 intervention=replace(
-                    trial.intervention,
-                    necessity=next(after),
-                    sufficiency=next(after) if trial.intervention.sufficiency else None,
+                    outcome.intervention,
+                    necessity=next(corrected),
+                    sufficiency=next(corrected) if outcome.intervention.sufficiency else None,
                 ),
             )
-            for trial in trials
+            for outcome in outcomes
         ]
 
 
@@ -93,7 +86,7 @@ def controls_for(effects: int, alpha: float) -> int:
     """How many controls each of a family's effects is given: at least 199.
 
     The least p is 1 / (controls + 1), and Holm multiplies it by the size of the family: with more
-    effects 199 controls could show nothing. A quarter more than the bare number is taken.
+    effects 199 controls could show nothing. A quarter more than the least that can is taken.
 
     >>> controls_for(8, 0.05), controls_for(12, 0.05)
     (199, 299)

@@ -1,9 +1,10 @@
-"""Answers, read off the last hidden states: exactly, and without the whole vocabulary.
+"""Readout: the answers' margins, read off the last hidden states without the whole vocabulary.
 
-A change moves a prompt's last hidden state by `Δ`, and so no token's logit by more than
-`|w_token| · |Δ|`. A wrong token which that cannot lift to where the strongest wrong one can fall is
-not the strongest after the change, and its logit need not be computed. Small changes, such as most
-controls are, leave a handful of tokens out of fifty thousand.
+A change moves a prompt's last hidden state by `Δ`, and so a token's logit by at most
+`|w_token| · |Δ|`. A wrong token whose highest possible logit stays below the lowest possible one of
+the strongest wrong token cannot become the strongest, and its logit need not be computed. Small
+changes, such as most controls, leave a handful of tokens out of fifty thousand. Nothing is
+approximated.
 """
 
 from __future__ import annotations
@@ -18,12 +19,12 @@ from faultlens.models.model import Model
 
 SMALL = 4096  # tokens; a vocabulary up to this is always computed whole
 WORTH_IT = 8  # a prompt is read off few tokens if these are at most this part of the vocabulary
-ROUNDING = 1e-5  # of |w| · |hidden|: more than float32 loses in a logit
+LOGIT_ERROR = 1e-5  # of |w| · |hidden|: more than float32 loses in a logit
 
 
 @dataclass(frozen=True, eq=False)
-class Answers:
-    """What the model answers, `[…, prompts]` each.
+class AnswerMargins:
+    """How the right answers fare against the others, `[…, prompts]` each.
 
     Attributes:
         margin: the largest logit of a right token − the largest other logit.
@@ -33,11 +34,9 @@ class Answers:
     margin: np.ndarray
     difference: np.ndarray
 
-    @property
-    def right(self) -> np.ndarray:
-        """Whether a right token is the likeliest."""
-        right: np.ndarray = self.margin > 0
-        return right
+    def of(self, change: int) -> AnswerMargins:
+        """The answers after one of several changes, `[prompts]`."""
+        return AnswerMargins(self.margin[change], self.difference[change])
 
 
 @dataclass(frozen=True, eq=False)
@@ -72,17 +71,17 @@ class Readout:
         )  # fmt: skip
 
     @torch.no_grad()
-    def answers(self, hidden: Tensor) -> Answers:
+    def answers(self, hidden: Tensor) -> AnswerMargins:
         """The answers of hidden states `[copies, prompts, d]`."""
         margin, difference = hidden.new_empty(2, *hidden.shape[:2], dtype=torch.float32)
-        asked = self._asked(hidden)
-        whole = [prompt for prompt, tokens in enumerate(asked) if tokens is None]
+        needed = self._needed(hidden)
+        whole = [prompt for prompt, tokens in enumerate(needed) if tokens is None]
         if whole:
             logits = self.model.unembed(hidden[:, whole])
             margin[:, whole], difference[:, whole] = _compared(
                 logits, self.right[whole], self.foil[whole]
             )
-        for prompt, tokens in enumerate(asked):
+        for prompt, tokens in enumerate(needed):
             if tokens is None:
                 continue
             foil = self.foil[[prompt]]
@@ -91,29 +90,29 @@ class Readout:
                 torch.searchsorted(tokens, self.right[[prompt]]),
                 torch.where(foil < 0, foil, torch.searchsorted(tokens, foil)),
             )
-        return Answers(margin.cpu().numpy(), difference.cpu().numpy())
+        return AnswerMargins(margin.cpu().numpy(), difference.cpu().numpy())
 
-    def _asked(self, hidden: Tensor) -> list[Tensor | None]:
+    def _needed(self, hidden: Tensor) -> list[Tensor | None]:
         """By prompt the tokens whose logits are needed, ascending; None: all."""
         norms = self.model.unembedding_norms
         if len(norms) <= SMALL or hidden.dtype != torch.float32:
             return [None] * hidden.shape[1]
         moved = (hidden - self.hidden).norm(dim=-1).amax(dim=0)
-        moved = moved + ROUNDING * (self.hidden.norm(dim=-1) + moved)
-        return [self._open(prompt, norms * moved[prompt]) for prompt in range(hidden.shape[1])]
+        moved = moved + LOGIT_ERROR * (self.hidden.norm(dim=-1) + moved)
+        return [self._deciding(prompt, norms * moved[prompt]) for prompt in range(hidden.shape[1])]
 
-    def _open(self, prompt: int, room: Tensor) -> Tensor | None:
-        """The tokens in question when each logit may move by its `room [vocabulary]`."""
+    def _deciding(self, prompt: int, room: Tensor) -> Tensor | None:
+        """The tokens that may decide when each logit may move by its `room [vocabulary]`."""
         logits = self.logits[prompt]
         lowest = (logits - room).index_fill(0, self.right[prompt], -torch.inf).max()
         tokens = torch.nonzero(logits + room >= lowest).flatten()
         if len(tokens) * WORTH_IT > len(logits):
             return None
         foil = self.foil[prompt]
-        asked: Tensor = torch.unique(
+        needed: Tensor = torch.unique(
             torch.cat([tokens, self.right[prompt], foil[foil >= 0].flatten()])
         )
-        return asked
+        return needed
 
 
 def _compared(logits: Tensor, right: Tensor, foil: Tensor) -> tuple[Tensor, Tensor]:

@@ -83,12 +83,11 @@ def _followed(
     lens: Lens, site: str, reading: ClassReading, corpora: Sequence[Corpus], needed: int
 ) -> StableClass:
     found = [matched(lens, site, reading, corpora[0], other) for other in corpora[1:]]
-    verdicts = [reading.verdict, *(None if match is None else match.verdict for match in found)]
-    same = verdicts.count(reading.verdict)
+    own = reading.verdict.label
+    verdicts = [own, *(None if match is None else match.verdict.label for match in found)]
+    same = verdicts.count(own)
     again = sum(match is not None and _same_sign(reading, match) for match in found)
-    return StableClass(
-        reading.features, verdicts, same, reading.verdict, same >= needed, replicated=1 + again
-    )
+    return StableClass(reading.features, verdicts, same, own, same >= needed, replicated=1 + again)
 
 
 def _same_sign(one: ClassReading, other: ClassReading) -> bool:

@@ -64,6 +64,7 @@ from faultlens.auditing.result.robustness import (
     SeedReading,
     StableClass,
 )
+from faultlens.auditing.result.verdict import Verdict, VerdictKind
 
 __all__ = [
     "SCORED_WRONG",
@@ -107,4 +108,6 @@ __all__ = [
     "StudyRule",
     "TrendReading",
     "Variant",
+    "Verdict",
+    "VerdictKind",
 ]

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from faultlens.auditing.result.interventions import Effect, Intervention
-from faultlens.thaw import FORMERLY
 
 
 @dataclass(frozen=True)
@@ -42,9 +41,7 @@ class SiteAttribution:
     them, and the effect of taking each to its normal activation on failures."""
     ranking_agreement_integrated: float | None = None
     """The same of the ranking by integrated gradients."""
-    linearity: float | None = field(default=None, metadata={FORMERLY: "agreement"})
+    linearity: float | None = None
     """Spearman's, of slope × change of activation and the effect of that very change."""
-    linearity_integrated: float | None = field(
-        default=None, metadata={FORMERLY: "agreement_integrated"}
-    )
+    linearity_integrated: float | None = None
     """The same, its slopes averaged on the way from nothing."""

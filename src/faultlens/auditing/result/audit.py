@@ -6,12 +6,10 @@ was not done is None, never zero.
 
 from __future__ import annotations
 
-import json
-import os
 from dataclasses import dataclass, field
 from html import escape
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -33,7 +31,9 @@ from faultlens.auditing.result import (
     Strata,
     TrendReading,
 )
-from faultlens.thaw import plain, thaw
+from faultlens.auditing.result.verdict import Verdict
+from faultlens.runs.results import save_result
+from faultlens.serialisation import MERGED, NOT_WRITTEN, from_json, to_json
 
 
 @dataclass(frozen=True)
@@ -57,6 +57,8 @@ class Audit:
             `tables/features.parquet`, not to `audit.json`, hence None in a result that was read.
     """
 
+    FORMAT_VERSION: ClassVar[int] = 1
+
     task: str
     n: int
     failures: int
@@ -65,7 +67,7 @@ class Audit:
     seed: int
     permutations: int
     min_support: int
-    verdict: str | None
+    verdict: Verdict | None = field(metadata=MERGED)
     outcome_kinds: dict[str, int]
     scoring_sensitivity: dict[str, float]
     factors: dict[str, dict[str, LevelReading]]
@@ -87,7 +89,9 @@ class Audit:
     named: list[NamedTrial] = field(default_factory=list)
     robustness: Robustness | None = None
     warnings: list[str] = field(default_factory=list)
-    features: dict[str, np.ndarray] | None = field(default=None, compare=False, repr=False)
+    features: dict[str, np.ndarray] | None = field(
+        default=None, compare=False, repr=False, metadata=NOT_WRITTEN
+    )
 
     @property
     def classes(self) -> list[tuple[str, ClassReading]]:
@@ -112,32 +116,28 @@ class Audit:
 
     def to_dict(self) -> dict[str, Any]:
         """Everything but `features`, in the shape of `audit.json`."""
-        data: dict[str, Any] = plain(self, without=("features",))
+        data: dict[str, Any] = to_json(self)
         return data
 
     @classmethod
     def from_dict(cls, data: dict[str, Any]) -> Audit:
-        """The audit that `to_dict` wrote. Keys it does not know raise `TypeError`."""
-        return thaw(cls, data)
+        """The audit that `to_dict` wrote.
+
+        Raises UserError for another format version, an unknown or a missing key, and a value of
+        another type.
+        """
+        return from_json(cls, data)
 
     def save(self, folder: str | Path) -> Path:
         """Write `audit.json` into `folder`, which is made if need be; returns the file's path."""
-        path = Path(folder) / "audit.json"
-        path.parent.mkdir(parents=True, exist_ok=True)
-        part = path.with_suffix(".json.part")
-        part.write_text(
-            json.dumps(self.to_dict(), indent=1, ensure_ascii=False, allow_nan=False),
-            encoding="utf-8",
-        )
-        os.replace(part, path)
-        return path
+        return save_result(self, Path(folder) / "audit.json")
 
     def _repr_html_(self) -> str:
         """The notebook view: the verdicts, most certain first."""
         rows = "".join(
-            f"<tr><td>{escape(reading.verdict)}</td><td>{escape(', '.join(reading.features[:4]))}"
-            f"{'…' if reading.size > 4 else ''}</td><td>{escape(reading.sentence)}</td></tr>"
-            for _, reading in self.classes
+            f"<tr><td>{escape(c.verdict.label)}</td><td>{escape(', '.join(c.features[:4]))}"
+            f"{'…' if c.size > 4 else ''}</td><td>{escape(c.verdict.sentence)}</td></tr>"
+            for _, c in self.classes
         )
         return (
             f"<table><caption>Audit of {escape(self.task)}: {self.failures} failures in {self.n} "

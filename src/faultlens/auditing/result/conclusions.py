@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from faultlens.auditing.result.confounds import Confounds
 from faultlens.auditing.result.correlates import Described, OtherScoring, Proxy, StudyRule
 from faultlens.auditing.result.interventions import Intervention
+from faultlens.auditing.result.verdict import Verdict
+from faultlens.serialisation import MERGED
 
 
 @dataclass(frozen=True)
@@ -29,8 +31,7 @@ class ClassReading:
     p_conditional: float | None  # max-T with outcomes permuted within strata; None: not done
     proxy: Proxy | None
     intervention: Intervention | None
-    verdict: str
-    sentence: str
+    verdict: Verdict = field(metadata=MERGED)
     described: Described | None = None
     confounds: Confounds | None = None
     other_scoring: list[OtherScoring] | None = None

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from faultlens.auditing.result.correlates import Interval
+from faultlens.auditing.result.verdict import Verdict
+from faultlens.serialisation import MERGED
 
 
 @dataclass(frozen=True)
@@ -16,7 +18,7 @@ class SeedReading:
     failures: int
     significant: int  # classes
     suspect: list[str]  # features of the suspect; empty without one
-    verdict: str | None  # of the suspect, or of an audit that could not be carried out
+    verdict: Verdict | None = field(metadata=MERGED)  # of the suspect, or of the audit as a whole
     baselines: dict[str, float | None] = field(default_factory=dict)  # AUROC by rung
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -24,7 +25,7 @@ from faultlens.auditing.feature_tests.correlates import (
     decisive_under,
     significant_classes,
 )
-from faultlens.auditing.interventions.causal_findings import CausalFindings, Inquiry
+from faultlens.auditing.interventions.causal_findings import CausalFindings
 from faultlens.auditing.result import (
     ClassReading,
     Confounds,
@@ -48,6 +49,9 @@ from faultlens.stats.effect_intervals import (
 from faultlens.stats.moments import moments
 from faultlens.stats.multiplicity import holm
 
+if TYPE_CHECKING:  # it loads the model's libraries, which an audit of answers can do without
+    from faultlens.auditing.interventions.causal_tests import CausalTests
+
 SMALL_SUPPORT = 20  # prompts, below which the descriptions of an effect are not to be relied on
 
 
@@ -58,6 +62,15 @@ class Description:
     factors: Mapping[str, Sequence[str]]
     selection: Selection
     named: Sequence[str] = ()
+
+
+@dataclass(frozen=True)
+class SignificantClass:
+    """A class that a deciding test finds."""
+
+    features: FeatureSet
+    rank: int
+    with_failure: bool
 
 
 @dataclass(frozen=True)
@@ -82,7 +95,7 @@ def conclude(
     min_support: int,
     permutations: int,
     seed: int,
-    inquiry: Inquiry | None,
+    causal_tests: CausalTests | None,
     tried: int,
     progress: Progress,
 ) -> Conclusions:
@@ -100,7 +113,7 @@ def conclude(
         min_support: least number of prompts on which a tested feature fires.
         permutations: behind each permutation test.
         seed: of all of them.
-        inquiry: tries classes; None: there is no model.
+        causal_tests: tests classes by intervening; None: there is no model.
         tried: how many of them.
         progress: told of the stages.
     """
@@ -126,15 +139,19 @@ def conclude(
     with_failure = [i for i, members in enumerate(groups) if found.auroc[members[0]] > 0.5]
     suspect = next(iter([*with_failure, 0]))
     causes = CausalFindings()
-    if inquiry is not None:
-        significant = [i for i, g in enumerate(groups) if found.decisive[g[0]] <= alpha]
-        accused = [_accused(found, i, groups[i]) for i in significant]
-        causes = inquiry(accused, tried, described.selection)
+    features = [_features(found, members) for members in groups]
+    if causal_tests is not None:
+        significant = [
+            SignificantClass(features[rank], rank, bool(found.auroc[members[0]] > 0.5))
+            for rank, members in enumerate(groups)
+            if found.decisive[members[0]] <= alpha
+        ]
+        causes = causal_tests.run(significant, tried, described.selection)
     judge = _Judge(found, tables, failed, described, strata, codes, conditional, others, alpha)
     classes: dict[str, list[ClassReading]] = {name: [] for name in tables}
     first = None
     for rank, members in enumerate(groups):
-        reading = judge.reading(members, rank, causes.interventions.get(rank))
+        reading = judge.reading(members, rank, causes.interventions.get(features[rank]))
         classes[found.sites[found.site[members[0]]]].append(reading)
         first = reading if rank == suspect else first
     sites = _sites(found, tables, classes, alpha)
@@ -142,10 +159,9 @@ def conclude(
     return Conclusions(sites, strata, first, len(found.column), columns, causes)
 
 
-def _accused(found: Correlates, rank: int, members: np.ndarray) -> FeatureSet:
+def _features(found: Correlates, members: np.ndarray) -> FeatureSet:
     name = found.sites[found.site[members[0]]]
-    features = [int(column) for column in found.column[members]]
-    return FeatureSet(rank, name, features, with_failure=bool(found.auroc[members[0]] > 0.5))
+    return FeatureSet(name, tuple(int(column) for column in found.column[members]))
 
 
 def _other_rules(
@@ -190,7 +206,7 @@ class _Judge:
         within = self._confounds(values) if significant else None
         conditional = float(self.conditional[top])
         flagged = [] if significant else [t for t, f in found.flagged.items() if f[top]]
-        verdict = verdicts.of_class(
+        verdict, proxy = verdicts.of_class(
             verdicts.Evidence(
                 active=counts,
                 p_deciding=float(found.decisive[top]),
@@ -225,10 +241,9 @@ class _Judge:
             p_max_t=float(found.p_max_t[top]),
             p_deciding=float(found.decisive[top]),
             p_conditional=conditional,
-            proxy=verdict.proxy,
+            proxy=proxy,
             intervention=intervention,
-            verdict=verdict.name,
-            sentence=verdict.sentence,
+            verdict=verdict,
             described=_described(found, top, self.failed, values),
             confounds=within,
             other_scoring=scoring,

@@ -20,7 +20,8 @@ from faultlens.auditing.result import (
     Rung,
     Strata,
 )
-from faultlens.auditing.verdicts.rules import ARTEFACT_OF_SCORING, by
+from faultlens.auditing.result.verdict import ARTEFACT, OF_SCORING
+from faultlens.auditing.verdicts.rules import by
 
 NOT_DONE = "not done"
 
@@ -97,8 +98,8 @@ def _scoring(claim: str, reading: ClassReading) -> Claim:
     if not tested:
         why = "no other rule can be applied, none differs, or too few prompts fail under it"
         return Claim(claim, control, NOT_DONE, why)
-    if reading.verdict == ARTEFACT_OF_SCORING:
-        return Claim(claim, control, "failed", reading.sentence)
+    if (reading.verdict.kind, reading.verdict.level) == (ARTEFACT, OF_SCORING):
+        return Claim(claim, control, "failed", reading.verdict.sentence)
     p_value, worst = max(tested, key=lambda pair: pair[0])
     return Claim(
         claim,

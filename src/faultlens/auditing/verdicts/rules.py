@@ -11,21 +11,25 @@ from dataclasses import dataclass
 
 from faultlens.auditing.feature_tests.confounds import NO_EFFECT, PROXY_JACCARD, adds_nothing
 from faultlens.auditing.result import Confounds, Effect, Intervention, OtherScoring, Proxy
+from faultlens.auditing.result.verdict import (
+    ARTEFACT,
+    CAUSE,
+    CONTRIBUTES,
+    CORRELATE,
+    NOT_SIGNIFICANT,
+    OF_A_TEST,
+    OF_SCORING,
+    PROXY,
+    UNDERPOWERED,
+    UNTESTABLE,
+    Verdict,
+    VerdictKind,
+)
 
 LEAST_OUTCOMES = 5  # failures, and successes, below which nothing can be said
 HALVED = 0.5  # of an effect, under another rule of scoring
 RESTORES = 0.5  # share of failures beyond the controls that a cause restores
 RESTORES_LOW = 0.25  # lower bound of its 95 % interval
-
-UNDERPOWERED = "UNDERPOWERED"
-NOT_SIGNIFICANT = "NOT SIGNIFICANT"
-ARTEFACT_OF_TEST = "ARTEFACT (of a test)"
-ARTEFACT_OF_SCORING = "ARTEFACT (of scoring)"
-CAUSE = "CAUSE"
-CONTRIBUTES = "CONTRIBUTES"
-PROXY = "PROXY"
-UNTESTABLE = "UNTESTABLE"
-CORRELATE = "CORRELATE"
 
 
 @dataclass(frozen=True)
@@ -71,63 +75,53 @@ class Evidence:
     intervention: Intervention | None = None
 
 
-@dataclass(frozen=True)
-class Verdict:
-    """A verdict, the sentence that carries its numbers, and the level it is a proxy of, if any."""
-
-    name: str
-    sentence: str
-    proxy: Proxy | None = None
-
-
-def of_audit(n: int, failures: int) -> str | None:
-    """The verdict on an audit that cannot be carried out, with its reason; None if it can."""
+def of_audit(n: int, failures: int) -> Verdict | None:
+    """The verdict on an audit that cannot be carried out; None if it can."""
     successes = n - failures
     if failures >= LEAST_OUTCOMES and successes >= LEAST_OUTCOMES:
         return None
-    return (
-        f"{UNDERPOWERED}: {failures} failures and {successes} successes, and at least "
-        f"{LEAST_OUTCOMES} of each are needed"
+    return Verdict(
+        UNDERPOWERED,
+        None,
+        f"{failures} failures and {successes} successes, and at least {LEAST_OUTCOMES} of each are "
+        "needed",
     )
 
 
-def of_class(found: Evidence) -> Verdict:
-    """The verdict on a class, by the table of verdicts."""
+def of_class(found: Evidence) -> tuple[Verdict, Proxy | None]:
+    """The verdict on a class, by the table of verdicts, and the level it stands for, if any."""
     fires = f"fires on {found.active[0]} failures and {found.active[1]} successes"
     able = found.least_p <= found.alpha / max(found.tested, 1)
     if found.p_deciding > found.alpha:
-        return _not_significant(found, fires, able)
+        return _not_significant(found, fires, able), None
     fires += f" (adjusted p = {found.p_deciding:.2g})"
     artefact = scoring_artefact(found)
     if artefact:
-        return Verdict(ARTEFACT_OF_SCORING, f"{fires}; {artefact}")
+        return Verdict(ARTEFACT, OF_SCORING, f"{fires}; {artefact}"), None
     proxy, why = proxy_of(found)
     done = found.intervention
     if done is not None and (shown := _shown(done)):
-        return Verdict(
-            CAUSE if is_cause(done) else CONTRIBUTES,
-            f"{fires}; {shown}" + (f"; {why}" if why else ""),
-            proxy,
-        )
+        kind: VerdictKind = CAUSE if is_cause(done) else CONTRIBUTES
+        return Verdict(kind, None, f"{fires}; {shown}" + (f"; {why}" if why else "")), proxy
     effect = _effect(done)
     if proxy is not None:
-        return Verdict(
-            f"{PROXY} of {proxy.factor} = {proxy.level}", f"{fires}; {why}; {effect}", proxy
-        )
+        level = f"{proxy.factor} = {proxy.level}"
+        return Verdict(PROXY, level, f"{fires}; {why}; {effect}"), proxy
     if found.confounds is not None and not found.confounds.informative:
-        return Verdict(
-            UNTESTABLE,
-            f"{fires}; constant, or with one outcome only, within every stratum of "
-            f"{by(found.held)}: whether it says more than they do cannot be known here; {effect}",
+        untestable = (
+            f"constant, or with one outcome only, within every stratum of {by(found.held)}: "
+            "whether it says more than they do cannot be known here"
         )
-    return Verdict(CORRELATE, f"{fires}; {beyond(found)}; {effect}")
+        return Verdict(UNTESTABLE, None, f"{fires}; {untestable}; {effect}"), None
+    return Verdict(CORRELATE, None, f"{fires}; {beyond(found)}; {effect}"), None
 
 
 def _not_significant(found: Evidence, fires: str, able: bool) -> Verdict:
     smaller = found.p_deciding / 2 if found.p_smaller is None else found.p_smaller
     if found.flagged_by and able and smaller > found.alpha:
         return Verdict(
-            ARTEFACT_OF_TEST,
+            ARTEFACT,
+            OF_A_TEST,
             f"{fires}; flagged by {' and '.join(found.flagged_by)}, but by neither deciding test "
             f"(adjusted p = {found.p_deciding:.2g}), which could have found it (least attainable "
             f"p = {found.least_p:.2g})",
@@ -135,10 +129,11 @@ def _not_significant(found: Evidence, fires: str, able: bool) -> Verdict:
     if not able:
         return Verdict(
             UNDERPOWERED,
+            None,
             f"{fires}; the least p its support admits is {found.least_p:.2g}, above {found.alpha} "
             f"/ {found.tested}",
         )
-    return Verdict(NOT_SIGNIFICANT, f"{fires}; adjusted p = {found.p_deciding:.2g}")
+    return Verdict(NOT_SIGNIFICANT, None, f"{fires}; adjusted p = {found.p_deciding:.2g}")
 
 
 def scoring_artefact(found: Evidence) -> str:

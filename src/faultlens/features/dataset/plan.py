@@ -12,17 +12,19 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from importlib import metadata
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import torch
 
 from faultlens.errors import UserError
+from faultlens.features.dataset.config import Precision
 from faultlens.features.lens import Lens
-from faultlens.features.reading import Long, Pieces, Shapes
+from faultlens.features.reading import Pieces, Shapes
+from faultlens.features.reading_config import Long
+from faultlens.runs.files import file_name
 
 FORMAT = 1
 PACKAGES = ("torch", "transformers", "numpy", "pyarrow")  # other versions may write other bytes
-Precision = Literal["float32", "float16"]
 
 
 @dataclass(frozen=True)
@@ -36,7 +38,7 @@ class Shard:
 
     def path(self, folder: Path, name: str) -> Path:
         """The file of the dictionary called `name`."""
-        return folder / name / f"{self.number:05d}.parquet"
+        return folder / file_name(name) / f"{self.number:05d}.parquet"
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,6 @@ the firings alone: one `write_table` a file, no time in it.
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import numpy as np
@@ -15,8 +14,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from faultlens.errors import UserError
-from faultlens.features.dataset.plan import Precision
+from faultlens.features.dataset.config import Precision
 from faultlens.features.store import Firings
+from faultlens.runs.files import new_file, real_folder
 
 ROW_GROUP = 65_536  # firings: the least that is read to see one feature
 COLUMNS = ("text_id", "position", "feature", "activation")
@@ -24,12 +24,14 @@ _LARGEST, _SMALLEST = float(np.finfo(np.float16).max), np.float16(2.0**-24)
 
 
 def write_shard(path: Path, firings: Firings, precision: Precision) -> None:
-    """Write a file in one step: it is on the disk, whole, before it has its name."""
+    """Write a file in one step: it is on the disk, whole, before it has its name.
+
+    Raises CannotWrite if there is no room for it, or a link stands for its folder.
+    """
     whole = [pa.array(a) for a in (firings.text, firings.position, firings.feature)]
     table = pa.table([*whole, pa.array(stored(firings.activation, precision))], names=list(COLUMNS))
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_suffix(".part")
-    with part.open("wb") as file:
+    real_folder(path.parent)
+    with new_file(path) as file:
         pq.write_table(
             table, file, compression="zstd", use_dictionary=False, row_group_size=ROW_GROUP,
             column_encoding={
@@ -38,9 +40,6 @@ def write_shard(path: Path, firings: Firings, precision: Precision) -> None:
             },
             store_schema=False,
         )  # fmt: skip
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(part, path)
 
 
 def stored(activation: np.ndarray, precision: Precision) -> np.ndarray:

@@ -11,8 +11,6 @@ The finished folder holds nothing that depends on when it was made or how often 
 from __future__ import annotations
 
 import json
-import os
-import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -21,12 +19,12 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from faultlens.errors import UserError
-from faultlens.features.dataset.plan import Plan, Precision, Shard
+from faultlens.errors import CannotWrite, UserError
+from faultlens.features.dataset.config import DatasetConfig, Precision
+from faultlens.features.dataset.plan import Plan, Shard
 from faultlens.features.dataset.shard import write_shard
 from faultlens.features.lens import Lens
 from faultlens.features.reading import (
-    Long,
     Pieces,
     Shapes,
     read_pieces,
@@ -34,9 +32,12 @@ from faultlens.features.reading import (
     settled,
     tokenized,
 )
+from faultlens.features.reading_config import LONG, Long
 from faultlens.features.store import ActivationStore, Firings
 from faultlens.progress import SILENT, Progress
-from faultlens.runs.files import file_digest, write_json
+from faultlens.runs.checkpoint import STILL_THERE
+from faultlens.runs.files import file_digest, remove_parts, write_json, writing
+from faultlens.runs.lock import held
 
 MANIFEST, UNFINISHED, PLAN = "manifest.json", "unfinished", "plan.json"
 SHARD_TOKENS = 4_096  # at 100 firings a token 7 MB a dictionary while it is made, 2.5 MB on disk
@@ -66,8 +67,8 @@ def write_dataset(
     texts: Sequence[str],
     folder: Path,
     *,
-    long: Long = "error",
-    precision: Precision = "float32",
+    long: Long = LONG,
+    precision: Precision = DatasetConfig.precision,
     shapes: Shapes | None = None,
     shard_tokens: int = SHARD_TOKENS,
     progress: Progress = SILENT,
@@ -107,6 +108,14 @@ def write_dataset(
         return _fill(lens, pieces, folder, plan, progress)
 
 
+def check_folder(folder: Path) -> None:
+    """Raises UserError for what stands against writing a dataset there; call it before the work."""
+    with writing(folder):
+        _begun(folder)
+    with _held(folder):
+        pass
+
+
 def _begun(folder: Path) -> Plan | None:
     """The plan of the dataset in a folder, finished or not; None where there is none.
 
@@ -129,8 +138,10 @@ def _fill(
     lens: Lens, pieces: Sequence[Pieces], folder: Path, plan: Plan, progress: Progress
 ) -> Written:
     unfinished = folder / UNFINISHED
+    homes = [plan.shards[0].path(folder, name).parent for name in plan.dictionaries]
+    for home in (folder, unfinished, *homes):
+        remove_parts(home)
     if not (folder / MANIFEST).exists():
-        unfinished.mkdir(parents=True, exist_ok=True)
         write_json(unfinished / PLAN, {"plan": plan.to_dict()})
     whole, damaged = _there(folder, plan, progress)
     kept, before = len(whole), _recorded(folder, plan)
@@ -155,7 +166,8 @@ def _fill(
         for name in plan.dictionaries
     }
     write_json(folder / MANIFEST, {"plan": plan.to_dict(), "files": files})
-    shutil.rmtree(unfinished, ignore_errors=True)
+    for name in (PLAN, *(f"{shard.number:05d}.json" for shard in plan.shards)):
+        (unfinished / name).unlink(missing_ok=True)
     return Written(folder, len(plan.shards), kept, tuple(damaged))
 
 
@@ -218,11 +230,8 @@ def _write_one(
         firings = Firings(text, found.position, found.feature, found.activation)
         try:
             write_shard(path, firings, plan.precision)
-        except OSError as error:
-            raise UserError(
-                f"{path} cannot be written ({error.strerror}): what was read before it is kept, "
-                "and the same command goes on from there"
-            ) from error
+        except CannotWrite as error:
+            raise CannotWrite(path, error.reason, STILL_THERE) from error
         hashes[name] = file_digest(path)
         kept.drop(name)
     return hashes
@@ -245,25 +254,6 @@ def _threads(wanted: int) -> Iterator[None]:
 
 @contextmanager
 def _held(folder: Path) -> Iterator[None]:
-    """The folder, to one process at a time; the system frees it when the process ends, or dies."""
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise UserError(f"{folder} cannot be written: {error.strerror}") from error
-    try:
-        import fcntl
-    except ImportError:  # Windows: nobody is kept out
+    """The folder, to one process at a time; its lock goes when the process ends, or dies."""
+    with held(folder / UNFINISHED, folder):
         yield
-        return
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            raise UserError(
-                f"{folder} is being written by another process: wait for it, or choose another "
-                "--out"
-            ) from error
-        yield
-    finally:
-        os.close(handle)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from typing import Protocol
 
 import numpy as np
 
@@ -14,18 +13,8 @@ from faultlens.profiling.multiverse.specifications import (
     UNMASKED,
     way_of,
 )
+from faultlens.profiling.multiverse.testing import BestFeatures
 from faultlens.profiling.result import Choice, Specification
-
-
-class Compared(Protocol):
-    """What is compared of a specification's outcome, `[categories, sites]` each."""
-
-    @property
-    def beyond(self) -> np.ndarray: ...
-
-    @property
-    def features(self) -> np.ndarray: ...
-
 
 DIMENSIONS: dict[str, tuple[str, tuple[str, ...], Callable[[Specification], str]]] = {
     "pooling": ("selectivity", ("pooling",), lambda spec: spec.pooling),
@@ -51,14 +40,14 @@ DIMENSIONS: dict[str, tuple[str, tuple[str, ...], Callable[[Specification], str]
 
 def choices(
     specs: Mapping[str, Sequence[Specification]],
-    outcomes: Mapping[str, Sequence[Compared]],
+    best: Mapping[str, Sequence[BestFeatures]],
     default: Mapping[str, int],
 ) -> list[Choice]:
     """Every value of every dimension; those of the default specification among them.
 
     Args:
         specs: by measure.
-        outcomes: of each specification, in their order.
+        best: the best features under each specification, in their order.
         default: the place of the default specification among each measure's.
     """
     return [
@@ -67,18 +56,18 @@ def choices(
         for choice in _dimension(
             name,
             specs[DIMENSIONS[name][0]],
-            outcomes[DIMENSIONS[name][0]],
+            best[DIMENSIONS[name][0]],
             default[DIMENSIONS[name][0]],
         )
     ]
 
 
 def _dimension(
-    name: str, specs: Sequence[Specification], outcomes: Sequence[Compared], default: int
+    name: str, specs: Sequence[Specification], best: Sequence[BestFeatures], default: int
 ) -> Iterator[Choice]:
     by, fields, words = DIMENSIONS[name]
-    beyond = [float(outcome.beyond.any(axis=1).mean()) for outcome in outcomes]
-    same = [float((o.features == outcomes[default].features).mean()) for o in outcomes]
+    beyond = [float(features.beyond.any(axis=1).mean()) for features in best]
+    same = [float((b.features == best[default].features).mean()) for b in best]
     held = [tuple(getattr(spec, field) for field in fields) for spec in specs]
     for value in dict.fromkeys(held):
         making = [i for i, holds in enumerate(held) if holds == value]

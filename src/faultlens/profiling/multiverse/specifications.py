@@ -11,9 +11,12 @@ from faultlens.profiling.result import Specification
 
 POOLINGS = ("max", "mean", "sum", "last")
 PERCENTILES = (99.0, 99.5, 99.9)  # of the positive values: thresholds in any unit
+
 Threshold = tuple[float | None, float | None]
 """A percentile of the positive values, or a τ that was asked for; (None, None) for AUROC."""
-RULES = ("exhaustive", "shortlist")
+
+EXHAUSTIVE, SHORTLIST = "exhaustive", "shortlist"
+RULES = (EXHAUSTIVE, SHORTLIST)
 ENCODE_FIRST, POOL_FIRST = "encode, then pool", "pool, then encode"
 
 MEAN_THEN_ENCODE = "pooled before it was encoded: a dictionary is not linear"
@@ -93,7 +96,7 @@ def is_default(
         way_of(spec) == Way(pooling, False, False, ENCODE_FIRST).canonical
         and not spec.relative
         and (spec.percentile, spec.threshold) in ((None, None), cut)
-        and spec.rule in (None, "exhaustive")
+        and spec.rule in (None, EXHAUSTIVE)
     )
 
 

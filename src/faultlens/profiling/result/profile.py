@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import json
-import os
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from html import escape
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from faultlens.profiling.result.layers import Difficulty, LayerComparison
 from faultlens.profiling.result.multiverse import Multiverse
 from faultlens.profiling.result.pairs import MinimalPairs
 from faultlens.profiling.result.sites import SiteReading
 from faultlens.profiling.result.tokens import TokenEvidence
-from faultlens.thaw import thaw
+from faultlens.runs.results import save_result
+from faultlens.serialisation import from_json, to_json
 
 
 @dataclass(frozen=True)
@@ -29,6 +28,8 @@ class Length:
 @dataclass(frozen=True)
 class Profile:
     """Which features go with which kind of text."""
+
+    FORMAT_VERSION: ClassVar[int] = 1
 
     corpus: str
     n_texts: int
@@ -66,20 +67,22 @@ class Profile:
         }
 
     def to_dict(self) -> dict[str, Any]:
-        return asdict(self)
+        """Everything, in the shape of `profile.json`."""
+        data: dict[str, Any] = to_json(self)
+        return data
 
     @classmethod
     def from_dict(cls, data: dict[str, Any]) -> Profile:
-        return thaw(cls, data)
+        """The profile that `to_dict` wrote.
+
+        Raises UserError for another format version, an unknown or a missing key, and a value of
+        another type.
+        """
+        return from_json(cls, data)
 
     def save(self, folder: str | Path) -> Path:
         """Write `profile.json` into `folder`, which is made if need be; returns the file's path."""
-        path = Path(folder) / "profile.json"
-        path.parent.mkdir(parents=True, exist_ok=True)
-        part = path.with_suffix(".json.part")
-        part.write_text(json.dumps(self.to_dict(), indent=1, ensure_ascii=False), encoding="utf-8")
-        os.replace(part, path)
-        return path
+        return save_result(self, Path(folder) / "profile.json")
 
     def _repr_html_(self) -> str:
         """The notebook view: for each category and site the most selective feature and its p."""

@@ -37,7 +37,8 @@ def members_name(first: str, size: int) -> str:
 
 def tally(audit: Audit) -> str:
     """How many classes have each verdict, whatever it is a proxy of."""
-    counts = Counter(reading.verdict.split(" of ")[0] for _, reading in audit.classes)
+    verdicts = [reading.verdict for _, reading in audit.classes]
+    counts = Counter(v.kind if v.kind == "PROXY" else v.label for v in verdicts)
     return listed([f"{count} {verdict}" for verdict, count in counts.most_common()])
 
 
@@ -108,7 +109,7 @@ def _class_row(site: str, reading: ClassReading, alpha: float) -> list[Cell | st
             f"with {listed(others, MEMBERS_NAMED)}" if others else "",
             reading.p_deciding <= alpha,
         ),
-        Cell(reading.verdict, f"flagged by {listed(flagged)}" if flagged else ""),
+        Cell(reading.verdict.label, f"flagged by {listed(flagged)}" if flagged else ""),
         Cell(
             counted(reading.fail_active, "failure"),
             counted(reading.success_active, "success", "successes"),

@@ -91,7 +91,7 @@ def _within(readings: list[ClassReading], alpha: float) -> Table:
 def _within_row(reading: ClassReading, alpha: float) -> list[Cell | str]:
     p, found = reading.p_conditional, reading.confounds
     p_text = NOT_DONE if p is None else p_value(p)
-    name = Cell(reading.features[0], reading.verdict, p is not None and p <= alpha)
+    name = Cell(reading.features[0], reading.verdict.label, p is not None and p <= alpha)
     if found is None:
         return [name, NOT_DONE, NOT_DONE, p_text, *(NOT_DONE,) * 3]
     return [

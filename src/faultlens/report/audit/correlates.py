@@ -24,7 +24,7 @@ TESTS = {
 def no_features(audit: Audit) -> str:
     """Why no feature was tested."""
     if audit.verdict is not None:
-        return f"the audit as a whole is {audit.verdict.split(':')[0]}"
+        return f"the audit as a whole is {audit.verdict.label}"
     return "no features were given" if not audit.sites else "no feature fires on enough prompts"
 
 

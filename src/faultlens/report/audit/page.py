@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from faultlens.auditing.result import Verdict, VerdictKind
 from faultlens.auditing.result.audit import Audit
 from faultlens.report.audit.argument import STEPS, capital, steps
 from faultlens.report.audit.classes import class_name, classes_parts, tally
@@ -28,7 +29,7 @@ from faultlens.report.parts import (
 )
 
 FIRST_CLASSES = 10
-TONES: dict[str, Tone] = {
+TONES: dict[VerdictKind, Tone] = {
     "CAUSE": "good",
     "CONTRIBUTES": "good",
     "PROXY": "warning",
@@ -66,21 +67,20 @@ def audit_parts(audit: Audit) -> list[Part]:
     ]
 
 
-def tone_of(verdict: str) -> Tone:
-    """How a verdict is to be taken: its first word decides."""
-    words = verdict.split()
-    return TONES.get(words[0].rstrip(":"), "neutral") if words else "neutral"
+def tone_of(verdict: Verdict) -> Tone:
+    """How a verdict is to be taken: its kind decides."""
+    return TONES.get(verdict.kind, "neutral")
 
 
 def _verdicts(audit: Audit) -> list[Part]:
     """The audit's own verdict, the suspect's, what to beware of, and every class's."""
     parts: list[Part] = []
     if audit.verdict is not None:
-        parts.append(Callout(tone_of(audit.verdict), "The audit as a whole", audit.verdict))
+        parts.append(Callout(tone_of(audit.verdict), "The audit as a whole", str(audit.verdict)))
     top = audit.suspect
     if top is not None:
-        title = f"{class_name(top)}: {top.verdict}"
-        parts.append(Callout(tone_of(top.verdict), title, f"{capital(top.sentence)}."))
+        title = f"{class_name(top)}: {top.verdict.label}"
+        parts.append(Callout(tone_of(top.verdict), title, f"{capital(top.verdict.sentence)}."))
     elif audit.verdict is None:
         text = "No feature could be tested." if audit.sites else "No features were given."
         parts.append(Callout("neutral", "No verdict on a feature", text))
@@ -88,7 +88,7 @@ def _verdicts(audit: Audit) -> list[Part]:
     ranked = audit.classes
     if len(ranked) > 1:
         rows: list[list[Cell | str]] = [
-            [class_name(c), name, c.verdict, c.sentence] for name, c in ranked
+            [class_name(c), name, c.verdict.label, c.verdict.sentence] for name, c in ranked
         ]
         columns = [Column("Class"), Column("Site"), Column("Verdict"), Column("Why")]
         caption = f"Every class and its verdict, the most certain first: {tally(audit)}."

@@ -64,8 +64,15 @@ def _seed_row(seed: SeedReading) -> list[Cell | str]:
         Cell(f"{seed.failures:,}", share(seed.failures / seed.n) if seed.n else ""),
         f"{seed.significant:,}",
         suspect,
-        "none" if seed.verdict is None else seed.verdict,
+        _verdict(seed),
     ]
+
+
+def _verdict(seed: SeedReading) -> str:
+    """The suspect's verdict; of an audit that could not be carried out also the reason."""
+    if seed.verdict is None:
+        return "none"
+    return seed.verdict.label if seed.suspect else str(seed.verdict)
 
 
 def _classes(found: Robustness) -> list[Part]:

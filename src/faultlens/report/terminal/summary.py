@@ -182,7 +182,7 @@ def _suspect(audit: Audit) -> list[str]:
 
 def _fires(top: ClassReading) -> list[str]:
     """The suspect, its verdict, and where it fires: on one line where they fit."""
-    name = f"  The suspect, {class_name(top)}: {clipped(top.verdict, 48)}"
+    name = f"  The suspect, {class_name(top)}: {clipped(top.verdict.label, 48)}"
     fires = (
         f"fires on {counted(top.fail_active, 'failure')} and "
         f"{counted(top.success_active, 'success', 'successes')}; adjusted p "

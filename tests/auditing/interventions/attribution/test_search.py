@@ -1,4 +1,4 @@
-"""What the search tries, and as what: attributions made by hand, of two sites."""
+"""Which feature sets attribution leads to, and what testing them gave: two sites made by hand."""
 
 from __future__ import annotations
 
@@ -8,44 +8,48 @@ import cause_samples
 
 from faultlens.auditing.feature_set import FeatureSet
 from faultlens.auditing.interventions.attribution.search import NOT_AMONG, Search
+from faultlens.auditing.interventions.attribution.site_attribution import RankedSite
 from faultlens.auditing.interventions.family import TrialOutcome
 from faultlens.auditing.result import Attributed, SiteAttribution
 
 
-def site(name: str, **differences: float) -> SiteAttribution:
+def site(name: str, **differences: float) -> RankedSite:
     """Features f0, f1, … with so much more attribution over failures than over successes."""
     top = [
         Attributed(f"{name}/{feature[1:]}", 2.0 + difference, 2.0, None, None, None, None, None)
         for feature, difference in differences.items()
     ]
-    return SiteAttribution(name, 10, 8, 0.0, None, -1.0, None, top, 0, None, None)
+    attribution = SiteAttribution(name, 10, 8, 0.0, None, -1.0, None, top, 0, None, None)
+    return RankedSite(attribution, [int(feature[1:]) for feature in differences])
 
 
 SITES = {"2-res": site("2-res", f7=-0.5, f1=-0.4), "3-res": site("3-res", f1=-0.9, f4=0.3)}
-CLASS = FeatureSet(5, "2-res", [3, 7, 9])
+CLASS = FeatureSet("2-res", (3, 7, 9))
 
 
-def test_the_first_over_all_sites_are_tried_those_of_a_class_as_the_class() -> None:
-    found = Search.of(SITES, [CLASS, FeatureSet(6, "2-res", [1])], 3)
-    assert list(found.first) == ["3-res/1", "2-res/7", "2-res/1"]
-    assert found.accused == [FeatureSet(None, "3-res", [1]), CLASS, FeatureSet(6, "2-res", [1])]
-    assert Search.of(SITES, [CLASS], 0).accused == []
-    assert len(Search.of(SITES, [], 9).accused) == 4, "no more than there are"
+def test_the_first_over_all_sites_are_tested_those_of_a_class_as_the_class() -> None:
+    alone = FeatureSet("2-res", (1,))
+    found = Search.of(SITES, [CLASS, alone], 3)
+    assert [*map(str, found.first)] == ["3-res/1", "2-res/7", "2-res/1"]
+    assert [*map(str, found.feature_sets)] == ["3-res/1", "2-res/3+2-res/7+2-res/9", "2-res/1"]
+    assert Search.of(SITES, [CLASS], 0).feature_sets == []
+    assert len(Search.of(SITES, [], 9).feature_sets) == 4, "no more than there are"
 
 
-def test_what_came_of_it_is_told_feature_by_feature() -> None:
+def test_what_testing_gave_is_said_feature_by_feature() -> None:
     found = Search.of(SITES, [CLASS], 3)
     first, class_ = (
-        TrialOutcome(done(), None) for done in (cause_samples.cause, cause_samples.inconclusive)
+        TrialOutcome(made(), None) for made in (cause_samples.cause, cause_samples.inconclusive)
     )
     few = TrialOutcome(None, "it fires on 2 failures")
-    trials = dict(zip(("3-res/1", "2-res/3", "2-res/1"), (first, class_, few), strict=True))
-    told = found.told(lambda accused: trials[accused.name])
-    (alone, other), (member, scarce) = told["3-res"].top, told["2-res"].top
+    tested = FeatureSet("3-res", (1,)), CLASS, FeatureSet("2-res", (1,))
+    outcomes = dict(zip(tested, (first, class_, few), strict=True))
+    readings = found.with_outcomes(outcomes.__getitem__)
+    (alone, other), (member, scarce) = readings["3-res"].top, readings["2-res"].top
     assert first.intervention is not None and class_.intervention is not None
     assert (alone.effect, alone.intervention) == (first.intervention.necessity, first.intervention)
     assert alone.tried_as == ["3-res/1"]
     assert (member.effect, member.intervention) == (class_.intervention.necessity, None)
     assert member.tried_as == ["2-res/3", "2-res/7", "2-res/9"]
     assert (scarce.effect, scarce.effect_missing) == (None, "it fires on 2 failures")
-    assert other == replace(SITES["3-res"].top[1], effect_missing=NOT_AMONG)
+    assert other == replace(SITES["3-res"].attribution.top[1], effect_missing=NOT_AMONG)

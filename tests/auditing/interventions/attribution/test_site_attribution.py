@@ -9,25 +9,22 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from activated import activated
 from scipy.stats import spearmanr
 from torch import nn
 from torch.testing import assert_close
 from transformers import GPT2Config, GPT2LMHeadModel
 
 import faultlens as fl
-from faultlens.auditing.activations.site_values import SiteValues
+from faultlens.auditing.activations.task_activations import TaskActivations
 from faultlens.auditing.activations.task_tokens import TaskTokens, tokenize
 from faultlens.auditing.interventions.attribution import mean_gradient
-from faultlens.auditing.interventions.attribution.changes import (
-    NormalActivation,
-    measured_changes,
-    rank_correlation,
-)
+from faultlens.auditing.interventions.attribution.changes import measured_changes, rank_correlation
 from faultlens.auditing.interventions.attribution.decomposition import SiteDecomposition
 from faultlens.auditing.interventions.attribution.mean_gradient import MeanGradient
 from faultlens.auditing.interventions.attribution.site_attribution import site_attribution
-from faultlens.models.adapter import adapter_for
 from faultlens.models.dictionary import Convention, Dictionary, Relu
+from faultlens.models.families import adapter_for
 from faultlens.models.model import Model
 from faultlens.models.normalisation import PerTokenNorm
 from faultlens.models.sites import Site
@@ -104,6 +101,12 @@ FAILED = np.arange(40) < 15
 EVERY = np.arange(40)
 
 
+def decomposed_by(
+    model: Model, dictionary: Dictionary, tokens: TaskTokens, prompts: np.ndarray
+) -> SiteDecomposition:
+    return SiteDecomposition.of(dictionary, activated(model, dictionary, tokens), prompts)
+
+
 def normalised_by_token(dictionary: Dictionary) -> Dictionary:
     return replace(dictionary, normalisation=PerTokenNorm())
 
@@ -116,9 +119,9 @@ KINDS = [lambda d: d, normalised_by_token, transcoder]
 
 
 @pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize("way", ["gradient", "integrated"])
+@pytest.mark.parametrize("by", ["gradient", "integrated"])
 def test_on_a_linear_model_attribution_is_the_effect_of_zero_ablation(
-    linear: Model, dictionary: Dictionary, tokens: TaskTokens, kind: Any, way: str
+    linear: Model, dictionary: Dictionary, tokens: TaskTokens, kind: Any, by: str
 ) -> None:
     """The referee takes each feature away by hand, prompt by prompt, in the bare network."""
     dictionary = kind(dictionary)
@@ -127,11 +130,11 @@ def test_on_a_linear_model_attribution_is_the_effect_of_zero_ablation(
         last = linear.network.transformer.h
         last[2] = Mixing(last[2])
         linear.network.transformer.ln_f = nn.Identity()
-    caught = SiteDecomposition.of(linear, dictionary, tokens, EVERY)
-    gradient = caught.gradient
-    if way == "integrated":
-        gradient = MeanGradient.of(caught, 16, 1.0).gradient
-    due = caught.slopes(gradient) * caught.activation
+    decomposed = decomposed_by(linear, dictionary, tokens, EVERY)
+    gradient = decomposed.gradient
+    if by == "integrated":
+        gradient = MeanGradient.of(decomposed, 16, 1.0).gradient
+    due = decomposed.slopes(gradient) * decomposed.activation
     for prompt in (0, 7, 33):
         ids = torch.tensor([tokens.rows[prompt]])
         read = linear.read(ids, [dictionary.site, dictionary.target])
@@ -141,30 +144,30 @@ def test_on_a_linear_model_attribution_is_the_effect_of_zero_ablation(
         clean = linear.logits(ids)[0, -1]
         others = clean.clone()
         others[tokens.target[prompt]] = -torch.inf
-        assert int(caught.competitor[prompt]) == int(others.argmax())
+        assert int(decomposed.competitor[prompt]) == int(others.argmax())
         for feature in activations.any(dim=0).nonzero().flatten().tolist()[:12]:
             taken = value - dictionary.raised(x, activations[:, [feature]], [feature])
             edits = {dictionary.target: lambda v, taken=taken: taken[None]}
             after = linear.logits(ids, edits=edits)[0, -1]
-            pair = [int(tokens.target[prompt]), int(caught.competitor[prompt])]
+            pair = [int(tokens.target[prompt]), int(decomposed.competitor[prompt])]
             exact = (clean - after)[pair[0]] - (clean - after)[pair[1]]
-            ours = due[(caught.prompt == prompt) & (caught.feature == feature)].sum()
+            ours = due[(decomposed.prompt == prompt) & (decomposed.feature == feature)].sum()
             assert_close(ours, exact, rtol=1e-3, atol=2e-4)
 
 
 def test_the_gradient_is_the_slope_that_finite_differences_find(
     tiny: Model, dictionary: Dictionary, tokens: TaskTokens
 ) -> None:
-    caught = SiteDecomposition.of(tiny, dictionary, tokens, EVERY)
-    slopes, step = caught.slopes(caught.gradient), 1e-2
+    decomposed = decomposed_by(tiny, dictionary, tokens, EVERY)
+    slopes, step = decomposed.slopes(decomposed.gradient), 1e-2
     for firing in (0, 50, 120, len(slopes) - 1):
-        token, prompt = int(caught.token[firing]), int(caught.prompt[firing])
+        token, prompt = int(decomposed.token[firing]), int(decomposed.prompt[firing])
         both = []
         for sign in (1, -1):
-            values = caught.values.clone()
-            shift = sign * step * dictionary.W_dec[caught.feature[firing]]
-            values[tuple(caught.place[token])] += shift
-            both.append(float(caught.margins(values)[0][prompt]))
+            values = decomposed.values.clone()
+            shift = sign * step * dictionary.W_dec[decomposed.feature[firing]]
+            values[tuple(decomposed.place[token])] += shift
+            both.append(float(decomposed.margins(values)[0][prompt]))
         expected = (both[0] - both[1]) / (2 * step)
         assert float(slopes[firing]) == pytest.approx(expected, rel=0.02, abs=2e-3)
 
@@ -174,42 +177,43 @@ def test_a_value_is_base_and_features_and_error(
     tiny: Model, dictionary: Dictionary, tokens: TaskTokens, kind: Any
 ) -> None:
     dictionary = kind(dictionary)
-    caught = SiteDecomposition.of(tiny, dictionary, tokens, EVERY[:5])
+    decomposed = decomposed_by(tiny, dictionary, tokens, EVERY[:5])
     read = tiny.read(
-        caught.ids, sorted({dictionary.site, dictionary.target}, key=lambda s: s.depth)
+        decomposed.ids, sorted({dictionary.site, dictionary.target}, key=lambda s: s.depth)
     )
-    where = tuple(caught.place.T)
+    where = tuple(decomposed.place.T)
     x, value = read[dictionary.site][where], read[dictionary.target][where]
-    assert_close(caught.error, value - dictionary.reconstruct(x, value), rtol=1e-4, atol=1e-5)
+    assert_close(decomposed.error, value - dictionary.reconstruct(x, value), rtol=1e-4, atol=1e-5)
     activations = dictionary.encode(x)
-    assert len(caught.feature) == int((activations > 0).sum())
-    told = dictionary.raised(x, activations)
-    assert_close(caught.base + told + caught.error, value, rtol=1e-4, atol=1e-5)
+    assert len(decomposed.feature) == int((activations > 0).sum())
+    of_features = dictionary.raised(x, activations)
+    assert_close(decomposed.base + of_features + decomposed.error, value, rtol=1e-4, atol=1e-5)
 
 
 def test_integrated_gradients_sum_to_the_difference(
     tiny: Model, dictionary: Dictionary, tokens: TaskTokens
 ) -> None:
     for kind in KINDS:
-        caught = SiteDecomposition.of(tiny, kind(dictionary), tokens, EVERY)
-        mean = MeanGradient.of(caught, 2000, 1e-4)
+        decomposed = decomposed_by(tiny, kind(dictionary), tokens, EVERY)
+        mean = MeanGradient.of(decomposed, 2000, 1e-4)
         scale = float(mean.difference.abs().mean())
         assert scale > 0.5
-        assert (mean.gap(caught).abs() <= 1e-3 * scale).all()
-        by_gradient = caught.of_features(caught.gradient) + caught.of_error(caught.gradient)
+        assert (mean.gap(decomposed).abs() <= 1e-3 * scale).all()
+        by_gradient = decomposed.of_features(decomposed.gradient) + decomposed.of_error(
+            decomposed.gradient
+        )
         assert ((by_gradient - mean.difference).abs() > 0.1 * scale).any(), "not the same thing"
 
 
 def test_integrated_gradients_sum_to_the_difference_on_mini() -> None:
     lens, task = fl.load("mini", layers=[4]), fl.tasks.mini_ioi(4)
-    caught = SiteDecomposition.of(
-        lens.model, lens.dictionaries[0], tokenize(task, lens.model), np.arange(4)
-    )
-    mean = MeanGradient.of(caught, 2000, 2e-4)
-    assert (mean.gap(caught).abs() <= 1e-3 * mean.difference.abs().mean()).all()
-    coarse = MeanGradient.of(caught, 16, 2e-4)
+    activations = TaskActivations.read(lens, task, tokenize(task, lens.model))
+    decomposed = SiteDecomposition.of(lens.dictionaries[0], activations, np.arange(4))
+    mean = MeanGradient.of(decomposed, 2000, 2e-4)
+    assert (mean.gap(decomposed).abs() <= 1e-3 * mean.difference.abs().mean()).all()
+    coarse = MeanGradient.of(decomposed, 16, 2e-4)
     assert (coarse.nodes == 16).all()
-    assert coarse.gap(caught).abs().max() > 0.1, "too few nodes are seen to be too few"
+    assert coarse.gap(decomposed).abs().max() > 0.1, "too few nodes are seen to be too few"
 
 
 @pytest.fixture(scope="module")
@@ -257,13 +261,13 @@ def test_a_planted_cause_is_on_top_and_a_bystander_is_not(
     model, dictionary, tokens = planted
     done: list[int] = []
     found = site_attribution(
-        model, dictionary, tokens, FAILED, seed=0, classes={0: 3},
+        dictionary, activated(model, dictionary, tokens), FAILED, seed=0, classes={0: 3},
         top=5, progress=done.append,
-    )  # fmt: skip
+    ).attribution  # fmt: skip
     first = found.top[0]
     assert first.feature == "1-res-planted/0"
     assert first.in_class == 3
-    assert first.effect is first.effect_missing is None, "trying it is not the search's"
+    assert first.effect is first.effect_missing is None, "testing it is not the attribution's"
     assert first.gradient_failures < -1.0
     assert first.gradient_successes == 0.0
     assert first.integrated_failures is not None
@@ -286,15 +290,23 @@ def test_failures_are_held_against_successes(
 ) -> None:
     """Means over groups of unequal size, from a plain loop over single prompts."""
     model, dictionary, tokens = planted
-    found = site_attribution(model, dictionary, tokens, FAILED, seed=0, classes={}, top=400, most=0)
+    found = site_attribution(
+        dictionary,
+        activated(model, dictionary, tokens),
+        FAILED,
+        seed=0,
+        classes={},
+        top=400,
+        most=0,
+    ).attribution
     sums = np.zeros((40, FEATURES))
     errors = np.zeros(40)
     for i in range(40):
-        caught = SiteDecomposition.of(model, dictionary, tokens, np.array([i]))
-        gradient = caught.gradient
-        due = (caught.slopes(gradient) * caught.activation).numpy()
-        np.add.at(sums[i], caught.feature.numpy(), due)
-        errors[i] = float((gradient * caught.error).sum())
+        decomposed = decomposed_by(model, dictionary, tokens, np.array([i]))
+        gradient = decomposed.gradient
+        due = (decomposed.slopes(gradient) * decomposed.activation).numpy()
+        np.add.at(sums[i], decomposed.feature.numpy(), due)
+        errors[i] = float((gradient * decomposed.error).sum())
     for named in found.top:
         column = sums[:, int(named.feature.split("/")[1])]
         assert named.gradient_failures == pytest.approx(column[FAILED].mean(), abs=1e-5)
@@ -319,19 +331,18 @@ def test_failures_are_held_against_successes(
 def test_a_measured_change_is_what_one_plain_pass_gives(
     linear: Model, dictionary: Dictionary, tokens: TaskTokens
 ) -> None:
-    caught = SiteDecomposition.of(linear, dictionary, tokens, EVERY[:9])
-    normal = NormalActivation(dictionary)
-    for part in (EVERY[9:20], EVERY[20:]):  # unequal batches, and prompts that do not count
-        batch = SiteDecomposition.of(linear, dictionary, tokens, part)
-        normal.add(batch, part >= 15)
+    decomposed = decomposed_by(linear, dictionary, tokens, EVERY[:9])
+    normal = torch.from_numpy(
+        activated(linear, dictionary, tokens).codes(dictionary).mean(EVERY[15:])
+    )
     rows = [torch.tensor([tokens.rows[i]]) for i in range(40)]
     each = [dictionary.encode(linear.read(ids, [SITE])[SITE][0, 1:]) for ids in rows]
-    assert_close(normal.mean, torch.cat(each[15:]).mean(dim=0), rtol=1e-4, atol=1e-6)
+    assert_close(normal, torch.cat(each[15:]).mean(dim=0), rtol=1e-4, atol=1e-6)
     among = np.arange(9) < 6
-    changes = measured_changes(caught, among, caught.gradient, [8, 3], normal.mean)
+    changes = measured_changes(decomposed, among, decomposed.gradient, [8, 3], normal)
     assert [change.feature for change in changes] == [8, 3]
     for change in changes:
-        normally = float(normal.mean[change.feature])
+        normally = float(normal[change.feature])
         expected = measured_by_hand(linear, dictionary, tokens, range(6), change.feature, normally)
         assert change.measured == pytest.approx(expected, abs=2e-4)
         assert change.by_gradient == pytest.approx(change.by_mean_gradient)
@@ -369,13 +380,19 @@ def measured_by_hand(
 def test_agreement_is_of_what_ranks_the_features_and_linearity_is_not(
     linear: Model, dictionary: Dictionary, tokens: TaskTokens
 ) -> None:
-    """On a linear model slopes foretell each change, and the ranking still does not tell effects.
+    """On a linear model slopes predict each change, and the ranking still does not tell effects.
 
     All failures are taken, and all features that fire on them: nothing is left to a draw.
     """
     found = site_attribution(
-        linear, dictionary, tokens, FAILED, seed=0, classes={}, top=400, most=15
-    )
+        dictionary,
+        activated(linear, dictionary, tokens),
+        FAILED,
+        seed=0,
+        classes={},
+        top=400,
+        most=15,
+    ).attribution
     scores = {
         int(named.feature.split("/")[1]): named.gradient_failures - named.gradient_successes
         for named in found.top
@@ -393,25 +410,25 @@ def test_agreement_is_of_what_ranks_the_features_and_linearity_is_not(
     expected = spearmanr([-scores[feature] for feature in firing], effects).statistic
     assert found.ranking_agreement == pytest.approx(expected, abs=5e-3)
     assert found.linearity is not None
-    assert found.linearity > 0.8, "not 1, for on the way another token may become the strongest"
+    assert found.linearity > 0.8, "not 1, for on the path another token may become the strongest"
     assert abs(found.linearity - expected) > 0.5, "the data tell the two apart"
 
 
 def test_the_margin_at_the_end_of_a_panel_is_computed_once(
     tiny: Model, dictionary: Dictionary, tokens: TaskTokens, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    caught = SiteDecomposition.of(tiny, dictionary, tokens, EVERY[:9])
+    decomposed = decomposed_by(tiny, dictionary, tokens, EVERY[:9])
     points = []
-    margins = mean_gradient._Way.margins
+    margins = mean_gradient._Path.margins
 
-    def counted(way: Any, prompt: torch.Tensor, share: torch.Tensor) -> torch.Tensor:
+    def counted(path: Any, prompt: torch.Tensor, share: torch.Tensor) -> torch.Tensor:
         points.extend(zip(prompt.tolist(), share.tolist(), strict=True))
-        return margins(way, prompt, share)
+        return margins(path, prompt, share)
 
-    monkeypatch.setattr(mean_gradient._Way, "margins", counted)
-    mean = MeanGradient.of(caught, 400, 1e-4)
+    monkeypatch.setattr(mean_gradient._Path, "margins", counted)
+    mean = MeanGradient.of(decomposed, 400, 1e-4)
     halvings = int((mean.nodes - 16).sum()) // 8
-    assert_close(caught.margin_at(caught.values), caught.margins(caught.values)[0])
+    assert_close(decomposed.margin_at(decomposed.values), decomposed.margins(decomposed.values)[0])
     assert halvings > 9
     assert mean.nodes.max() < 100, "each panel is held against its own rise, and soon small enough"
     assert len(set(points)) == len(points) == 9 * 5 + halvings
@@ -424,13 +441,13 @@ def test_each_prompt_is_read_once(
     of = SiteDecomposition.of
 
     def noted(
-        model: Model, by: Dictionary, asked: TaskTokens, of_these: np.ndarray, values: SiteValues
+        by: Dictionary, activations: TaskActivations, of_these: np.ndarray
     ) -> SiteDecomposition:
         read.extend(of_these.tolist())
-        return of(model, by, asked, of_these, values)
+        return of(by, activations, of_these)
 
     monkeypatch.setattr(SiteDecomposition, "of", noted)
-    site_attribution(tiny, dictionary, tokens, FAILED, seed=0, classes={})
+    site_attribution(dictionary, activated(tiny, dictionary, tokens), FAILED, seed=0, classes={})
     assert sorted(read) == list(range(40))
 
 
@@ -446,4 +463,6 @@ def test_one_outcome_only_is_refused(
     tiny: Model, dictionary: Dictionary, tokens: TaskTokens, failed: np.ndarray
 ) -> None:
     with pytest.raises(ValueError, match="compares failures with successes"):
-        site_attribution(tiny, dictionary, tokens, failed, seed=0, classes={})
+        site_attribution(
+            dictionary, activated(tiny, dictionary, tokens), failed, seed=0, classes={}
+        )

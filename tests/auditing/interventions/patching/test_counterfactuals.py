@@ -16,20 +16,24 @@ from statsmodels.stats.contingency_tables import mcnemar
 from transformers import GPT2Config, GPT2LMHeadModel
 
 import faultlens as fl
-from faultlens.auditing.activations.task_tokens import tokenize
+from faultlens.auditing.activations.site_values import audited_sites
+from faultlens.auditing.activations.task_tokens import TaskTokens, tokenize
 from faultlens.auditing.behaviour.answer_scores import answer_scores
+from faultlens.auditing.feature_set import FeatureSet
+from faultlens.auditing.interventions.cached_run import CachedRuns
 from faultlens.auditing.interventions.patching.counterfactuals import (
-    assay_restored,
     outcomes_after,
     run_counterfactuals,
+    share_restored,
 )
+from faultlens.auditing.interventions.patching.pair_runs import PairRuns
 from faultlens.auditing.interventions.patching.patching import Patching, share
-from faultlens.auditing.interventions.patching.swaps import Swapped, aligned, swap_level
+from faultlens.auditing.interventions.patching.swaps import LevelSwap, aligned, swap_level
 from faultlens.auditing.result import Counterfactuals, SelectedLevel, Selection
 from faultlens.corpus.task import Prompt, Task
 from faultlens.features.lens import Lens
-from faultlens.models.adapter import adapter_for
 from faultlens.models.dictionary import Convention, Dictionary, Relu
+from faultlens.models.families import adapter_for
 from faultlens.models.model import Model
 from faultlens.models.sites import Site
 
@@ -112,13 +116,24 @@ def taking(*levels: tuple[str, str]) -> Selection:
     return Selection([SelectedLevel(*le, 9, 9, 0, 9, 0.0, 0.0, 0.0) for le in levels], [], [])
 
 
+def runs_of(lens: Lens, tokens: TaskTokens) -> CachedRuns:
+    return CachedRuns(lens.model, tokens, audited_sites(lens.dictionaries))
+
+
+def patching_of(
+    lens: Lens, tokens: TaskTokens, swap: LevelSwap, pairs: np.ndarray, read: list[int]
+) -> Patching:
+    """At the lens's first dictionary."""
+    return Patching.of(lens.dictionaries[0], PairRuns.of(swap, runs_of(lens, tokens)), pairs, read)
+
+
 def run(
-    lens: Lens, task: Task, selection: Selection, classes: list[tuple[str, list[int]]]
-) -> tuple[Counterfactuals, list[Swapped], np.ndarray]:
+    lens: Lens, task: Task, selection: Selection, classes: list[FeatureSet]
+) -> tuple[Counterfactuals, list[PairRuns], np.ndarray]:
     tokens = tokenize(task, lens.model)
     margin = np.array([score.margin for score in answer_scores(lens.model, tokens)])
     found, swaps = run_counterfactuals(
-        lens, task, tokens, margin, margin <= 0, selection, classes,
+        lens, task, runs_of(lens, tokens), margin, margin <= 0, selection, classes,
         succeeds=lambda ids, i: ids[:1] == [at("right")], alpha=0.05, seed=0,
     )  # fmt: skip
     return found, swaps, margin
@@ -126,7 +141,7 @@ def run(
 
 def test_the_effect_of_a_swap_passes_through_the_cause_and_not_the_bystander(lens: Lens) -> None:
     task = a_task("bad", "good")
-    classes = [("1-res-hand", [0]), ("1-res-hand", [1])]
+    classes = [FeatureSet("1-res-hand", (feature,)) for feature in (0, 1)]
     found, _, margin = run(lens, task, taking(("word", "bad")), classes)
     (swap,) = found.swaps
     assert (swap.factor, swap.level, swap.swapped_for) == ("word", "bad", "good")
@@ -161,7 +176,7 @@ def test_the_effect_of_a_swap_passes_through_the_cause_and_not_the_bystander(len
 
 def test_a_swap_without_an_effect_has_no_shares(lens: Lens) -> None:
     task = a_task("odd", "even", then="good")
-    found, _, _ = run(lens, task, taking(("word", "odd")), [("1-res-hand", [0])])
+    found, _, _ = run(lens, task, taking(("word", "odd")), [FeatureSet("1-res-hand", (0,))])
     (swap,) = found.swaps
     assert abs(swap.margin_change.value) < 1e-5
     assert (swap.failures_original, swap.failures_swapped) == (0, 0)
@@ -199,10 +214,11 @@ def test_identical_pairs_change_nothing(lens: Lens) -> None:
     tokens = tokenize(task, lens.model)
     every = np.arange(60)
     partners = [aligned(row, row) for row in tokens.scored]
-    same = Swapped("word", "bad", "bad", every, task, tokens, partners, 0)
-    patching = Patching.of(lens.model, lens.dictionaries[0], tokens, same, every, [0, 1, 5])
-    for features in ([0], [5, 1], None):
-        patch = patching.patch([], features, 0.05, 0)
+    same = LevelSwap("word", "bad", "bad", every, task, tokens, partners, 0)
+    patching = patching_of(lens, tokens, same, every, [0, 1, 5])
+    for indices in ((0,), (5, 1), None):
+        features = None if indices is None else FeatureSet("1-res-hand", indices)
+        patch = patching.patch(features, 0.05, 0)
         assert patch.denoise_change == patch.noise_change == 0.0
         assert patch.denoise is None
 
@@ -213,16 +229,16 @@ def mini() -> Lens:
 
 
 @pytest.fixture(scope="module")
-def keys(mini: Lens) -> tuple[Task, Any, Swapped]:
+def keys(mini: Lens) -> tuple[Task, Any, LevelSwap]:
     task = fl.tasks.mini_ioi(80)
     tokens = tokenize(task, mini.model)
     swap = swap_level(task, tokens, mini.model, "object", "the keys", ["the keys"])
-    assert isinstance(swap, Swapped)
+    assert isinstance(swap, LevelSwap)
     return task, tokens, swap
 
 
 def test_the_whole_residual_carries_the_whole_effect(
-    mini: Lens, keys: tuple[Task, Any, Swapped]
+    mini: Lens, keys: tuple[Task, Any, LevelSwap]
 ) -> None:
     _, tokens, swap = keys
     even = [
@@ -231,8 +247,8 @@ def test_the_whole_residual_carries_the_whole_effect(
         if len(tokens.scored[i]) == len(swap.tokens.scored[place])
     ]
     assert len(even) >= 5
-    patching = Patching.of(mini.model, mini.dictionaries[0], tokens, swap, np.array(even), [7])
-    whole = patching.patch([], None, 0.05, 0)
+    patching = patching_of(mini, tokens, swap, np.array(even), [7])
+    whole = patching.patch(None, 0.05, 0)
     assert whole.denoise is not None and whole.noise is not None
     for interval in (whole.denoise, whole.noise):
         assert [interval.value, interval.low, interval.high] == pytest.approx([1.0] * 3, abs=1e-4)
@@ -243,7 +259,7 @@ def test_a_class_takes_the_partners_activations_at_the_tokens_that_pair_up(mini:
     task = fl.tasks.ioi(60)
     tokens = tokenize(task, mini.model)
     swap = swap_level(task, tokens, mini.model, "object", "a drink", ["the bag"])
-    assert isinstance(swap, Swapped)
+    assert isinstance(swap, LevelSwap)
     longer = replace(swap.task.prompts[0], text="Before that, " + swap.task.prompts[0].text)
     twins = Task("x", (longer, *swap.task.prompts[1:]))
     twin_tokens = tokenize(twins, mini.model)
@@ -255,8 +271,8 @@ def test_a_class_takes_the_partners_activations_at_the_tokens_that_pair_up(mini:
     swap = replace(swap, task=twins, tokens=twin_tokens, partners=partners)
     dictionary = mini.dictionaries[0]
     pairs, features = np.arange(len(swap)), [11, 4, 900]
-    patching = Patching.of(mini.model, dictionary, tokens, swap, pairs, [4, 11, 900, 1000])
-    change = patching.of_class(patching.original, patching.swapped, features)
+    patching = patching_of(mini, tokens, swap, pairs, [4, 11, 900, 1000])
+    change = patching.of_features(patching.original, patching.swapped, features)
     for place in (0, 1):
         row, twin = tokens.scored[swap.prompts[place]], twin_tokens.scored[place]
         mine, theirs = (
@@ -284,21 +300,22 @@ def test_a_share_is_a_ratio_of_means() -> None:
     assert share(patched, np.full(4, 1e-6), 0.05, 0) is None
 
 
-def test_the_assay_sees_where_the_word_is_and_not_elsewhere(
+def test_patching_the_whole_value_restores_where_the_word_is_and_not_elsewhere(
     lens: Lens,
 ) -> None:
     task = a_task("bad", "good")
     tokens = tokenize(task, lens.model)
     swap = swap_level(task, tokens, lens.model, "word", "bad")
-    assert isinstance(swap, Swapped)
+    assert isinstance(swap, LevelSwap)
     dictionary = lens.dictionaries[0]
     at_word, before = np.zeros((60, 12), dtype=bool), np.zeros((60, 12), dtype=bool)
     at_word[np.arange(60), tokens.last] = True
     before[np.arange(60), tokens.last - 1] = True
     bad = np.array(task.factors["word"]) == "bad"
 
-    def restored(edited: np.ndarray, swaps: list[Swapped]) -> tuple[float | None, int]:
-        return assay_restored(lens.model, dictionary, tokens, swaps, edited)
+    def restored(edited: np.ndarray, swaps: list[LevelSwap]) -> tuple[float | None, int]:
+        runs = runs_of(lens, tokens)
+        return share_restored(dictionary, [PairRuns.of(swap, runs) for swap in swaps], edited)
 
     assert restored(at_word, [swap, swap]) == (1.0, 30)
     assert restored(before, [swap]) == (0.0, 30)
@@ -316,7 +333,7 @@ def test_swapped_prompts_are_decoded_by_the_rule_of_their_original(lens: Lens) -
     task = a_task("bad", "good")
     tokens = tokenize(task, lens.model)
     swap = swap_level(task, tokens, lens.model, "word", "bad")
-    assert isinstance(swap, Swapped)
+    assert isinstance(swap, LevelSwap)
     asked: list[int] = []
 
     def succeeds(ids: list[int], prompt: int) -> bool:

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 import faultlens as fl
 from faultlens.auditing.activations.task_tokens import tokenize
 from faultlens.auditing.interventions.patching.swaps import (
-    Swapped,
+    LevelSwap,
     aligned,
     exchange,
     occurrences,
@@ -28,13 +28,13 @@ def mini() -> Model:
     return fl.load("mini", layers=[2]).model
 
 
-def swap(model: Model, task: Task, factor: str, level: str, taken: list[str]) -> Swapped | str:
+def swap(model: Model, task: Task, factor: str, level: str, taken: list[str]) -> LevelSwap | str:
     return swap_level(task, tokenize(task, model), model, factor, level, taken)
 
 
-def made(model: Model, task: Task, factor: str, level: str, taken: list[str]) -> Swapped:
+def made(model: Model, task: Task, factor: str, level: str, taken: list[str]) -> LevelSwap:
     found = swap(model, task, factor, level, taken)
-    assert isinstance(found, Swapped), found
+    assert isinstance(found, LevelSwap), found
     return found
 
 
@@ -154,7 +154,7 @@ def test_what_pairs_up_outside_the_exchange_is_the_same_token(mini: Model) -> No
     task = fl.tasks.ioi(300)
     tokens = tokenize(task, mini)
     found = swap_level(task, tokens, mini, "subject", "John")
-    assert isinstance(found, Swapped)
+    assert isinstance(found, LevelSwap)
     lengths = set()
     for place, i in enumerate(found.prompts):
         mine, theirs = tokens.scored[i], found.tokens.scored[place]

@@ -1,8 +1,8 @@
 """Changes: what setting a feature to its normal activation does to the margin, measured.
 
-What the causal search holds its attributions against. Each change is what the necessity test makes,
-one feature at a time, but for two simplifications: normal is the mean over all tokens of the
-successes, not over those of the same role, and nothing is held against controls.
+The attributions are compared with these. Each change is the one that the necessity test makes, one
+feature at a time, with two simplifications: the normal activation is the mean over all tokens of
+the successes, not over those of the same role, and there are no controls.
 """
 
 from __future__ import annotations
@@ -16,32 +16,10 @@ from scipy.stats import spearmanr
 from torch import Tensor
 
 from faultlens.auditing.interventions.attribution.decomposition import SiteDecomposition
-from faultlens.models.dictionary import Dictionary
 
 SAMPLE = 30  # features drawn beside those that attribution names
 LEAST_RANKED = 5  # features, below which a rank correlation says nothing
 ROWS = 64  # prompts, each under one change, in one pass
-
-
-class NormalActivation:
-    """Every feature's mean activation over the tokens of the successes, BOS left out."""
-
-    def __init__(self, dictionary: Dictionary) -> None:
-        device = dictionary.W_dec.device
-        self._total = torch.zeros(dictionary.d_sae, dtype=torch.float64, device=device)
-        self._tokens = 0
-
-    def add(self, caught: SiteDecomposition, succeeded: np.ndarray) -> None:
-        """Take in prompts, of which `succeeded [prompts]` count."""
-        chosen = torch.from_numpy(succeeded).to(self._total.device)
-        firing = chosen[caught.prompt]
-        self._total.index_add_(0, caught.feature[firing], caught.activation[firing].double())
-        self._tokens += int(chosen[caught.place[:, 0]].sum())
-
-    @property
-    def mean(self) -> Tensor:
-        """`[d_sae]`."""
-        return (self._total / max(self._tokens, 1)).float()
 
 
 @dataclass(frozen=True)
@@ -54,23 +32,23 @@ class Change:
 
     feature: int
     by_gradient: float  # Σ_p ∂m/∂a · change of a
-    by_mean_gradient: float  # the same with the gradient averaged on the way from x0
+    by_mean_gradient: float  # the same with the gradient averaged on the path from x0
     measured: float
 
 
 def sampled(
-    caught: SiteDecomposition, among: np.ndarray, named: Sequence[int], rng: np.random.Generator
+    decomposed: SiteDecomposition, among: np.ndarray, first: Sequence[int], rng: np.random.Generator
 ) -> list[int]:
-    """Of the features that fire on the prompts `among`: those named, and 30 others at random."""
-    chosen = torch.from_numpy(among).to(caught.prompt.device)
-    firing = np.unique(caught.feature[chosen[caught.prompt]].cpu().numpy())
-    others = rng.permutation(np.setdiff1d(firing, named))[:SAMPLE]
-    return [*(f for f in named if f in firing), *others.tolist()]
+    """Of the features that fire on the prompts `among`: those named first, and 30 at random."""
+    chosen = torch.from_numpy(among).to(decomposed.prompt.device)
+    firing = np.unique(decomposed.feature[chosen[decomposed.prompt]].cpu().numpy())
+    others = rng.permutation(np.setdiff1d(firing, first))[:SAMPLE]
+    return [*(f for f in first if f in firing), *others.tolist()]
 
 
 @torch.no_grad()
 def measured_changes(
-    caught: SiteDecomposition,
+    decomposed: SiteDecomposition,
     among: np.ndarray,
     mean_gradient: Tensor,
     features: Sequence[int],
@@ -80,19 +58,20 @@ def measured_changes(
 
     Args:
         among: the prompts that count, boolean `[prompts]`.
-        mean_gradient: on the way from x0, `[tokens, d]`.
+        mean_gradient: on the path from x0, `[tokens, d]`.
         features: each fires on some of these prompts.
         normal: activations to set features to, `[d_sae]`.
     """
-    device, prompts = caught.ids.device, len(caught.ids)
+    device, prompts = decomposed.ids.device, len(decomposed.ids)
     number = torch.full_like(normal, -1, dtype=torch.long)
     number[torch.tensor(features, device=device, dtype=torch.long)] = torch.arange(
         len(features), device=device
     )
-    counts = torch.from_numpy(among).to(device)[caught.prompt]
-    firing = ((number[caught.feature] >= 0) & counts).nonzero()[:, 0]
+    counts = torch.from_numpy(among).to(device)[decomposed.prompt]
+    firing = ((number[decomposed.feature] >= 0) & counts).nonzero()[:, 0]
     pairs, row = torch.unique(
-        number[caught.feature[firing]] * prompts + caught.prompt[firing], return_inverse=True
+        number[decomposed.feature[firing]] * prompts + decomposed.prompt[firing],
+        return_inverse=True,
     )  # one row to run for each feature and prompt where it fires
     of, prompt = pairs // prompts, pairs % prompts
     found = torch.zeros(3, len(pairs), device=device)
@@ -100,15 +79,15 @@ def measured_changes(
         part = slice(start, start + ROWS)
         mine = (row >= start) & (row < start + ROWS)
         at, here = firing[mine], row[mine]
-        token, feature = caught.token[at], caught.feature[at]
-        step = (normal[feature] - caught.activation[at]) * caught.scale[token]
-        shift = step[:, None] * caught.dictionary.W_dec[feature]
-        for place, gradient in enumerate((caught.gradient, mean_gradient)):
+        token, feature = decomposed.token[at], decomposed.feature[at]
+        step = (normal[feature] - decomposed.activation[at]) * decomposed.scale[token]
+        shift = step[:, None] * decomposed.dictionary.W_dec[feature]
+        for place, gradient in enumerate((decomposed.gradient, mean_gradient)):
             found[place].index_add_(0, here, (gradient[token] * shift).sum(dim=-1))
-        values = caught.values[prompt[part]]
-        values[here - start, caught.place[token, 1]] += shift
-        found[2, part] = caught.margins(values, prompt[part])[1]
-    found[2] -= caught.margin[prompt]
+        values = decomposed.values[prompt[part]]
+        values[here - start, decomposed.place[token, 1]] += shift
+        found[2, part] = decomposed.margins(values, prompt[part])[1]
+    found[2] -= decomposed.margin[prompt]
     sums = torch.zeros(3, len(features), device=device).index_add_(1, of, found)
     means = sums / torch.bincount(of, minlength=len(features))
     return [Change(f, *mean) for f, mean in zip(features, means.T.tolist(), strict=True)]

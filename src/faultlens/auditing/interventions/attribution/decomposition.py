@@ -1,14 +1,14 @@
-"""Caught: a site's values as features and error term, and the answer's gradient at them.
+"""Decomposition: a site's values as features and error term, and the margin's gradient there.
 
 At the site that a dictionary writes to, the value of a token is `x = x0 + Σ_f a_f · D_f + e`: what
 the dictionary leaves as it is (its bias, what centring takes off), the features, the error term.
 D_f is the feature's direction in the site's units: `W_dec[f]`, times the token's scale where the
 dictionary normalises each token by itself.
 
-The answer's margin here is `m = logit(t) − logit(c)`, where t is the strongest right token of the
-untouched run and c its strongest other one, and both stay those tokens. Not the foil: a task need
-not have one, and a model that fails seldom says it. Frozen, because a gradient needs one smooth
-function, and which token is strongest changes on the way.
+The margin here is `m = logit(t) − logit(c)`, where t is the strongest right token of the untouched
+run and c its strongest other one. The foil is not used: a task need not have one, and a model that
+fails seldom says it. Both tokens stay the same under every change, because a gradient needs one
+smooth function, and which token is strongest would change between x0 and x.
 """
 
 from __future__ import annotations
@@ -20,17 +20,17 @@ import torch
 from torch import Tensor
 from torch.nn.functional import embedding_bag
 
-from faultlens.auditing.activations.site_values import SiteValues
-from faultlens.auditing.activations.task_tokens import TaskTokens
-from faultlens.features.encode import encode
+from faultlens.auditing.activations.codes import Codes
+from faultlens.auditing.activations.task_activations import TaskActivations
 from faultlens.models.dictionary import Dictionary
-from faultlens.models.model import Model, Restart
+from faultlens.models.model import Model
+from faultlens.models.restart import Restart
 from faultlens.models.sites import Site
 
 
 @dataclass(frozen=True, eq=False)
 class SiteDecomposition:
-    """Some prompts at the site that a dictionary writes to, taken apart into what it sees there.
+    """Some prompts at the site that a dictionary writes to, decomposed by it.
 
     Attributes:
         ids: `[prompts, positions]`, padded on the right.
@@ -73,20 +73,16 @@ class SiteDecomposition:
     @classmethod
     @torch.no_grad()
     def of(
-        cls,
-        model: Model,
-        dictionary: Dictionary,
-        tokens: TaskTokens,
-        prompts: np.ndarray,
-        values: SiteValues | None = None,
+        cls, dictionary: Dictionary, activations: TaskActivations, prompts: np.ndarray
     ) -> SiteDecomposition:
-        """The prompts with the given indices; `values` where they have been read already."""
+        """The prompts with the given indices."""
+        model, tokens = activations.model, activations.tokens
         rows = [tokens.scored[i] for i in prompts]
         ids = model.pad(rows)
         last = torch.tensor([len(row) - 1 for row in rows], device=ids.device)
         right = torch.from_numpy(tokens.right(prompts)).to(ids.device)
         entry = Site(dictionary.target.layer, "resid_pre")
-        read = (values or SiteValues.of_dictionary(model, dictionary, tokens)).of(prompts.tolist())
+        read = activations.values.of(prompts.tolist())
         restart = Restart(entry.layer, read[entry])
         leaf, row = read[dictionary.target].clone().requires_grad_(), torch.arange(len(ids))
         with torch.enable_grad():
@@ -99,18 +95,18 @@ class SiteDecomposition:
         position = torch.arange(ids.shape[1], device=ids.device)
         after_bos = (position > 0) & (position <= last[:, None])
         x, value = read[dictionary.site][after_bos], read[dictionary.target][after_bos]
-        token, feature, activation = firings(dictionary, x)
+        token, feature, activation = firings(activations.codes(dictionary), prompts, x.device)
         silent = torch.zeros(1, dictionary.d_sae, device=x.device)
         base = dictionary.rebuilt_of(silent, x, value)
         starts = torch.searchsorted(token, torch.arange(len(x), device=x.device))
-        said = embedding_bag(
+        of_features = embedding_bag(
             feature, dictionary.W_dec, starts, mode="sum", per_sample_weights=activation
         )
         scale = dictionary.scale(x).expand(len(x), 1).flatten()
         return cls(
             model, dictionary, ids, last, right, target, competitor, margin.detach(),
             read[dictionary.target], gradient[after_bos], restart, after_bos.nonzero(), base,
-            value - base - said * scale[:, None], scale, token, feature, activation,
+            value - base - of_features * scale[:, None], scale, token, feature, activation,
         )  # fmt: skip
 
     def margins(self, values: Tensor, prompts: Tensor | None = None) -> tuple[Tensor, Tensor]:
@@ -160,11 +156,11 @@ class SiteDecomposition:
         return gradient
 
     @property
-    def way(self) -> Tensor:
-        """x − x0 at the tokens, zero at BOS and padding, `[prompts, positions, d]`."""
-        way, where = torch.zeros_like(self.values), tuple(self.place.T)
-        way[where] = self.values[where] - self.base
-        return way
+    def path(self) -> Tensor:
+        """x − x0 at the tokens, 0 at BOS and padding, `[prompts, positions, d]`."""
+        path, where = torch.zeros_like(self.values), tuple(self.place.T)
+        path[where] = self.values[where] - self.base
+        return path
 
     def slopes(self, gradient: Tensor) -> Tensor:
         """`∂m/∂a` of each firing, `[firings]`, of a gradient `[tokens, d]`.
@@ -193,11 +189,13 @@ class SiteDecomposition:
         return self.place[self.token, 0]
 
 
-def firings(dictionary: Dictionary, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """Token, feature and activation of all that fires at the site's values `x [tokens, d_in]`."""
-    codes = encode(dictionary, x, "plain").tocoo()
-    token, feature, activation = (
-        torch.from_numpy(of_firings).to(x.device)
-        for of_firings in (codes.row.astype(np.int64), codes.col.astype(np.int64), codes.data)
-    )
-    return token, feature, activation
+def firings(
+    codes: Codes, prompts: np.ndarray, device: torch.device
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Token, feature and activation of all that fires after BOS in some prompts.
+
+    Tokens are numbered from 0 along the prompts, in the order given.
+    """
+    found = codes.matrix[codes.rows(prompts)].tocoo()
+    token, feature = (torch.from_numpy(of.astype(np.int64)) for of in (found.row, found.col))
+    return token.to(device), feature.to(device), torch.from_numpy(found.data).to(device)

@@ -1,4 +1,4 @@
-"""Search: what attribution names first over all sites, and as what each of these is tried."""
+"""Search: the features that attribution names first, over all sites, and what testing them gave."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from faultlens.auditing.feature_set import FeatureSet
+from faultlens.auditing.interventions.attribution.site_attribution import RankedSite
 from faultlens.auditing.interventions.family import TrialOutcome
 from faultlens.auditing.result import Attributed, SiteAttribution
 
@@ -14,72 +15,80 @@ NOT_AMONG = "not among the features that attribution names first, over all sites
 
 @dataclass(frozen=True)
 class Search:
-    """The sites' attributions, and those whom they accuse.
+    """The sites' attributions, and the feature sets that are to be tested because of them.
 
     Attributes:
-        attribution: by site.
-        first: by feature, of those that are named first: as what it is tried. One that belongs to a
-            significant class is tried as that class, since one member says nothing of its class.
+        sites: by name, each with its features in the order in which attribution names them.
+        classes: the significant classes.
+        first: for each feature that is named first, the set as which it is tested: the significant
+            class that holds it, since one member says nothing of its class, else itself.
     """
 
-    attribution: Mapping[str, SiteAttribution]
-    first: Mapping[str, FeatureSet]
+    sites: Mapping[str, RankedSite]
+    classes: Sequence[FeatureSet]
+    first: Mapping[FeatureSet, FeatureSet]
 
     @classmethod
     def of(
-        cls,
-        attribution: Mapping[str, SiteAttribution],
-        significant: Sequence[FeatureSet],
-        searched: int,
+        cls, sites: Mapping[str, RankedSite], classes: Sequence[FeatureSet], most: int
     ) -> Search:
-        """The search for causes among what was attributed.
+        """The features that are to be tested.
 
         Args:
-            attribution: by site.
-            significant: the classes.
-            searched: how many features are tried, by their attribution over failures − successes,
-                the most negative first.
+            sites: what was attributed, by site.
+            classes: the significant classes.
+            most: how many features are tested, by their attribution over failures − successes, the
+                most negative first.
         """
         named = sorted(
-            (reading.gradient_failures - reading.gradient_successes, site, reading.feature)
-            for site, found in attribution.items()
-            for reading in found.top
+            (reading.gradient_failures - reading.gradient_successes, site, reading.feature, index)
+            for site, ranked in sites.items()
+            for reading, index in zip(ranked.attribution.top, ranked.indices, strict=True)
         )
-        first = {
-            name: _tried_as(site, int(name.rpartition("/")[2]), significant)
-            for _, site, name in named[:searched]
-        }
-        return cls(attribution, first)
+        chosen = [FeatureSet(site, (index,)) for _, site, _, index in named[:most]]
+        return cls(sites, classes, {feature: _tested_as(feature, classes) for feature in chosen})
 
     @property
-    def accused(self) -> list[FeatureSet]:
-        """Those that are to be tried, in the order in which they are named; some may repeat."""
+    def feature_sets(self) -> list[FeatureSet]:
+        """What is to be tested, in the order in which it is named; a class may be there twice."""
         return list(self.first.values())
 
-    def told(self, trial_of: Callable[[FeatureSet], TrialOutcome]) -> dict[str, SiteAttribution]:
-        """The attributions with what trying the first features gave."""
+    def with_outcomes(
+        self, outcome_of: Callable[[FeatureSet], TrialOutcome]
+    ) -> dict[str, SiteAttribution]:
+        """The attributions, by site, with what testing the first features gave."""
         return {
-            site: replace(found, top=[self._tested(reading, trial_of) for reading in found.top])
-            for site, found in self.attribution.items()
+            site: replace(
+                ranked.attribution,
+                top=[
+                    self._tested(reading, FeatureSet(site, (index,)), outcome_of)
+                    for reading, index in zip(ranked.attribution.top, ranked.indices, strict=True)
+                ],
+            )
+            for site, ranked in self.sites.items()
         }
 
     def _tested(
-        self, reading: Attributed, trial_of: Callable[[FeatureSet], TrialOutcome]
+        self,
+        reading: Attributed,
+        feature: FeatureSet,
+        outcome_of: Callable[[FeatureSet], TrialOutcome],
     ) -> Attributed:
-        accused = self.first.get(reading.feature)
-        if accused is None:
+        tested = self.first.get(feature)
+        if tested is None:
             return replace(reading, effect_missing=NOT_AMONG)
-        trial = trial_of(accused)
-        done = trial.intervention
+        outcome = outcome_of(tested)
+        done = outcome.intervention
         return replace(
             reading,
             effect=None if done is None else done.necessity,
-            effect_missing=trial.reason,
-            tried_as=accused.names,
-            intervention=done if accused.rank is None else None,
+            effect_missing=outcome.reason,
+            tried_as=tested.names,
+            intervention=None if tested in self.classes else done,
         )
 
 
-def _tried_as(site: str, feature: int, significant: Sequence[FeatureSet]) -> FeatureSet:
-    holding = (a for a in significant if a.site == site and feature in a.features)
-    return next(holding, FeatureSet(None, site, [feature]))
+def _tested_as(feature: FeatureSet, classes: Sequence[FeatureSet]) -> FeatureSet:
+    (index,) = feature.indices
+    holding = (c for c in classes if c.site == feature.site and index in c.indices)
+    return next(holding, feature)

@@ -1,12 +1,12 @@
 """Step 7, the search: what the answer's margin is due to, failures against successes.
 
-Two attributions of the margin m of `caught` to every feature and to the error term. Activation ×
-gradient gives feature f `Σ_p a_f(p) · (∂m/∂x_p · D_f)`, p over the tokens after BOS: exact where m
-is linear in the site's values. Integrated gradients put the mean gradient on the way from x0 (all
-features and the error term taken away) to x in its place; features and error term then sum to
-`m(x) − m(x0)`. Neither is an effect. How well the ranking by either tells effects is measured: its
-rank correlation with what taking features to their normal activation does (see `changes`). Another
-question is how well slopes foretell that very change: how linear the model is.
+Two attributions of the margin m (see `decomposition`) to every feature and to the error term.
+Activation × gradient gives feature f `Σ_p a_f(p) · (∂m/∂x_p · D_f)`, p over the tokens after BOS:
+exact where m is linear in the site's values. Integrated gradients replace the gradient by its mean
+on the path from x0 (all features and the error term taken away) to x; features and error term then
+sum to `m(x) − m(x0)`. Neither is an effect. How well the ranking by either tells effects is
+measured: its rank correlation with the effect of setting features to their normal activation (see
+`changes`). How well slopes predict that same change is another question: how linear the model is.
 
 References: Sundararajan, Taly & Yan (2017), "Axiomatic attribution for deep networks"; for features
 and their error term, Marks et al. (2024), "Sparse feature circuits".
@@ -21,11 +21,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from faultlens.auditing.activations.site_values import SiteValues
+from faultlens.auditing.activations.task_activations import TaskActivations
 from faultlens.auditing.activations.task_tokens import TaskTokens, by_length
 from faultlens.auditing.interventions.attribution.changes import (
     Change,
-    NormalActivation,
     measured_changes,
     rank_correlation,
     sampled,
@@ -34,7 +33,6 @@ from faultlens.auditing.interventions.attribution.decomposition import SiteDecom
 from faultlens.auditing.interventions.attribution.mean_gradient import MeanGradient
 from faultlens.auditing.result import Attributed, SiteAttribution
 from faultlens.models.dictionary import Dictionary
-from faultlens.models.model import Model
 from faultlens.progress import Tick
 
 STEPS = 128  # most nodes of the integral a prompt
@@ -43,10 +41,22 @@ MOST = 10  # failures, and successes, over which it is taken
 TOP = 10  # features named
 
 
+@dataclass(frozen=True)
+class RankedSite:
+    """A site's attribution, and the features that it names.
+
+    Attributes:
+        attribution: the result; nothing is tested yet.
+        indices: the features in `attribution.top`, in its order.
+    """
+
+    attribution: SiteAttribution
+    indices: list[int]
+
+
 def site_attribution(
-    model: Model,
     dictionary: Dictionary,
-    tokens: TaskTokens,
+    activations: TaskActivations,
     failed: np.ndarray,
     *,
     seed: int,
@@ -55,12 +65,12 @@ def site_attribution(
     most: int = MOST,
     top: int = TOP,
     progress: Tick | None = None,
-    values: SiteValues | None = None,
-) -> SiteAttribution:
+) -> RankedSite:
     """Attribute the margin to all features of a site, and measure how well that tells effects.
 
-    Named are the features by their mean attribution (activation × gradient) over failures minus
-    that over successes, from the most negative on: those that push failures down most come first.
+    Features are named by their mean attribution (activation × gradient) over failures minus that
+    over successes, from the most negative on: first those that push the margin of failures down
+    most.
 
     Args:
         failed: the outcome, boolean `[prompts]`; some failures and some successes.
@@ -70,33 +80,31 @@ def site_attribution(
         most: so many failures, and as many successes, are drawn for the integral; held at once.
         top: how many features are named.
         progress: told of each prompt done: all of them once.
-        values: at the dictionary's sites, where they have been read already.
 
     Raises:
         ValueError: there are no failures, or no successes.
     """
     if failed.all() or not failed.any():
         raise ValueError("attribution compares failures with successes: expected some of each")
-    values = values or SiteValues.of_dictionary(model, dictionary, tokens)
     rng = np.random.default_rng(seed)
     drawn = min(most, int(failed.sum()), int((~failed).sum()))
     groups = [np.sort(rng.permutation(np.flatnonzero(g))[:drawn]) for g in (failed, ~failed)]
     chosen, both = np.concatenate(groups), None
-    gradient, normal = MeanAttribution(dictionary), NormalActivation(dictionary)
-    for part in _batches(tokens, chosen):
-        caught = SiteDecomposition.of(model, dictionary, tokens, part, values)
+    gradient = MeanAttribution(dictionary)
+    for part in _batches(activations.tokens, chosen):
+        decomposed = SiteDecomposition.of(dictionary, activations, part)
         if drawn and both is None:
-            both = caught
-        gradient.add(caught, caught.gradient, failed[part])
-        normal.add(caught, ~failed[part])
+            both = decomposed
+        gradient.add(decomposed, decomposed.gradient, failed[part])
         if progress is not None:
             progress(len(part))
-    named = gradient.towards_failure()[:top]
+    indices = gradient.towards_failure()[:top]
     closer = _Closer()
     if both is not None:
-        closer = _Closer.of(both, failed[chosen], named, normal.mean, steps, rng)
+        normal = activations.codes(dictionary).mean(np.flatnonzero(~failed))
+        closer = _Closer.of(both, failed[chosen], indices, torch.from_numpy(normal), steps, rng)
     integrated, changes = closer.integrated, closer.changes
-    return SiteAttribution(
+    attribution = SiteAttribution(
         site=dictionary.name,
         prompts=drawn,
         steps=closer.nodes,
@@ -104,13 +112,14 @@ def site_attribution(
         error_integrated=None if integrated is None else integrated.error,
         features_gradient=float(gradient.difference.sum()),
         completeness=closer.completeness,
-        top=[_attributed(f, dictionary, gradient, integrated, classes) for f in named],
+        top=[_attributed(f, dictionary, gradient, integrated, classes) for f in indices],
         measured=len(changes),
         ranking_agreement=_ranking_agreement(gradient, changes),
         ranking_agreement_integrated=_ranking_agreement(integrated, changes),
         linearity=rank_correlation([(c.by_gradient, c.measured) for c in changes]),
         linearity_integrated=rank_correlation([(c.by_mean_gradient, c.measured) for c in changes]),
     )
+    return RankedSite(attribution, indices)
 
 
 def _batches(tokens: TaskTokens, first: np.ndarray) -> Iterator[np.ndarray]:
@@ -144,7 +153,7 @@ def _attributed(
 
 
 def _ranking_agreement(ranked: MeanAttribution | None, changes: Sequence[Change]) -> float | None:
-    """Spearman's, of how far down each feature is said to push failures and what it undoes."""
+    """Spearman's, of attribution with its sign reversed and the change that was measured."""
     if ranked is None:
         return None
     scores = ranked.difference
@@ -152,19 +161,19 @@ def _ranking_agreement(ranked: MeanAttribution | None, changes: Sequence[Change]
 
 
 class MeanAttribution:
-    """Attributions averaged over failures and over successes, taken in batch by batch."""
+    """Attributions averaged over failures and over successes, added batch by batch."""
 
     def __init__(self, dictionary: Dictionary) -> None:
         device = dictionary.W_dec.device
         self._features = torch.zeros(2, dictionary.d_sae, dtype=torch.float64, device=device)
         self._error, self._prompts = np.zeros(2), np.zeros(2)
 
-    def add(self, caught: SiteDecomposition, gradient: Tensor, failed: np.ndarray) -> None:
+    def add(self, decomposed: SiteDecomposition, gradient: Tensor, failed: np.ndarray) -> None:
         """Take in prompts, by the gradient `[tokens, d]` that what they hold is multiplied by."""
-        due = caught.slopes(gradient) * caught.activation
-        group = torch.from_numpy((~failed).astype(np.int64)).to(due.device)[caught.prompt]
-        self._features.index_put_((group, caught.feature), due.double(), accumulate=True)
-        error = caught.of_error(gradient).cpu().numpy()
+        due = decomposed.slopes(gradient) * decomposed.activation
+        group = torch.from_numpy((~failed).astype(np.int64)).to(due.device)[decomposed.prompt]
+        self._features.index_put_((group, decomposed.feature), due.double(), accumulate=True)
+        error = decomposed.of_error(gradient).cpu().numpy()
         self._error += [error[failed].sum(), error[~failed].sum()]
         self._prompts += [failed.sum(), (~failed).sum()]
 
@@ -200,7 +209,7 @@ class MeanAttribution:
 
 @dataclass(frozen=True, eq=False)
 class _Closer:
-    """What is taken on a few prompts only; nothing where there are none.
+    """What is computed on a few prompts only; nothing where there are none.
 
     Attributes:
         integrated: by integrated gradients.
@@ -217,20 +226,22 @@ class _Closer:
     @classmethod
     def of(
         cls,
-        caught: SiteDecomposition,
+        decomposed: SiteDecomposition,
         failed: np.ndarray,
-        named: Sequence[int],
+        first: Sequence[int],
         normal: Tensor,
         steps: int,
         rng: np.random.Generator,
     ) -> _Closer:
-        mean = MeanGradient.of(caught, steps, TOLERANCE)
-        integrated = MeanAttribution(caught.dictionary)
-        integrated.add(caught, mean.gradient, failed)
-        features = sampled(caught, failed, named, rng)
+        mean = MeanGradient.of(decomposed, steps, TOLERANCE)
+        integrated = MeanAttribution(decomposed.dictionary)
+        integrated.add(decomposed, mean.gradient, failed)
+        features = sampled(decomposed, failed, first, rng)
         return cls(
             integrated,
             int(mean.nodes.max()),
-            float(mean.gap(caught).abs().max()),
-            measured_changes(caught, failed, mean.gradient, features, normal),
+            float(mean.gap(decomposed).abs().max()),
+            measured_changes(
+                decomposed, failed, mean.gradient, features, normal.to(decomposed.ids.device)
+            ),
         )

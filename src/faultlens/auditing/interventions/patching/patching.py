@@ -1,10 +1,11 @@
 """Patching: values moved from one prompt of a pair into the other, at a dictionary's target site.
 
-Of a class its features take the partner's activations, and the error term stays; or the whole value
-is moved. Only the tokens that pair up are touched, BOS never. *Denoise* moves the swapped prompt's
-values into the original, *noise* the original's into the swapped one. The share that passes is the
-mean change of the margin under the patch over its mean change under the swap, in the direction in
-which the values are moved. Where the swap itself changes nothing beyond chance there is no share.
+Of a feature set, the features take the partner's activations and the error term stays; or the whole
+value is moved. Only tokens that pair up are touched, BOS never. *Denoise* moves the swapped
+prompt's values into the original, *noise* the original's into the swapped one. The share of the
+swap's effect is the mean change of the margin under the patch over its mean change under the swap,
+in the direction in which the values are moved. Where the swap itself changes nothing beyond chance
+there is no share.
 
 References: Vig et al. (2020), "Investigating gender bias in language models using causal mediation
 analysis"; on the two directions, Heimersheim & Nanda (2024), "How to use and interpret activation
@@ -20,17 +21,17 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from faultlens.auditing.activations.task_tokens import TaskTokens
+from faultlens.auditing.feature_set import FeatureSet
 from faultlens.auditing.interventions.cached_run import CachedRun
-from faultlens.auditing.interventions.patching.swaps import Swapped, reversed_partners
+from faultlens.auditing.interventions.patching.pair_runs import PairRuns
+from faultlens.auditing.interventions.patching.swaps import reversed_partners
 from faultlens.auditing.result import Interval, Patch
 from faultlens.features.encode import TILE
 from faultlens.models.dictionary import Dictionary
-from faultlens.models.model import Model
 from faultlens.stats.intervals import bootstrap_mean, paired_bootstrap
 
 RESAMPLES = 2_000  # of the bootstrap of a share
-ROUNDING = 1e-4  # nats: a swap that changes the margin by less changes nothing
+LEAST_EFFECT = 1e-4  # nats: a swap that changes the margin by less changes nothing
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,14 +39,14 @@ class Side:
     """The originals, or their swapped twins.
 
     Attributes:
-        assay: at the dictionary's target site.
+        run: for changes at the dictionary's target site.
         x: what the dictionary reads, `[pairs, positions, d_in]`.
         activations: of the features read, `[pairs, positions, features]`.
         partner: the position on the other side that each one pairs up with, or -1.
         margin: untouched, `[pairs]`.
     """
 
-    assay: CachedRun
+    run: CachedRun
     x: Tensor
     activations: Tensor
     partner: Tensor
@@ -54,92 +55,89 @@ class Side:
     @classmethod
     def of(
         cls,
-        model: Model,
+        run: CachedRun,
         dictionary: Dictionary,
-        tokens: TaskTokens,
-        prompts: np.ndarray,
         partners: Sequence[Sequence[int]],
         features: Sequence[int],
     ) -> Side:
-        assay = CachedRun.of(model, dictionary.target, tokens, prompts)
-        x = assay.values
-        if dictionary.site != dictionary.target:
-            x = CachedRun.of(model, dictionary.site, tokens, prompts).values
+        """Read some features of a run's prompts.
+
+        Args:
+            partners: by pair, for each position the one on the other side.
+            features: their indices; may be empty.
+        """
+        x = run.values_at(dictionary.site)
         partner = torch.full(x.shape[:2], -1, dtype=torch.long)
         for row, places in enumerate(partners):
             partner[row, : len(places)] = torch.tensor(places)
         flat, wanted = x.flatten(0, 1), list(features)
-        tiles = range(0, len(flat), TILE)
-        seen = [dictionary.encode(flat[start : start + TILE])[:, wanted] for start in tiles]
-        activations = torch.cat(seen).reshape(*x.shape[:2], -1)
-        return cls(assay, x, activations, partner.to(x.device), assay.measure(None)[0])
+        activations = x[..., :0]
+        if wanted:
+            tiles = range(0, len(flat), TILE)
+            seen = [dictionary.encode(flat[start : start + TILE])[:, wanted] for start in tiles]
+            activations = torch.cat(seen).reshape(*x.shape[:2], -1)
+        return cls(run, x, activations, partner.to(x.device), run.untouched.margin)
 
     def moved(self, mine: Tensor, theirs: Tensor) -> Tensor:
         """`theirs − mine` at the positions that pair up, else 0, in the shape of `mine`."""
         row = torch.arange(len(mine), device=mine.device)[:, None]
-        pairs = (self.partner >= 0) & self.assay.editable
+        pairs = (self.partner >= 0) & self.run.editable
         return (theirs[row, self.partner.clamp(min=0)] - mine) * pairs[..., None]
 
 
 @dataclass(frozen=True, eq=False)
 class Patching:
-    """Both sides of some pairs at one dictionary, of which `features` were read."""
+    """Both sides of some pairs at one dictionary, of which the features `read` were read."""
 
     dictionary: Dictionary
-    features: Sequence[int]
+    read: Sequence[int]
     original: Side
     swapped: Side
 
     @classmethod
     def of(
-        cls,
-        model: Model,
-        dictionary: Dictionary,
-        tokens: TaskTokens,
-        swap: Swapped,
-        pairs: np.ndarray,
-        features: Sequence[int],
+        cls, dictionary: Dictionary, runs: PairRuns, pairs: np.ndarray, read: Sequence[int] = ()
     ) -> Patching:
-        """Read the pairs with the given places in the swap."""
+        """The pairs with the given places in the swap."""
+        swap = runs.swap
         there = [swap.partners[i] for i in pairs]
         lengths = [len(swap.tokens.scored[i]) for i in pairs]
         back = [reversed_partners(p, n) for p, n in zip(there, lengths, strict=True)]
+        original, swapped = runs.sides(pairs, dictionary.target)
         return cls(
             dictionary,
-            features,
-            Side.of(model, dictionary, tokens, swap.prompts[pairs], there, features),
-            Side.of(model, dictionary, swap.tokens, pairs, back, features),
+            read,
+            Side.of(original, dictionary, there, read),
+            Side.of(swapped, dictionary, back, read),
         )
 
     def whole(self, into: Side, source: Side) -> Tensor:
         """The change that puts the source's whole value in, `[pairs, positions, d]`."""
-        return into.moved(into.assay.values, source.assay.values)
+        return into.moved(into.run.values, source.run.values)
 
-    def of_class(self, into: Side, source: Side, features: Sequence[int]) -> Tensor:
+    def of_features(self, into: Side, source: Side, features: Sequence[int]) -> Tensor:
         """The change that gives features the source's activations, `[pairs, positions, d]`."""
-        columns = [self.features.index(feature) for feature in features]
+        columns = [self.read.index(feature) for feature in features]
         steps = into.moved(into.activations[..., columns], source.activations[..., columns])
         flat = self.dictionary.raised(into.x.flatten(0, 1), steps.flatten(0, 1), list(features))
-        return flat.reshape(into.assay.values.shape)
+        return flat.reshape(into.run.values.shape)
 
-    def patch(
-        self, names: list[str], features: Sequence[int] | None, alpha: float, seed: int
-    ) -> Patch:
-        """Move a class, or the whole value (`features` None), both ways."""
+    def patch(self, features: FeatureSet | None, alpha: float, seed: int) -> Patch:
+        """Move a feature set, or the whole value (None), both ways."""
         original, swapped = self.original, self.swapped
         effect = swapped.margin - original.margin
         if features is None:
             changes = self.whole(original, swapped), self.whole(swapped, original)
         else:
             changes = (
-                self.of_class(original, swapped, features),
-                self.of_class(swapped, original, features),
+                self.of_features(original, swapped, features.indices),
+                self.of_features(swapped, original, features.indices),
             )
-        denoised = original.assay.measure(changes[0])[0]
-        noised = swapped.assay.measure(changes[1])[0]
+        denoised = original.run.measure(changes[0]).margin
+        noised = swapped.run.measure(changes[1]).margin
         turned = (original.margin <= 0) & (swapped.margin > 0)
         return Patch(
-            features=names,
+            features=[] if features is None else features.names,
             site=self.dictionary.name,
             pairs=len(effect),
             activation_original=self._strongest(original, features),
@@ -152,25 +150,26 @@ class Patching:
             restorable=int(turned.sum()),
         )
 
-    def _strongest(self, side: Side, features: Sequence[int] | None) -> float | None:
+    def _strongest(self, side: Side, features: FeatureSet | None) -> float | None:
         """Mean over pairs of the strongest member's largest activation."""
         if features is None:
             return None
-        column = side.activations[..., self.features.index(features[0])]
-        return float((column * side.assay.editable).amax(dim=1).mean())
+        column = side.activations[..., self.read.index(features.indices[0])]
+        return float((column * side.run.editable).amax(dim=1).mean())
 
 
 def share(patched: np.ndarray, effect: np.ndarray, alpha: float, seed: int) -> Interval | None:
     """`mean(patched) / mean(effect)` with its 95 % bootstrap interval over pairs.
 
-    None where the effect's own interval, of level 1 − alpha, includes 0, or it is mere rounding.
+    None where the effect's own interval, of level 1 − alpha, includes 0, or where it is below
+    `LEAST_EFFECT`.
 
     Args:
         patched: change of the margin under the patch, `[pairs]`.
         effect: change under the swap in the same direction, `[pairs]`.
     """
     low, high = bootstrap_mean(effect, np.random.default_rng(seed), 1 - alpha)
-    if low <= 0 <= high or abs(effect.mean()) < ROUNDING:
+    if low <= 0 <= high or abs(effect.mean()) < LEAST_EFFECT:
         return None
     value = float(patched.mean() / effect.mean())
     ends = paired_bootstrap(

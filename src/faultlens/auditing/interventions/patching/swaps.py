@@ -20,7 +20,12 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from faultlens.auditing.activations.task_tokens import NEW_TOKENS, TaskTokens, tokenize
+from faultlens.auditing.activations.task_tokens import (
+    PromptTokens,
+    TaskTokens,
+    collected,
+    tokenize_prompt,
+)
 from faultlens.corpus.task import Prompt, Task
 from faultlens.models.model import Model
 
@@ -28,11 +33,11 @@ LEAST_PAIRS = 5  # prompts in which a level can be exchanged, below which it is 
 
 
 @dataclass(frozen=True, eq=False)
-class Swapped:
-    """One level exchanged for another.
+class LevelSwap:
+    """One level exchanged for another in every prompt that allows it.
 
     Attributes:
-        prompts: which of the task's prompts were, their indices; a pair each.
+        prompts: which of the task's prompts were swapped, their indices; a pair each.
         task: the same prompts after the exchange.
         tokens: of that task.
         partners: by pair, for each position of the original's scored row the position in the
@@ -60,7 +65,7 @@ def swap_level(
     factor: str,
     level: str,
     taken: Collection[str] = (),
-) -> Swapped | str:
+) -> LevelSwap | str:
     """Exchange a level in every prompt that has it; or the reason, a clause, why it cannot be.
 
     Args:
@@ -80,29 +85,37 @@ def swap_level(
     fit = [i for i in here if standing[i] == most]
     others = [other for other in dict.fromkeys(levels) if other not in {level, *taken}]
     made = {other: _exchanged(task, tokens, model, fit, factor, level, other) for other in others}
-    made = {other: pairs for other, pairs in made.items() if len(pairs) >= LEAST_PAIRS}
+    made = {other: twins for other, twins in made.items() if len(twins) >= LEAST_PAIRS}
     if not made:
         return (
             f"in fewer than {LEAST_PAIRS} prompts it can be exchanged for a level of {factor!r} "
             "that forward selection did not take"
         )
     same_length = {
-        other: sum(len(tokens.rows[i]) == len(model.ids(p.text)) + 1 for i, p in pairs.items())
-        for other, pairs in made.items()
+        other: sum(len(tokens.rows[i]) == len(twin.tokens.row) for i, twin in twins.items())
+        for other, twins in made.items()
     }
     even = [other for other in made if same_length[other] > len(made[other]) / 2]
     count = Counter(levels)
     chosen = min(even or made, key=lambda other: (-count[other], other))
-    pairs = made[chosen]
-    swapped = Task(task.name, tuple(pairs.values()))
-    swapped_tokens = tokenize(swapped, model)
-    prompts = np.array(list(pairs))
+    twins = made[chosen]
+    swapped = Task(task.name, tuple(twin.prompt for twin in twins.values()))
+    swapped_tokens = collected([twin.tokens for twin in twins.values()])
+    prompts = np.array(list(twins))
     partners = [
         aligned(tokens.scored[i], row)
         for i, row in zip(prompts, swapped_tokens.scored, strict=True)
     ]
-    left_out = len(here) - len(pairs)
-    return Swapped(factor, level, chosen, prompts, swapped, swapped_tokens, partners, left_out)
+    left_out = len(here) - len(twins)
+    return LevelSwap(factor, level, chosen, prompts, swapped, swapped_tokens, partners, left_out)
+
+
+@dataclass(frozen=True)
+class _Twin:
+    """A prompt after the exchange, and its tokens."""
+
+    prompt: Prompt
+    tokens: PromptTokens
 
 
 def _exchanged(
@@ -113,28 +126,27 @@ def _exchanged(
     factor: str,
     level: str,
     other: str,
-) -> dict[int, Prompt]:
+) -> dict[int, _Twin]:
     """By index, the prompts with `other` in the place of `level`, where that can be done."""
-    pairs = {}
+    twins = {}
     for i in fit:
         prompt = task.prompts[i]
-        said = [prompt.text, *prompt.answers, *([prompt.foil] if prompt.foil else [])]
-        if any(occurrences(text, other) for text in said):
+        texts = [prompt.text, *prompt.answers, *([prompt.foil] if prompt.foil else [])]
+        if any(occurrences(text, other) for text in texts):
             continue
-        foil = prompt.foil and exchange(prompt.foil, level, other)
         swapped = replace(
             prompt,
             text=exchange(prompt.text, level, other),
-            foil=foil,
+            foil=prompt.foil and exchange(prompt.foil, level, other),
             factors={**prompt.factors, factor: other},
         )
-        room = model.context - max(NEW_TOKENS, len(tokens.whole_answers[i]))
-        if len(model.ids(swapped.text)) + 1 > room:
+        twin = tokenize_prompt(swapped, model)
+        if len(twin.row) + twin.new_tokens > model.context:
             continue
-        if tokenize(Task(task.name, (swapped,)), model).target[0] != tokens.target[i]:
+        if twin.target != tokens.target[i]:
             continue  # another foil parts from the target elsewhere: margins could not be compared
-        pairs[i] = swapped
-    return pairs
+        twins[i] = _Twin(swapped, twin)
+    return twins
 
 
 def _words(words: str) -> str:

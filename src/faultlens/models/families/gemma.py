@@ -10,13 +10,12 @@ from typing import Any, final
 
 from torch import nn
 
-from faultlens.models.adapter import Tap, register
-from faultlens.models.gains import RMSNormGain
+from faultlens.models.adapter import Tap
+from faultlens.models.families.gains import RMSNormGain
 from faultlens.models.sites import Site
 
 
 @final
-@register("gemma2", "gemma3", "gemma3_text")
 class Gemma:
     """`Gemma2ForCausalLM`, `Gemma3ForCausalLM`, and the text half of the multimodal Gemma 3."""
 

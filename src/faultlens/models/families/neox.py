@@ -7,13 +7,12 @@ from typing import Any, final
 import torch
 from torch import Tensor, nn
 
-from faultlens.models.adapter import Tap, register
-from faultlens.models.gains import LayerNormGain
+from faultlens.models.adapter import Tap
+from faultlens.models.families.gains import LayerNormGain
 from faultlens.models.sites import Site
 
 
 @final
-@register("gpt_neox")
 class NeoX:
     """`GPTNeoXForCausalLM`: attention and MLP side by side (`use_parallel_residual`) or in turn.
 

@@ -6,13 +6,12 @@ from typing import Any, final
 
 from torch import Tensor, nn
 
-from faultlens.models.adapter import Tap, register
-from faultlens.models.gains import RMSNormGain
+from faultlens.models.adapter import Tap
+from faultlens.models.families.gains import RMSNormGain
 from faultlens.models.sites import Site
 
 
 @final
-@register("llama", "mistral", "qwen2", "qwen3")
 class Llama:
     """`LlamaForCausalLM` and those built like it: sequential, pre-norm (RMS), gated MLP."""
 

@@ -25,7 +25,7 @@ def model(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
 
 @pytest.mark.parametrize("start", [0, 1, 4, 5])
 @pytest.mark.parametrize("layer", [0, 1, 2])
-def test_a_suffix_is_the_end_of_the_whole_pass(model: Model, layer: int, start: int) -> None:
+def test_a_resumed_pass_is_the_end_of_the_whole_pass(model: Model, layer: int, start: int) -> None:
     entry = Site(layer, "resid_pre")
     cached = CachedPass.of(model, ROWS, [entry])
     push = torch.randn(3, 8, model.d_model, generator=torch.Generator().manual_seed(0))
@@ -35,24 +35,24 @@ def test_a_suffix_is_the_end_of_the_whole_pass(model: Model, layer: int, start: 
         return x + push
 
     expected = model.logits(cached.ids, at=LAST, edits={entry: whole})
-    suffix = cached.suffix(layer, start)
+    resumed = cached.resumed(layer, start)
     for _ in range(2):  # the cache is not used up
-        found = suffix.logits(LAST, {entry: lambda x: x + push[:, start:]})
+        found = resumed.logits(LAST, {entry: lambda x: x + push[:, start:]})
         assert_close(found, expected, rtol=1e-5, atol=1e-5)
     clean = model.logits(cached.ids, at=LAST)
     assert (expected - clean).abs().max() > 1e-2
-    assert_close(suffix.logits(LAST), clean, rtol=1e-5, atol=1e-5)
+    assert_close(resumed.logits(LAST), clean, rtol=1e-5, atol=1e-5)
 
 
 def test_copies_are_edited_each_for_itself(model: Model) -> None:
     entry, last = Site(1, "resid_pre"), LAST.repeat(4)
     cached = CachedPass.of(model, ROWS, [entry, Site(2, "mlp_out")])
     push = torch.randn(4, 3, 5, model.d_model, generator=torch.Generator().manual_seed(1))
-    together = cached.suffix(1, 3, copies=4).logits(
+    together = cached.resumed(1, 3, copies=4).logits(
         last, {entry: lambda x: x + push.reshape(12, 5, -1)}
     )
     for copy, alone in enumerate(together.reshape(4, 3, -1)):
-        expected = cached.suffix(1, 3).logits(LAST, {entry: lambda x, c=copy: x + push[c]})
+        expected = cached.resumed(1, 3).logits(LAST, {entry: lambda x, c=copy: x + push[c]})
         assert_close(alone, expected, rtol=1e-5, atol=1e-5)
 
 

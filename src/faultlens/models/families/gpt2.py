@@ -6,13 +6,12 @@ from typing import Any, final
 
 from torch import Tensor, nn
 
-from faultlens.models.adapter import Tap, register
-from faultlens.models.gains import LayerNormGain
+from faultlens.models.adapter import Tap
+from faultlens.models.families.gains import LayerNormGain
 from faultlens.models.sites import Site
 
 
 @final
-@register("gpt2")
 class GPT2:
     """`GPT2LMHeadModel`: sequential blocks of attention and MLP, pre-norm, fused `c_attn`."""
 

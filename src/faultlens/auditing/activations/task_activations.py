@@ -1,0 +1,241 @@
+"""Task activations: a task as a model and its dictionaries see it, read once and encoded once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+import torch
+from scipy.sparse import csr_matrix, vstack
+from torch import Tensor
+
+from faultlens.auditing.activations.alignment import TokenAlignment
+from faultlens.auditing.activations.codes import Codes
+from faultlens.auditing.activations.site_values import (
+    SiteValues,
+    audited_sites,
+    fit_in_memory,
+)
+from faultlens.auditing.activations.task_tokens import TaskTokens, by_length
+from faultlens.corpus.task import Task
+from faultlens.features.encode import encode
+from faultlens.features.lens import Lens
+from faultlens.features.packing import plan
+from faultlens.features.pooled_tables import PooledTables
+from faultlens.features.pooling import Pooling
+from faultlens.features.reading import Batch, Shapes, TokenActivations, read_values, windows
+from faultlens.features.store import ActivationStore
+from faultlens.features.table import FeatureTable
+from faultlens.models.dictionary import Dictionary
+from faultlens.models.model import Model
+from faultlens.models.sites import Site
+from faultlens.progress import Tick
+
+MOST_BYTES = 2**31  # of all codes that are kept; of a larger task they are encoded when asked for
+
+
+@dataclass(frozen=True, eq=False)
+class TaskActivations:
+    """What feature tests, ladder, interventions and attribution know of a task's tokens.
+
+    The prompts are read in the shapes in which `Lens.read` reads texts, and each token is encoded
+    by itself, so that the tables are those of `Lens.read`.
+
+    Attributes:
+        tokens: the task's.
+        alignment: of its tokens.
+        values: at the sites of all dictionaries.
+        tables: by dictionary, pooled over the tokens of each prompt; empty if none were asked for.
+    """
+
+    model: Model
+    tokens: TaskTokens
+    alignment: TokenAlignment
+    values: SiteValues
+    tables: Mapping[str, FeatureTable]
+    _codes: Mapping[str, Codes] = field(repr=False)
+
+    @classmethod
+    @torch.no_grad()
+    def read(
+        cls,
+        lens: Lens,
+        task: Task,
+        tokens: TaskTokens,
+        *,
+        pooling: str | None = None,
+        alignment: TokenAlignment | None = None,
+        progress: Tick | None = None,
+        store: ActivationStore | None = None,
+    ) -> TaskActivations:
+        """Run the prompts once, and encode every token once.
+
+        Args:
+            lens: the model and the dictionaries.
+            tokens: the task's.
+            pooling: of the tables; None: there are none.
+            alignment: of the tokens; None: by the factors of the task.
+            progress: told how many prompts are read.
+            store: takes in the prompts' token-level activations.
+
+        Raises:
+            UserError: an unknown pooling.
+        """
+        alignment = alignment or TokenAlignment.of(task, tokens)
+        pooled = None
+        if pooling is not None:
+            how = Pooling.parse(pooling)
+            pooled = PooledTables(lens.model, lens.dictionaries, how, fit_check=lens.fit_check)
+        reader = _Reader(lens, tokens)
+        for batch in reader.batches():
+            if pooled is not None:
+                pooled.add(batch)
+            if store is not None:
+                store.add(batch)
+            if progress is not None:
+                progress(len(batch.texts))
+        texts = [prompt.text for prompt in task.prompts]
+        return cls(
+            lens.model, tokens, alignment, reader.values(),
+            {} if pooled is None else pooled.result(texts), reader.codes(alignment),
+        )  # fmt: skip
+
+    @property
+    def prompt_rows(self) -> np.ndarray:
+        """The rows of the codes that are tokens of the prompts themselves, in order, without BOS.
+
+        What target and foil share after a prompt is left out.
+        """
+        starts = np.concatenate([[0], np.cumsum([len(row) for row in self.tokens.scored])])
+        spans = zip(starts, self.tokens.rows, strict=False)
+        return np.concatenate([np.arange(start + 1, start + len(row)) for start, row in spans])
+
+    def codes(self, dictionary: Dictionary) -> Codes:
+        """The dictionary's activations at every token."""
+        if dictionary.name in self._codes:
+            return self._codes[dictionary.name]
+        encoded = _Encoded(dictionary)
+        for batch in by_length(self.tokens.scored):
+            x = self.values.of(batch)[dictionary.site]
+            real = [x[place, 1 : len(self.tokens.scored[i])] for place, i in enumerate(batch)]
+            encoded.add(batch, torch.cat(real), encode(dictionary, torch.cat(real)))
+        return encoded.codes(self.tokens, self.alignment)
+
+
+class _Reader:
+    """One pass over a task's prompts, and what is kept of it."""
+
+    def __init__(self, lens: Lens, tokens: TaskTokens) -> None:
+        self._lens, self._tokens = lens, tokens
+        self._sites = audited_sites(lens.dictionaries)
+        self._shapes = Shapes.found(lens.model, lens.dictionaries)
+        self._kept: dict[Site, list[Tensor]] | None = None
+        if fit_in_memory(lens.model, tokens, self._sites):
+            self._kept = {site: [torch.empty(0)] * len(tokens.scored) for site in self._sites}
+        self._encoded: dict[str, _Encoded] | None = {
+            dictionary.name: _Encoded(dictionary) for dictionary in lens.dictionaries
+        }
+
+    def batches(self) -> Iterator[Batch]:
+        """The prompts' tokens as the dictionaries see them, without BOS."""
+        for prompts, values in self._passes():
+            lengths = [len(self._tokens.scored[i]) for i in prompts]
+            if self._kept is not None:
+                for site in self._sites:
+                    for i, value in zip(prompts, torch.split(values[site], lengths), strict=True):
+                        self._kept[site][i] = value
+            yield Batch(tuple(prompts), self._activations(prompts, lengths, values))
+
+    def values(self) -> SiteValues:
+        """The values, where they are few enough to be kept."""
+        return SiteValues(self._lens.model, self._tokens, self._sites, self._kept)
+
+    def codes(self, alignment: TokenAlignment) -> dict[str, Codes]:
+        """By dictionary, its activations, where they are few enough to be kept."""
+        if self._encoded is None:
+            return {}
+        return {
+            name: encoded.codes(self._tokens, alignment) for name, encoded in self._encoded.items()
+        }
+
+    def _passes(self) -> Iterator[tuple[list[int], dict[Site, Tensor]]]:
+        """Pass by pass some prompts and the values at all their tokens, BOS included."""
+        pieces = [[np.array(row, dtype=np.int32)] for row in self._tokens.scored]
+        for start, end in windows(pieces):
+            lengths = [[len(row) for row in text] for text in pieces[start:end]]
+            for group in plan(lengths, 0, self._shapes.budget, self._shapes.row):
+                prompts = [start + text for text in group.texts]
+                mine = [pieces[i] for i in prompts]
+                for values in read_values(self._lens.model, self._sites, group, mine, []):
+                    yield prompts, values
+
+    def _activations(
+        self, prompts: Sequence[int], lengths: Sequence[int], values: Mapping[Site, Tensor]
+    ) -> dict[str, TokenActivations]:
+        """Encode one pass, and keep the codes while they are few enough."""
+        position = np.concatenate([np.arange(n) for n in lengths])
+        of_prompt = np.repeat([len(self._tokens.rows[i]) for i in prompts], lengths)
+        after_bos = torch.from_numpy(position > 0)
+        said = np.flatnonzero((position < of_prompt)[position > 0])
+        offsets = np.concatenate([[0], np.cumsum([len(self._tokens.rows[i]) - 1 for i in prompts])])
+        found = {}
+        for dictionary in self._lens.dictionaries:
+            x = values[dictionary.site]
+            x = x[after_bos.to(x.device)]
+            matrix = encode(dictionary, x, self._shapes.encoding)
+            norms = x.norm(dim=-1).cpu().numpy()
+            if self._encoded is not None:
+                self._encoded[dictionary.name].add(prompts, x, matrix)
+            if len(said) < len(norms):  # without what target and foil share after the prompt
+                matrix, norms = csr_matrix(matrix[said]), norms[said]
+            found[dictionary.name] = TokenActivations(matrix, offsets, norms)
+        if self._encoded is not None and self._bytes() > MOST_BYTES:
+            self._encoded = None
+        return found
+
+    def _bytes(self) -> int:
+        assert self._encoded is not None
+        return sum(encoded.n_bytes for encoded in self._encoded.values())
+
+
+class _Encoded:
+    """One dictionary's activations, taken in pass by pass."""
+
+    def __init__(self, dictionary: Dictionary) -> None:
+        self._dictionary = dictionary
+        self._prompts: list[int] = []
+        self._matrices: list[csr_matrix] = []
+        self._scales: list[np.ndarray] = []
+        self.n_bytes = 0
+
+    def add(self, prompts: Sequence[int], x: Tensor, matrix: csr_matrix) -> None:
+        """Take in some prompts.
+
+        Args:
+            x: what the dictionary reads at their tokens after BOS, `[tokens, d_in]`.
+            matrix: its activations there.
+        """
+        self._prompts.extend(prompts)
+        self._matrices.append(matrix)
+        self._scales.append(self._dictionary.scale(x).expand(len(x), 1).flatten().cpu().numpy())
+        self.n_bytes += matrix.data.nbytes + matrix.indices.nbytes
+
+    def codes(self, tokens: TaskTokens, alignment: TokenAlignment) -> Codes:
+        """All prompts' activations in the order of the task, with an empty row for each BOS."""
+        lengths = np.array([len(row) for row in tokens.scored])
+        starts = np.concatenate([[0], np.cumsum(lengths)])
+        order = np.array(self._prompts)
+        # Where each token that was taken in stands among all rows; the others are BOS.
+        rows = np.concatenate([np.arange(starts[i] + 1, starts[i + 1]) for i in order])
+        stacked = csr_matrix(vstack(self._matrices, format="csr"))
+        in_order = csr_matrix(stacked[np.argsort(rows)])
+        firing = np.zeros(starts[-1], dtype=np.int64)
+        firing[np.sort(rows)] = np.diff(in_order.indptr)
+        matrix = csr_matrix(
+            (in_order.data, in_order.indices, np.concatenate([[0], np.cumsum(firing)])),
+            shape=(starts[-1], self._dictionary.d_sae),
+        )
+        scale: np.ndarray = np.ones(starts[-1], dtype=np.float32)
+        scale[rows] = np.concatenate(self._scales)
+        return Codes(matrix, starts, np.concatenate(alignment.roles), alignment.n_roles, scale)

@@ -1,0 +1,118 @@
+"""How an audit is carried out: one small record a stage, every default in one place.
+
+`fl.audit` and `faultlens audit` take the same fields as flat keywords and options; the sentence
+under each field is its documentation in both. This module imports nothing heavy.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, Literal, get_args
+
+from faultlens.checks import check_choice, check_flag, check_names, check_probability, check_whole
+from faultlens.config import ALPHA, PERMUTATIONS, SEED, configured
+from faultlens.errors import UserError
+from faultlens.features.reading_config import ReadingConfig
+
+Folds = Literal["repeated", "study"]
+
+
+@dataclass(frozen=True)
+class FeatureTestConfig:
+    """How features are tested against the outcome."""
+
+    min_support: int = 5
+    """Least number of prompts on which a feature must fire to be tested."""
+    permutations: int = PERMUTATIONS
+    """Random outcome vectors behind each permutation test, at least 99."""
+    strata: tuple[str, ...] = ()
+    """Factors to hold constant beside those that forward selection keeps, by name."""
+
+    def __post_init__(self) -> None:
+        check_whole("min_support", self.min_support, 1)
+        check_whole("permutations", self.permutations, 99)
+        check_names("strata", self.strata, "object")
+
+
+@dataclass(frozen=True)
+class LadderConfig:
+    """How the baseline ladder is climbed: what predicts failure on held-out prompts."""
+
+    baselines: bool = True
+    """Whether to climb the ladder, which takes most of the time."""
+    folds: Folds = "repeated"
+    """`repeated`: stratified five-fold cross-validation, repeated, tuned inside the folds;
+    `study`: the reference study's one split and its untuned model."""
+    repeats: int = 10
+    """Repeats of the five folds, under `repeated`."""
+
+    def __post_init__(self) -> None:
+        check_flag("baselines", self.baselines)
+        check_choice("folds", self.folds, get_args(Folds))
+        check_whole("repeats", self.repeats, 1)
+
+
+@dataclass(frozen=True)
+class InterventionConfig:
+    """Which feature sets are tested by intervening in the model. Only where a task is run."""
+
+    test_classes: int = 3
+    """Number of significant classes to test by intervening, the most certain first; 0: none."""
+    test_attributed: int = 1
+    """Number of features to test because attribution ranks them first, over all sites; 0: nothing
+    is attributed."""
+    test_features: tuple[str, ...] = ()
+    """Features to test whatever the statistics say: `SITE/INDEX`; those joined by `+` are changed
+    together."""
+
+    def __post_init__(self) -> None:
+        check_whole("test_classes", self.test_classes, 0)
+        check_whole("test_attributed", self.test_attributed, 0)
+        check_names("test_features", self.test_features, "3-res-mini/808")
+
+
+@dataclass(frozen=True)
+class AuditConfig:
+    """How an audit is carried out."""
+
+    rule: str | Callable[[str, str], bool] | None = None
+    """What counts as success: `exact-word`, `first-token`, `named-later` or `contains`; in Python
+    also a function `(generated, target) -> bool`. By default what the answers themselves say, else
+    `exact-word`."""
+    alpha: float = ALPHA
+    """Level of every test that decides, a probability between 0 and 1."""
+    seed: int = SEED
+    """Of the permutations, the folds and the random controls: 0 to 2³¹ − 1."""
+    reading: ReadingConfig = field(default_factory=ReadingConfig)
+    """How prompts are read through the dictionaries."""
+    tests: FeatureTestConfig = field(default_factory=FeatureTestConfig)
+    """How features are tested against the outcome."""
+    ladder: LadderConfig = field(default_factory=LadderConfig)
+    """How the baseline ladder is climbed."""
+    interventions: InterventionConfig = field(default_factory=InterventionConfig)
+    """Which feature sets are tested by intervening."""
+
+    def __post_init__(self) -> None:
+        if self.rule is not None and not isinstance(self.rule, str) and not callable(self.rule):
+            raise UserError(
+                f"rule {self.rule!r}: expected a rule's name, or a function (generated, target) -> "
+                "bool"
+            )
+        if isinstance(self.rule, str):
+            from faultlens.auditing.behaviour.outcomes import resolve_rule
+
+            resolve_rule(self.rule)
+        check_probability("alpha", self.alpha)
+        check_whole("seed", self.seed, 0, 2**31 - 1)
+
+    @classmethod
+    def of(cls, **options: Any) -> AuditConfig:
+        """The config with some fields set by flat keywords, of whatever stage.
+
+        Raises UserError for a keyword that no stage has, and for a value that its stage refuses.
+
+        >>> AuditConfig.of(permutations=999, test_features=["3-res-mini/808"]).tests.permutations
+        999
+        """
+        return configured(cls(), options, "an audit")

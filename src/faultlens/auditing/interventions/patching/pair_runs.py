@@ -1,0 +1,35 @@
+"""Pair runs: prompts and their swapped twins, run once for all that is patched between them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from faultlens.auditing.interventions.cached_run import CachedRun, CachedRuns
+from faultlens.auditing.interventions.patching.swaps import LevelSwap
+from faultlens.models.sites import Site
+
+
+@dataclass(frozen=True, eq=False)
+class PairRuns:
+    """Runs of both sides of a swap.
+
+    Attributes:
+        swap: the pairs.
+        originals: runs of the task's prompts.
+        twins: runs of the swapped prompts.
+    """
+
+    swap: LevelSwap
+    originals: CachedRuns
+    twins: CachedRuns
+
+    @classmethod
+    def of(cls, swap: LevelSwap, originals: CachedRuns) -> PairRuns:
+        twins = CachedRuns(originals.model, swap.tokens, originals.sites)
+        return cls(swap, originals, twins)
+
+    def sides(self, pairs: np.ndarray, site: Site) -> tuple[CachedRun, CachedRun]:
+        """The originals and the twins of some pairs, for changes at a site."""
+        return self.originals.of(self.swap.prompts[pairs], site), self.twins.of(pairs, site)

@@ -1,0 +1,23 @@
+"""Recorder: takes in what a study reads, for whoever wants to keep it beside the result."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import final
+
+from faultlens.features.store import ActivationStore
+from faultlens.features.table import FeatureTable
+
+
+@final
+class Recorder:
+    """What a study read: `fl.profile(lens, corpus, recorder=recorder)` fills it.
+
+    Attributes:
+        tables: the pooled activations, by dictionary.
+        activations: those of every token; empty where the study was given tables.
+    """
+
+    def __init__(self) -> None:
+        self.tables: Mapping[str, FeatureTable] = {}
+        self.activations = ActivationStore()

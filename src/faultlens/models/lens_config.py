@@ -1,0 +1,64 @@
+"""Which model to load, and which dictionaries to read it through. Imports nothing heavy."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal, get_args
+
+from faultlens.checks import check_choice, check_flag, check_names, check_whole
+from faultlens.errors import UserError
+from faultlens.models.sites import POINTS
+
+Dtype = Literal["float32", "bfloat16", "float16"]
+ALL = "all"
+"""In place of sites: every one that the dictionaries are at."""
+
+
+@dataclass(frozen=True)
+class LensConfig:
+    """A model, and the dictionaries that it is read through: what `fl.load` takes."""
+
+    model: str = "mini"
+    """`mini` (bundled with FaultLens), a Hugging Face model folder, or a hub name."""
+    sae: str | None = None
+    """Dictionaries (SAEs or transcoders): a release of SAELens's registry, e.g.
+    `gpt2-small-res-jb`; one of its dictionaries, `RELEASE/SAE_ID`; or a folder in SAELens's format.
+    Only `mini` has its own, taken by default."""
+    layers: tuple[int, ...] | None = None
+    """Layers whose dictionaries are kept, counted from 0; by default all."""
+    sites: tuple[str, ...] | None = None
+    """Points of a layer whose dictionaries are kept: `resid_pre`, `attn_out`, `mlp_out` …, or
+    `all`; by default `resid_pre` where the set has any, otherwise all."""
+    device: str = "cpu"
+    """Where the model runs, e.g. `cuda`."""
+    dtype: Dtype = "float32"
+    """Number format that the model runs in; dictionaries always encode in float32."""
+    revision: str | None = None
+    """Branch, tag or commit of a hub model; by default its main branch."""
+    release: str | None = None
+    """Where `sae` is a folder: the SAELens release that its weights are from, whose conventions
+    then hold."""
+    convention: tuple[str, ...] = ()
+    """Settings to put in force whatever the dictionaries' files say: `centred`, `raw`, `bos`,
+    `no-bos`, `folded`, `unfolded`, `layer_norm`, `constant_norm_rescale`, `unnormalised`,
+    `factor=NUMBER`, `decoder-norm`, `no-decoder-norm`, `before-gain`, `after-gain`."""
+    trust_pickle: bool = False
+    """Also load pickled weights, which can run code as they load."""
+
+    def __post_init__(self) -> None:
+        if self.sae is None and self.model != LensConfig.model:
+            raise UserError(f"model {self.model!r} needs dictionaries: name them with sae (--sae)")
+        if self.layers is not None:
+            for layer in self.layers:
+                check_whole("layer", layer, 0)
+        if self.sites is not None and self.sites != (ALL,):
+            check_names("sites", self.sites, "resid_pre")
+            for site in self.sites:
+                check_choice("site", site, [*POINTS, ALL])
+        check_choice("dtype", self.dtype, get_args(Dtype))
+        check_names("convention", self.convention, "centred")
+        check_flag("trust_pickle", self.trust_pickle)
+        if self.convention:  # the module that knows the words loads torch
+            from faultlens.models.convention import check_words
+
+            check_words(self.convention)
