@@ -66,6 +66,7 @@ def load(
     named = {name: given for name, given in (("model", model), ("sae", sae)) if given is not None}
     wanted = configured(config or LensConfig(), {**named, **options}, "fl.load")
     from faultlens.features.lens import Lens
+    from faultlens.features.token_choice import TokenChoice
     from faultlens.models.convention import put_in_force
     from faultlens.models.dictionaries import load_dictionaries
     from faultlens.models.load import load_model
@@ -81,7 +82,12 @@ def load(
         wanted.release,
         wanted.trust_pickle,
     )
-    return Lens(loaded, tuple(put_in_force(d, wanted.convention) for d in dictionaries))
+    plain = wanted.special_tokens == "text"
+    return Lens(
+        replace(loaded, split_special_tokens=plain),
+        tuple(put_in_force(d, wanted.convention) for d in dictionaries),
+        choice=TokenChoice("keep" if wanted.special_tokens == "keep" else "drop", wanted.massive),
+    )
 
 
 @takes(ProfileConfig)
