@@ -150,20 +150,20 @@ def _our_run(rows: Any) -> tuple[Any, float]:
     plans = [DictionaryPlan(s.name, "topk", s, s, D_IN, D_IN, D_SAE, K, 0) for s in sites]
     blocks = learning.Blocks.of(model, sites, config)
     first = harvest.block(stream, 0, blocks.tokens)
-    scales = {site: InputScale.of(value) for site, value in first.items()}
+    scales = {site: InputScale.of(value) for site, value in first.values.items()}
     trainers = [
         Trainer.of(plan, config, 100, scales[plan.site], scales[plan.site], {}, torch.device("cpu"))
         for plan in plans
     ]
     for trainer in trainers:
-        x = first[trainer.plan.site][:BATCH]
+        x = first.values[trainer.plan.site][:BATCH]
         trainer.choose_precision(x, x)
     before = _peak_mb()
 
     def ours() -> None:
         for number in range(RUN_TOKENS // blocks.tokens):
-            values = harvest.block(stream, number * blocks.tokens, blocks.tokens)
-            learning._learn_block(trainers, scales, values, blocks.batch)
+            block = harvest.block(stream, number * blocks.tokens, blocks.tokens)
+            learning._learn_block(trainers, scales, block, blocks.batch)
 
     ours()
     return ours, round(_peak_mb() - before, 1)
@@ -272,7 +272,7 @@ def _saelens_trained(model: Any, texts: Any, site: Any, tokens: int, seed: int, 
     def batches() -> Any:
         start = 0
         while True:
-            yield from harvest.block(stream, start, 20 * batch)[site].split(batch)
+            yield from harvest.block(stream, start, 20 * batch).values[site].split(batch)
             start += 20 * batch
 
     torch.manual_seed(seed)

@@ -54,7 +54,7 @@ def weights(folder: Path) -> dict[str, str]:
 
 
 def test_a_run_makes_a_set_that_loads(model: Model, texts: list[str], tmp_path: Path) -> None:
-    run = train_dictionaries(model, texts, CONFIG, tmp_path / "set")
+    run = train_dictionaries(model, texts, replace(CONFIG, tokens=40_000), tmp_path / "set")
     names = ["blocks.2.hook_mlp_out", "blocks.2.hook_resid_pre"]
     assert sorted(p.name for p in (tmp_path / "set").iterdir() if p.is_dir()) == names
     lens = fl.load("mini", sae=str(tmp_path / "set"), sites=["all"])
@@ -68,8 +68,8 @@ def test_a_run_makes_a_set_that_loads(model: Model, texts: list[str], tmp_path: 
         assert again.fvu < 1
         assert again.l0 == pytest.approx(8, abs=1e-6)
         assert card["made"]["corpus_tokens"] > 1000
-        assert card["curve"][-1]["tokens"] >= 4096
-        assert card["curve"][-1]["fvu"] < card["curve"][0]["fvu"]
+        assert card["curve"][-1]["tokens"] >= 40_000
+        assert card["curve"][-1]["fvu"] < 0.9 < card["curve"][0]["fvu"]
         page = (made.folder / "CARD.md").read_text()
         assert f"| variance unexplained (FVU) | {again.fvu:.4f} |" in page
     assert not list((tmp_path / "set").glob("*.pt"))

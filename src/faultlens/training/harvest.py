@@ -13,13 +13,28 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from faultlens.features.packing import ROW, lay_out, plan
+from faultlens.features.packing import ROW, pack
+from faultlens.features.reading import read_values
+from faultlens.features.text_tokens import TextTokens
+from faultlens.features.token_choice import MASSIVE
 from faultlens.models.model import Model
 from faultlens.models.sites import Site
 from faultlens.training.stream import Span, TokenStream
 
 PASS_TOKENS = 4096  # positions of a pass; the model's weights are read once for all of them
-MASSIVE = 10.0  # times the median norm at a site, beyond which a token is left out
+
+
+@dataclass(frozen=True, eq=False)
+class Block:
+    """What a stretch of tokens looks like at every site, in one random order.
+
+    Attributes:
+        values: by site, float32 `[tokens, d]`.
+        special: which tokens are special ones of the tokenizer, boolean `[tokens]`.
+    """
+
+    values: dict[Site, Tensor]
+    special: Tensor
 
 
 @dataclass(frozen=True, eq=False)
@@ -30,65 +45,46 @@ class Harvest:
     sites: tuple[Site, ...]
     prepend_bos: bool = True
 
-    def block(self, stream: TokenStream, start: int, count: int) -> dict[Site, Tensor]:
-        """The values at tokens `start` to `start + count` of a stream, shuffled.
-
-        Returns:
-            float32 `[count, d]` by site, rows in one random order for all sites, which `start`
-            and the stream's seed decide.
-        """
+    def block(self, stream: TokenStream, start: int, count: int) -> Block:
+        """Tokens `start` to `start + count` of a stream, in an order that both decide."""
         generator = torch.Generator().manual_seed(_seed(stream.seed, start))
         places = torch.randperm(count, generator=generator)
         return self.read(stream.pieces, stream.spans(start, count), places)
 
-    def read(
-        self, pieces: Sequence[np.ndarray], spans: Sequence[Span], places: Tensor | None = None
-    ) -> dict[Site, Tensor]:
-        """The values at the tokens of some spans, float32 `[tokens, d]` by site.
+    def read(self, pieces: Sequence[np.ndarray], spans: Sequence[Span], places: Tensor) -> Block:
+        """The tokens of some spans.
 
         Args:
             pieces: token ids of every piece, without BOS.
             spans: which tokens of which pieces.
-            places: the row of the n-th token read, `[tokens]`: written there at once, so that
-                nothing is held twice. None: as they come.
+            places: the row of the n-th token that is read, `[tokens]`: it is written there at once,
+                so that nothing is held twice.
         """
-        whole = [pieces[span.piece][: span.last] for span in spans]  # what comes after is not seen
-        bos = [self.model.bos_id] if self.prepend_bos else []
-        row = min(ROW, self.model.context) if self.model.packs else 0
-        total = sum(span.last - span.first for span in spans)
-        device = self.model.device
+        device, count = self.model.device, len(places)
         found = {
-            site: torch.empty(total, self.model.width(site), device=device) for site in self.sites
+            site: torch.empty(count, self.model.width(site), device=device) for site in self.sites
         }
+        special = torch.zeros(count, dtype=torch.bool, device=device)
+        bos_ids = [self.model.bos_id] if self.prepend_bos else []
+        row = min(ROW, self.model.context) if self.model.packs else 0
+        # What comes after a span is not read: it changes nothing before it.
+        texts = [TextTokens((pieces[span.piece][: span.last],)) for span in spans]
         done = 0
-        lengths = [[len(ids)] for ids in whole]
-        for group in plan(lengths, len(bos), PASS_TOKENS, row):
-            (one,) = group.passes
-            parts = [whole[index] for index in group.texts]
-            layout = lay_out(one, parts, bos)
-            ids, positions = (
-                torch.from_numpy(array).to(device) for array in (layout.ids, layout.positions)
-            )
-            shared = any(len(line) > 1 for line in one.rows)
-            values = self.model.read(ids, self.sites, positions if shared else None)
+        for packed in pack([[len(text)] for text in texts], len(bos_ids), PASS_TOKENS, row):
+            mine = [texts[index] for index in packed.texts]
+            firsts = [spans[index].first for index in packed.texts]
             wanted = np.concatenate(
-                [
-                    np.arange(len(ids)) >= spans[i].first
-                    for i, ids in zip(group.texts, parts, strict=True)
-                ]
+                [np.arange(len(text)) >= first for text, first in zip(mine, firsts, strict=True)]
             )
-            line, column = (
-                torch.from_numpy(at[wanted]).to(device) for at in (layout.line, layout.column)
-            )
-            rows = (
-                torch.arange(done, done + len(line))
-                if places is None
-                else places[done:][: len(line)]
-            )
+            ids = np.concatenate([text.ids for text in mine])[wanted]
+            rows = places[done : done + len(ids)].to(device)
+            (values,) = read_values(self.model, self.sites, packed, mine, bos_ids)
             for site in self.sites:
-                found[site][rows.to(device)] = values[site][line, column]
-            done += len(line)
-        return found
+                found[site][rows] = values[site][torch.from_numpy(wanted).to(device)]
+            is_special = np.isin(ids, sorted(self.model.special_ids))
+            special[rows] = torch.from_numpy(is_special).to(device)
+            done += len(ids)
+        return Block(found, special)
 
 
 def _seed(seed: int, start: int) -> int:
@@ -126,7 +122,9 @@ class InputScale:
         return found
 
 
-def usual_everywhere(scales: Mapping[Site, InputScale], values: Mapping[Site, Tensor]) -> Tensor:
-    """Tokens that are massive at none of the sites, boolean `[tokens]`."""
-    found = [scales[site].usual(value) for site, value in values.items()]
-    return torch.stack(found).all(dim=0)
+def learnt_from(block: Block, scales: Mapping[Site, InputScale]) -> Tensor:
+    """Tokens that are neither special nor massive at any of the sites, boolean `[tokens]`."""
+    usual = ~block.special
+    for site, values in block.values.items():
+        usual &= scales[site].usual(values)
+    return usual

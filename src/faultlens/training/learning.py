@@ -20,7 +20,7 @@ from faultlens.models.sites import Site
 from faultlens.progress import Progress
 from faultlens.training.checkpoint import TrainingCheckpoint
 from faultlens.training.config import TrainConfig
-from faultlens.training.harvest import Harvest, InputScale, usual_everywhere
+from faultlens.training.harvest import Block, Harvest, InputScale, learnt_from
 from faultlens.training.plan import DictionaryPlan
 from faultlens.training.stream import TokenStream
 from faultlens.training.trainer import Trainer
@@ -74,7 +74,7 @@ def learn(
     blocks = Blocks.of(harvest.model, harvest.sites, config)
     kept = TrainingCheckpoint(folder)
     first = harvest.block(stream, 0, blocks.tokens)
-    scales = {site: InputScale.of(value) for site, value in first.items()}
+    scales = {s: InputScale.of(value[~first.special]) for s, value in first.values.items()}
     trainers = [
         Trainer.of(
             plan, config, blocks.steps, scales[plan.site], scales[plan.target], metadata(plan),
@@ -86,49 +86,45 @@ def learn(
     if not begun:
         for trainer in trainers:
             trainer.choose_precision(*_pair(first, trainer.plan, slice(0, blocks.batch)))
+    del first  # one block is held at a time
     tick = progress.start("Training", blocks.count * blocks.tokens)
     tick(begun * blocks.tokens)
+    points = {round(blocks.count * (i + 1) / POINTS) for i in range(POINTS)} | {blocks.count}
     written = perf_counter()
     for number in range(begun, blocks.count):
-        values = (
-            first if number == 0 else harvest.block(stream, number * blocks.tokens, blocks.tokens)
-        )
-        first = {}
-        _learn_block(trainers, scales, values, blocks.batch)
+        block = harvest.block(stream, number * blocks.tokens, blocks.tokens)
+        _learn_block(trainers, scales, block, blocks.batch)
+        del block
         tick(blocks.tokens)
-        points = {round(blocks.count * (i + 1) / POINTS) for i in range(POINTS)}
-        if number + 1 in points or number + 1 == blocks.count:
+        if number + 1 in points:
             for trainer in trainers:
                 trainer.add_point()
         if perf_counter() - written > KEPT_EVERY or number + 1 == blocks.count:
             kept.write(trainers, number + 1)
             written = perf_counter()
     last = harvest.block(stream, (blocks.count - 1) * blocks.tokens, blocks.tokens)
+    usual = learnt_from(last, scales)
     for trainer in trainers:
-        site = trainer.plan.site
-        trainer.calibrate(last[site][scales[site].usual(last[site])], blocks.batch)
+        trainer.calibrate(last.values[trainer.plan.site][usual], blocks.batch)
     return trainers
 
 
 def _learn_block(
-    trainers: Sequence[Trainer],
-    scales: dict[Site, InputScale],
-    values: dict[Site, Tensor],
-    batch: int,
+    trainers: Sequence[Trainer], scales: dict[Site, InputScale], block: Block, batch: int
 ) -> None:
-    """Every batch of a block; a token that is massive at any site is left out at all of them."""
-    usual = usual_everywhere(scales, values)
+    """Every batch of a block, without the tokens that are not learnt from."""
+    usual = learnt_from(block, scales)
     for start in range(0, len(usual), batch):
         part = slice(start, start + batch)
         rows = usual[part].nonzero().flatten()
         if not len(rows):
             continue
         for trainer in trainers:
-            x, target = _pair(values, trainer.plan, part)
+            x, target = _pair(block, trainer.plan, part)
             if len(rows) < len(x):
                 x, target = x[rows], target[rows]
             trainer.step(x, target)
 
 
-def _pair(values: dict[Site, Tensor], plan: DictionaryPlan, part: slice) -> tuple[Tensor, Tensor]:
-    return values[plan.site][part], values[plan.target][part]
+def _pair(block: Block, plan: DictionaryPlan, part: slice) -> tuple[Tensor, Tensor]:
+    return block.values[plan.site][part], block.values[plan.target][part]

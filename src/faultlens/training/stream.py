@@ -88,7 +88,7 @@ def split_corpus(
     room = min(context, model.context) - 1
     by_text = []
     for text in texts:
-        ids = np.array(model.ids(text), dtype=np.int32)
+        ids = np.array(model.after_bos(model.ids(text)), dtype=np.int32)
         by_text.append([ids[i : i + room] for i in range(0, len(ids), room)])
         tick(1)
     tokens = np.array([sum(map(len, pieces)) for pieces in by_text])
