@@ -57,7 +57,7 @@ class LoggedSample:
         accepted: further right answers.
         separator: what stands between text and answer.
         kind: of a failure, what the log calls it; None: nothing.
-        difference: log-likelihood of the target − of the foil, in nats, by what the metric compares.
+        difference: log-likelihood of the target − of the foil, in nats, as its metric has it.
         factors: what describes the sample, as it was written.
         messages: the conversation, where the model was given one; it ends before the answer.
     """
