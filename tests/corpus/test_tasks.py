@@ -332,7 +332,7 @@ def test_a_function_becomes_a_task(registered: dict[str, object]) -> None:
 
 
 PACKAGE = """
-from faultlens import Prompt, Task
+from faultlens.corpus.task import Prompt, Task
 
 def colours(n, seed=0):
     return Task("colours", tuple(Prompt(f"Snow {i + seed} is", "white") for i in range(n)))

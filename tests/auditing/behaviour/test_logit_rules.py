@@ -23,6 +23,7 @@ from faultlens.auditing.behaviour.outcomes import (
 from faultlens.auditing.behaviour.rule_sensitivity import failures_over_foil
 from faultlens.auditing.result import PromptOutcome
 from faultlens.cli.main import app
+from faultlens.corpus.answers import Answers
 from faultlens.corpus.task import Prompt, Task
 from faultlens.errors import UserError
 from faultlens.features.lens import Lens
@@ -143,13 +144,13 @@ def test_prompts_that_cannot_be_compared_are_refused_by_name(lens: Lens) -> None
 def test_answers_without_logits_cannot_be_decided_by_them() -> None:
     row = {"prompt": "p", "target": "Ann", "foil": "Bob", "generated": " Ann"}
     with pytest.raises(UserError) as refused:
-        fl.audit(None, fl.Answers.from_records([row]), rule=TARGET_OVER_FOIL)
+        fl.audit(None, Answers.from_records([row]), rule=TARGET_OVER_FOIL)
     assert str(refused.value) == (
         "prompt 1 has no logit difference, which the rule target-over-foil needs: run the task on "
         "a model, or choose a rule of text (exact-word, first-token, named-later, contains)"
     )
     with pytest.raises(UserError, match="prompt 1 has no margin, which the rule target-likeliest"):
-        fl.audit(None, fl.Answers.from_records([row]), rule=TARGET_LIKELIEST)
+        fl.audit(None, Answers.from_records([row]), rule=TARGET_LIKELIEST)
 
 
 def test_an_unknown_rule_is_refused_with_those_of_logits_too() -> None:

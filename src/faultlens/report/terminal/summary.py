@@ -51,49 +51,6 @@ def _cautions(cautions: tuple[Callout, ...]) -> list[str]:
     return lines
 
 
-<<<<<<< HEAD
-def _best(profile: Profile, category: str) -> str:
-    """A category's best feature over all sites, in 48 characters: its name gives way."""
-    readings = [site.categories[category].selectivity for site in profile.sites.values()]
-    best = min(readings, key=lambda reading: (reading.p_holm, -reading.auroc))
-    chance = "" if best.p_holm <= profile.alpha else ", chance"
-    feature = clipped_feature(best.feature)
-    found = f"{feature} {auroc(best.auroc)} (p {p_value(best.p_holm)}{chance})"
-    room = min(14, ENTRY - 1 - len(found))
-    return f"{clipped(category, room).ljust(room)} {found}"
-
-
-def _audit(audit: Audit) -> list[str]:
-    """What happened, what about the prompt explains it, and what is left for the features."""
-    right = audit.n - audit.failures
-    rules = [
-        f"{rule} {share(rate)}"
-        for rule, rate in audit.scoring_sensitivity.items()
-        if rule != audit.rule
-    ]
-    head = (
-        f"Audit of {clipped(audit.task, 24)}: {right:,} of {audit.n:,} right "
-        f"({share(right / audit.n)}) {clipped(by_rule(audit.rule), 24)}"
-    )
-    kinds = sorted(
-        (item for item in audit.outcome_kinds.items() if item[0] != "success"),
-        key=lambda item: (item[0] != SCORED_WRONG, -item[1]),
-    )
-    lines = [_fitting(head, "; ", rules)]
-    if [kind for kind, _ in kinds] == [NOT_RECORDED]:
-        lines.append(f"  {counted(audit.failures, 'failure')}; what was generated is not recorded")
-    elif kinds:
-        failed = f"  {counted(audit.failures, 'failure')}"
-        if audit.failures_over_foil:
-            failed += f", {audit.failures_over_foil:,} with the target above the foil"
-        lines.append(_fitting(failed, ": ", [f"{n} “{kind}”" for kind, n in kinds]))
-    lines += _factors(audit) + _ladder(audit)
-    if audit.verdict is not None:
-        return [*lines, *textwrap.wrap(f"  {audit.verdict}", WIDTH, subsequent_indent="    ")]
-    lines += _suspect(audit) + further_lines(audit)
-    if audit.warnings:
-        lines.append(f"  {counted(len(audit.warnings), 'warning')} in the report")
-=======
 def _list(found: Table, room: int) -> list[str]:
     """The caption and the first rows of a list."""
     shown = brief(found)
@@ -105,7 +62,6 @@ def _list(found: Table, room: int) -> list[str]:
         if len(lines) + len(row) + rest > room:
             return [*lines, IN_REPORT]
         lines += _indented(row)
->>>>>>> main
     return lines
 
 
