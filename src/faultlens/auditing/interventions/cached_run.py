@@ -40,9 +40,7 @@ class CachedRun:
     last: Tensor
     readout: Readout
     editable: Tensor
-    _resumed_at: dict[tuple[int, int, int], ResumedPass] = field(
-        default_factory=dict, repr=False
-    )
+    _resumed_at: dict[tuple[int, int, int], ResumedPass] = field(default_factory=dict, repr=False)
 
     @classmethod
     def of(
