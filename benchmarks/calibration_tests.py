@@ -24,7 +24,7 @@ from scipy.stats import binom
 
 import faultlens as fl
 from faultlens.stats.fisher import fisher_exact
-from faultlens.stats.label_null import random_groups
+from faultlens.stats.label_null import random_sets
 from faultlens.stats.moments import moments
 from faultlens.stats.multiplicity import benjamini_hochberg, holm
 from faultlens.stats.stepdown import FamilyNull, max_t_null, min_p_null
@@ -46,7 +46,7 @@ class Family:
         self.nulls: Callable[[int], tuple[FamilyNull, FamilyNull]] = cache(self._nulls)
 
     def _nulls(self, failures: int) -> tuple[FamilyNull, FamilyNull]:
-        groups = random_groups(self.n, failures, PERMUTATIONS, np.random.default_rng(failures))
+        groups = random_sets(self.n, failures, PERMUTATIONS, np.random.default_rng(failures))
         return min_p_null(self.firing, groups), max_t_null(self.values, groups)
 
     def finds(self, failed: np.ndarray) -> dict[str, bool]:
@@ -93,7 +93,7 @@ def settings() -> dict[str, tuple[Family, list[np.ndarray]]]:
 
 
 def permuted(n: int, failures: int, rng: np.random.Generator) -> list[np.ndarray]:
-    return list(random_groups(n, failures, VECTORS, rng) > 0)
+    return list(random_sets(n, failures, VECTORS, rng) > 0)
 
 
 def measure() -> dict[str, dict[str, float]]:

@@ -20,7 +20,7 @@ from faultlens.auditing.result.audit import Audit
 from faultlens.auditing.study import AuditConfig
 from faultlens.auditing.verdicts.rules import Evidence, of_class
 from faultlens.corpus.answers import Answers, read_answers
-from faultlens.stats.fisher import RELATIVE_TIE, fisher_exact, least_attainable, p_table
+from faultlens.stats.fisher import RELATIVE_TIE, attainable_p, fisher_exact, least_attainable
 from faultlens.stats.intervals import clopper_pearson
 from faultlens.stats.moments import moments_from_summary
 from faultlens.stats.multiplicity import holm
@@ -216,7 +216,10 @@ def no_keys(folder: Path, least_support: int) -> tuple[dict[int, Evidence], set[
     by_holm[family] = holm(fisher[family])
     least = least_attainable(active, failures=19, n=255)
     margins, features = np.unique(active[family], return_counts=True)
-    attainable = p_table(margins, failures=19, n=255)
+    attainable = np.ones((len(margins), 20))
+    for row, margin in enumerate(margins):
+        low, p_values = attainable_p(int(margin), failures=19, n=255)
+        attainable[row, low : low + len(p_values)] = p_values
     chance = hypergeom.pmf(np.arange(20), 255, margins[:, None], 19)
 
     def min_p(p: float) -> float:

@@ -157,7 +157,7 @@ def test_the_run_folder_keeps_the_contract(run: Run, here: Path) -> None:
         "--permutations", "199", "--folds", "study", "--out", folder,
     )  # fmt: skip
     assert (code, said) == (0, "")
-    assert "Audit of outcomes" in out and str(folder / "report.html") in out
+    assert "Which prompts of outcomes fail, and why?" in out and str(folder / "report.html") in out
     data = strict((folder / "audit.json").read_text(encoding="utf-8"))
     assert data["n"] == N and data["failures"] == FAILED.sum()
     assert sum(data["outcome_kinds"].values()) == N

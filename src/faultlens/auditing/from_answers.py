@@ -23,7 +23,7 @@ from faultlens.auditing.study import AuditConfig, Observed, audit_outcomes
 from faultlens.corpus.answers import Answers
 from faultlens.errors import UserError
 from faultlens.features.matrix import as_matrix
-from faultlens.features.table import FeatureTable
+from faultlens.features.table import FeatureTable, check_values
 from faultlens.progress import SILENT, Progress
 
 
@@ -60,6 +60,7 @@ def audit_answers(
     for name, rows in sizes.items():
         if rows != len(answers):
             raise UserError(f"{name} has {rows} rows, but there are {len(answers)} prompts")
+    check_values(tables, "any prompt")
     rule_name, outcomes = _score(answers, rule)
     dense = [m.toarray() if isinstance(m, csr_matrix) else m for m in matrices.values()]
     residual = np.hstack(dense) if dense else None

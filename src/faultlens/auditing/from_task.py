@@ -28,6 +28,7 @@ from faultlens.auditing.study import ALPHA, AuditConfig, Observed, audit_outcome
 from faultlens.corpus.task import Task
 from faultlens.errors import UserError
 from faultlens.features.lens import Lens
+from faultlens.features.pooled_tables import reading_notes
 from faultlens.features.store import ActivationStore
 from faultlens.features.table import FeatureTable
 from faultlens.progress import SILENT, Progress
@@ -176,7 +177,8 @@ def _audited(
         ended = None if found.verdict is None else str(found.verdict)
         found = replace(found, named=causal_tests.none_tested(ended))
     warnings = [
-        *_task_warnings(task), *token_warnings(task, tokens), *of_named, *found.warnings
+        *_task_warnings(task), *token_warnings(task, tokens), *of_named,
+        *reading_notes(activations.tables), *found.warnings,
     ]  # fmt: skip
     return replace(found, warnings=warnings), activations.tables
 

@@ -17,6 +17,7 @@ from faultlens.cli.read import read
 from faultlens.cli.report import report
 from faultlens.cli.screen import quiet_libraries
 from faultlens.cli.tokens import tokens
+from faultlens.cli.train import train
 from faultlens.cli.usage import sentence
 from faultlens.errors import UserError
 
@@ -67,6 +68,12 @@ add_command(
     doctor,
     "faultlens doctor",
     "faultlens doctor --model gpt2 --sae gpt2-small-res-jb --layers 8",
+)
+add_command(
+    app,
+    train,
+    "faultlens train texts.jsonl --layers 3 --sites resid_pre,mlp_out --out sets/mini",
+    "faultlens train texts.jsonl --model gpt2 --layers 8 --k 32 --tokens 2M --out sets/8",
 )
 add_command(app, report, "faultlens report runs/audit")
 

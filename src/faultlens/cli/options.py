@@ -124,7 +124,7 @@ def _keywords(every: Sequence[Option]) -> Iterator[inspect.Parameter]:
     for option in every:
         switch = plain_type(option.type) is bool
         shown = Parameter(
-            name=flag(option.name),
+            name=_names(option.name),
             help=_help(option),
             group=groups[title(option.record)],
             metavar=metavar(option.type),
@@ -139,6 +139,11 @@ def _keywords(every: Sequence[Option]) -> Iterator[inspect.Parameter]:
             default=inspect.Parameter.empty if option.default is MISSING else None,
             annotation=Annotated[kind, shown],
         )
+
+
+def _names(name: str) -> tuple[str, ...]:
+    """How an option may be written: one of a single letter with two hyphens as well."""
+    return (flag(name), f"--{name}") if len(name) == 1 else (flag(name),)
 
 
 def _help(option: Option) -> str:

@@ -36,6 +36,7 @@ class TaskTokens:
             or goes on as the foil does, has none.
         offsets: by prompt where each token but BOS begins and ends in the text, in characters;
             empty: not known.
+        own_bos: by prompt whether its text begins with BOS, which is not put in front again.
     """
 
     rows: list[list[int]]
@@ -46,6 +47,7 @@ class TaskTokens:
     foils: Sequence[list[int]] = ()
     accepted: Sequence[list[int]] = ()
     offsets: Sequence[list[tuple[int, int]]] = ()
+    own_bos: Sequence[bool] = ()
 
     @cached_property
     def scored(self) -> list[list[int]]:
@@ -94,6 +96,7 @@ class PromptTokens:
     """One prompt in the model's tokens; the fields are those of `TaskTokens`."""
 
     row: list[int]
+    own_bos: bool
     offsets: list[tuple[int, int]]
     answer: list[int]
     wrong: list[int]
@@ -133,6 +136,10 @@ def tokenize(task: Task, model: Model) -> TaskTokens:
     """The task in tokens. Raises UserError for a prompt that leaves no room to answer."""
     prompts = [tokenize_prompt(prompt, model) for prompt in task.prompts]
     for number, tokens in enumerate(prompts, start=1):
+        if len(tokens.row) < 2:
+            raise UserError(
+                f"task {task.name}: prompt {number} has no tokens but BOS: expected at least one"
+            )
         if len(tokens.row) + tokens.new_tokens > model.context:
             raise UserError(
                 f"task {task.name}: prompt {number} has {len(tokens.row)} tokens, and "
@@ -145,9 +152,11 @@ def tokenize(task: Task, model: Model) -> TaskTokens:
 def tokenize_prompt(prompt: Prompt, model: Model) -> PromptTokens:
     """A prompt and its answers in tokens; its own text is tokenised once."""
     before, offsets = model.ids_and_offsets(prompt.text)
+    own = model.after_bos(before)
     return PromptTokens(
-        [model.bos_id, *before],
-        offsets,
+        [model.bos_id, *own],
+        len(own) < len(before),
+        offsets[len(before) - len(own) :],
         _answer_ids(model, prompt, before, prompt.target),
         [] if prompt.foil is None else _answer_ids(model, prompt, before, prompt.foil),
         [_answer_ids(model, prompt, before, other) for other in prompt.accepted],
@@ -166,6 +175,7 @@ def collected(prompts: Sequence[PromptTokens]) -> TaskTokens:
         [tokens.wrong for tokens in prompts],
         accepted if any(accepted) else (),
         [tokens.offsets for tokens in prompts],
+        [tokens.own_bos for tokens in prompts],
     )
 
 

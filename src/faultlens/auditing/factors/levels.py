@@ -13,7 +13,7 @@ from faultlens.errors import UserError
 from faultlens.stats.effects import auroc, midranks
 from faultlens.stats.fisher import fisher_exact, odds_ratio
 from faultlens.stats.intervals import clopper_pearson
-from faultlens.stats.label_null import permutation_p, random_groups
+from faultlens.stats.label_null import permutation_p, random_sets
 from faultlens.stats.multiplicity import holm
 
 LEAST_LEVEL = 5  # prompts; rarer levels of a factor are pooled
@@ -191,7 +191,7 @@ def trends(
     rng = np.random.default_rng(seed)
     failures, successes = int(failed.sum()), int((~failed).sum())
     sums = [
-        random_groups(len(failed), failures, BLOCK, rng) @ ranks
+        random_sets(len(failed), failures, BLOCK, rng).astype(np.float32) @ ranks
         for _ in range(PERMUTATIONS // BLOCK)
     ]
     null = (np.concatenate(sums) - failures * (failures + 1) / 2) / (failures * successes)

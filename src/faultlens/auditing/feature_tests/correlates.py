@@ -11,19 +11,23 @@ import numpy as np
 from scipy.sparse import csc_matrix, csr_matrix, hstack
 
 from faultlens.auditing.result import StudyRule
+from faultlens.errors import UserError
 from faultlens.features.table import FeatureTable
-from faultlens.stats.effects import auroc, cohens_d_of_moments, midranks
+from faultlens.runs.memory import free_memory
+from faultlens.stats.effects import cohens_d_of_moments
 from faultlens.stats.equivalence import equivalence_classes
 from faultlens.stats.fisher import fisher_exact, least_attainable
-from faultlens.stats.label_null import random_groups
+from faultlens.stats.label_null import random_sets
 from faultlens.stats.moments import moments
 from faultlens.stats.multiplicity import benjamini_hochberg, holm
 from faultlens.stats.stepdown import max_t, min_p
-from faultlens.stats.strata import stratified_groups
+from faultlens.stats.strata import stratified_sets
 from faultlens.stats.two_sample import mann_whitney, welch
 
 ALPHA = 0.05
 LARGE, MEDIUM = 0.8, 0.5  # of |d|
+BYTES = 500_000_000  # held whatever the size of a family: blocks of draws and of their sums
+FIRING_BYTES = 110  # held for each stored activation at most: sorted copies of its column
 
 
 @dataclass(frozen=True, eq=False)
@@ -134,8 +138,12 @@ def correlate(
         min_support: least number of prompts a feature must fire on (blind to the outcome).
         permutations: of the outcome, behind min-P and max-T.
         seed: of the permutations.
+
+    Raises:
+        UserError: more memory is needed than is free.
     """
     n, failures = len(failed), int(failed.sum())
+    _check_memory(tables, permutations)
     blocks, site, column, p_study = [], [], [], []
     study = {}
     for index, (name, table) in enumerate(tables.items()):
@@ -150,9 +158,10 @@ def correlate(
     firing = csr_matrix((values > 0).astype(np.float32))
     active = np.asarray(firing.sum(axis=0)).ravel().astype(int)
     fail_active = np.asarray(firing[np.flatnonzero(failed)].sum(axis=0)).ravel().astype(int)
-    groups = random_groups(n, failures, permutations, np.random.default_rng(seed))
+    sets = random_sets(n, failures, permutations, np.random.default_rng(seed))
     p_fisher = fisher_exact(fail_active, active, failures, n)
     first, rest = moments(values, failed), moments(values, ~failed)
+    ranks = mann_whitney(values, failed)
     return Correlates(
         sites=tuple(tables),
         site=np.concatenate(site),
@@ -164,17 +173,33 @@ def correlate(
         mean_failure=first.mean,
         mean_success=rest.mean,
         cohens_d=cohens_d_of_moments(first, rest),
-        auroc=auroc(midranks(values.toarray()), failed),
+        auroc=ranks.u / (failures * (n - failures)),
         p_fisher=p_fisher,
         p_holm=holm(p_fisher),
         p_bh=benjamini_hochberg(p_fisher),
-        p_min_p=min_p(firing, groups, failed),
-        p_max_t=max_t(values, groups, failed),
+        p_min_p=min_p(firing, sets, failed),
+        p_max_t=max_t(values, sets, failed),
         p_welch=welch(first, rest).p,
-        p_mann_whitney=mann_whitney(values, failed).p,
+        p_mann_whitney=ranks.p,
         p_study=np.concatenate(p_study),
         study=study,
     )
+
+
+def _check_memory(tables: Mapping[str, FeatureTable], permutations: int) -> None:
+    """Raises UserError, with the size needed, where testing these tables would not fit."""
+    prompts = max(table.n_texts for table in tables.values())
+    features = sum(table.d_sae for table in tables.values())
+    firings = sum(table.matrix.nnz for table in tables.values())
+    needed = BYTES + FIRING_BYTES * firings + 2 * prompts * permutations
+    free = free_memory()
+    if free is not None and needed > free:
+        raise UserError(
+            f"testing {features:,} features on {prompts:,} prompts, with {firings:,} activations "
+            f"and {permutations:,} permutations, needs about {needed / 1e9:.1f} GB of memory, and "
+            f"{free / 1e9:.1f} GB are free: bring fewer features or prompts, or lower "
+            "--permutations"
+        )
 
 
 def study_rule(table: FeatureTable, failed: np.ndarray) -> tuple[StudyRule, np.ndarray]:
@@ -211,8 +236,8 @@ def conditional_p(
     """
     if len(np.unique(codes)) == 1:
         return found.p_max_t
-    groups = stratified_groups(failed, codes, permutations, np.random.default_rng(seed))
-    return max_t(found.values, groups, failed, codes)
+    sets = stratified_sets(failed, codes, permutations, np.random.default_rng(seed))
+    return max_t(found.values, sets, failed, codes)
 
 
 def decisive_under(
@@ -221,8 +246,8 @@ def decisive_under(
     """The deciding tests of the same family against another outcome, boolean `[prompts]`."""
     n, failures = len(failed), int(failed.sum())
     firing = csr_matrix((found.values > 0).astype(np.float32))
-    groups = random_groups(n, failures, permutations, np.random.default_rng(seed))
-    smaller = np.minimum(min_p(firing, groups, failed), max_t(found.values, groups, failed))
+    sets = random_sets(n, failures, permutations, np.random.default_rng(seed))
+    smaller = np.minimum(min_p(firing, sets, failed), max_t(found.values, sets, failed))
     fail_active = np.asarray(firing[np.flatnonzero(failed)].sum(axis=0)).ravel()
     success_active = np.asarray(firing.sum(axis=0)).ravel() - fail_active
     return OtherOutcome(

@@ -7,7 +7,7 @@ was not done is None, never zero.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from html import escape
+from importlib import import_module
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -133,13 +133,8 @@ class Audit:
         return save_result(self, Path(folder) / "audit.json")
 
     def _repr_html_(self) -> str:
-        """The notebook view: the verdicts, most certain first."""
-        rows = "".join(
-            f"<tr><td>{escape(c.verdict.label)}</td><td>{escape(', '.join(c.features[:4]))}"
-            f"{'…' if c.size > 4 else ''}</td><td>{escape(c.verdict.sentence)}</td></tr>"
-            for _, c in self.classes
-        )
-        return (
-            f"<table><caption>Audit of {escape(self.task)}: {self.failures} failures in {self.n} "
-            f"prompts</caption><tr><th>verdict</th><th>class</th><th>why</th></tr>{rows}</table>"
-        )
+        """The notebook view: the answer and the classes, in the report's words.
+
+        The report is found by its name: a result knows nothing of how it is shown.
+        """
+        return str(import_module("faultlens.report.notebook").view(self))
