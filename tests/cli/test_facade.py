@@ -15,6 +15,7 @@ import faultlens as fl
 from faultlens.cli.main import main
 from faultlens.features.lens import NOT_CHECKED
 from faultlens.models import doctor, load, sae_folder
+from faultlens.models.checkpoints import digest, weights
 
 TEXTS = [
     ("x = 1", "code"), ("y = x + 2", "code"), ("print(x)", "code"), ("x = 1", "code"),
@@ -142,8 +143,8 @@ def test_a_command_loads_hashes_and_checks_each_thing_once(
 
         monkeypatch.setattr(module, name, called)
 
-    counted(load, "_from_transformers")
-    counted(load, "_folder_digest")
+    counted(weights, "_from_transformers")
+    counted(digest, "_of")
     counted(sae_folder, "load_file")
     counted(sae_folder, "folder_digest")
     counted(doctor, "sample_rows")
@@ -152,7 +153,7 @@ def test_a_command_loads_hashes_and_checks_each_thing_once(
     run(*(paths.get(word, word) for word in command), *here)
     checked = 0 if "--no-fit-check" in command else 2  # with BOS, and without
     assert counts == Counter(
-        _from_transformers=1, _folder_digest=1, load_file=1, folder_digest=1, sample_rows=checked
+        _from_transformers=1, _of=1, load_file=1, folder_digest=1, sample_rows=checked
     )
 
 
