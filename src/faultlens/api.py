@@ -193,12 +193,11 @@ def _audit_task(
     checkpoint: Checkpoint | None,
     progress: Progress,
 ) -> Audit:
-    from faultlens.auditing.behaviour.outcomes import DEFAULT_RULE
     from faultlens.auditing.from_task import audit_over_seeds, audit_task
 
     lens = lens.checked(progress) if config.reading.fit_check else lens.unchecked()
     common: dict[str, Any] = {
-        "rule": config.rule or DEFAULT_RULE,
+        "rule": config.rule,
         "pooling": config.reading.pooling,
         "config": _as_before(config),
         "progress": progress,

@@ -8,12 +8,13 @@ from dataclasses import replace
 import numpy as np
 from scipy.sparse import csr_matrix
 
+from faultlens.auditing.behaviour.kinds import kind_of
 from faultlens.auditing.behaviour.outcomes import (
-    DEFAULT_RULE,
     GIVEN,
+    RULES,
+    LogitRule,
     Rule,
     check_targets,
-    kind_of,
     resolve_rule,
     right_answer,
 )
@@ -42,7 +43,8 @@ def audit_answers(
         answers: prompts, what was generated, perhaps whether it is right.
         tables: by dictionary, one row a prompt, in the order of the prompts; may be left out.
         residuals: by layer, `[prompts, d]`, for the ladder; may be left out.
-        rule: what counts as success; None: what the answers say, else `exact-word`.
+        rule: what counts as success; None: what the answers say, else the task's own, else
+            `exact-word`.
         config: how to carry it out; None: as by default.
         progress: told of the stages.
 
@@ -72,7 +74,8 @@ def audit_answers(
         tables,
         lambda: (residual, None),
     )
-    return audit_outcomes(observed, config or AuditConfig(), progress)
+    found = audit_outcomes(observed, config or AuditConfig(), progress)
+    return replace(found, warnings=[*answers.task.notes, *found.warnings])
 
 
 def _checked(name: str, table: FeatureTable) -> FeatureTable:
@@ -86,25 +89,52 @@ def _checked(name: str, table: FeatureTable) -> FeatureTable:
 def _score(answers: Answers, rule: str | Rule | None) -> tuple[str, list[PromptOutcome]]:
     """The outcomes of answers, and the name of the rule that decided them."""
     prompts = answers.task.prompts
+    differences = answers.differences or (None,) * len(answers)
     given: list[str | None] = [None] * len(answers)
     if rule is None and answers.success is not None:
         name, right = GIVEN, [bool(success) for success in answers.success]
     else:
-        name, succeeds = resolve_rule(DEFAULT_RULE if rule is None else rule)
-        if None in answers.generated:
-            place = answers.generated.index(None) + 1
-            raise UserError(
-                f"prompt {place} has no 'generated', which the rule {name} needs: leave the rule "
-                "out to take 'success' as it is"
-            )
-        check_targets(answers.task, name)
-        pairs = zip(answers.generated, prompts, strict=True)
-        given = [right_answer(prompt, text or "", succeeds) for text, prompt in pairs]
+        name, decides = resolve_rule(rule or answers.task.rule)
+        if isinstance(decides, LogitRule):
+            given = [
+                prompt.target if decides.holds(_known(i, difference, decides), None) else None
+                for i, (prompt, difference) in enumerate(zip(prompts, differences, strict=True))
+            ]
+        else:
+            check_targets(answers.task, name)
+            pairs = zip(prompts, _texts(answers, name), strict=True)
+            given = [right_answer(prompt, text, decides) for prompt, text in pairs]
         right = [answer is not None for answer in given]
+    kinds = answers.kinds or (None,) * len(answers)
     return name, [
         PromptOutcome(
-            p.text, p.target, text, ok, kind_of(p, text, ok), None,
+            p.text, p.target, text, ok, (None if ok else kind) or kind_of(p, text, ok), difference,
             accepted=[*p.accepted], answer=answer,
         )
-        for p, text, ok, answer in zip(prompts, answers.generated, right, given, strict=True)
+        for p, text, ok, kind, difference, answer in zip(
+            prompts, answers.generated, right, kinds, differences, given, strict=True
+        )
     ]  # fmt: skip
+
+
+def _texts(answers: Answers, rule: str) -> list[str]:
+    """All continuations. Raises UserError for one that was not recorded."""
+    texts = [text for text in answers.generated if text is not None]
+    if len(texts) < len(answers):
+        place = answers.generated.index(None) + 1
+        raise UserError(
+            f"prompt {place} has no 'generated', which the rule {rule} needs: leave the rule out "
+            "to take 'success' as it is"
+        )
+    return texts
+
+
+def _known(index: int, difference: float | None, rule: LogitRule) -> float:
+    """A recorded difference. Raises UserError where there is none for the rule to go by."""
+    if difference is not None and rule.against_foil:
+        return difference
+    raise UserError(
+        f"prompt {index + 1} has no {'logit difference' if rule.against_foil else 'margin'}, which "
+        f"the rule {rule.name} needs: run the task on a model, or choose a rule of text "
+        f"({', '.join(RULES)})"
+    )

@@ -52,7 +52,7 @@ class Words:
     def __call__(self, text: str, add_special_tokens: bool = False) -> dict[str, list[int]]:
         return {"input_ids": [VOCABULARY.index(word) for word in text.split()]}
 
-    def decode(self, ids: list[int]) -> str:
+    def decode(self, ids: list[int], clean_up_tokenization_spaces: bool = False) -> str:
         return " ".join(VOCABULARY[i] for i in ids)
 
 
@@ -377,7 +377,8 @@ def test_swapped_prompts_are_decoded_by_the_rule_of_their_original(lens: Lens) -
         return ids[0] == at("right") and prompt % 4 == 0
 
     done: list[int] = []
-    right = outcomes_after(lens.model, swap, succeeds, done.append)
+    scores = answer_scores(lens.model, swap.tokens)
+    right = outcomes_after(lens.model, swap, scores, succeeds, done.append)
     assert sorted(asked) == swap.prompts.tolist()
     assert sum(done) == 30
     assert right.tolist() == (swap.prompts % 4 == 0).tolist()

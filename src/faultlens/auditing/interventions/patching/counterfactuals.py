@@ -12,7 +12,8 @@ from dataclasses import replace
 import numpy as np
 import torch
 
-from faultlens.auditing.behaviour.answer_scores import answer_scores
+from faultlens.auditing.behaviour.answer_scores import AnswerScore, answer_scores
+from faultlens.auditing.behaviour.outcomes import LogitRule
 from faultlens.auditing.feature_set import FeatureSet
 from faultlens.auditing.interventions.cached_run import CachedRuns
 from faultlens.auditing.interventions.decoding import Succeeds, generate
@@ -73,8 +74,8 @@ def run_counterfactuals(
     for swap in swaps:
         pairs = PairRuns.of(swap, runs)
         paired.append(pairs)
-        after = outcomes_after(lens.model, swap, succeeds, tick)
         scores = answer_scores(lens.model, swap.tokens)
+        after = outcomes_after(lens.model, swap, scores, succeeds, tick)
         change = np.array([score.margin for score in scores]) - margin[swap.prompts]
         before = failed[swap.prompts]
         gained, lost = int((before & after).sum()), int((~before & ~after).sum())
@@ -116,9 +117,15 @@ def _swaps(
 
 
 def outcomes_after(
-    model: Model, swap: LevelSwap, succeeds: Succeeds, progress: Tick | None
+    model: Model,
+    swap: LevelSwap,
+    scores: Sequence[AnswerScore],
+    succeeds: Succeeds,
+    progress: Tick | None,
 ) -> np.ndarray:
     """Whether each swapped prompt is answered rightly, boolean `[pairs]`."""
+    if isinstance(succeeds, LogitRule):
+        return np.array([succeeds.holds(s.difference, s.margin) for s in scores], dtype=bool)
     found = generate(model, swap.tokens.rows, progress=progress)
     pairs = zip(found, swap.prompts, strict=True)
     return np.array([succeeds(ids, int(prompt)) for ids, prompt in pairs], dtype=bool)
