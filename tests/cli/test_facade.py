@@ -15,7 +15,6 @@ import faultlens as fl
 from faultlens.cli.main import main
 from faultlens.features.lens import NOT_CHECKED
 from faultlens.models import doctor, load, sae_folder
-from faultlens.models.checkpoints import digest, weights
 
 TEXTS = [
     ("x = 1", "code"), ("y = x + 2", "code"), ("print(x)", "code"), ("x = 1", "code"),
@@ -143,17 +142,20 @@ def test_a_command_loads_hashes_and_checks_each_thing_once(
 
         monkeypatch.setattr(module, name, called)
 
-    counted(weights, "_from_transformers")
-    counted(digest, "_of")
-    counted(sae_folder, "load_file")
-    counted(sae_folder, "folder_digest")
-    counted(doctor, "sample_rows")
+    for module, name in (
+        (load, "load_weights"),
+        (load, "_digest"),
+        (sae_folder, "load_file"),
+        (sae_folder, "folder_digest"),
+        (doctor, "sample_rows"),
+    ):
+        counted(module, name)
     paths = {"CORPUS": corpus, "TASK": task, "STORE": corpus.parent / "store"}
     here = [] if command[0] == "tokens" else ["--layers", "3"]
     run(*(paths.get(word, word) for word in command), *here)
     checked = 0 if "--no-fit-check" in command else 2  # with BOS, and without
     assert counts == Counter(
-        _from_transformers=1, _of=1, load_file=1, folder_digest=1, sample_rows=checked
+        load_weights=1, _digest=1, load_file=1, folder_digest=1, sample_rows=checked
     )
 
 
