@@ -11,9 +11,9 @@ from tree_reading import captioned, class_row, facts_of, of_suspect, paragraphs,
 
 from faultlens.auditing.result import OtherScoring
 from faultlens.auditing.result.audit import Audit
+from faultlens.numbers import NOT_DONE
 from faultlens.report.audit import class_list
 from faultlens.report.audit.study import audit_study
-from faultlens.report.numbers import NOT_DONE
 from faultlens.report.parts import Figure, Table
 
 

@@ -11,9 +11,9 @@ from tree_reading import captioned, class_row, figures, marks, of_suspect, parag
 
 from faultlens.auditing.result import Null
 from faultlens.auditing.result.audit import Audit
+from faultlens.numbers import NOT_DONE
 from faultlens.report.figures.audit import dose_lines, doses
 from faultlens.report.figures.chart import Panels
-from faultlens.report.numbers import NOT_DONE
 from faultlens.report.parts import Part, Table
 
 NAME = "4-res-mini/91 and 11 alike"

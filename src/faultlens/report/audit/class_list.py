@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from faultlens.auditing.result import ClassReading
 from faultlens.auditing.result.audit import Audit
+from faultlens.numbers import NOT_DONE, counted, number, p_value, signed
 from faultlens.report.audit.confounds import beyond_words
 from faultlens.report.audit.evidence import evidence
 from faultlens.report.audit.factors import level_name
@@ -14,7 +15,6 @@ from faultlens.report.audit.verdicts import (
     support,
     tally,
 )
-from faultlens.report.numbers import NOT_DONE, counted, number, p_value, signed
 from faultlens.report.parts import Cell, Column, Part, Row, Table
 
 TITLE = "Classes"

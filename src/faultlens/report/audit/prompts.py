@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from faultlens.auditing.result import PromptOutcome
 from faultlens.auditing.result.audit import Audit
-from faultlens.report.numbers import clipped, counted, number
+from faultlens.numbers import clipped, counted, number
 from faultlens.report.parts import Cell, Column, Row, Table, table
 
 NOTHING, NOT_RECORDED = "(nothing)", "not recorded"
