@@ -31,30 +31,30 @@ def test_each_claim_has_one_outcome_and_opens_its_controls() -> None:
 
 
 @pytest.mark.parametrize(
-    ("outcomes", "alone", "support"),
+    ("outcomes", "alone", "outcome"),
     [
-        (["passed", "passed"], [False, False], "shown"),
-        (["passed", "not done"], [False, False], "shown"),
-        (["passed", "failed"], [False, False], "refuted"),
-        (["failed", "not done"], [False, False], "refuted"),
-        (["not done", "not done"], [False, False], "open"),
-        (["passed", "passed"], [True, True], "shown"),
-        (["passed", "failed"], [True, True], "partly"),
-        (["failed", "failed"], [True, True], "refuted"),
-        (["failed", "passed"], [False, True], "refuted"),
-        (["passed", "failed", "passed"], [False, True, True], "partly"),
-        (["passed", "failed"], [False, True], "refuted"),
+        (["passed", "passed"], [False, False], "supported"),
+        (["passed", "not done"], [False, False], "supported"),
+        (["passed", "failed"], [False, False], "not supported"),
+        (["failed", "not done"], [False, False], "not supported"),
+        (["not done", "not done"], [False, False], "not tested"),
+        (["passed", "passed"], [True, True], "supported"),
+        (["passed", "failed"], [True, True], "supported in part"),
+        (["failed", "failed"], [True, True], "not supported"),
+        (["failed", "passed"], [False, True], "not supported"),
+        (["passed", "failed", "passed"], [False, True, True], "supported in part"),
+        (["passed", "failed"], [False, True], "not supported"),
     ],
 )
 def test_what_controls_make_of_a_claim(
-    outcomes: list[str], alone: list[bool], support: str
+    outcomes: list[str], alone: list[bool], outcome: str
 ) -> None:
     claims = [
         Claim("it matters", f"control {i}", outcome, "", alone=by_itself)
         for i, (outcome, by_itself) in enumerate(zip(outcomes, alone, strict=True))
     ]
     (one,) = judged(claims)
-    assert one.support == support and len(one.controls) == len(outcomes)
+    assert one.outcome == outcome and len(one.controls) == len(outcomes)
 
 
 def test_no_claim_stands_twice() -> None:

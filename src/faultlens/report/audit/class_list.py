@@ -42,9 +42,8 @@ def class_list(audit: Audit) -> Table | None:
 
 
 COLUMNS = (
-    Column("Class", brief=True, explanation="It goes by its strongest member."),
-    Column("Site", chosen=True),
-    Column("Verdict", brief=True, chosen=True),
+    Column("Class", brief=True, explanation="It goes by its strongest member.", chosen="Site"),
+    Column("Verdict", brief=True, chosen="Verdict"),
     Column(
         "Fires on",
         brief=True,
@@ -63,7 +62,7 @@ COLUMNS = (
     ),
     Column(
         "Fires with",
-        chosen=True,
+        chosen="Fires with",
         explanation="The level of a factor, or levels, that it fires with most; below, the Jaccard "
         "index.",
     ),
@@ -74,8 +73,7 @@ def _row(audit: Audit, site: str, reading: ClassReading) -> Row:
     proxy = reading.proxy
     return Row(
         (
-            Cell(class_name(reading)),
-            Cell(site),
+            Cell(class_name(reading), value=site),
             Cell(reading.verdict.label, support=support(reading), value=reading.verdict.kind),
             Cell(
                 _fires_on(reading),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 from faultlens.auditing.result import Claim
 from faultlens.auditing.result.audit import Audit
@@ -13,13 +14,13 @@ from faultlens.report.parts import Cell, Column, Part, Row, Support, Table
 
 TITLE = "Claims ledger"
 PASSED, FAILED = "passed", "failed"
-WORDS: dict[Support, str] = {
-    "shown": "supported",
-    "partly": "supported in part",
-    "refuted": "not supported",
-    "open": "not tested",
+Outcome = Literal["supported", "supported in part", "not supported", "not tested"]
+SIGNS: dict[Outcome, Support] = {
+    "supported": "shown",
+    "supported in part": "partly",
+    "not supported": "open",  # what is not shown is not refuted
+    "not tested": "open",
 }
-"""A claim's outcome in words."""
 
 
 @dataclass(frozen=True)
@@ -28,7 +29,7 @@ class JudgedClaim:
 
     claim: str
     controls: tuple[Claim, ...]
-    support: Support
+    outcome: Outcome
 
 
 def judged(claims: Sequence[Claim]) -> list[JudgedClaim]:
@@ -41,20 +42,20 @@ def judged(claims: Sequence[Claim]) -> list[JudgedClaim]:
     for claim in claims:
         by_claim.setdefault(claim.claim, []).append(claim)
     return [
-        JudgedClaim(name, tuple(controls), _support(controls))
+        JudgedClaim(name, tuple(controls), _outcome(controls))
         for name, controls in by_claim.items()
     ]
 
 
-def _support(controls: Sequence[Claim]) -> Support:
+def _outcome(controls: Sequence[Claim]) -> Outcome:
     passed = [control for control in controls if control.outcome == PASSED]
     failed = [control for control in controls if control.outcome == FAILED]
     if not passed and not failed:
-        return "open"
+        return "not tested"
     if not failed:
-        return "shown"
+        return "supported"
     saved = all(control.alone for control in failed) and any(control.alone for control in passed)
-    return "partly" if saved else "refuted"
+    return "supported in part" if saved else "not supported"
 
 
 def sentence(audit: Audit) -> str:
@@ -62,8 +63,8 @@ def sentence(audit: Audit) -> str:
     found = judged(audit.claims)
     if not found:
         return "No claim was made."
-    counts = Counter(one.support for one in found)
-    said = [f"{counts[support]} {WORDS[support]}" for support in WORDS if counts[support]]
+    counts = Counter(one.outcome for one in found)
+    said = [f"{counts[outcome]} {outcome}" for outcome in SIGNS if counts[outcome]]
     return f"Of {counted(len(found), 'claim')} {listed(said)}."
 
 
@@ -102,7 +103,7 @@ def _row(one: JudgedClaim) -> Row:
     return Row(
         (
             Cell(one.claim),
-            Cell(WORDS[one.support], support=one.support),
+            Cell(one.outcome, support=SIGNS[one.outcome]),
             Cell(listed(said)),
         ),
         (inside,),

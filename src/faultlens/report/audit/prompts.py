@@ -42,7 +42,12 @@ def failures_table(caption: str, failed: Sequence[PromptOutcome], first: int) ->
 
 def _rows(outcomes: Sequence[PromptOutcome]) -> tuple[tuple[Column, ...], tuple[Row, ...]]:
     """A row a prompt; logits are left out where none was recorded."""
-    columns = [Column("Prompt"), Column("Target"), Column("Generated"), Column("Kind", chosen=True)]
+    columns = [
+        Column("Prompt"),
+        Column("Target"),
+        Column("Generated"),
+        Column("Kind", chosen="Kind"),
+    ]
     cells = [_cells(outcome) for outcome in outcomes]
     logits = {
         Column(
