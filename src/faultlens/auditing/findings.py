@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from faultlens.auditing.behaviour.outcomes import KINDS
+from faultlens.auditing.behaviour.kinds import counted_kinds
+from faultlens.auditing.behaviour.rule_sensitivity import failures_over_foil
 from faultlens.auditing.config import AuditConfig
 from faultlens.auditing.factors.findings import FactorFindings
 from faultlens.auditing.feature_tests.confounds import Stratification
@@ -36,6 +36,7 @@ class Findings:
         failures: prompts that fail under the audit's rule.
         verdict: on the audit as a whole, where it could not be carried out.
         scoring: the outcomes under each rule.
+        warnings: what a reader should know of how the rule in force scores, a sentence each.
         factors: step 2.
         strata: within which outcomes are permuted; None where nothing could be tested.
         features: steps 3 to 5.
@@ -49,6 +50,7 @@ class Findings:
     failures: int
     verdict: Verdict | None
     scoring: dict[str, RuleReading]
+    warnings: list[str]
     factors: FactorFindings
     strata: Stratification | None
     features: FeatureFindings
@@ -81,7 +83,6 @@ class Findings:
             robustness: what other prompts say.
         """
         observed, factors, causes = self.observed, self.factors, self.causes
-        kinds = Counter(outcome.kind for outcome in observed.outcomes)
         return Audit(
             task=observed.name,
             n=len(observed.outcomes),
@@ -92,7 +93,7 @@ class Findings:
             permutations=config.tests.permutations,
             min_support=config.tests.min_support,
             verdict=self.verdict,
-            outcome_kinds={kind: kinds[kind] for kind in KINDS if kinds[kind]},
+            outcome_kinds=counted_kinds(outcome.kind for outcome in observed.outcomes),
             scoring_sensitivity={rule: found.accuracy for rule, found in self.scoring.items()},
             factors=factors.table,
             sites=self.sites,
@@ -112,7 +113,12 @@ class Findings:
             untried=dict(causes.untried),
             named=list(causes.named),
             robustness=robustness,
-            warnings=[*observed.warnings, *_outcome_warnings(observed.outcomes)],
+            failures_over_foil=failures_over_foil(observed.outcomes),
+            warnings=[
+                *observed.warnings,
+                *self.warnings,
+                *_outcome_warnings(observed.outcomes),
+            ],
             features=self.features.columns,
         )
 

@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 from scipy.sparse import csr_matrix
 
-from faultlens.auditing.behaviour.scored_answers import score_answers
+from faultlens.auditing.behaviour.recorded import recorded_outcomes
 from faultlens.auditing.config import AuditConfig
 from faultlens.auditing.observed import Observed
 from faultlens.corpus.answers import Answers
@@ -47,17 +47,17 @@ def observe_answers(
         if rows != len(answers):
             raise UserError(f"{name} has {rows} rows, but there are {len(answers)} prompts")
     check_values(tables, "any prompt")
-    scored = score_answers(answers, config.rule)
+    rule, outcomes = recorded_outcomes(answers, config.rule)
     dense = [m.toarray() if isinstance(m, csr_matrix) else m for m in matrices.values()]
     residual = np.hstack(dense) if dense else None
     return Observed(
         name=answers.task.name,
-        outcomes=scored.outcomes,
-        rule=scored.rule,
+        outcomes=outcomes,
+        rule=rule,
         factors=answers.task.factors,
         tables=tables,
         ladder_inputs=lambda: (residual, None),
-        warnings=warnings,
+        warnings=[*answers.task.notes, *warnings],
     )
 
 

@@ -8,9 +8,11 @@ import numpy as np
 
 from faultlens.auditing.activations.task_activations import TaskActivations
 from faultlens.auditing.activations.task_tokens import token_warnings, tokenize
+from faultlens.auditing.behaviour.answer_scores import score_warnings
 from faultlens.auditing.behaviour.generation import run_task
 from faultlens.auditing.behaviour.outcomes import (
-    DEFAULT_RULE,
+    LogitRule,
+    Rule,
     check_targets,
     resolve_rule,
     right_answer,
@@ -18,6 +20,7 @@ from faultlens.auditing.behaviour.outcomes import (
 from faultlens.auditing.config import AuditConfig
 from faultlens.auditing.held_out.inputs import residual_and_random
 from faultlens.auditing.interventions.causal_tests import CausalTests
+from faultlens.auditing.interventions.decoding import Succeeds
 from faultlens.auditing.named_features import parse_feature_sets
 from faultlens.auditing.observed import Observed
 from faultlens.auditing.result import PromptOutcome
@@ -60,14 +63,14 @@ def observe_task(
         UserError: an unknown rule, a prompt that does not fit, a dictionary without BOS, features
             to test that there are not or that never fire.
     """
-    rule, succeeds = resolve_rule(DEFAULT_RULE if config.rule is None else config.rule)
+    rule, decides = resolve_rule(config.rule or task.rule)
     _check_task(lens, task, rule)
     requested = parse_feature_sets(config.interventions.test_features, lens)
     tokens = tokenize(task, lens.model)
 
     def run() -> _Outcomes:
         tick = progress.start("Running the task", len(task))
-        return _Outcomes(run_task(lens, task, tokens, succeeds, tick))
+        return _Outcomes(run_task(lens, task, tokens, decides, tick))
 
     outcomes = kept.once("outcomes", _Outcomes, run).outcomes
     pooling = config.reading.pooling
@@ -76,17 +79,13 @@ def observe_task(
         progress=progress.start("Reading the prompts", len(task)),
     )  # fmt: skip
 
-    def answered(ids: list[int], index: int) -> bool:
-        text = lens.model.tokenizer.decode(ids)
-        return right_answer(task.prompts[index], text, succeeds) is not None
-
     causal_tests = CausalTests(
         lens=lens,
         task=task,
         activations=activations,
         margin=np.array([outcome.margin for outcome in outcomes]),
         failed=np.array([not outcome.success for outcome in outcomes]),
-        succeeds=answered,
+        succeeds=_succeeds(decides, task, lens),
         alpha=config.alpha,
         seed=config.seed,
         attributed=config.interventions.test_attributed,
@@ -106,8 +105,9 @@ def observe_task(
         ),
         causal_tests=causal_tests,
         warnings=[
-            *_unused_columns(task),
+            *task.notes,
             *token_warnings(task, tokens),
+            *score_warnings(task, tokens),
             *warnings,
             *reading_notes(activations.tables),
             *lens.warnings,
@@ -126,11 +126,13 @@ def _check_task(lens: Lens, task: Task, rule: str) -> None:
     check_targets(task, rule)
 
 
-def _unused_columns(task: Task) -> list[str]:
-    """What a reader should know of how the task was read."""
-    if not task.unused:
-        return []
-    return [
-        f"{', '.join(task.unused)}: nothing is made of these columns of the task; what describes a "
-        "prompt belongs under 'factors'"
-    ]
+def _succeeds(rule: Rule, task: Task, lens: Lens) -> Succeeds:
+    """The rule, for prompts that are answered anew."""
+    if isinstance(rule, LogitRule):
+        return rule
+    of_text, decode = rule, lens.model.tokenizer.decode
+
+    def answered(ids: list[int], index: int) -> bool:
+        return right_answer(task.prompts[index], decode(ids), of_text) is not None
+
+    return answered

@@ -13,6 +13,7 @@ from faultlens.auditing.behaviour.rule_sensitivity import (
     failures_by_rule,
     other_rules,
     scoring_table,
+    scoring_warnings,
 )
 from faultlens.auditing.config import AuditConfig
 from faultlens.auditing.factors.findings import FactorFindings, find_factors
@@ -198,6 +199,7 @@ def _findings(
         failures=int(failed.sum()),
         verdict=verdict,
         scoring=scoring_table(by_rule, factors.levels),
+        warnings=scoring_warnings(by_rule, observed.rule),
         factors=factors,
         strata=strata,
         features=features,
