@@ -72,7 +72,12 @@ def load(
     from faultlens.models.load import load_model
 
     loaded = load_model(
-        wanted.model, wanted.device, wanted.dtype, wanted.revision, wanted.trust_pickle
+        wanted.model,
+        wanted.device,
+        wanted.dtype,
+        wanted.revision,
+        wanted.trust_pickle,
+        wanted.adapter,
     )
     dictionaries = load_dictionaries(
         wanted.sae or LensConfig.model,
@@ -297,7 +302,12 @@ def _loaded(model: str | Model | ModelConfig, progress: Progress) -> Model:
     wanted = ModelConfig(model) if isinstance(model, str) else model
     loaded = progress.start("Loading the model", 1)
     found = load_model(
-        wanted.model, wanted.device, wanted.dtype, wanted.revision, wanted.trust_pickle
+        wanted.model,
+        wanted.device,
+        wanted.dtype,
+        wanted.revision,
+        wanted.trust_pickle,
+        wanted.adapter,
     )
     loaded(1)
     return found

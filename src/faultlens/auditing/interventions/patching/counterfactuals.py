@@ -25,7 +25,7 @@ from faultlens.corpus.task import Task
 from faultlens.features.lens import Lens
 from faultlens.models.dictionary import Dictionary
 from faultlens.models.model import Model
-from faultlens.progress import Tick
+from faultlens.progress import SILENT, Progress, Tick
 from faultlens.stats.intervals import bootstrap_mean
 from faultlens.stats.mcnemar import mcnemar_exact
 
@@ -46,7 +46,7 @@ def run_counterfactuals(
     succeeds: Succeeds,
     alpha: float,
     seed: int,
-    progress: Tick | None = None,
+    progress: Progress = SILENT,
 ) -> tuple[Counterfactuals, list[PairRuns]]:
     """Swap the levels that forward selection took, and patch the classes between the pairs.
 
@@ -60,7 +60,7 @@ def run_counterfactuals(
         succeeds: the outcome's rule; the right answer is the original's.
         alpha: 1 − alpha is the level of the interval that must exclude 0 for a swap to count.
         seed: of the bootstrap and of the pairs drawn.
-        progress: told of each swapped prompt decoded; there are at most as many as prompts.
+        progress: told of each swapped prompt decoded; of nothing where none can be swapped.
 
     Returns:
         the effects of the swaps, and the runs of their pairs.
@@ -68,18 +68,14 @@ def run_counterfactuals(
     if not selection.selected:
         nothing = "no level of any factor goes with failure: forward selection took none"
         return Counterfactuals([], nothing), []
-    found, paired, missing = [], [], {}
-    tokens = runs.tokens
-    for reading in selection.selected[:MOST_SWAPS]:
-        taken = [s.level for s in selection.selected if s.factor == reading.factor]
-        swap = swap_level(task, tokens, lens.model, reading.factor, reading.level, taken)
-        if isinstance(swap, str):
-            missing[f"{reading.factor} = {reading.level}"] = swap
-            continue
+    swaps, missing = _swaps(lens.model, task, runs, selection)
+    found, paired = [], []
+    tick = progress.start("Swapping levels", sum(map(len, swaps))) if swaps else None
+    for swap in swaps:
         pairs = PairRuns.of(swap, runs)
         paired.append(pairs)
         scores = answer_scores(lens.model, swap.tokens)
-        after = outcomes_after(lens.model, swap, scores, succeeds, progress)
+        after = outcomes_after(lens.model, swap, scores, succeeds, tick)
         change = np.array([score.margin for score in scores]) - margin[swap.prompts]
         before = failed[swap.prompts]
         gained, lost = int((before & after).sum()), int((~before & ~after).sum())
@@ -102,6 +98,22 @@ def run_counterfactuals(
         )
     reason = None if found else "no level that forward selection took can be swapped"
     return Counterfactuals(found, reason, missing), paired
+
+
+def _swaps(
+    model: Model, task: Task, runs: CachedRuns, selection: Selection
+) -> tuple[list[LevelSwap], dict[str, str]]:
+    """The swaps of the first levels that were taken, and why the others cannot be swapped."""
+    swaps: list[LevelSwap] = []
+    missing: dict[str, str] = {}
+    for reading in selection.selected[:MOST_SWAPS]:
+        taken = [s.level for s in selection.selected if s.factor == reading.factor]
+        swap = swap_level(task, runs.tokens, model, reading.factor, reading.level, taken)
+        if isinstance(swap, str):
+            missing[f"{reading.factor} = {reading.level}"] = swap
+        else:
+            swaps.append(swap)
+    return swaps, missing
 
 
 def outcomes_after(
