@@ -219,6 +219,7 @@ def _audit_answers(
     recorder: Recorder | None,
     progress: Progress,
 ) -> Audit:
+    from faultlens.auditing.behaviour.conversations import as_model_reads
     from faultlens.auditing.from_answers import audit_answers
     from faultlens.features.lens import Lens
 
@@ -228,6 +229,8 @@ def _audit_answers(
     if isinstance(source, Lens):
         source = source.checked(progress) if config.reading.fit_check else source.unchecked()
         warnings = source.warnings
+        answers, notes = as_model_reads(answers, source.model)
+        warnings = [*warnings, *notes]
         texts = [prompt.text for prompt in answers.task.prompts]
         tick = progress.start("Reading the prompts", len(texts))
         store = None if recorder is None else recorder.activations

@@ -8,17 +8,8 @@ from dataclasses import replace
 import numpy as np
 from scipy.sparse import csr_matrix
 
-from faultlens.auditing.behaviour.kinds import kind_of
-from faultlens.auditing.behaviour.outcomes import (
-    GIVEN,
-    RULES,
-    LogitRule,
-    Rule,
-    check_targets,
-    resolve_rule,
-    right_answer,
-)
-from faultlens.auditing.result import PromptOutcome
+from faultlens.auditing.behaviour.outcomes import Rule
+from faultlens.auditing.behaviour.recorded import recorded_outcomes
 from faultlens.auditing.result.audit import Audit
 from faultlens.auditing.study import AuditConfig, Observed, audit_outcomes
 from faultlens.corpus.answers import Answers
@@ -63,7 +54,7 @@ def audit_answers(
         if rows != len(answers):
             raise UserError(f"{name} has {rows} rows, but there are {len(answers)} prompts")
     check_values(tables, "any prompt")
-    rule_name, outcomes = _score(answers, rule)
+    rule_name, outcomes = recorded_outcomes(answers, rule)
     dense = [m.toarray() if isinstance(m, csr_matrix) else m for m in matrices.values()]
     residual = np.hstack(dense) if dense else None
     observed = Observed(
@@ -84,57 +75,3 @@ def _checked(name: str, table: FeatureTable) -> FeatureTable:
     if (matrix.data < 0).any():
         raise UserError(f"table {name} holds negative values: expected activations, which are >= 0")
     return replace(table, matrix=matrix)
-
-
-def _score(answers: Answers, rule: str | Rule | None) -> tuple[str, list[PromptOutcome]]:
-    """The outcomes of answers, and the name of the rule that decided them."""
-    prompts = answers.task.prompts
-    differences = answers.differences or (None,) * len(answers)
-    given: list[str | None] = [None] * len(answers)
-    if rule is None and answers.success is not None:
-        name, right = GIVEN, [bool(success) for success in answers.success]
-    else:
-        name, decides = resolve_rule(rule or answers.task.rule)
-        if isinstance(decides, LogitRule):
-            given = [
-                prompt.target if decides.holds(_known(i, difference, decides), None) else None
-                for i, (prompt, difference) in enumerate(zip(prompts, differences, strict=True))
-            ]
-        else:
-            check_targets(answers.task, name)
-            pairs = zip(prompts, _texts(answers, name), strict=True)
-            given = [right_answer(prompt, text, decides) for prompt, text in pairs]
-        right = [answer is not None for answer in given]
-    kinds = answers.kinds or (None,) * len(answers)
-    return name, [
-        PromptOutcome(
-            p.text, p.target, text, ok, (None if ok else kind) or kind_of(p, text, ok), difference,
-            accepted=[*p.accepted], answer=answer,
-        )
-        for p, text, ok, kind, difference, answer in zip(
-            prompts, answers.generated, right, kinds, differences, given, strict=True
-        )
-    ]  # fmt: skip
-
-
-def _texts(answers: Answers, rule: str) -> list[str]:
-    """All continuations. Raises UserError for one that was not recorded."""
-    texts = [text for text in answers.generated if text is not None]
-    if len(texts) < len(answers):
-        place = answers.generated.index(None) + 1
-        raise UserError(
-            f"prompt {place} has no 'generated', which the rule {rule} needs: leave the rule out "
-            "to take 'success' as it is"
-        )
-    return texts
-
-
-def _known(index: int, difference: float | None, rule: LogitRule) -> float:
-    """A recorded difference. Raises UserError where there is none for the rule to go by."""
-    if difference is not None and rule.against_foil:
-        return difference
-    raise UserError(
-        f"prompt {index + 1} has no {'logit difference' if rule.against_foil else 'margin'}, which "
-        f"the rule {rule.name} needs: run the task on a model, or choose a rule of text "
-        f"({', '.join(RULES)})"
-    )

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
 from faultlens.corpus.levels import read_level
-from faultlens.corpus.logs.evaluation_log import EvaluationLog, LogOptions, LogSource, Message
+from faultlens.corpus.logs.evaluation_log import EvaluationLog, LogSource, Message
+from faultlens.corpus.logs.log_options import LogOptions
 from faultlens.corpus.logs.reading import log_reader
 from faultlens.corpus.outcome_table import OutcomeTable, read_outcomes, table_of
 from faultlens.corpus.prompt import Prompt, merge_spellings
-from faultlens.corpus.records import whole_text
+from faultlens.corpus.records import printable, whole_text
 from faultlens.corpus.task import Task
 from faultlens.errors import UserError
 
@@ -69,6 +70,18 @@ class Answers:
     def __len__(self) -> int:
         return len(self.task)
 
+    def rendered(self, render: Callable[[Sequence[Message]], str]) -> Answers:
+        """The same, with each conversation as the text that a chat template makes of it.
+
+        Args:
+            render: gives the text that a model reads, up to where its answer begins.
+        """
+        if self.conversations is None:
+            return self
+        pairs = zip(self.task.prompts, self.conversations, strict=True)
+        prompts = tuple(replace(p, text=render(talk), separator="") for p, talk in pairs)
+        return replace(self, task=replace(self.task, prompts=prompts), conversations=None)
+
     @property
     def digest(self) -> str:
         """SHA-256 over prompts, continuations and outcomes, in order."""
@@ -119,19 +132,15 @@ def read_answers(
             the log leaves open.
     """
     path = Path(path)
-    options = LogOptions(
-        None if factors is None else tuple(factors), scorer, epoch, filter, threshold
-    )
+    options = LogOptions(scorer, None if epoch is None else str(epoch), filter, threshold)
     reader = log_reader(path)
     if reader is not None:
-        return _of_log(reader(path, options))
-    for name, value in (("scorer", scorer), ("epoch", epoch), ("filter", filter),
-                        ("threshold", threshold)):  # fmt: skip
-        if value is not None:
-            raise UserError(
-                f"{name} {value} goes with an evaluation log, and {path} is none: it was read as a "
-                "table of outcomes"
-            )
+        return _of_log(reader(path, options, factors))
+    for name, value in options.chosen.items():
+        raise UserError(
+            f"{name} {value} goes with an evaluation log, and {printable(path)} is none: it is "
+            "read as a table of outcomes"
+        )
     return _of_table(read_outcomes(path, factors))
 
 

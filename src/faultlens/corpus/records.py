@@ -10,8 +10,6 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from faultlens.errors import UserError
 
 MOST_CHARACTERS = 2**31 - 1  # in a cell of CSV; by default it is 131,072, shorter than some prompts
@@ -185,6 +183,8 @@ def columns_of(records: Iterable[Placed]) -> list[str]:
 
 def plain_value(value: Any) -> Any:
     """A NumPy number as Python's, an array as a list; anything else as it is."""
+    import numpy as np
+
     if isinstance(value, np.ndarray):
         return value.tolist()
     return value.item() if isinstance(value, np.generic) else value

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
-from typer.testing import CliRunner
 
 import faultlens as fl
 from faultlens.auditing.activations.task_tokens import tokenize
@@ -39,7 +37,7 @@ def agreement(lens: Lens) -> fl.Audit:
     """On the task's own rule, with one class tried."""
     return fl.audit(
         lens, fl.tasks.agreement(n=110), fit_check=False, baselines=False, permutations=99,
-        tried=1, searched=0,
+        test_classes=1, test_attributed=0,
     )  # fmt: skip
 
 
@@ -70,7 +68,7 @@ def test_flips_are_those_of_the_logits(lens: Lens, agreement: fl.Audit) -> None:
     """Counted again by an experiment: the same class, to its mean over the successes."""
     (tried,) = [c for _, c in agreement.classes if c.intervention is not None]
     table = fl.intervene(
-        lens, fl.tasks.agreement(n=110), tried.features, kind="mean", value="successes",
+        lens, fl.tasks.agreement(n=110), tried.features, edit=fl.Mean(among="successes"),
     )  # fmt: skip
     flips = tried.intervention.flips
     fires = table[table["edited"] > 0]
@@ -83,12 +81,12 @@ def test_flips_are_those_of_the_logits(lens: Lens, agreement: fl.Audit) -> None:
 
 
 def test_a_rule_can_be_named_for_any_task_and_another_for_these(lens: Lens) -> None:
-    settings = {"fit_check": False, "baselines": False, "permutations": 99, "tried": 0}
+    settings = {"fit_check": False, "baselines": False, "permutations": 99, "test_classes": 0}
     task = fl.tasks.mini_ioi(n=60)
-    exact = fl.audit(lens, task, searched=0, **settings)
+    exact = fl.audit(lens, task, test_attributed=0, **settings)
     assert exact.rule == "exact-word"
-    over = fl.audit(lens, task, rule=TARGET_OVER_FOIL, searched=0, **settings)
-    likeliest = fl.audit(lens, task, rule=TARGET_LIKELIEST, searched=0, **settings)
+    over = fl.audit(lens, task, rule=TARGET_OVER_FOIL, test_attributed=0, **settings)
+    likeliest = fl.audit(lens, task, rule=TARGET_LIKELIEST, test_attributed=0, **settings)
     differences = [o.logit_difference for o in exact.outcomes]
     assert [o.success for o in over.outcomes] == [d > 0 for d in differences]
     assert [o.success for o in likeliest.outcomes] == [o.margin > 0 for o in exact.outcomes]
@@ -98,7 +96,9 @@ def test_a_rule_can_be_named_for_any_task_and_another_for_these(lens: Lens) -> N
     still = sum(not o.success and o.logit_difference > 0 for o in exact.outcomes)
     assert exact.failures_over_foil == still > 0
     assert json.loads(json.dumps(exact.to_dict()))["failures_over_foil"] == still
-    named = fl.audit(lens, fl.tasks.brackets(n=60), rule="exact-word", searched=0, **settings)
+    named = fl.audit(
+        lens, fl.tasks.brackets(n=60), rule="exact-word", test_attributed=0, **settings
+    )
     assert named.rule == "exact-word"
 
 
@@ -185,14 +185,12 @@ def test_margins_behind_a_shared_first_token_say_so(lens: Lens) -> None:
     assert score_warnings(bare, tokenize(bare, lens.model)) == []
 
 
-def test_the_command_line_takes_the_rule(tmp_path: Path) -> None:
-    found = CliRunner().invoke(
-        app,
-        ["audit", "brackets", "-n", "40", "--layers", "3", "--tried", "0", "--searched", "0",
-         "--no-baselines", "--no-fit-check", "--permutations", "99", "--json"],
-    )  # fmt: skip
-    assert found.exit_code == 0, found.output
-    data = json.loads(found.stdout)
+def test_the_command_line_takes_the_rule(capsys: pytest.CaptureFixture[str]) -> None:
+    call = ["audit", "brackets", "-n", "40", "--layers", "3", "--test-classes", "0",
+            "--test-attributed", "0", "--no-baselines", "--no-fit-check", "--permutations", "99",
+            "--json"]  # fmt: skip
+    app(call, result_action="return_value")
+    data = json.loads(capsys.readouterr().out)
     assert data["rule"] == TARGET_OVER_FOIL
     failed = np.array([not o["success"] for o in data["outcomes"]])
     assert failed.sum() == data["failures"]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from math import isfinite
 from typing import Any
 
 from faultlens.corpus.records import printable
@@ -22,25 +23,6 @@ class Message:
 
     role: str
     content: str
-
-
-@dataclass(frozen=True)
-class LogOptions:
-    """Which part of an evaluation log is meant; each is needed only where the log leaves it open.
-
-    Attributes:
-        factors: columns that are factors; None: what the format has for them.
-        scorer: the scorer or metric whose outcome counts.
-        epoch: the epoch of samples that ran more than once, from 1, or `majority`.
-        filter: of lm-eval, the filter whose answers count.
-        threshold: the least score that is a success, where scores are no yes or no.
-    """
-
-    factors: tuple[str, ...] | None = None
-    scorer: str | None = None
-    epoch: int | str | None = None
-    filter: str | None = None
-    threshold: float | None = None
 
 
 @dataclass(frozen=True)
@@ -174,7 +156,7 @@ def scalars(columns: dict[str, Any]) -> dict[str, Any]:
     return {
         str(name): value
         for name, value in columns.items()
-        if isinstance(value, str | bool | int | float) and value == value  # NaN is no level
+        if isinstance(value, str | bool | int) or (isinstance(value, float) and isfinite(value))
     }
 
 

@@ -10,18 +10,20 @@ from faultlens.corpus.logs.evaluation_log import (
     EvaluationLog,
     LeftOut,
     LoggedSample,
-    LogOptions,
     LogSource,
     chosen_factors,
     one_of,
     scalars,
     shared_columns,
 )
+from faultlens.corpus.logs.log_options import LogOptions
 from faultlens.corpus.records import Placed, printable, read_records, shown
 from faultlens.errors import UserError
 
 
-def read_every_eval_ever(path: Path, options: LogOptions) -> EvaluationLog:
+def read_every_eval_ever(
+    path: Path, options: LogOptions, factors: Sequence[str] | None
+) -> EvaluationLog:
     """Instances of every-eval-ever, one a line; where several results share a file, one is chosen.
 
     An instance is left out, and counted, where it ended in an error, is of several turns or an
@@ -47,11 +49,11 @@ def read_every_eval_ever(path: Path, options: LogOptions) -> EvaluationLog:
     everywhere = shared_columns(known)
     found = []
     for ((where, row), answer), columns in zip(kept, known, strict=True):
-        if options.factors is None:
-            factors = {column: columns[column] for column in everywhere}
+        if factors is None:
+            levels = {column: columns[column] for column in everywhere}
         else:
-            factors = chosen_factors(where, columns, options.factors)
-        found.append(_sample(where, row, answer, factors, options.threshold))
+            levels = chosen_factors(where, columns, factors)
+        found.append(_sample(where, row, answer, levels, options.threshold))
     first = kept[0][0][1]
     source = LogSource(
         f"every-eval-ever {first.get('schema_version', '')}".strip(),

@@ -11,7 +11,6 @@ from faultlens.corpus.logs.evaluation_log import (
     EvaluationLog,
     LeftOut,
     LoggedSample,
-    LogOptions,
     LogSource,
     chosen_factors,
     scalars,
@@ -20,10 +19,10 @@ from faultlens.corpus.logs.evaluation_log import (
 from faultlens.corpus.logs.inspect_archive import Header, RawSample, read_inspect
 from faultlens.corpus.logs.inspect_conversation import Conversation, conversation_of
 from faultlens.corpus.logs.inspect_scores import UNSCORED, Outcome, outcome_of, scorer_of
+from faultlens.corpus.logs.log_options import MAJORITY, LogOptions
 from faultlens.corpus.records import name_of, printable, shown
 from faultlens.errors import UserError
 
-MAJORITY = "majority"
 SHUFFLED = "Choices were shuffled before generating a response"
 """How the scorer `choice` begins to explain a sample whose messages were rewritten afterwards."""
 
@@ -37,7 +36,9 @@ class _Scored:
     outcome: Outcome
 
 
-def read_inspect_log(path: Path, options: LogOptions) -> EvaluationLog:
+def read_inspect_log(
+    path: Path, options: LogOptions, factors: Sequence[str] | None
+) -> EvaluationLog:
     """A log of inspect_ai, `.eval` or `.json`.
 
     A sample is left out, and counted, where it ended in an error or at a limit, was invalidated or
@@ -70,8 +71,8 @@ def read_inspect_log(path: Path, options: LogOptions) -> EvaluationLog:
     separator = " " if sum(t.answer.startswith(" ") for _, t in kept) * 2 > len(kept) else ""
     everywhere = shared_columns(known)
     found = [
-        _sample(one, talk, separator, chosen_factors(one.where, columns, options.factors)
-                if options.factors is not None else {n: columns[n] for n in everywhere})
+        _sample(one, talk, separator, chosen_factors(one.where, columns, factors)
+                if factors is not None else {n: columns[n] for n in everywhere})
         for (one, talk), columns in zip(kept, known, strict=True)
     ]  # fmt: skip
     spec = header["eval"]
@@ -87,7 +88,7 @@ def read_inspect_log(path: Path, options: LogOptions) -> EvaluationLog:
     return EvaluationLog(source, tuple(found), tuple(_notes(header, kept, known, everywhere)))
 
 
-def _epoch(name: str, samples: Sequence[RawSample], chosen: int | str | None) -> int | str:
+def _epoch(name: str, samples: Sequence[RawSample], chosen: str | None) -> int | str:
     """The epoch that counts. Raises UserError where there are several and none is chosen."""
     there = sorted({int(sample.get("epoch") or 1) for sample in samples} or {1})
     if chosen is None and len(there) > 1:
@@ -97,12 +98,14 @@ def _epoch(name: str, samples: Sequence[RawSample], chosen: int | str | None) ->
         )
     if chosen is None or (chosen == MAJORITY and len(there) == 1):
         return there[0]
-    if chosen != MAJORITY and chosen not in there:
+    if chosen == MAJORITY:
+        return MAJORITY
+    if int(chosen) not in there:
         raise UserError(
             f"{name} has no epoch {chosen}: it has {', '.join(map(str, there))}"
             + (f", and {MAJORITY}" if len(there) > 1 else "")
         )
-    return chosen
+    return int(chosen)
 
 
 def _is_sound(sample: RawSample, epoch: int | str, left_out: LeftOut) -> bool:

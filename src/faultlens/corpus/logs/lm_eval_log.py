@@ -11,7 +11,6 @@ from faultlens.corpus.logs.evaluation_log import (
     EvaluationLog,
     LeftOut,
     LoggedSample,
-    LogOptions,
     LogSource,
     chosen_factors,
     scalars,
@@ -25,6 +24,7 @@ from faultlens.corpus.logs.lm_eval_file import (
     read_run,
     requests_of,
 )
+from faultlens.corpus.logs.log_options import LogOptions
 from faultlens.corpus.records import Placed, printable, shown
 from faultlens.errors import UserError
 
@@ -32,7 +32,9 @@ MULTIPLE_CHOICE, GENERATION, LIKELIHOOD = "multiple_choice", "generate_until", "
 EMPTY = "with an empty prompt or answer"
 
 
-def read_lm_eval_log(path: Path, options: LogOptions) -> EvaluationLog:
+def read_lm_eval_log(
+    path: Path, options: LogOptions, factors: Sequence[str] | None
+) -> EvaluationLog:
     """A log of lm-eval's `--log_samples`; its results are looked for beside it.
 
     Multiple choice: the target is the right choice, the foil the best wrong one, and `difference`
@@ -52,14 +54,14 @@ def read_lm_eval_log(path: Path, options: LogOptions) -> EvaluationLog:
     known = [scalars(_doc(row)) for _, row in rows]
     found = []
     for (where, row), columns in zip(rows, known, strict=True):
-        factors = chosen_factors(where, columns, options.factors or ())
+        levels = chosen_factors(where, columns, factors or ())
         success = _success(where, row, metric, options.threshold)
         if kind == MULTIPLE_CHOICE:
-            sample = _chosen(where, row, metric, success, run, factors)
+            sample = _chosen(where, row, metric, success, run, levels)
         elif kind == GENERATION:
-            sample = _generated(where, row, success, factors)
+            sample = _generated(where, row, success, levels)
         else:
-            sample = _continued(where, row, success, factors)
+            sample = _continued(where, row, success, levels)
         if sample is None:
             left_out.add(EMPTY)
         else:

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from faultlens.corpus.logs.evaluation_log import EvaluationLog, LogOptions
+from faultlens.corpus.logs.evaluation_log import EvaluationLog
+from faultlens.corpus.logs.log_options import LogOptions
 from faultlens.corpus.records import is_file, printable
 from faultlens.errors import UserError
 
-Reader = Callable[[Path, LogOptions], EvaluationLog]
+Reader = Callable[[Path, LogOptions, Sequence[str] | None], EvaluationLog]
+"""Reads a file, with what it leaves open and the columns that are factors (None: its own)."""
 
 LONGEST_LINE = 2**26  # bytes of a file that are looked at: a first line, with many examples in it
 _ARCHIVE = (b"PK\x03\x04", b"PK\x05\x06")

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from faultlens.auditing.result import SCORED_WRONG, LevelReading, PromptOutcome
 from faultlens.auditing.result.audit import Audit
+from faultlens.numbers import NOT_DONE, counted, share
 from faultlens.report.audit.prompts import NOT_RECORDED, failures_table
-from faultlens.report.numbers import NOT_DONE, counted, share
 from faultlens.report.parts import Callout, Cell, Column, Paragraph, Part, table
 
 TITLE = "Outcomes"
