@@ -70,10 +70,15 @@ def test_no_failure_names_the_subject_and_five_have_the_first_token_right(audit:
         "success": 239,
         SCORED_WRONG: 5,
         "another phrase of the prompt": 34,
-        "pronoun": 16,
+        "possessive noun phrase": 15,  # METHODS 3.1 counts "her sister" among 16 pronouns
+        "pronoun": 1,
         "another noun phrase": 6,
     }
     assert "names the foil" not in audit.outcome_kinds
+    pronouns = [o for o in audit.outcomes if o.kind in ("possessive noun phrase", "pronoun")]
+    assert {o.generated.split()[0].strip(".") for o in pronouns} == {"her", "his"}
+    places = [o for o in audit.outcomes if o.kind == "another phrase of the prompt"]
+    assert sum(o.generated.endswith(" to") for o in places) == 19
     scored_wrong = [o for o in audit.outcomes if o.kind == SCORED_WRONG]
     assert Counter(f"{o.target}'s" for o in scored_wrong) == {
         "Susan's": 2, "Jessica's": 1, "Rachel's": 1, "Paul's": 1,

@@ -371,7 +371,7 @@ ONE_OF_TWO = (
         (["OWN", "--strata", "place"],
          "faultlens: no factor 'place' to hold constant: expected one of object, times"),
         (["OWN", "--rule", "vibes"], "faultlens: unknown outcome rule 'vibes': expected one of "
-         "exact-word, first-token, named-later, contains"),
+         "exact-word, first-token, named-later, contains, target-over-foil, target-likeliest"),
         (["OWN", "--features", "acts.npy"],
          "faultlens: --features 'acts.npy': expected SITE=FILE, e.g. 6-res-jb=layer06.npz"),
         (["OWN", "--features", "x=no.npy"],

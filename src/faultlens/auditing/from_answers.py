@@ -8,16 +8,8 @@ from dataclasses import replace
 import numpy as np
 from scipy.sparse import csr_matrix
 
-from faultlens.auditing.behaviour.outcomes import (
-    DEFAULT_RULE,
-    GIVEN,
-    Rule,
-    check_targets,
-    kind_of,
-    resolve_rule,
-    right_answer,
-)
-from faultlens.auditing.result import PromptOutcome
+from faultlens.auditing.behaviour.outcomes import Rule
+from faultlens.auditing.behaviour.recorded import recorded_outcomes
 from faultlens.auditing.result.audit import Audit
 from faultlens.auditing.study import AuditConfig, Observed, audit_outcomes
 from faultlens.corpus.answers import Answers
@@ -42,7 +34,8 @@ def audit_answers(
         answers: prompts, what was generated, perhaps whether it is right.
         tables: by dictionary, one row a prompt, in the order of the prompts; may be left out.
         residuals: by layer, `[prompts, d]`, for the ladder; may be left out.
-        rule: what counts as success; None: what the answers say, else `exact-word`.
+        rule: what counts as success; None: what the answers say, else the task's own, else
+            `exact-word`.
         config: how to carry it out; None: as by default.
         progress: told of the stages.
 
@@ -61,7 +54,7 @@ def audit_answers(
         if rows != len(answers):
             raise UserError(f"{name} has {rows} rows, but there are {len(answers)} prompts")
     check_values(tables, "any prompt")
-    rule_name, outcomes = _score(answers, rule)
+    rule_name, outcomes = recorded_outcomes(answers, rule)
     dense = [m.toarray() if isinstance(m, csr_matrix) else m for m in matrices.values()]
     residual = np.hstack(dense) if dense else None
     observed = Observed(
@@ -72,7 +65,8 @@ def audit_answers(
         tables,
         lambda: (residual, None),
     )
-    return audit_outcomes(observed, config or AuditConfig(), progress)
+    found = audit_outcomes(observed, config or AuditConfig(), progress)
+    return replace(found, warnings=[*answers.task.notes, *found.warnings])
 
 
 def _checked(name: str, table: FeatureTable) -> FeatureTable:
@@ -81,30 +75,3 @@ def _checked(name: str, table: FeatureTable) -> FeatureTable:
     if (matrix.data < 0).any():
         raise UserError(f"table {name} holds negative values: expected activations, which are >= 0")
     return replace(table, matrix=matrix)
-
-
-def _score(answers: Answers, rule: str | Rule | None) -> tuple[str, list[PromptOutcome]]:
-    """The outcomes of answers, and the name of the rule that decided them."""
-    prompts = answers.task.prompts
-    given: list[str | None] = [None] * len(answers)
-    if rule is None and answers.success is not None:
-        name, right = GIVEN, [bool(success) for success in answers.success]
-    else:
-        name, succeeds = resolve_rule(DEFAULT_RULE if rule is None else rule)
-        if None in answers.generated:
-            place = answers.generated.index(None) + 1
-            raise UserError(
-                f"prompt {place} has no 'generated', which the rule {name} needs: leave the rule "
-                "out to take 'success' as it is"
-            )
-        check_targets(answers.task, name)
-        pairs = zip(answers.generated, prompts, strict=True)
-        given = [right_answer(prompt, text or "", succeeds) for text, prompt in pairs]
-        right = [answer is not None for answer in given]
-    return name, [
-        PromptOutcome(
-            p.text, p.target, text, ok, kind_of(p, text, ok), None,
-            accepted=[*p.accepted], answer=answer,
-        )
-        for p, text, ok, answer in zip(prompts, answers.generated, right, given, strict=True)
-    ]  # fmt: skip

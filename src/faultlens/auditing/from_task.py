@@ -9,9 +9,10 @@ import numpy as np
 
 from faultlens.auditing.activations.task_activations import TaskActivations
 from faultlens.auditing.activations.task_tokens import token_warnings, tokenize
+from faultlens.auditing.behaviour.answer_scores import score_warnings
 from faultlens.auditing.behaviour.generation import run_task
 from faultlens.auditing.behaviour.outcomes import (
-    DEFAULT_RULE,
+    LogitRule,
     Rule,
     check_targets,
     resolve_rule,
@@ -19,6 +20,7 @@ from faultlens.auditing.behaviour.outcomes import (
 )
 from faultlens.auditing.held_out.inputs import residual_and_random
 from faultlens.auditing.interventions.causal_tests import CausalTests
+from faultlens.auditing.interventions.decoding import Succeeds
 from faultlens.auditing.named_features import parse_feature_sets
 from faultlens.auditing.replication.agreement import with_replication
 from faultlens.auditing.replication.seeds import Corpus, robustness
@@ -48,7 +50,7 @@ def audit_task(
     lens: Lens,
     task: Task,
     *,
-    rule: str | Rule = DEFAULT_RULE,
+    rule: str | Rule | None = None,
     pooling: str = "max",
     config: AuditConfig | None = None,
     progress: Progress = SILENT,
@@ -60,7 +62,8 @@ def audit_task(
     Args:
         lens: the model, and the dictionaries it is read through.
         task: the prompts.
-        rule: what counts as success: a pre-listed name, or a function `(generated, target)`.
+        rule: what counts as success: a pre-listed name, or a function `(generated, target)`; None:
+            the task's own, else `exact-word`.
         pooling: how a prompt's token activations become one number.
         config: how to carry it out; None: as by default.
         progress: told of the stages.
@@ -79,7 +82,7 @@ def audit_over_seeds(
     make: Callable[[int], Task],
     seeds: Sequence[int],
     *,
-    rule: str | Rule = DEFAULT_RULE,
+    rule: str | Rule | None = None,
     pooling: str = "max",
     config: AuditConfig | None = None,
     progress: Progress = SILENT,
@@ -121,7 +124,7 @@ def audit_over_seeds(
 def _audited(
     lens: Lens,
     task: Task,
-    rule: str | Rule,
+    rule: str | Rule | None,
     pooling: str,
     config: AuditConfig,
     progress: Progress,
@@ -129,14 +132,14 @@ def _audited(
     kept: Checkpoint,
 ) -> tuple[Audit, Mapping[str, FeatureTable]]:
     """The audit of one set of prompts, and the tables that it concluded from."""
-    rule_name, succeeds = resolve_rule(rule)
+    rule_name, decides = resolve_rule(rule or task.rule)
     _check(lens, task, rule_name)
     named = parse_feature_sets(config.suspects, lens)
     tokens = tokenize(task, lens.model)
 
     def run() -> _Run:
         tick = progress.start("Running the task", len(task))
-        return _Run(run_task(lens, task, tokens, succeeds, tick))
+        return _Run(run_task(lens, task, tokens, decides, tick))
 
     outcomes = kept.once("outcomes", _Run, run).outcomes
     activations = TaskActivations.read(
@@ -144,17 +147,13 @@ def _audited(
         progress=progress.start("Reading the prompts", len(task)),
     )  # fmt: skip
 
-    def answered(ids: list[int], index: int) -> bool:
-        text = lens.model.tokenizer.decode(ids)
-        return right_answer(task.prompts[index], text, succeeds) is not None
-
     causal_tests = CausalTests(
         lens,
         task,
         activations,
         np.array([outcome.margin for outcome in outcomes]),
         np.array([not outcome.success for outcome in outcomes]),
-        answered,
+        _succeeds(decides, task, lens),
         ALPHA,
         config.seed,
         config.searched,
@@ -177,20 +176,22 @@ def _audited(
         ended = None if found.verdict is None else str(found.verdict)
         found = replace(found, named=causal_tests.none_tested(ended))
     warnings = [
-        *_task_warnings(task), *token_warnings(task, tokens), *of_named,
+        *task.notes, *token_warnings(task, tokens), *score_warnings(task, tokens), *of_named,
         *reading_notes(activations.tables), *found.warnings,
     ]  # fmt: skip
     return replace(found, warnings=warnings), activations.tables
 
 
-def _task_warnings(task: Task) -> list[str]:
-    """What a reader should know of how the task was read."""
-    if not task.unused:
-        return []
-    return [
-        f"{', '.join(task.unused)}: nothing is made of these columns of the task; what describes a "
-        "prompt belongs under 'factors'"
-    ]
+def _succeeds(rule: Rule, task: Task, lens: Lens) -> Succeeds:
+    """The rule, for prompts that are answered anew."""
+    if isinstance(rule, LogitRule):
+        return rule
+    of_text, decode = rule, lens.model.tokenizer.decode
+
+    def answered(ids: list[int], index: int) -> bool:
+        return right_answer(task.prompts[index], decode(ids), of_text) is not None
+
+    return answered
 
 
 def _check(lens: Lens, task: Task, rule: str) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -10,8 +9,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy.sparse import csr_matrix, hstack
 
-from faultlens.auditing.behaviour.outcomes import KINDS
-from faultlens.auditing.behaviour.rule_sensitivity import failures_by_rule, scoring_table
+from faultlens.auditing.behaviour.kinds import counted_kinds
+from faultlens.auditing.behaviour.rule_sensitivity import (
+    failures_by_rule,
+    failures_over_foil,
+    scoring_table,
+    scoring_warnings,
+)
 from faultlens.auditing.factors.derived import derived_factors
 from faultlens.auditing.factors.levels import factor_table, left_out, prepared, trends
 from faultlens.auditing.factors.selection import pair_table, select_levels
@@ -107,7 +111,6 @@ def audit_outcomes(
     by_rule = failures_by_rule(outcomes, observed.rule)
     failed = by_rule[observed.rule]
     n, failures = len(failed), int(failed.sum())
-    kinds = Counter(outcome.kind for outcome in outcomes)
     texts = [outcome.prompt for outcome in outcomes]
 
     brought = {name: [*map(str, levels)] for name, levels in observed.factors.items()}
@@ -149,7 +152,7 @@ def audit_outcomes(
         permutations=config.permutations,
         min_support=config.min_support,
         verdict=verdict,
-        outcome_kinds={kind: kinds[kind] for kind in KINDS if kinds[kind]},
+        outcome_kinds=counted_kinds(outcome.kind for outcome in outcomes),
         scoring_sensitivity={rule: reading.accuracy for rule, reading in scoring.items()},
         factors=factor_table(factors, failed),
         sites=drawn.sites,
@@ -180,7 +183,8 @@ def audit_outcomes(
         untried=dict(drawn.causes.untried),
         named=list(drawn.causes.named),
         robustness=_robustness(tables, failed, config) if verdict is None and tables else None,
-        warnings=_warnings(texts, outcomes),
+        warnings=[*scoring_warnings(by_rule, observed.rule), *_warnings(texts, outcomes)],
+        failures_over_foil=failures_over_foil(outcomes),
         features=drawn.features,
     )
     return with_replication(audit)

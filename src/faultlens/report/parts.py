@@ -63,8 +63,8 @@ class Column:
     """What the numbers are, where the header alone does not say it."""
     brief: bool = False
     """Whether the terminal shows it, where the table is a study's list."""
-    chosen: bool = False
-    """Whether a reader may choose among its values, in a table that can be browsed."""
+    chosen: str = ""
+    """Under which name a reader chooses among its values, where rows can be browsed; empty: not."""
 
 
 @dataclass(frozen=True)

@@ -79,21 +79,21 @@ def test_a_suspect_found_on_few_seeds_is_not_though_its_verdict_were_stable() ->
 @pytest.mark.parametrize(
     ("half", "outcome", "detail"),
     [
-        (HALF, "passed", "d = 1.90 [1.20, 2.60] there, 2.40 where it was discovered"),
+        (HALF, "passed", "d = 1.9 [1.2, 2.6] there, 2.4 where it was discovered"),
         (
             replace(HALF, replication=Interval(0.4, -0.1, 0.9)),
             "failed",
-            "d = 0.40 [-0.10, 0.90] there, 2.40 where it was discovered",
+            "d = 0.4 [−0.1, 0.9] there, 2.4 where it was discovered",
         ),
         (
             replace(HALF, replication=Interval(-1.0, -1.5, -0.5)),
             "failed",
-            "d = -1.00 [-1.50, -0.50] there, 2.40 where it was discovered",
+            "d = −1 [−1.5, −0.5] there, 2.4 where it was discovered",
         ),
         (
             replace(HALF, discovery=-2.0, replication=Interval(-1.0, -1.5, -0.5)),
             "passed",
-            "d = -1.00 [-1.50, -0.50] there, -2.00 where it was discovered",
+            "d = −1 [−1.5, −0.5] there, −2 where it was discovered",
         ),
         (
             replace(HALF, replication=None),

@@ -137,7 +137,7 @@ def test_a_copy_of_a_level_fails_and_the_level_is_named() -> None:
     assert only(claims, "no copy").detail == "object = the keys, 0.95"
     assert only(claims, "conditional on object × template").outcome == "failed"
     near = only(of_suspect(replace(READING, proxy=Proxy("object", "the keys", 0.6))), "no copy")
-    assert (near.outcome, near.detail) == ("passed", "object = the keys, 0.60")
+    assert (near.outcome, near.detail) == ("passed", "object = the keys, 0.6")
 
 
 def test_an_artefact_of_scoring_fails_the_other_rules() -> None:
@@ -206,9 +206,10 @@ def test_an_intervention_passes_or_fails_necessity_and_sufficiency_is_open(
             "necessity against 199 matched controls (60 other features, the rest random "
             "directions)",
             outcome,
-            "+0.84 nats [0.40, 1.20], p after Holm 0.02",
+            "+0.84 nats [0.4, 1.2], p after Holm 0.02",
+            alone=True,
         ),
-        Claim(MATTERS, "sufficiency", "not done", "too few"),
+        Claim(MATTERS, "sufficiency", "not done", "too few", alone=True),
     ]
 
 
@@ -232,17 +233,17 @@ def test_features_pass_a_rung_only_where_the_interval_is_above_zero() -> None:
         (
             "all features against factors, on the same held-out folds",
             "failed",
-            "+0.030 AUROC [-0.010, +0.070]",
+            "+0.03 AUROC [−0.01, 0.07]",
         ),
         (
             "all features against bag of tokens, on the same held-out folds",
             "passed",
-            "+0.050 AUROC [+0.010, +0.090]",
+            "+0.05 AUROC [0.01, 0.09]",
         ),
         (
             "all features against residual, on the same held-out folds",
             "failed",
-            "+0.020 AUROC [+0.000, +0.040]",
+            "+0.02 AUROC [0, 0.04]",
         ),
         (
             "all features against random dictionary, on the same held-out folds",
@@ -265,7 +266,7 @@ def test_one_split_has_no_interval_and_decides_nothing() -> None:
     pairs = [RungDifference("sae_all", rival, 0.1, None, None) for rival in RIVALS]
     claims = ledger(None, 0, 0.05, None, RUNGS, climbed(*pairs))
     assert {(claim.outcome, claim.detail) for claim in claims} == {
-        ("not done", "+0.100, one split: no interval")
+        ("not done", "+0.1, one split: no interval")
     }
 
 

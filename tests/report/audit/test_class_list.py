@@ -11,9 +11,9 @@ from tree_reading import captioned, class_row, facts_of, of_suspect, paragraphs,
 
 from faultlens.auditing.result import OtherScoring
 from faultlens.auditing.result.audit import Audit
+from faultlens.numbers import NOT_DONE
 from faultlens.report.audit import class_list
 from faultlens.report.audit.study import audit_study
-from faultlens.report.numbers import NOT_DONE
 from faultlens.report.parts import Figure, Table
 
 
@@ -37,16 +37,16 @@ def test_the_caption_counts_every_verdict() -> None:
 def test_a_row_says_where_it_fires_what_changing_it_did_and_what_it_stands_for() -> None:
     found = rows(listed(audit_samples.audit()))
     assert found[0] == [
-        "4-res-mini/91 and 11 alike", "4-res-mini", "CONTRIBUTES",
+        "4-res-mini/91 and 11 alike", "CONTRIBUTES",
         "42 failures, 3 successes p 0.0002", "both effects shown +0.84 and −0.611", "yes, p 0.031",
         "object = the keys Jaccard 0.93",
     ]  # fmt: skip
-    assert [row[4] for row in found[1:4]] == [
+    assert [row[3] for row in found[1:4]] == [
         "shown to do nothing +0.003 and +0.034",
         NOT_DONE,
         "inconclusive +0.84",
     ]
-    assert found[2][5] == "cannot be known" and found[6][5] == NOT_DONE
+    assert found[2][4] == "cannot be known" and found[6][4] == NOT_DONE
 
 
 def test_what_a_row_opens_holds_every_measure() -> None:
@@ -133,11 +133,11 @@ def test_a_class_that_was_not_changed_has_its_reason() -> None:
 )
 def test_the_sign_follows_what_was_shown_and_not_the_word(audit: Audit, support: str) -> None:
     """CONTRIBUTES in every case but the first: what was shown of it differs."""
-    assert class_row(audit, "4-res-mini/91").cells[2].support == support
+    assert class_row(audit, "4-res-mini/91").cells[1].support == support
 
 
 def test_a_proxy_is_ruled_out_as_a_cause_and_a_correlate_is_open() -> None:
-    signs = [row.cells[2].support for row in listed(audit_samples.untested()).rows]
+    signs = [row.cells[1].support for row in listed(audit_samples.untested()).rows]
     assert signs[1:4] == ["refuted", "open", "open"]
 
 
@@ -153,5 +153,11 @@ def test_a_long_list_is_cut_and_says_where_the_rest_is(monkeypatch: pytest.Monke
 def test_the_list_is_sorted_by_numbers_and_not_by_words() -> None:
     found = listed(audit_samples.audit())
     assert found.browsable
-    assert [cell.value for cell in found.rows[0].cells[2:6]] == ["CONTRIBUTES", 42, 0.84, 0.031]
-    assert found.rows[1].cells[2].value == "PROXY"  # whatever it is a proxy of
+    assert [cell.value for cell in found.rows[0].cells[:5]] == [
+        "4-res-mini",
+        "CONTRIBUTES",
+        42,
+        0.84,
+        0.031,
+    ]
+    assert found.rows[1].cells[1].value == "PROXY"  # whatever it is a proxy of

@@ -11,9 +11,9 @@ from tree_reading import captioned, class_row, figures, marks, of_suspect, parag
 
 from faultlens.auditing.result import Null
 from faultlens.auditing.result.audit import Audit
+from faultlens.numbers import NOT_DONE
 from faultlens.report.figures.audit import dose_lines, doses
 from faultlens.report.figures.chart import Panels
-from faultlens.report.numbers import NOT_DONE
 from faultlens.report.parts import Part, Table
 
 NAME = "4-res-mini/91 and 11 alike"
@@ -78,7 +78,7 @@ def test_one_effect_shown_is_not_two() -> None:
     assert done.sufficiency is not None
     lone = dataclasses.replace(done.sufficiency, shown=False, p_holm=0.2)
     audit = of_suspect(dataclasses.replace(done, sufficiency=lone))
-    assert class_row(audit, "4-res-mini/91").cells[4].text == "necessity shown"
+    assert class_row(audit, "4-res-mini/91").cells[3].text == "necessity shown"
     assert [cell.marked for cell in deciding(audit).rows[0].cells] == [False, True, False]
     drawn = figures(opened(audit))[0].chart
     assert [series.name for series in drawn.series] == ["shown", "not shown"]  # type: ignore[union-attr]
@@ -87,7 +87,7 @@ def test_one_effect_shown_is_not_two() -> None:
 def test_a_cause_restores_what_it_takes_away() -> None:
     table = deciding(audit_samples.cause())
     assert "28 of 42 right, 66.7% controls 2.1%" in [row[1] for row in rows(table)]
-    assert class_row(audit_samples.cause(), "4-res-mini/91").cells[2].text == "CAUSE"
+    assert class_row(audit_samples.cause(), "4-res-mini/91").cells[1].text == "CAUSE"
 
 
 def test_a_test_that_was_not_done_has_its_reason_and_no_number() -> None:

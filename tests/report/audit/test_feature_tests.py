@@ -5,7 +5,7 @@ from __future__ import annotations
 import audit_samples
 from tree_reading import rows, section, tables
 
-from faultlens.report.numbers import NOT_DONE
+from faultlens.numbers import NOT_DONE
 
 
 def test_features_by_every_test_and_by_the_studys_rule() -> None:

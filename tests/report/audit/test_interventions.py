@@ -10,7 +10,7 @@ from tree_reading import captioned, headed, of_suspect, paragraphs, rows, sectio
 
 from faultlens.auditing.result import NamedTrial
 from faultlens.auditing.result.audit import Audit
-from faultlens.report.numbers import NOT_DONE
+from faultlens.numbers import NOT_DONE
 from faultlens.report.parts import Folded
 
 TITLE = "7 Interventions"

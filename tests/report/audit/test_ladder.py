@@ -9,8 +9,8 @@ from tree_reading import figures, headed, marks, rows, section
 
 from faultlens.auditing.result import Rung
 from faultlens.auditing.result.audit import Audit
+from faultlens.numbers import NOT_DONE
 from faultlens.report.figures.audit import ladder_dots
-from faultlens.report.numbers import NOT_DONE
 
 TITLE = "6 Baseline ladder"
 

@@ -7,7 +7,7 @@ import dataclasses
 import audit_samples
 from tree_reading import headed, paragraphs, rows, section
 
-from faultlens.report.numbers import NOT_DONE
+from faultlens.numbers import NOT_DONE
 from faultlens.report.parts import Callout, Table
 
 TITLE = "1 Outcomes"

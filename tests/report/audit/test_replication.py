@@ -9,7 +9,7 @@ import cause_samples
 from tree_reading import headed, marks, paragraphs, rows, section, tables
 
 from faultlens.auditing.result.audit import Audit
-from faultlens.report.numbers import NOT_DONE
+from faultlens.numbers import NOT_DONE
 
 TITLE = "9 Replication"
 

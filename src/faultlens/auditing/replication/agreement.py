@@ -10,6 +10,7 @@ from dataclasses import replace
 
 from faultlens.auditing.result import Claim, HalfReading, Robustness, StableClass
 from faultlens.auditing.result.audit import Audit
+from faultlens.numbers import interval, number
 
 OTHER_SEEDS = "replication on prompts from other seeds"
 OTHER_HALF = "replication in the other half of the prompts"
@@ -76,7 +77,7 @@ def _half(name: str, robustness: Robustness | None) -> tuple[str, str]:
     excludes = again.low > 0 if _towards_failure(mine) else again.high < 0
     return (
         "passed" if excludes else "failed",
-        f"d = {again.value:.2f} [{again.low:.2f}, {again.high:.2f}] there, "
+        f"d = {number(again.value)} {interval(again.low, again.high)} there, "
         f"{_discovered(mine)} where it was discovered",
     )
 
@@ -86,4 +87,4 @@ def _towards_failure(half: HalfReading) -> bool:
 
 
 def _discovered(half: HalfReading) -> str:
-    return "infinite" if half.discovery is None else f"{half.discovery:.2f}"
+    return "infinite" if half.discovery is None else number(half.discovery)

@@ -52,6 +52,8 @@ class Audit:
         attribution: by site; empty where no model was run.
         untried: by the first feature, why a class that was to be tried, or the suspect, was not.
         named: the features that the user wanted to be tried; empty: none were named.
+        failures_over_foil: failures in which the target's logit is still above the foil's: how far
+            the rule of scoring decides; None: not known of every failure, or there is none.
         warnings: what a reader should know of the input, a sentence each.
         features: every test of every feature in the family, a column each, `[tested]`; written to
             `tables/features.parquet`, not to `audit.json`, hence None in a result that was read.
@@ -88,6 +90,7 @@ class Audit:
     untried: dict[str, str] = field(default_factory=dict)
     named: list[NamedTrial] = field(default_factory=list)
     robustness: Robustness | None = None
+    failures_over_foil: int | None = None
     warnings: list[str] = field(default_factory=list)
     features: dict[str, np.ndarray] | None = field(
         default=None, compare=False, repr=False, metadata=NOT_WRITTEN

@@ -53,9 +53,14 @@ class SiteAudit:
 
 @dataclass(frozen=True)
 class Claim:
-    """A line of the claims ledger: what was claimed, and which control it passed or lacks."""
+    """A line of the claims ledger: what was claimed, and which control it passed or lacks.
+
+    A claim is supported if it passes all controls that were done. Where each of several supports it
+    in part (`alone`), it is supported in part if it passes any of them.
+    """
 
     claim: str
     control: str
     outcome: str  # "passed", "failed", "not done"
     detail: str
+    alone: bool = False  # whether passing this control supports the claim, though others fail

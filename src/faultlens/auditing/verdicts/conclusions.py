@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from faultlens.auditing.behaviour.outcomes import RULES
+from faultlens.auditing.behaviour.rule_sensitivity import comparable
 from faultlens.auditing.feature_set import FeatureSet
 from faultlens.auditing.feature_tests.confounds import (
     confounds,
@@ -167,10 +167,10 @@ def _features(found: Correlates, members: np.ndarray) -> FeatureSet:
 def _other_rules(
     found: Correlates, by_rule: Mapping[str, np.ndarray], rule: str, permutations: int, seed: int
 ) -> dict[str, tuple[int, OtherOutcome | None]]:
-    """The family under each other rule of text whose outcomes differ; None: too few of one kind."""
+    """The family under each comparable rule whose outcomes differ; None: too few of one kind."""
     others: dict[str, tuple[int, OtherOutcome | None]] = {}
     for name, failed in by_rule.items():
-        if name == rule or name not in RULES or (failed == by_rule[rule]).all():
+        if name == rule or name not in comparable(rule) or (failed == by_rule[rule]).all():
             continue
         enough = verdicts.of_audit(len(failed), int(failed.sum())) is None
         again = decisive_under(found, failed, permutations, seed) if enough else None

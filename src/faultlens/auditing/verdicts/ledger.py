@@ -22,6 +22,7 @@ from faultlens.auditing.result import (
 )
 from faultlens.auditing.result.verdict import ARTEFACT, OF_SCORING
 from faultlens.auditing.verdicts.rules import by
+from faultlens.numbers import interval, number, p_value, share, signed
 
 NOT_DONE = "not done"
 
@@ -79,7 +80,7 @@ def _of_suspect(
         goes,
         f"family-wise error over all {tested} features (min-P or max-T, doubled)",
         "passed" if reading.p_deciding <= alpha else "failed",
-        f"adjusted p = {reading.p_deciding:.2g}",
+        f"adjusted p = {p_value(reading.p_deciding)}",
     )
     if reading.p_deciding > alpha:
         why = "it does not go with failure beyond chance"
@@ -100,12 +101,12 @@ def _scoring(claim: str, reading: ClassReading) -> Claim:
         return Claim(claim, control, NOT_DONE, why)
     if (reading.verdict.kind, reading.verdict.level) == (ARTEFACT, OF_SCORING):
         return Claim(claim, control, "failed", reading.verdict.sentence)
-    p_value, worst = max(tested, key=lambda pair: pair[0])
+    largest, worst = max(tested, key=lambda pair: pair[0])
     return Claim(
         claim,
         control,
         "passed",
-        f"largest adjusted p = {p_value:.2g}, under {worst.rule} ({worst.failures} failures)",
+        f"largest adjusted p = {p_value(largest)}, under {worst.rule} ({worst.failures} failures)",
     )
 
 
@@ -115,7 +116,9 @@ def _beyond_the_prompt(
     copy = reading.proxy
     control = f"no copy of a level (Jaccard below {PROXY_JACCARD})"
     copies = copy is not None and copy.jaccard >= PROXY_JACCARD
-    detail = "no factor" if copy is None else f"{copy.factor} = {copy.level}, {copy.jaccard:.2f}"
+    detail = (
+        "no factor" if copy is None else f"{copy.factor} = {copy.level}, {number(copy.jaccard)}"
+    )
     claims = []
     if strata is not None and strata.others:
         nearest = detail if copy is not None else f"no level reaches {PROXY_JACCARD}"
@@ -133,7 +136,7 @@ def _beyond_the_prompt(
             claim,
             held,
             "passed" if reading.p_conditional <= alpha else "failed",
-            f"adjusted p = {reading.p_conditional:.2g}; {within.failures_in_them} failures in "
+            f"adjusted p = {p_value(reading.p_conditional)}; {within.failures_in_them} failures in "
             f"{within.informative} informative strata",
         ),
     ]
@@ -150,7 +153,9 @@ def _interventions(claim: str, name: str, done: Intervention) -> list[Claim]:
     """What an intervention says of the claim that something matters."""
     claims = [_effect(claim, done.necessity)]
     if done.sufficiency is None:
-        claims.append(Claim(claim, "sufficiency", NOT_DONE, done.sufficiency_missing or ""))
+        claims.append(
+            Claim(claim, "sufficiency", NOT_DONE, done.sufficiency_missing or "", alone=True)
+        )
     else:
         claims.append(_effect(claim, done.sufficiency))
     return [*claims, *_null(name, done.null)]
@@ -163,7 +168,9 @@ def _effect(claim: str, effect: Effect) -> Claim:
         f"{effect.claim} against {effect.controls} matched controls ({effect.control_features} "
         "other features, the rest random directions)",
         "passed" if effect.shown else "failed",
-        f"{effect.adjusted:+.2f} nats [{effect.low:.2f}, {effect.high:.2f}], p after Holm {p:.2g}",
+        f"{signed(effect.adjusted)} nats {interval(effect.low, effect.high)}, p after Holm "
+        f"{p_value(p)}",
+        alone=True,
     )
 
 
@@ -173,16 +180,16 @@ def _null(name: str, null: Null | None) -> list[Claim]:
         return []
     claim = f"{name} does nothing for failure"
     control = (
-        f"equivalence, restoration at most {null.restoration_bound:.0%}, and an assay that sees an "
-        "effect"
+        f"equivalence, restoration at most {share(null.restoration_bound)}, and an assay that "
+        "sees an effect"
     )
     if null.assay_restored is None:
         why = "no prompt could be swapped, so nothing shows that the assay could see an effect"
         return [Claim(claim, control, NOT_DONE, why)]
     detail = (
-        f"90% interval {'within' if null.within else 'not within'} ±{null.bound:.2f} nats; "
-        f"restoration at most {null.restoration_high:.0%}; patching the whole value restores "
-        f"{null.assay_restored:.0%} of {null.assay_prompts}"
+        f"90% interval {'within' if null.within else 'not within'} ±{number(null.bound)} nats; "
+        f"restoration at most {share(null.restoration_high)}; patching the whole value restores "
+        f"{share(null.assay_restored)} of {null.assay_prompts}"
     )
     return [Claim(claim, control, "passed" if null.proven else "failed", detail)]
 
@@ -203,11 +210,12 @@ def _against(claim: str, rival: str, baselines: Mapping[str, Rung], ladder: Ladd
         why = next((baselines[n].reason or "" for n in missing), "not compared")
         return Claim(claim, control, NOT_DONE, why)
     pair = pairs[0]
+    difference = signed(round(pair.difference, 3))
     if pair.low is None or pair.high is None:
-        return Claim(claim, control, NOT_DONE, f"{pair.difference:+.3f}, one split: no interval")
+        return Claim(claim, control, NOT_DONE, f"{difference}, one split: no interval")
     return Claim(
         claim,
         control,
         "passed" if pair.low > 0 else "failed",
-        f"{pair.difference:+.3f} AUROC [{pair.low:+.3f}, {pair.high:+.3f}]",
+        f"{difference} AUROC {interval(pair.low, pair.high)}",
     )

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from faultlens.auditing.result import LevelReading
 from faultlens.auditing.result.audit import Audit
+from faultlens.numbers import share
 from faultlens.report.audit.factors import level_name
 from faultlens.report.audit.trials import changed
 from faultlens.report.figures.audit import effect_sizes, failure_rates, swap_rates
-from faultlens.report.numbers import share
 from faultlens.report.parts import Figure
 
 LEVELS_DRAWN = 6

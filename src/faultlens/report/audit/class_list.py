@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from faultlens.auditing.result import ClassReading
 from faultlens.auditing.result.audit import Audit
+from faultlens.numbers import NOT_DONE, counted, number, p_value, signed
 from faultlens.report.audit.confounds import beyond_words
 from faultlens.report.audit.evidence import evidence
 from faultlens.report.audit.factors import level_name
@@ -14,7 +15,6 @@ from faultlens.report.audit.verdicts import (
     support,
     tally,
 )
-from faultlens.report.numbers import NOT_DONE, counted, number, p_value, signed
 from faultlens.report.parts import Cell, Column, Part, Row, Table
 
 TITLE = "Classes"
@@ -42,9 +42,8 @@ def class_list(audit: Audit) -> Table | None:
 
 
 COLUMNS = (
-    Column("Class", brief=True, explanation="It goes by its strongest member."),
-    Column("Site", chosen=True),
-    Column("Verdict", brief=True, chosen=True),
+    Column("Class", brief=True, explanation="It goes by its strongest member.", chosen="Site"),
+    Column("Verdict", brief=True, chosen="Verdict"),
     Column(
         "Fires on",
         brief=True,
@@ -63,7 +62,7 @@ COLUMNS = (
     ),
     Column(
         "Fires with",
-        chosen=True,
+        chosen="Fires with",
         explanation="The level of a factor, or levels, that it fires with most; below, the Jaccard "
         "index.",
     ),
@@ -74,8 +73,7 @@ def _row(audit: Audit, site: str, reading: ClassReading) -> Row:
     proxy = reading.proxy
     return Row(
         (
-            Cell(class_name(reading)),
-            Cell(site),
+            Cell(class_name(reading), value=site),
             Cell(reading.verdict.label, support=support(reading), value=reading.verdict.kind),
             Cell(
                 _fires_on(reading),

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from faultlens.auditing.result import ClassReading, OddsReading, Strata, StrataCount
 from faultlens.auditing.result.audit import Audit
+from faultlens.numbers import NOT_DONE, counted, interval, listed, number, p_value
 from faultlens.report.audit.estimates import estimate
 from faultlens.report.audit.feature_tests import no_features
-from faultlens.report.numbers import NOT_DONE, counted, interval, listed, number, p_value
 from faultlens.report.parts import Cell, Column, Part, Table, table
 
 TITLE = "Confounds"

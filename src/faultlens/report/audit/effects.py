@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 from faultlens.auditing.result import Effect, Flips, Intervention, Variant
-from faultlens.report.audit.nulls import null_parts
-from faultlens.report.figures.audit import dose_lines, doses, effect_sizes
-from faultlens.report.numbers import (
+from faultlens.numbers import (
     NOT_DONE,
     counted,
     interval,
@@ -15,6 +13,8 @@ from faultlens.report.numbers import (
     share_interval,
     signed,
 )
+from faultlens.report.audit.nulls import null_parts
+from faultlens.report.figures.audit import dose_lines, doses, effect_sizes
 from faultlens.report.parts import Cell, Column, Figure, Paragraph, Part, Table, table
 
 TURNED = {"necessity": "right", "sufficiency": "wrong"}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from faultlens.auditing.result import Interval
-from faultlens.report.numbers import auroc, interval, signed
+from faultlens.numbers import auroc, interval, signed
 from faultlens.report.parts import Cell
 
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from faultlens.auditing.result import ClassReading, OtherScoring
 from faultlens.auditing.result.audit import Audit
+from faultlens.numbers import NOT_DONE, auroc, counted, listed, p_value, signed
 from faultlens.report.audit.confounds import within_strata
 from faultlens.report.audit.effects import changed_parts
 from faultlens.report.audit.estimates import area, estimate
 from faultlens.report.audit.patches import class_patches
 from faultlens.report.audit.verdicts import class_name
-from faultlens.report.numbers import NOT_DONE, auroc, counted, listed, p_value, signed
 from faultlens.report.parts import Cell, Facts, Paragraph, Part, facts
 
 TOO_FEW = "too few fail or succeed"

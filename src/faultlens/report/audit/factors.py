@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from faultlens.auditing.result import DroppedLevel, LevelReading, PairTable, Selection
 from faultlens.auditing.result.audit import Audit
-from faultlens.report.numbers import (
+from faultlens.numbers import (
     NOT_DONE,
     auroc,
     clipped,

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from faultlens.auditing.result.audit import Audit
+from faultlens.numbers import NOT_DONE, counted, number
 from faultlens.report.conventions import recorded_parts
-from faultlens.report.numbers import NOT_DONE, counted, number
 from faultlens.report.parts import Cell, Column, Paragraph, Part, Table, table
 
 TITLE = "Feature tests"

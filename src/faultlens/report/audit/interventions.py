@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from faultlens.auditing.result import NamedTrial
 from faultlens.auditing.result.audit import Audit
+from faultlens.numbers import NOT_DONE, listed
 from faultlens.report.audit.attribution import NOT_SEARCHED, attribution_parts, search_words
 from faultlens.report.audit.effects import changed_parts
 from faultlens.report.audit.trials import (
@@ -14,7 +15,6 @@ from faultlens.report.audit.trials import (
     named_name,
 )
 from faultlens.report.audit.verdicts import class_name, effect_words, fires_on
-from faultlens.report.numbers import NOT_DONE, listed
 from faultlens.report.parts import Column, Folded, Paragraph, Part, table
 
 TITLE = "Interventions"

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from faultlens.auditing.result import Ladder, LeftOut, RungDifference
 from faultlens.auditing.result.audit import Audit
+from faultlens.numbers import NOT_DONE, auroc, counted, interval, listed, signed
 from faultlens.report.audit.feature_tests import no_features
 from faultlens.report.figures.audit import ladder_dots
-from faultlens.report.numbers import NOT_DONE, auroc, counted, interval, listed, signed
 from faultlens.report.parts import Cell, Column, Figure, Paragraph, Part, Table, table
 
 TITLE = "Baseline ladder"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from faultlens.auditing.result import Intervention, Null
-from faultlens.report.numbers import NOT_DONE, counted, interval, number, share, signed
+from faultlens.numbers import NOT_DONE, counted, interval, number, share, signed
 from faultlens.report.parts import Cell, Column, Paragraph, Part, table
 
 

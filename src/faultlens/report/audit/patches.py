@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from faultlens.auditing.result import ClassReading, Counterfactual, Interval, Patch
+from faultlens.numbers import NOT_DONE, number, share, share_interval, signed
 from faultlens.report.audit.verdicts import members_name
 from faultlens.report.figures.audit import patch_shares
-from faultlens.report.numbers import NOT_DONE, number, share, share_interval, signed
 from faultlens.report.parts import Cell, Column, Figure, Paragraph, Part, Table, table
 
 UNDEFINED = "the swap itself changes nothing beyond chance"

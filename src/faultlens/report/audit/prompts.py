@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from faultlens.auditing.result import PromptOutcome
 from faultlens.auditing.result.audit import Audit
-from faultlens.report.numbers import clipped, counted, number
+from faultlens.numbers import clipped, counted, number
 from faultlens.report.parts import Cell, Column, Row, Table, table
 
 NOTHING, NOT_RECORDED = "(nothing)", "not recorded"
@@ -42,7 +42,12 @@ def failures_table(caption: str, failed: Sequence[PromptOutcome], first: int) ->
 
 def _rows(outcomes: Sequence[PromptOutcome]) -> tuple[tuple[Column, ...], tuple[Row, ...]]:
     """A row a prompt; logits are left out where none was recorded."""
-    columns = [Column("Prompt"), Column("Target"), Column("Generated"), Column("Kind", chosen=True)]
+    columns = [
+        Column("Prompt"),
+        Column("Target"),
+        Column("Generated"),
+        Column("Kind", chosen="Kind"),
+    ]
     cells = [_cells(outcome) for outcome in outcomes]
     logits = {
         Column(

@@ -4,10 +4,7 @@ from __future__ import annotations
 
 from faultlens.auditing.result import HalfReading, Robustness, SeedReading, StableClass
 from faultlens.auditing.result.audit import Audit
-from faultlens.report.audit.estimates import estimate
-from faultlens.report.audit.ladder import rung_name
-from faultlens.report.audit.verdicts import members_name
-from faultlens.report.numbers import (
+from faultlens.numbers import (
     NOT_DONE,
     auroc,
     counted,
@@ -17,6 +14,9 @@ from faultlens.report.numbers import (
     share,
     signed,
 )
+from faultlens.report.audit.estimates import estimate
+from faultlens.report.audit.ladder import rung_name
+from faultlens.report.audit.verdicts import members_name
 from faultlens.report.parts import Cell, Column, Paragraph, Part, table
 
 TITLE = "Replication"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from faultlens.auditing.result.audit import Audit
+from faultlens.numbers import clipped
 from faultlens.report.audit import (
     class_list,
     confounds,
@@ -20,7 +21,6 @@ from faultlens.report.audit import (
 )
 from faultlens.report.audit.answer import answer
 from faultlens.report.audit.carrying import carrying_figures
-from faultlens.report.numbers import clipped
 from faultlens.report.parts import Callout, Part
 from faultlens.report.tree import Headline, Section, Study
 

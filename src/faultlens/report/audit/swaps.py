@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from faultlens.auditing.result import Counterfactual, Counterfactuals
 from faultlens.auditing.result.audit import Audit
-from faultlens.report.audit.estimates import estimate
-from faultlens.report.audit.patches import patch_parts, swap_name, through_name
-from faultlens.report.numbers import (
+from faultlens.numbers import (
     NOT_DONE,
     counted,
     number,
     p_value,
     share,
 )
+from faultlens.report.audit.estimates import estimate
+from faultlens.report.audit.patches import patch_parts, swap_name, through_name
 from faultlens.report.parts import Cell, Column, Paragraph, Part, Table, table
 
 TITLE = "Counterfactual pairs"

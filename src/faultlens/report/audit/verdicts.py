@@ -7,7 +7,7 @@ from collections import Counter
 from faultlens.auditing.result import ClassReading, Intervention
 from faultlens.auditing.result.audit import Audit
 from faultlens.auditing.result.verdict import ARTEFACT, CAUSE, PROXY
-from faultlens.report.numbers import counted, listed
+from faultlens.numbers import counted, listed
 from faultlens.report.parts import Support
 
 REFUTED = (PROXY, ARTEFACT)

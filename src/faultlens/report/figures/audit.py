@@ -12,8 +12,8 @@ from faultlens.auditing.result import (
     Rung,
     Variant,
 )
+from faultlens.numbers import auroc, counted, interval, share, share_interval, signed
 from faultlens.report.figures.chart import Axis, Dots, Line, Mark, Panel, Panels, Point, Series
-from faultlens.report.numbers import auroc, counted, interval, share, share_interval, signed
 
 AS_IT_IS = 1.0  # times its own activation: no change, hence none of the margin
 

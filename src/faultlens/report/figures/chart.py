@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
-from faultlens.report.numbers import clipped
+from faultlens.numbers import clipped
 
 Style = Literal["striking", "plain", "quiet"]
 LABEL = 44  # characters of a name taken from the data

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from faultlens.numbers import number
 from faultlens.profiling.result import MinimalPairs, Multiverse, Specification
 from faultlens.report.figures.chart import Axis, HeatMap, Line, Panel, Panels, Point
-from faultlens.report.numbers import number
 
 SOUND, UNSOUND, DEFAULT, CHOICES = 0, 4, 1, 7  # colours
 CIRCLE, SQUARE, CROSS, STAR = 0, 1, 5, 6  # symbols

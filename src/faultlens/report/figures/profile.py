@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TypeVar
 
+from faultlens.numbers import NOTHING_FIRES, auroc, number, p_value, share
 from faultlens.profiling.result import CategoryReading, Profile, Selectivity, Specialist
 from faultlens.report.figures.chart import Axis, HeatMap, Line, Panel, Panels, Point
-from faultlens.report.numbers import NOTHING_FIRES, auroc, number, p_value, share
 
 Best = TypeVar("Best", Selectivity, Specialist)
 GREY = 7  # the colour of what holds for all texts

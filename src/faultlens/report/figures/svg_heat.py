@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from markupsafe import escape
 
+from faultlens.numbers import number
 from faultlens.report.figures.chart import HeatMap, label
 from faultlens.report.figures.svg_shapes import LETTER, Drawing, fitting, text, width_of
-from faultlens.report.numbers import number
 
 CELL = 34  # pixels; height of a cell that holds words
 LEAST = 5.0  # pixels of a cell, below which names of rows and columns are left out

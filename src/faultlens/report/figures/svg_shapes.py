@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 from markupsafe import escape
 
+from faultlens.numbers import clipped, number, share
 from faultlens.report.figures.chart import Axis
-from faultlens.report.numbers import clipped, number, share
 
 FONT = 12  # pixels; the style sheet's size of a chart's text
 LETTER = 6.6  # width of an average letter of that size, in pixels

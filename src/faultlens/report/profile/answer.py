@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from faultlens.numbers import clipped, counted, listed, number
 from faultlens.profiling.result import Profile
-from faultlens.report.numbers import clipped, counted, listed, number
 from faultlens.report.parts import Paragraph
 from faultlens.report.profile.best import family
 from faultlens.report.profile.lengths import telling_lengths

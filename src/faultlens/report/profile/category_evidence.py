@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from faultlens.profiling.result import CategoryReading, Profile, SiteReading
-from faultlens.report.numbers import (
+from faultlens.numbers import (
     NOTHING_FIRES,
     auroc,
     counted,
@@ -11,6 +10,7 @@ from faultlens.report.numbers import (
     p_value,
     share,
 )
+from faultlens.profiling.result import CategoryReading, Profile, SiteReading
 from faultlens.report.parts import Cell, Column, Part, Table, table
 from faultlens.report.profile.best import family
 from faultlens.report.profile.tokens import examples_table

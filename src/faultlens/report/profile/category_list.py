@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from faultlens.numbers import auroc, counted, number, p_value
 from faultlens.profiling.result import Profile
-from faultlens.report.numbers import auroc, counted, number, p_value
 from faultlens.report.parts import Cell, Column, Row, Table
 from faultlens.report.profile.best import best, family
 from faultlens.report.profile.category_evidence import evidence

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from faultlens.numbers import NOT_DONE, counted, listed, number
 from faultlens.profiling.result import LayerStep, Profile, Successor
 from faultlens.report.figures.profile import peak_lines
-from faultlens.report.numbers import NOT_DONE, counted, listed, number
 from faultlens.report.parts import Cell, Column, Figure, Part, Table, table
 
 TITLE = "Across layers"

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from faultlens.numbers import auroc, listed
 from faultlens.profiling.result import Profile
-from faultlens.report.numbers import auroc, listed
 
 TITLE = "Text length"
 LENGTH_WARNS = 0.15  # |AUROC of length − 0.5| from which a reader should be told

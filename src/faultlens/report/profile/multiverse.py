@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from faultlens.numbers import counted, share
 from faultlens.profiling.result import Multiverse, MultiverseClaim, Profile
 from faultlens.report.figures.method import describe, specification_curve
-from faultlens.report.numbers import counted, share
 from faultlens.report.parts import Cell, Column, Figure, Part, Table, table
 
 MEASURES = {"selectivity": "AUROC", "specialist": "score"}

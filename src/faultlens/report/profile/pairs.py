@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from faultlens.numbers import counted, number, p_value, signed
 from faultlens.profiling.result import Contrast, MinimalPairs, Profile
 from faultlens.report.figures.method import pair_matrix
-from faultlens.report.numbers import counted, number, p_value, signed
 from faultlens.report.parts import Cell, Column, Figure, Part, Table, table
 
 TITLE = "Meaning or surface"

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from faultlens.numbers import clipped, counted, listed, number, share
 from faultlens.profiling.result import Profile
 from faultlens.report.conventions import recorded_parts
-from faultlens.report.numbers import clipped, counted, listed, number, share
 from faultlens.report.parts import Cell, Column, Part, Table, table
 
 TITLE = "Sites, and how they were read"

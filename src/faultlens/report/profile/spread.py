@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from faultlens.numbers import listed, number
 from faultlens.profiling.result import Profile
 from faultlens.report.figures.profile import coverage_lines, tail_curves
-from faultlens.report.numbers import listed, number
 from faultlens.report.parts import Column, Figure, Part, Table, table
 
 TITLE = "Coverage and long tail"

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from faultlens.numbers import clipped, counted, listed, number, share
 from faultlens.profiling.result import ClassShare, Example, FeatureTokens, Profile, TokenEvidence
-from faultlens.report.numbers import clipped, counted, listed, number, share
 from faultlens.report.parts import Cell, Column, Part, Table, table
 from faultlens.report.profile.best import best
 

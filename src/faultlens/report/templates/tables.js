@@ -78,7 +78,7 @@
           for (const one of values) select.append(element("option", { value: one, textContent: one }));
           select.addEventListener("change", function () { choice[1] = select.value; show(); });
           chosen.push(choice);
-          tools.append(element("label", {}, [name + " ", select]));
+          tools.append(element("label", {}, [head.dataset.chosen + " ", select]));
         }
         const sorter = element("button", { type: "button", className: "sorter" }, [name]);
         sorter.addEventListener("click", function () { sort(head, column); });

@@ -1,4 +1,8 @@
-"""Numbers as text: at most three significant digits, nothing rounded to a certainty it has not."""
+"""Numbers as text: at most three significant digits, nothing rounded to a certainty it has not.
+
+Verdicts, the ledger and the report write every number through these functions, so that one number
+reads the same wherever it stands.
+"""
 
 from __future__ import annotations
 
