@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+import numpy as np
+
 from faultlens.auditing.behaviour.kinds import counted_kinds
-from faultlens.auditing.behaviour.rule_sensitivity import failures_over_foil
+from faultlens.auditing.behaviour.rule_sensitivity import (
+    failures_over_foil,
+    scoring_warnings,
+)
 from faultlens.auditing.config import AuditConfig
 from faultlens.auditing.factors.findings import FactorFindings
 from faultlens.auditing.feature_tests.confounds import Stratification
@@ -33,10 +38,9 @@ class Findings:
 
     Attributes:
         observed: outcomes, factors and tables that the steps started from.
-        failures: prompts that fail under the audit's rule.
+        by_rule: which prompts fail under each rule, boolean `[prompts]`.
         verdict: on the audit as a whole, where it could not be carried out.
         scoring: the outcomes under each rule.
-        warnings: what a reader should know of how the rule in force scores, a sentence each.
         factors: step 2.
         strata: within which outcomes are permuted; None where nothing could be tested.
         features: steps 3 to 5.
@@ -47,10 +51,9 @@ class Findings:
     """
 
     observed: Observed
-    failures: int
+    by_rule: Mapping[str, np.ndarray]
     verdict: Verdict | None
     scoring: dict[str, RuleReading]
-    warnings: list[str]
     factors: FactorFindings
     strata: Stratification | None
     features: FeatureFindings
@@ -58,6 +61,11 @@ class Findings:
     causes: CausalFindings
     halves: HalfReplication | None
     sites: dict[str, SiteAudit]
+
+    @property
+    def failures(self) -> int:
+        """Prompts that fail under the audit's rule."""
+        return int(self.by_rule[self.observed.rule].sum())
 
     def run(self, seed: int, alpha: float) -> SeedRun:
         """What is compared with other seeds."""
@@ -113,12 +121,12 @@ class Findings:
             untried=dict(causes.untried),
             named=list(causes.named),
             robustness=robustness,
-            failures_over_foil=failures_over_foil(observed.outcomes),
             warnings=[
                 *observed.warnings,
-                *self.warnings,
+                *scoring_warnings(self.by_rule, observed.rule),
                 *_outcome_warnings(observed.outcomes),
             ],
+            failures_over_foil=failures_over_foil(observed.outcomes),
             features=self.features.columns,
         )
 

@@ -47,13 +47,13 @@ def observe_answers(
         if rows != len(answers):
             raise UserError(f"{name} has {rows} rows, but there are {len(answers)} prompts")
     check_values(tables, "any prompt")
-    rule, outcomes = recorded_outcomes(answers, config.rule)
+    rule_name, outcomes = recorded_outcomes(answers, config.rule)
     dense = [m.toarray() if isinstance(m, csr_matrix) else m for m in matrices.values()]
     residual = np.hstack(dense) if dense else None
     return Observed(
         name=answers.task.name,
         outcomes=outcomes,
-        rule=rule,
+        rule=rule_name,
         factors=answers.task.factors,
         tables=tables,
         ladder_inputs=lambda: (residual, None),

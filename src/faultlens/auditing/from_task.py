@@ -63,7 +63,7 @@ def observe_task(
         UserError: an unknown rule, a prompt that does not fit, a dictionary without BOS, features
             to test that there are not or that never fire.
     """
-    rule, decides = resolve_rule(config.rule or task.rule)
+    rule, decides = resolve_rule(task.rule if config.rule is None else config.rule)
     _check_task(lens, task, rule)
     requested = parse_feature_sets(config.interventions.test_features, lens)
     tokens = tokenize(task, lens.model)
@@ -115,17 +115,6 @@ def observe_task(
     )
 
 
-def _check_task(lens: Lens, task: Task, rule: str) -> None:
-    """Raises UserError for what can be known to fail before the model runs."""
-    for dictionary in lens.dictionaries:
-        if not dictionary.convention.prepend_bos:
-            raise UserError(
-                f"dictionary {dictionary.name} was trained without BOS, which an audit does not "
-                "support yet: choose other dictionaries"
-            )
-    check_targets(task, rule)
-
-
 def _succeeds(rule: Rule, task: Task, lens: Lens) -> Succeeds:
     """The rule, for prompts that are answered anew."""
     if isinstance(rule, LogitRule):
@@ -136,3 +125,14 @@ def _succeeds(rule: Rule, task: Task, lens: Lens) -> Succeeds:
         return right_answer(task.prompts[index], decode(ids), of_text) is not None
 
     return answered
+
+
+def _check_task(lens: Lens, task: Task, rule: str) -> None:
+    """Raises UserError for what can be known to fail before the model runs."""
+    for dictionary in lens.dictionaries:
+        if not dictionary.convention.prepend_bos:
+            raise UserError(
+                f"dictionary {dictionary.name} was trained without BOS, which an audit does not "
+                "support yet: choose other dictionaries"
+            )
+    check_targets(task, rule)

@@ -13,7 +13,6 @@ from faultlens.auditing.behaviour.rule_sensitivity import (
     failures_by_rule,
     other_rules,
     scoring_table,
-    scoring_warnings,
 )
 from faultlens.auditing.config import AuditConfig
 from faultlens.auditing.factors.findings import FactorFindings, find_factors
@@ -196,10 +195,9 @@ def _findings(
     held = [] if strata is None else strata.record.factors
     return Findings(
         observed=observed,
-        failures=int(failed.sum()),
+        by_rule=by_rule,
         verdict=verdict,
         scoring=scoring_table(by_rule, factors.levels),
-        warnings=scoring_warnings(by_rule, observed.rule),
         factors=factors,
         strata=strata,
         features=features,
