@@ -19,7 +19,7 @@ class Attributed:
     in_class: int | None  # rank of the significant class that holds it
     effect: Effect | None  # necessity of what it was tried as; None: not tested
     effect_missing: str | None  # why it was not
-    tried_as: list[str] | None = None  # itself, or all of its class, the strongest member first
+    tested_as: list[str] | None = None  # itself, or all of its class, the strongest member first
     intervention: Intervention | None = None  # all that was done to it; its class's is with that
 
 

@@ -19,9 +19,9 @@ from faultlens.auditing.result import (
     Counterfactuals,
     Ladder,
     LevelReading,
-    NamedTrial,
     PairTable,
     PromptOutcome,
+    RequestedTest,
     Robustness,
     RuleReading,
     Rung,
@@ -51,8 +51,9 @@ class Audit:
         baselines: the rungs of the ladder, by name; `ladder` says how they were climbed.
         counterfactuals: what swapping levels of factors did; None: no model was run.
         attribution: by site; empty where no model was run.
-        untried: by the first feature, why a class that was to be tried, or the suspect, was not.
-        named: the features that the user wanted to be tried; empty: none were named.
+        not_tested: by the first feature, why a class that was to be tested by intervening, or the
+            suspect, was not.
+        requested: tests of features that the user asked for; empty: none.
         failures_over_foil: failures in which the target's logit is still above the foil's: how far
             the rule of scoring decides; None: not known of every failure, or there is none.
         warnings: what a reader should know of the input, a sentence each.
@@ -88,8 +89,8 @@ class Audit:
     ladder: Ladder | None = None
     counterfactuals: Counterfactuals | None = None
     attribution: dict[str, SiteAttribution] = field(default_factory=dict)
-    untried: dict[str, str] = field(default_factory=dict)
-    named: list[NamedTrial] = field(default_factory=list)
+    not_tested: dict[str, str] = field(default_factory=dict)
+    requested: list[RequestedTest] = field(default_factory=list)
     robustness: Robustness | None = None
     failures_over_foil: int | None = None
     warnings: list[str] = field(default_factory=list)

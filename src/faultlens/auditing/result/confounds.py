@@ -25,7 +25,7 @@ class Strata:
     strata: int
     informative: int
     failures_in_them: int
-    named: list[str]  # of `factors`, those that the user asked for
+    requested: list[str]  # of `factors`, those that the user asked for
     others: list[StrataCount]  # by each factor alone, and by all together
 
 

@@ -26,7 +26,7 @@ class Patch:
     noise_change: float
     restored: int  # original failures, right after the swap, whose first token becomes right
     restorable: int  # original failures that the swap itself turns right (first token)
-    named: bool = False  # whether the user named the features: then they are no class
+    requested: bool = False  # whether the user asked for the features: then they are no class
 
 
 @dataclass(frozen=True)

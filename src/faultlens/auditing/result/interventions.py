@@ -111,7 +111,7 @@ class Intervention:
 
 
 @dataclass(frozen=True)
-class NamedTrial:
+class RequestedTest:
     """Features that the user wanted to be tried, whatever the statistics say of them.
 
     Where they are exactly a class, or what the search tried, the intervention is that one's, its
