@@ -9,20 +9,18 @@ from typing import Annotated, Any, Literal
 
 import pytest
 
-from faultlens.cli.main import main
+from faultlens.cli.main import app, main
 from faultlens.cli.values import Form, as_typed, metavar, parse
 from faultlens.errors import UserError
+
+COMMANDS = [name for name in app if not name.startswith("-")]
 
 
 @pytest.mark.parametrize(
     ("command", "message"),
     [
         ("profil x", "unknown command 'profil': did you mean profile?"),
-        (
-            "zzz",
-            "unknown command 'zzz': expected one of demo, profile, audit, read, tokens, doctor, "
-            "train, report",
-        ),
+        ("zzz", f"unknown command 'zzz': expected one of {', '.join(COMMANDS)}"),
         ("profile", "CORPUS is missing: faultlens profile --help lists what there is"),
         ("read x", "--out is missing: faultlens read --help lists what there is"),
         ("tokens x", "--feature is missing: faultlens tokens --help lists what there is"),
