@@ -26,8 +26,8 @@ def as_model_reads(answers: Answers, model: Model) -> tuple[Answers, list[str]]:
     longest = max(map(len, answers.conversations))
     if longest > 1:
         raise UserError(
-            f"the prompts of {answers.task.name} are conversations of up to {longest} messages, and "
-            f"model {model.name} has no chat template to read them with: give the model that "
+            f"the prompts of {answers.task.name} are conversations of up to {longest} messages, "
+            f"and model {model.name} has no chat template to read them with: give the model that "
             "answered them"
         )
     return answers, [
