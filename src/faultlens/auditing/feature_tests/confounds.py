@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from functools import lru_cache
 
 import numpy as np
 
@@ -193,13 +194,24 @@ def _unions(
     values: np.ndarray, factors: Mapping[str, Sequence[str]]
 ) -> Iterator[tuple[str, str, np.ndarray]]:
     """Of each factor, the levels of the largest means, ever more of them: name and prompts."""
-    for factor, raw in factors.items():
-        levels = np.array(pooled_levels(raw), dtype=object)
-        names = list(dict.fromkeys(levels))
-        mean = {name: values[levels == name].mean() for name in names}
-        names.sort(key=lambda name: -mean[name])
-        for count in range(1, len(names)):
-            yield factor, _union_name(names, count), np.isin(levels, names[:count])
+    for factor, levels in factors.items():
+        known, of_prompt = _numbered(tuple(levels))
+        at = [of_prompt == number for number in range(len(known))]
+        order = sorted(range(len(known)), key=lambda number: -values[at[number]].mean())
+        union = np.zeros(len(of_prompt), dtype=bool)
+        names = [known[number] for number in order]
+        for count, number in enumerate(order[:-1], start=1):
+            union = union | at[number]
+            yield factor, _union_name(names, count), union
+
+
+@lru_cache(maxsize=64)
+def _numbered(levels: tuple[str, ...]) -> tuple[list[str], np.ndarray]:
+    """The levels of a factor, rare ones pooled, and the number of each prompt's, `[prompts]`."""
+    pooled = pooled_levels(levels)
+    known = list(dict.fromkeys(pooled))
+    place = {level: number for number, level in enumerate(known)}
+    return known, np.array([place[level] for level in pooled])
 
 
 def _likeness(firing: np.ndarray, union: np.ndarray) -> float:
