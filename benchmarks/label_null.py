@@ -16,7 +16,7 @@ from faultlens.corpus.texts import Corpus
 from faultlens.profiling.chance import draw_nulls
 from faultlens.profiling.measures import SiteMeasures
 from faultlens.progress import SILENT
-from faultlens.stats.label_null import random_groups
+from faultlens.stats.label_null import random_sets
 
 TEXTS, FEATURES, SITES, PERMUTATIONS, SIZE = 70, 24_576, 4, 10_000, 10
 
@@ -56,7 +56,9 @@ def main() -> None:
     measures = {f"{i}-res-x": site(i) for i in range(SITES)}
     for of_site in measures.values():  # shared with the rest of the study, so not counted here
         _ = of_site.ranks, of_site.above
-    groups = random_groups(TEXTS, SIZE, PERMUTATIONS, np.random.default_rng([0, SIZE]))
+    groups = random_sets(TEXTS, SIZE, PERMUTATIONS, np.random.default_rng([0, SIZE])).astype(
+        np.float32
+    )
     ours = seconds(lambda: draw_nulls(measures, corpus, PERMUTATIONS, 0, SILENT))
     rival = seconds(lambda: plain(measures, groups))
     nulls, expected = draw_nulls(measures, corpus, PERMUTATIONS, 0, SILENT), plain(measures, groups)

@@ -14,7 +14,7 @@ from collections.abc import Callable
 import numpy as np
 from scipy.sparse import csr_matrix, random
 
-from faultlens.stats.label_null import random_groups
+from faultlens.stats.label_null import random_sets
 from faultlens.stats.stepdown import max_t, min_p
 
 PROMPTS, FAILURES, WIDTH, DENSITY, PERMUTATIONS, REPEATS = 300, 61, 24_576, 0.02, 10_000, 3
@@ -33,7 +33,7 @@ def main() -> None:
     values = csr_matrix(drawn[:, np.flatnonzero(support >= 5)])
     firing = csr_matrix((values > 0).astype(np.float32))
     failed = np.arange(PROMPTS) < FAILURES
-    groups = random_groups(PROMPTS, FAILURES, PERMUTATIONS, rng)
+    groups = random_sets(PROMPTS, FAILURES, PERMUTATIONS, rng)
     dense = values.toarray()
     work: dict[str, Callable[[], object]] = {
         "min-P": lambda: min_p(firing, groups, failed),

@@ -16,11 +16,12 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from faultlens.api import audit, load, profile
+from faultlens.api import audit, load, profile, train
 from faultlens.auditing.config import AuditConfig
 from faultlens.errors import UserError
 from faultlens.models.lens_config import LensConfig
 from faultlens.profiling.config import ProfileConfig
+from faultlens.training.config import TrainConfig
 
 if TYPE_CHECKING:
     from faultlens.auditing.interventions.edits import Add, Clamp, Mean, Resample, Scale, Zero
@@ -44,6 +45,7 @@ __all__ = [
     "ProfileConfig",
     "Resample",
     "Scale",
+    "TrainConfig",
     "UserError",
     "Zero",
     "audit",
@@ -55,6 +57,7 @@ __all__ = [
     "read_task",
     "seven_categories",
     "tasks",
+    "train",
 ]
 
 _EDITS = "faultlens.auditing.interventions.edits"

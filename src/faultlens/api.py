@@ -1,4 +1,4 @@
-"""The verbs that a user starts from: `load`, `profile`, `audit`. Importing them is light.
+"""The verbs that a user starts from: `load`, `profile`, `audit`, `train`. Importing them is light.
 
 Each takes a config, or its fields as flat keywords, or both: `fl.audit(lens, task, seed=3)` is
 `fl.audit(lens, task, config=AuditConfig(seed=3))`.
@@ -6,18 +6,22 @@ Each takes a config, or its fields as flat keywords, or both: `fl.audit(lens, ta
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from faultlens.auditing.config import AuditConfig
-from faultlens.config import configured, takes
+from faultlens.config import built, configured, takes
 from faultlens.errors import UserError
 from faultlens.models.lens_config import LensConfig
+from faultlens.models.model_config import ModelConfig
 from faultlens.profiling.config import ProfileConfig
 from faultlens.progress import SILENT, Progress
+from faultlens.training.config import TrainConfig
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     import numpy as np
     from scipy.sparse import csr_matrix
 
@@ -29,8 +33,10 @@ if TYPE_CHECKING:
     from faultlens.features.lens import Lens
     from faultlens.features.recorder import Recorder
     from faultlens.features.table import FeatureTable
+    from faultlens.models.model import Model
     from faultlens.profiling.result import Profile
     from faultlens.runs.checkpoint import Checkpoint
+    from faultlens.training.run import TrainingRun
 
 
 @takes(LensConfig)
@@ -60,12 +66,18 @@ def load(
     named = {name: given for name, given in (("model", model), ("sae", sae)) if given is not None}
     wanted = configured(config or LensConfig(), {**named, **options}, "fl.load")
     from faultlens.features.lens import Lens
+    from faultlens.features.token_choice import TokenChoice
     from faultlens.models.convention import put_in_force
     from faultlens.models.dictionaries import load_dictionaries
     from faultlens.models.load import load_model
 
     loaded = load_model(
-        wanted.model, wanted.device, wanted.dtype, wanted.revision, wanted.trust_pickle
+        wanted.model,
+        wanted.device,
+        wanted.dtype,
+        wanted.revision,
+        wanted.trust_pickle,
+        wanted.adapter,
     )
     dictionaries = load_dictionaries(
         wanted.sae or LensConfig.model,
@@ -75,7 +87,12 @@ def load(
         wanted.release,
         wanted.trust_pickle,
     )
-    return Lens(loaded, tuple(put_in_force(d, wanted.convention) for d in dictionaries))
+    plain = wanted.special_tokens == "text"
+    return Lens(
+        replace(loaded, split_special_tokens=plain),
+        tuple(put_in_force(d, wanted.convention) for d in dictionaries),
+        choice=TokenChoice("keep" if wanted.special_tokens == "keep" else "drop", wanted.massive),
+    )
 
 
 @takes(ProfileConfig)
@@ -176,23 +193,15 @@ def _audit_task(
     checkpoint: Checkpoint | None,
     progress: Progress,
 ) -> Audit:
-    from faultlens.auditing.behaviour.outcomes import DEFAULT_RULE
-    from faultlens.auditing.from_task import audit_over_seeds, audit_task
+    from faultlens.auditing.study import audit_over_seeds, audit_task
 
     lens = lens.checked(progress) if config.reading.fit_check else lens.unchecked()
-    common: dict[str, Any] = {
-        "rule": config.rule or DEFAULT_RULE,
-        "pooling": config.reading.pooling,
-        "config": _as_before(config),
-        "progress": progress,
-        "store": None if recorder is None else recorder.activations,
-        "kept": checkpoint,
-    }
+    store = None if recorder is None else recorder.activations
     if isinstance(task, Mapping):
-        found = audit_over_seeds(lens, task.__getitem__, list(task), **common)
-    else:
-        found = audit_task(lens, task, **common)
-    return replace(found, warnings=[*found.warnings, *lens.warnings])
+        return audit_over_seeds(
+            lens, task, config=config, progress=progress, store=store, kept=checkpoint
+        )
+    return audit_task(lens, task, config=config, progress=progress, store=store, kept=checkpoint)
 
 
 def _audit_answers(
@@ -203,7 +212,8 @@ def _audit_answers(
     recorder: Recorder | None,
     progress: Progress,
 ) -> Audit:
-    from faultlens.auditing.from_answers import audit_answers
+    from faultlens.auditing.behaviour.conversations import as_model_reads
+    from faultlens.auditing.study import audit_answers
     from faultlens.features.lens import Lens
 
     if config.interventions.test_features:
@@ -212,28 +222,67 @@ def _audit_answers(
     if isinstance(source, Lens):
         source = source.checked(progress) if config.reading.fit_check else source.unchecked()
         warnings = source.warnings
+        answers, notes = as_model_reads(answers, source.model)
+        warnings = [*warnings, *notes]
         texts = [prompt.text for prompt in answers.task.prompts]
         tick = progress.start("Reading the prompts", len(texts))
         store = None if recorder is None else recorder.activations
         source = source.read(texts, config.reading.pooling, progress=tick, store=store)
-    found = audit_answers(
-        answers, source, residuals, rule=config.rule, config=_as_before(config), progress=progress
+    return audit_answers(
+        answers, source, residuals, warnings=warnings, config=config, progress=progress
     )
-    return replace(found, warnings=[*found.warnings, *warnings])
 
 
-def _as_before(config: AuditConfig) -> Any:
-    from faultlens.auditing import study
+@takes(TrainConfig)
+def train(
+    model: str | Model | ModelConfig,
+    texts: Sequence[str],
+    out: str | Path,
+    *,
+    config: TrainConfig | None = None,
+    progress: Progress = SILENT,
+    **options: Any,
+) -> TrainingRun:
+    """Train dictionaries at some sites of a model, all of them from one pass over the texts.
 
-    return study.AuditConfig(
-        config.tests.min_support,
-        config.tests.permutations,
-        config.seed,
-        config.tests.strata,
-        config.ladder.folds,
-        config.ladder.baselines,
-        tried=config.interventions.test_classes,
-        searched=config.interventions.test_attributed,
-        repeats=config.ladder.repeats,
-        suspects=config.interventions.test_features,
+    Args:
+        model: its name, as `fl.load` takes it; what names it; or one that is loaded (`lens.model`).
+        texts: what it reads, e.g. `fl.read_corpus("texts.jsonl").texts`.
+        out: folder for the dictionaries, in SAELens's format, each with a card; where it holds an
+            unfinished run of the same model, texts and options, that goes on.
+        config: what to train; None: the fields are given as options, `layers` at least.
+        progress: told of the stages.
+        options: fields of `TrainConfig` and of its stages, in place of those of `config`.
+
+    Raises:
+        UserError: a site that the model lacks, a corpus too small for the width, a folder that
+            holds something else, a loss that is not finite.
+    """
+    from pathlib import Path
+
+    if config is None:
+        wanted = built(TrainConfig, options, "fl.train")
+    else:
+        wanted = configured(config, options, "fl.train")
+    from faultlens.training.run import train_dictionaries
+
+    return train_dictionaries(_loaded(model, progress), texts, wanted, Path(out), progress)
+
+
+def _loaded(model: str | Model | ModelConfig, progress: Progress) -> Model:
+    if not isinstance(model, str | ModelConfig):
+        return model
+    from faultlens.models.load import load_model
+
+    wanted = ModelConfig(model) if isinstance(model, str) else model
+    loaded = progress.start("Loading the model", 1)
+    found = load_model(
+        wanted.model,
+        wanted.device,
+        wanted.dtype,
+        wanted.revision,
+        wanted.trust_pickle,
+        wanted.adapter,
     )
+    loaded(1)
+    return found

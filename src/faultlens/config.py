@@ -94,6 +94,22 @@ def build(record: type[Config], given: Mapping[str, Any]) -> Config:
     return record(**own, **{stage: hints[stage](**values) for stage, values in of_stage.items()})
 
 
+def built(record: type[Config], given: Mapping[str, Any], verb: str) -> Config:
+    """`build`, for options that a user wrote.
+
+    Raises UserError for an option that there is none of or that is missing, and for a value that
+    its stage refuses.
+    """
+    known = options(record)
+    for name in given:
+        _check_known(name, known, verb)
+    missing = [name for name, option in known.items() if option.default is MISSING]
+    for name in missing:
+        if name not in given:
+            raise UserError(f"{verb} needs {name}: {documentation(record)[name]}")
+    return build(record, given)
+
+
 def configured(config: Config, given: Mapping[str, Any], verb: str) -> Config:
     """A config with the options in `given`, by flat name, in the place of its own.
 
@@ -107,13 +123,17 @@ def configured(config: Config, given: Mapping[str, Any], verb: str) -> Config:
     """
     known = options(type(config))
     for name in given:
-        if name not in known:
-            raise UserError(f"{verb} has no option {name!r}: expected one of {', '.join(known)}")
+        _check_known(name, known, verb)
     own, of_stage = _by_stage(known, given)
     for stage, changes in of_stage.items():
         own[stage] = replace(getattr(config, stage), **changes)
     changed: Config = replace(config, **own)  # type: ignore[type-var]
     return changed
+
+
+def _check_known(name: str, known: Mapping[str, Option], verb: str) -> None:
+    if name not in known:
+        raise UserError(f"{verb} has no option {name!r}: expected one of {', '.join(known)}")
 
 
 def values_of(config: Any) -> dict[str, Any]:

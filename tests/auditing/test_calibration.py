@@ -15,7 +15,7 @@ from scipy.stats import binom
 
 import faultlens as fl
 from faultlens.stats.fisher import fisher_exact
-from faultlens.stats.label_null import random_groups
+from faultlens.stats.label_null import random_sets
 from faultlens.stats.moments import moments
 from faultlens.stats.multiplicity import holm
 from faultlens.stats.stepdown import max_t_null, min_p_null
@@ -34,10 +34,10 @@ def errors(values: csr_matrix, failures: int, seed: int) -> dict[str, int]:
     """In how many of the vectors each test finds any feature at all."""
     rng = np.random.default_rng(seed)
     n = values.shape[0]
-    groups = random_groups(n, failures, PERMUTATIONS, rng)
+    groups = random_sets(n, failures, PERMUTATIONS, rng)
     firing = csr_matrix((values > 0).astype(np.float32))
     nulls = min_p_null(firing, groups), max_t_null(values, groups)
-    vectors = random_groups(n, failures, VECTORS, rng) > 0
+    vectors = random_sets(n, failures, VECTORS, rng) > 0
     p = np.array([[null.p_of(vector) for null in nulls] for vector in vectors])
     doubled = 2 * p.min(axis=1)
     return {
@@ -76,13 +76,13 @@ def test_the_deciding_tests_hold_their_level_on_mini_at_19_against_236(mini: csr
 def test_the_described_welch_test_does_not_hold_it_which_is_why_it_does_not_decide(
     mini: csr_matrix,
 ) -> None:
-    vectors = random_groups(255, 19, 100, np.random.default_rng(1)) > 0
+    vectors = random_sets(255, 19, 100, np.random.default_rng(1)) > 0
     found = sum(holm(welch(moments(mini, v), moments(mini, ~v)).p).min() <= ALPHA for v in vectors)
     assert found > 50
 
 
 def test_fisher_with_holm_is_the_conservative_one_beside(mini: csr_matrix) -> None:
-    vectors = random_groups(255, 19, 200, np.random.default_rng(2)) > 0
+    vectors = random_sets(255, 19, 200, np.random.default_rng(2)) > 0
     active = mini.getnnz(axis=0)
     found = 0
     for vector in vectors:

@@ -20,7 +20,9 @@ class Letters:
 
     bos_token_id = eos_token_id = 0
 
-    def __call__(self, text: str, add_special_tokens: bool) -> dict[str, Any]:
+    def __call__(
+        self, text: str, add_special_tokens: bool, split_special_tokens: bool = False
+    ) -> dict[str, Any]:
         return {"input_ids": [(ord(letter) - ord("a")) % 40 for letter in text]}
 
     def decode(self, ids: list[int]) -> str:

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import json
 import os
 import random
 import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -24,9 +27,11 @@ from faultlens.features.dataset.reading import ActivationDataset
 from faultlens.features.dataset.shard import read_groups, stored, write_shard
 from faultlens.features.dataset.writing import Written, write_dataset
 from faultlens.features.lens import Lens
-from faultlens.features.reading import Shapes
+from faultlens.features.reading import Reader, ReadTexts
+from faultlens.features.shapes import Shapes
 from faultlens.features.store import Firings
-from faultlens.models.model import Model
+from faultlens.features.text_tokens import TextTokens
+from faultlens.features.token_choice import TokenChoice
 from faultlens.runs.files import file_digest
 
 TEXTS = ["abcabc", "jihgf", "b", "ddddddd", "hgabd", "cc", "ihgfedc", "abababab", "j", "eebbe"]
@@ -94,6 +99,7 @@ def test_a_feature_and_a_text_are_found_without_reading_the_rest(
 SERVER = """
 import os, sys
 from pathlib import Path
+from typing import Any
 sys.path.insert(0, {tests!r})
 import torch
 torch.set_num_threads(1)
@@ -287,24 +293,26 @@ def test_it_keeps_the_shapes_and_threads_that_it_was_begun_with(
     """Another budget would be found, and another number of threads is set, when it goes on."""
     threads = torch.get_num_threads()
     used: list[tuple[Shapes, int]] = []
-    own = writing.read_pieces
+    own = Reader.read
 
-    def noting(model: Model, dictionaries: object, pieces: object, shapes: Shapes) -> object:
-        used.append((shapes, torch.get_num_threads()))
+    def noting(reader: Reader, texts: Sequence[TextTokens]) -> Iterator[ReadTexts]:
+        used.append((reader.shapes, torch.get_num_threads()))
         if len(used) == 3:
             raise KeyboardInterrupt
-        return own(model, dictionaries, pieces, shapes)  # type: ignore[arg-type]
+        return own(reader, texts)
 
-    monkeypatch.setattr(writing, "read_pieces", noting)
+    monkeypatch.setattr(Reader, "read", noting)
     torch.set_num_threads(2)
-    with pytest.raises(KeyboardInterrupt):
-        write(lens, tmp_path / "store", shapes=Shapes(30, 24))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Lens, "shapes", lambda *_: Shapes(30, 24))
+        with pytest.raises(KeyboardInterrupt):
+            write(lens, tmp_path / "store")
     torch.set_num_threads(1)
     write(lens, tmp_path / "store")
     assert torch.get_num_threads() == 1
     torch.set_num_threads(threads)
     assert used == [(Shapes(30, 24, "plain"), 2)] * 6
-    assert Shapes.found(lens.model, lens.dictionaries) != Shapes(30, 24)
+    assert Shapes.suited_to(lens.model, lens.dictionaries) != Shapes(30, 24)
 
 
 def test_a_store_of_other_releases_is_refused(lens: Lens, tmp_path: Path) -> None:
@@ -313,3 +321,162 @@ def test_a_store_of_other_releases_is_refused(lens: Lens, tmp_path: Path) -> Non
     path.write_text(path.read_text().replace(torch.__version__.split("+")[0], "2.0.0"))
     with pytest.raises(UserError, match=r"made with torch 2\.0\.0.*, not 2\."):
         write(lens, tmp_path / "store")
+
+
+def test_stores_with_other_tokens_left_out_are_not_mixed(lens: Lens, tmp_path: Path) -> None:
+    write(lens, tmp_path / "store")
+    for other, said in (
+        (replace(lens, choice=TokenChoice(massive="keep")), "massive activations drop, not keep"),
+        (replace(lens, choice=TokenChoice(special="keep")), "special tokens drop, not keep"),
+        (
+            replace(lens, model=replace(lens.model, split_special_tokens=True)),
+            "what looks like a special token read as one, not plain text",
+        ),
+    ):
+        with pytest.raises(UserError) as refused:
+            write(other, tmp_path / "store")
+        assert str(refused.value) == (
+            f"{tmp_path / 'store'} holds a store made with {said}: give what it was made with, or "
+            "choose another --out"
+        )
+
+
+DAMAGE = {
+    "its plan to be an object, got list": {"plan": []},
+    "its format is 1, and this version reads 2": {"format": 1},
+    "it has no shards": {"shards": []},
+    "its shard 0 does not go on where the one before it ends": {"shards": [{"first": 3}]},
+    "expected first to be a whole number from 0 on, got -5": {"shards": [{"first": -5}]},
+    "expected last to be a whole number from 0 on, got 1.5": {"shards": [{"last": 1.5}]},
+    "expected tokens to be a whole number from 0 on, got True": {"shards": [{"tokens": True}]},
+    "expected a shard to be an object, got int": {"shards": [7]},
+    "its shards do not hold the texts of its corpus": {"corpus": {"texts": 12}},
+    "expected threads to be a whole number from 1 on, got 0": {"threads": 0},
+    "expected budget to be a whole number from 1 on, got None": {"shapes": {"budget": None}},
+    "expected encoding to be plain or compiled, got 'auto'": {"shapes": {"encoding": "auto"}},
+    "expected long to be error or split or truncate, got 'x'": {"long": "x"},
+    "expected special to be drop or keep, got 1": {"choice": {"special": 1}},
+    "it names no dictionary": {"dictionaries": None},
+    "expected d_sae to be a whole number from 1 on, got '64'": {"dictionaries": {RELU: {
+        "d_sae": "64"}}},
+    "expected digest to be a text, got None": {"corpus": {"digest": None}},
+    "expected torch to be a text, got 2": {"versions": {"torch": 2}},
+}  # fmt: skip
+
+
+def damaged(record: dict[str, Any], change: Any) -> dict[str, Any]:
+    """A record with some of its values put in the place of others, and None in that of a whole."""
+    if "plan" in change:
+        return record | change
+    plan = record["plan"]
+    for key, value in change.items():
+        if key == "dictionaries" and value is None:
+            plan[key] = {}
+        elif isinstance(value, dict):
+            for inner, new in value.items():
+                if isinstance(new, dict):
+                    plan[key][inner] |= new
+                else:
+                    plan[key][inner] = new
+        elif isinstance(value, list) and value and isinstance(value[0], dict):
+            plan[key][0] |= value[0]
+        else:
+            plan[key] = value
+    return record
+
+
+@pytest.mark.parametrize(("complaint", "change"), DAMAGE.items())
+def test_a_plan_that_cannot_be_is_never_believed(
+    lens: Lens, tmp_path: Path, complaint: str, change: Any
+) -> None:
+    """Neither of a finished store nor of one that was begun."""
+    store = tmp_path / "store"
+    write(lens, store)
+    path = store / "manifest.json"
+    whole = json.loads(path.read_text())
+    record = json.dumps(damaged(whole, change))
+    path.write_text(record)
+    with pytest.raises(UserError) as refused:
+        ActivationDataset.open(store)
+    assert str(refused.value).startswith(f"{path} is not the manifest of a store: ")
+    assert complaint in str(refused.value)
+    with pytest.raises(UserError) as refused:
+        write(lens, store)
+    assert str(refused.value).startswith(f"{path} is not the plan of a store: ")
+    assert str(refused.value).endswith(f"{complaint}; choose another --out")
+    begun = store / "unfinished" / "plan.json"
+    begun.parent.mkdir(exist_ok=True)
+    path.replace(begun)
+    with pytest.raises(UserError) as refused:
+        write(lens, store)
+    assert str(refused.value).startswith(f"{begun} is not the plan of a store: ")
+
+
+@pytest.mark.parametrize("cut", [0, 1, 20, 500])
+def test_a_plan_that_is_cut_off_is_a_sentence(lens: Lens, tmp_path: Path, cut: int) -> None:
+    store = tmp_path / "store"
+    write(lens, store)
+    path = store / "manifest.json"
+    path.write_bytes(path.read_bytes()[:cut])
+    for attempt in (lambda: ActivationDataset.open(store), lambda: write(lens, store)):
+        with pytest.raises(UserError, match="of a store: it cannot be read as JSON: "):
+            attempt()
+    path.write_bytes(b"[" * 100_000)
+    for attempt in (lambda: ActivationDataset.open(store), lambda: write(lens, store)):
+        with pytest.raises(UserError, match="of a store: it cannot be read as JSON: "):
+            attempt()
+
+
+@pytest.mark.parametrize("bad", ["", "{", "[]", "{}", '{"hashes": 3}', '{"hashes": {}}', None])
+def test_a_damaged_record_of_a_shard_only_has_it_made_again(
+    lens: Lens, tmp_path: Path, bad: str | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A store that was cut off after three shards, of which one's record is damaged."""
+    write(lens, tmp_path / "whole")
+    own, made = writing._write_one, []
+
+    def stops(*args: Any) -> Any:
+        if len(made) == 3:
+            raise KeyboardInterrupt
+        made.append(args[-1].number)
+        return own(*args)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(writing, "_write_one", stops)
+        with pytest.raises(KeyboardInterrupt):
+            write(lens, tmp_path / "store")
+    record = tmp_path / "store" / "unfinished" / "00001.json"
+    if bad is None:
+        content = json.loads(record.read_text())
+        content["left_out"][RELU] = {"special": {"x": "many"}}
+        bad = json.dumps(content)
+    record.write_text(bad)
+    written = write(lens, tmp_path / "store")
+    assert (written.shards, written.kept, written.rebuilt) == (5, 2, ())
+    assert files(tmp_path / "store") == files(tmp_path / "whole")
+
+
+@pytest.mark.parametrize("key", ["files", "left_out"])
+def test_a_manifest_without_its_hashes_has_all_files_made_again(
+    lens: Lens, tmp_path: Path, key: str
+) -> None:
+    store = tmp_path / "store"
+    write(lens, store)
+    before, path = files(store), store / "manifest.json"
+    record = json.loads(path.read_text())
+    record[key].pop(next(iter(record[key])) if key == "files" else 0)
+    path.write_text(json.dumps(record))
+    with pytest.raises(UserError, match="is not the manifest of a store: expected"):
+        ActivationDataset.open(store)
+    written = write(lens, store)
+    assert written.kept == 0
+    assert written.rebuilt == (f"{path} was damaged, and all files were rebuilt",)
+    assert files(store) == before
+
+
+def test_a_dictionary_that_never_fires_is_named(lens: Lens, tmp_path: Path) -> None:
+    relu, topk = lens.dictionaries
+    silent = replace(relu, b_enc=relu.b_enc - 1e6)
+    written = write(replace(lens, dictionaries=(silent, topk)), tmp_path / "store")
+    assert written.silent == (RELU,)
+    assert write(lens, tmp_path / "other").silent == ()

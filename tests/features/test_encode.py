@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 import warnings
 from dataclasses import replace
 from pathlib import Path
@@ -17,11 +18,10 @@ from scipy.sparse import csr_matrix
 from torch.testing import assert_close
 
 from faultlens.errors import UserError
-from faultlens.features import encode as encoding
-from faultlens.features import reading, screening
+from faultlens.features import encoding_choice, plain_encoding, screened_encoding
 from faultlens.features.encode import Encoding, encode
-from faultlens.features.lens import Lens
-from faultlens.features.reading import Shapes
+from faultlens.features.encoding_choice import ChosenEncoding, agree, is_quicker
+from faultlens.features.screen import Screen, low_terms
 from faultlens.models.dictionary import (
     Activation,
     Convention,
@@ -34,10 +34,10 @@ from faultlens.models.dictionary import (
 from faultlens.models.sae_folder import load_sae_folder
 from faultlens.models.sites import Site
 
-if not screening.installed() and os.environ.get("CI") != "true":
+if not screened_encoding.installed() and os.environ.get("CI") != "true":
     pytest.skip("the extra 'fast' is not installed", allow_module_level=True)
 
-WAYS: list[Encoding] = ["plain", "compiled", "auto"]
+WAYS: list[Encoding] = ["plain", "compiled"]
 
 
 def dictionary(
@@ -152,7 +152,7 @@ def test_tiles_and_threads_change_nothing(way: Encoding, monkeypatch: pytest.Mon
     threads = torch.get_num_threads()
     torch.set_num_threads(2)
     whole = encode(of, x, way)
-    for module in (encoding, screening):
+    for module in (plain_encoding, screened_encoding):
         monkeypatch.setattr(module, "TILE", 7)
     torch.set_num_threads(1)
     tiles = encode(of, x, way)
@@ -167,8 +167,8 @@ def test_no_feature_is_lost_to_low_precision(first: bool) -> None:
     of = dictionary(48, 2000, Relu(), -8, 2)
     seen, x = values(60, 48, 7), values(300, 48, 2)
     x = of.prepare(x if first else x.roll(11, dims=1) * 3)
-    screen = screening.Screen._made(of, of.prepare(seen))
-    terms, alpha = screening.low_terms(screen, x)
+    screen = Screen._made(of, of.prepare(seen))
+    terms, alpha = low_terms(screen, x)
     low = torch.mm(terms, screen.low).double()
     exact = x.double() @ of.W_enc.double() + of.b_enc.double()
     bound = low.abs().numpy() / 128 + alpha[:, None] * screen.norms + screen.slack
@@ -217,7 +217,7 @@ def test_activations_are_saelenss(
 
 def test_the_compiled_way_computes_few_pre_activations(monkeypatch: pytest.MonkeyPatch) -> None:
     """It is the screening that is tested above, not its way out where too much fires."""
-    monkeypatch.setattr(encoding, "in_tiles", lambda *_: pytest.fail("computed whole"))
+    monkeypatch.setattr(screened_encoding, "encode_plain", lambda *_: pytest.fail("computed whole"))
     of, x = dictionary(48, 2048, Relu(), 0, 3), values(64, 48, 3)
     pre = of.prepare(x) @ of.W_enc
     of = replace(of, b_enc=0.01 - pre.quantile(0.99, dim=0))
@@ -227,67 +227,110 @@ def test_the_compiled_way_computes_few_pre_activations(monkeypatch: pytest.Monke
     assert encode(of, x, "compiled").nnz > 0
 
 
-def test_a_long_reading_takes_what_is_quicker_a_short_one_tries_nothing(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    of, x = dictionary(16, 640, Relu(), -3, 4), values(200, 16, 4)
-    tried: list[int] = []
-    monkeypatch.setattr(encoding, "_spent", {})
-    monkeypatch.setattr(encoding, "_quicker", {})
-    monkeypatch.setattr(screening, "is_quicker", lambda d, x: tried.append(len(x)) or True)
-    encode(of, x)
-    assert not tried
-    monkeypatch.setattr(encoding, "PATIENCE", 1.0)
-    used = []
-    own = screening.screened
-    monkeypatch.setattr(screening, "screened", lambda d, x: used.append(len(x)) or own(d, x))
-    encode(of, x[:5])
-    assert not tried, "too few tokens to tell which is quicker"
-    for _ in range(2):
-        check(of, x, encode(of, x))
-    assert (tried, used) == ([200], [200, 200])
-
-
 def test_a_way_that_finds_something_else_is_not_taken(monkeypatch: pytest.MonkeyPatch) -> None:
     of, x = dictionary(16, 640, Relu(), -3, 5), values(200, 16, 5)
-    assert screening.agree(of, x, encode(of, x, "plain"), encode(of, x, "compiled"))
-    own = screening.screened
-    monkeypatch.setattr(screening, "screened", lambda d, x: own(d, x) * np.float32(1.001))
-    assert not screening.is_quicker(of, x)
+    assert agree(of, x, encode(of, x, "plain"), encode(of, x, "compiled"))
+    own = encoding_choice.encode_screened
+    other = lambda d, x: own(d, x) * np.float32(1.001)  # noqa: E731
+    monkeypatch.setattr(encoding_choice, "encode_screened", other)
+    assert not is_quicker(of, x)
 
 
 def test_without_the_extra_the_compiled_way_is_one_sentence(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     of, x = dictionary(4, 40, Relu(), 0, 6), values(3, 4, 6)
-    monkeypatch.setattr(screening, "installed", lambda: False)
-    with pytest.raises(UserError) as missing:
-        encode(of, x, "compiled")
+    monkeypatch.setattr(screened_encoding, "installed", lambda: False)
+    for asks in (
+        lambda: encode(of, x, "compiled"),
+        lambda: ChosenEncoding().choose("compiled", [of], 3, lambda: {}),
+    ):
+        with pytest.raises(UserError) as missing:
+            asks()
     assert str(missing.value) == (
         "the compiled encoding needs Numba, which is not installed: pip install "
         "'faultlens[fast]', or choose the plain encoding"
     )
-    assert encode(of, x, "auto").shape == (3, 40)
+    assert encode(of, x).shape == (3, 40)
 
 
-def test_what_is_long_is_settled_by_a_trial_before_it_begins(
-    lens: Lens, monkeypatch: pytest.MonkeyPatch
+def test_the_way_is_chosen_once_when_a_reading_is_long_enough(
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    pieces = reading.tokenized(lens.model, lens.dictionaries, ["abc", "hgf", "de"])
-    asked = Shapes(64, 24)
+    of, other = dictionary(16, 640, Relu(), -3, 4), dictionary(16, 40, TopK(3), -3, 4)
+    answers, tried = {of: True, other: True}, []
 
-    def settled(shapes: Shapes = asked) -> Encoding:
-        return reading.settled(lens.model, lens.dictionaries, pieces, shapes).encoding
+    def is_quicker(d: Dictionary, x: torch.Tensor) -> bool:
+        tried.append(len(x))
+        return answers[d]
 
-    assert settled() == "plain", "short"
-    monkeypatch.setattr(reading, "PATIENCE", 1.0)
-    answers = {"1-res-relu": True, "1-mlp-topk-centred": True}
-    monkeypatch.setattr(screening, "screens", lambda d: True)
-    monkeypatch.setattr(screening, "is_quicker", lambda d, x: answers[d.name])
-    assert settled() == "compiled"
-    answers["1-res-relu"] = False
-    assert settled() == "plain", "not for every dictionary"
-    assert settled(Shapes(64, 24, "compiled")) == "compiled", "as asked"
-    answers["1-res-relu"] = True
-    monkeypatch.setattr(screening, "installed", lambda: False)
-    assert settled() == "plain", "not installed"
+    monkeypatch.setattr(encoding_choice, "is_quicker", is_quicker)
+    monkeypatch.setattr(encoding_choice, "can_screen", lambda d: True)
+    monkeypatch.setattr(encoding_choice, "PATIENCE", 2.0 * 1000 * (of.W_enc.numel() + 16 * 40))
+    seen = {of.site: values(200, 16, 4)}
+
+    def chosen(kept: ChosenEncoding, tokens: int, asked: Any = "auto") -> Encoding:
+        return kept.choose(asked, [of, other], tokens, lambda: seen)
+
+    kept = ChosenEncoding()
+    assert chosen(kept, 999) == "plain"
+    assert (kept.decided, tried) == (None, []), "too short for the choice to matter"
+    assert chosen(kept, 1000) == "compiled"
+    assert (kept.decided, tried) == ("compiled", [200, 200])
+    answers[of] = False
+    assert chosen(kept, 5000) == chosen(kept, 1) == "compiled", "it is chosen already"
+    assert chosen(kept, 1, "plain") == "plain"
+    assert tried == [200, 200]
+    assert chosen(ChosenEncoding(), 1000) == "plain", "not quicker for every dictionary"
+    answers[of] = True
+    monkeypatch.setattr(encoding_choice, "installed", lambda: False)
+    assert chosen(ChosenEncoding(), 1000) == "plain"
+
+
+def test_the_quicker_way_is_found_by_trying_both(monkeypatch: pytest.MonkeyPatch) -> None:
+    of, x = dictionary(16, 640, Relu(), -3, 4), values(200, 16, 4)
+    for slow, quicker in (("encode_plain", True), ("encode_screened", False)):
+        with pytest.MonkeyPatch.context() as patch:
+            own = getattr(encoding_choice, slow)
+            waits = lambda d, x, own=own: (time.sleep(0.05), own(d, x))[1]  # noqa: E731
+            patch.setattr(encoding_choice, slow, waits)
+            assert is_quicker(of, x) is quicker
+
+
+@pytest.mark.parametrize("way", ["plain", "compiled"])
+@pytest.mark.parametrize("kind", range(5))
+def test_nothing_infinite_or_nan_passes(way: Encoding, kind: int) -> None:
+    of = dictionary(16, 64, activations(64, 0)[kind], -3.0, 0)
+    x = values(20, 16, 0)
+    message = (
+        "dictionary 3-res-x gives activations that are infinite or NaN at blocks.3.hook_resid_pre: "
+        "its weights are damaged, or were trained on another model"
+    )
+    bias, weight = of.b_enc.clone(), of.W_enc.clone()
+    bias[7], weight[3, 9] = float("nan"), float("inf")
+    vast = x.clone()
+    vast[5] *= 1e37
+    for bad, x_bad in (
+        (replace(of, b_enc=bias), x),
+        (replace(of, W_enc=weight), x),
+        (of, vast),
+        (of, torch.full_like(x, float("nan"))),
+    ):
+        with pytest.raises(UserError) as refused:
+            encode(bad, x_bad, way)
+        assert str(refused.value) == message
+    large = encode(of, 1e20 * x, way)  # far beyond what any model gives, and still a number
+    assert np.isfinite(large.data).all() and large.nnz
+
+
+def test_an_activation_that_makes_nan_of_finite_values_is_refused() -> None:
+    class ZeroOverZero:
+        def __call__(self, pre: torch.Tensor) -> torch.Tensor:
+            return 0 * pre / (0 * pre)
+
+    of = dictionary(16, 64, ZeroOverZero(), -3.0, 0)
+    with pytest.raises(UserError, match="3-res-x gives activations that are infinite or NaN"):
+        encode(of, values(20, 16, 0))
+    whole = replace(of, encoder=lambda prepared: torch.full((len(prepared), 64), float("inf")))
+    with pytest.raises(UserError, match="3-res-x gives activations that are infinite or NaN"):
+        encode(whole, values(20, 16, 0))

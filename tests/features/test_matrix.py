@@ -14,7 +14,8 @@ from safetensors.torch import save_file as save_tensors
 from scipy import sparse
 
 from faultlens.errors import UserError
-from faultlens.features.matrix import as_matrix, read_matrix
+from faultlens.features import matrix as module
+from faultlens.features.matrix import as_matrix, as_sparse, read_matrix, read_sparse
 
 DENSE = np.array([[0, 2, 0.5], [1, 0, 0], [0, 0, 3]], dtype=np.float32)  # square, not symmetric
 CSR = sparse.csr_matrix(DENSE)
@@ -57,6 +58,66 @@ def test_every_format_holds_the_same_matrix(tmp_path: Path) -> None:
         assert isinstance(matrix, sparse.csr_matrix) == ("cs" in name or name == "parts"), name
         dense = matrix.toarray() if isinstance(matrix, sparse.csr_matrix) else matrix
         assert np.array_equal(dense, DENSE), name
+
+
+def test_as_csr_every_format_holds_the_same_matrix_in_blocks_of_any_size(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for cells in (1, 6, 10**6):
+        monkeypatch.setattr(module, "BLOCK_CELLS", cells)
+        for name, path in files(tmp_path).items():
+            matrix = read_sparse(path)
+            assert isinstance(matrix, sparse.csr_matrix), name
+            assert matrix.dtype == np.float32, name
+            assert np.array_equal(matrix.toarray(), DENSE), name
+            assert matrix.nnz == CSR.nnz, name
+
+
+def test_a_bad_value_is_seen_in_any_block(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "BLOCK_CELLS", 4)
+    for row in range(5):
+        values = np.ones((5, 3))
+        values[row, 2] = np.nan
+        np.save(tmp_path / "a.npy", values)
+        for read in (read_matrix, read_sparse):
+            with pytest.raises(UserError, match=r"a\.npy holds NaN or infinite values"):
+                read(tmp_path / "a.npy")
+
+
+@pytest.mark.parametrize("shape", [(1, 2**40), (2**40, 1), (1, 2**24 + 1), (2**27 + 1, 1)])
+@pytest.mark.parametrize("form", ["csr", "csc"])
+def test_a_small_file_of_a_vast_shape_is_refused_before_it_takes_memory(
+    tmp_path: Path, shape: tuple[int, int], form: str
+) -> None:
+    np.savez(
+        tmp_path / "a.npz", data=np.ones(1), indices=np.zeros(1, int), indptr=np.array([0, 1]),
+        shape=np.array(shape), format=np.array(form),
+    )  # fmt: skip
+    for read in (read_matrix, read_sparse):
+        with pytest.raises(UserError) as refused:
+            read(tmp_path / "a.npz")
+        assert str(refused.value) == (
+            f"{tmp_path / 'a.npz'} has shape {shape}: expected at most 134,217,728 texts and "
+            "16,777,216 features"
+        )
+
+
+@pytest.mark.parametrize(
+    ("part", "value"),
+    [("indices", [0.5, 1.0]), ("shape", [1.5, 2.0]), ("shape", ["1", "2"]), ("indptr", [[0, 2]])],
+)
+def test_parts_that_are_no_whole_numbers_are_refused(
+    tmp_path: Path, part: str, value: list[object]
+) -> None:
+    parts = {"data": [1.0, 2.0], "indices": [0, 1], "indptr": [0, 2], "shape": [1, 2], part: value}
+    np.savez(tmp_path / "a.npz", **{name: np.array(given) for name, given in parts.items()})
+    with pytest.raises(UserError, match=f"its {part} is of type .*: expected whole numbers on one"):
+        read_matrix(tmp_path / "a.npz")
+
+
+def test_a_matrix_without_rows_has_none(tmp_path: Path) -> None:
+    np.save(tmp_path / "a.npy", np.zeros((0, 3)))
+    assert read_sparse(tmp_path / "a.npy").shape == read_matrix(tmp_path / "a.npy").shape == (0, 3)
 
 
 def test_entries_given_twice_are_added_up(tmp_path: Path) -> None:
@@ -129,9 +190,12 @@ def test_what_is_in_memory_meets_the_same_conditions() -> None:
         ([["a"]], "it holds values of type <U1: expected numbers"),
         (np.full((1, 1), None), "it holds values of type object: expected numbers"),
         (sparse.csr_matrix(np.array([[np.inf]])), "it holds NaN or infinite values"),
+        (sparse.csr_matrix((2, 2**40)), "it has shape"),
+        ([[1.0], [1.0, 2.0]], "it is no matrix: "),
     ):
-        with pytest.raises(UserError, match=message):
-            as_matrix("it", given)
+        for take in (as_matrix, as_sparse):
+            with pytest.raises(UserError, match=message):
+                take("it", given)
 
 
 def csr_or(matrix: sparse.csr_matrix | np.ndarray) -> np.ndarray:

@@ -12,7 +12,7 @@ from faultlens.errors import UserError
 from faultlens.features import reading
 from faultlens.features.lens import Lens
 from faultlens.features.pooling import Pooling, pool
-from faultlens.features.reading import Shapes
+from faultlens.features.shapes import Shapes
 from faultlens.models.model import Model
 
 texts_strategy = st.lists(st.text("abcdefghij", min_size=1, max_size=20), min_size=1, max_size=8)
@@ -76,9 +76,10 @@ def test_order_and_shapes_change_nothing(
 
 def test_a_token_that_shares_its_id_with_bos_and_padding_is_real(lens: Lens) -> None:
     """The letter a is id 0, as BOS and padding are: a mask by ids would drop it."""
-    (batch,) = reading.read_tokens(lens.model, lens.dictionaries, ["aba", "ccccc"])
-    offsets = batch.activations["1-res-relu"].offsets
-    assert np.diff(offsets).tolist() == [len(["aba", "ccccc"][i]) for i in batch.texts]
+    tokens = lens.tokenize(["aba", "ccccc"])
+    (read,) = lens.reader(lens.shapes(tokens)).read(tokens)
+    offsets = read.activations["1-res-relu"].offsets
+    assert np.diff(offsets).tolist() == [len(["aba", "ccccc"][i]) for i in read.texts]
     table = lens.read(["aaa", "ccccc"])["1-res-relu"]
     np.testing.assert_allclose(
         table.matrix[[0]].toarray().ravel(), alone(lens, "aaa", "1-res-relu").max(0), atol=1e-5
@@ -140,7 +141,7 @@ def test_nothing_to_read_is_refused(lens: Lens, nothing: list[str] | str) -> Non
 
 def test_the_token_view_is_what_was_pooled(lens: Lens) -> None:
     view = lens.tokens("hello")
-    assert view.pieces == list("hello")
+    assert view.tokens == list("hello")
     for name, table in lens.read(["hello"]).items():
         pooled = pool(view.activations[name], np.array([0, 5]), Pooling("max"))
         assert (pooled != table.matrix).nnz == 0

@@ -13,6 +13,8 @@ from scipy.sparse import csr_matrix
 from faultlens.errors import UserError
 from faultlens.features.lens import Lens
 from faultlens.features.streaming import FeatureStatistics, StreamingStatistics
+from faultlens.features.token_activations import TokenActivations
+from faultlens.features.token_choice import LeftOut
 
 GROUPS, FEATURES = ("b", "a"), 6
 
@@ -35,8 +37,12 @@ def taken_in(corpus: Corpus, texts: list[int], top: int) -> StreamingStatistics:
     for start in range(0, len(texts), 2):
         part = texts[start : start + 2]
         rows = np.concatenate([np.array(corpus[t][1], np.float32) / 4 for t in part])
-        offsets = np.cumsum([0] + [len(corpus[t][1]) for t in part])
-        kept.update(csr_matrix(rows), offsets, part, [corpus[t][0] for t in part])
+        lengths = [len(corpus[t][1]) for t in part]
+        offsets = np.cumsum([0, *lengths])
+        positions = np.concatenate([2 * np.arange(n) + 1 for n in lengths])  # every other counts
+        norms = np.ones(len(rows))
+        seen = TokenActivations(csr_matrix(rows), offsets, positions, norms, LeftOut.none())
+        kept.update(seen, part, [corpus[t][0] for t in part])
     return kept
 
 
@@ -60,7 +66,7 @@ def counted(corpus: Corpus, top: int) -> dict[str, np.ndarray]:
                 found["total"][group, feature] += sum(values)
                 found["squares"][group, feature] += sum(v * v for v in values)
                 if max(values) > 0:
-                    ranked.append((-max(values), t, values.index(max(values))))
+                    ranked.append((-max(values), t, 2 * values.index(max(values)) + 1))
             for i, (value, t, position) in enumerate(sorted(ranked)[:top]):
                 for array, entry in zip(examples, (-value, t, position), strict=True):
                     array[group, feature, i] = entry
@@ -128,7 +134,9 @@ def test_memory_does_not_grow_with_the_corpus() -> None:
     size = sum(a.nbytes for a in vars(kept).values() if isinstance(a, np.ndarray))
     examples = sum(a.nbytes for a in kept._examples)
     for t in range(50):
-        kept.update(csr_matrix(np.ones((3, FEATURES), np.float32)), np.array([0, 3]), [t])
+        tokens = csr_matrix(np.ones((3, FEATURES), np.float32))
+        none = LeftOut.none()
+        kept.update(TokenActivations(tokens, np.array([0, 3]), np.arange(3), np.ones(3), none), [t])
     assert size == sum(a.nbytes for a in vars(kept).values() if isinstance(a, np.ndarray))
     assert examples == sum(a.nbytes for a in kept._examples)
     assert kept.result().tokens.tolist() == [150, 0]

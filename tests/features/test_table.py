@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 from safetensors.numpy import save_file
 from scipy.sparse import csr_matrix, save_npz
 
 from faultlens.errors import UserError
-from faultlens.features.table import table_from_matrix
+from faultlens.features.table import FeatureTable, check_values, table_from_matrix
 
 DENSE = np.array([[0.0, 2.0, 0.5], [1.0, 0.0, 0.0]])
 TEXTS = ["one", "two"]
@@ -82,3 +84,27 @@ def test_safetensors_are_read_dense_and_as_csr(tmp_path: Path) -> None:
     (tmp_path / "cut.safetensors").write_bytes((tmp_path / "csr.safetensors").read_bytes()[:-3])
     with pytest.raises(UserError, match="cut.safetensors cannot be read"):
         table_from_matrix("mine", tmp_path / "cut.safetensors", TEXTS, "max")
+
+
+def of_values(name: str, values: np.ndarray) -> FeatureTable:
+    rows = pd.DataFrame({"text": [f"text {i}" for i in range(len(values))]})
+    return FeatureTable(name, csr_matrix(values.astype(np.float32)), rows, {})
+
+
+def test_a_table_of_zeros_and_two_of_the_same_values_are_refused() -> None:
+    values = np.array([[0.0, 2.0], [1.0, 0.0]])
+    other, zeros = of_values("8-res-x", 2 * values), of_values("9-res-x", 0 * values)
+    check_values({"6-res-x": of_values("6-res-x", values), "8-res-x": other}, "any prompt")
+    with pytest.raises(UserError) as refused:
+        check_values({"8-res-x": other, "9-res-x": zeros}, "any prompt")
+    assert str(refused.value) == (
+        "no feature of 9-res-x fires on any prompt: expected activations above 0"
+    )
+    parts = np.array([0.0, 2.0, 1.0], np.float32), np.array([0, 1, 0]), np.array([0, 2, 3])
+    stored = replace(other, name="7-res-x", matrix=csr_matrix(parts))  # its 0 is stored as one
+    with pytest.raises(UserError) as refused:
+        check_values({"6-res-x": of_values("6-res-x", values), "7-res-x": stored}, "any prompt")
+    assert str(refused.value) == (
+        "tables 6-res-x and 7-res-x hold the same values: expected a matrix of its own for each "
+        "dictionary"
+    )

@@ -76,3 +76,28 @@ def test_training_that_was_cut_off_gives_the_same_weights(
     )
     assert whole.keys() == cut.keys()
     assert all(torch.equal(whole[key], cut[key]) for key in whole)
+
+
+def test_a_trained_dictionary_is_shipped_in_float16(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from faultlens.mini.recipe import dictionaries
+    from faultlens.models.load import load_model
+    from faultlens.training.config import TrainConfig
+
+    small = TrainConfig(layers=(2,), width=("1x",), tokens=4096, held_out=300)
+    monkeypatch.setattr(dictionaries, "SETS", {"residuals": small})
+    monkeypatch.setattr(dictionaries, "DOCUMENTS", 60)
+    model = load_model("mini")
+    dictionaries.train_sets(model, tmp_path / "build", tmp_path / "shipped")
+    shipped = tmp_path / "shipped" / "blocks.2.hook_resid_pre"
+    assert sorted(path.name for path in shipped.iterdir()) == [
+        "cfg.json",
+        "sae_weights.safetensors",
+    ]
+    assert all(
+        t.dtype == torch.float16 for t in load_file(shipped / "sae_weights.safetensors").values()
+    )
+    before = (shipped / "sae_weights.safetensors").stat().st_mtime_ns
+    dictionaries.train_sets(model, tmp_path / "other", tmp_path / "shipped")
+    assert (shipped / "sae_weights.safetensors").stat().st_mtime_ns == before

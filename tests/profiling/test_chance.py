@@ -8,14 +8,14 @@ from sklearn.metrics import roc_auc_score
 
 from faultlens.profiling.chance import auroc_null, score_null
 from faultlens.profiling.measures import SiteMeasures
-from faultlens.stats.label_null import random_groups
+from faultlens.stats.label_null import random_sets
 
 
 def site(threshold: float, features: int = 40) -> tuple[SiteMeasures, np.ndarray]:
     rng = np.random.default_rng(4)
     values = rng.gamma(2.0, size=(24, features)) * (rng.random((24, features)) < 0.4)
     measures = SiteMeasures(np.arange(features), values.astype(np.float32), threshold)
-    return measures, random_groups(24, 6, 60, rng)
+    return measures, random_sets(24, 6, 60, rng)
 
 
 @pytest.mark.parametrize("threshold", [0.0, 2.0, 6.0, 9.0, 99.0])

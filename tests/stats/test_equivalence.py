@@ -5,11 +5,13 @@ from __future__ import annotations
 from itertools import chain, combinations
 
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.sparse import csr_matrix
 from sklearn.metrics import jaccard_score
 
+from faultlens.stats import equivalence
 from faultlens.stats.equivalence import equivalence_classes, rarer_jaccard
 
 
@@ -150,3 +152,13 @@ def test_permuting_features_permutes_classes(seed: int) -> None:
     order = rng.permutation(15)
     moved = classes_of(values[:, order], effects[order].tolist())
     assert sorted(sorted(order[m].tolist()) for m in moved) == classes_of(values, effects.tolist())
+
+
+def test_blocks_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    values, effects = near_copies(7)
+    values = np.hstack([values, 5 + noise(120, 3, seed=8), np.ones((120, 2))])
+    effects = np.concatenate([effects, np.ones(5)])
+    whole = classes_of(values, effects.tolist())
+    monkeypatch.setattr(equivalence, "CELLS", 300)  # some features, and two pairs, at a time
+    assert classes_of(values, effects.tolist()) == whole
+    assert max(map(len, whole)) > 1

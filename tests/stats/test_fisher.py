@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from scipy import stats
 from scipy.stats.contingency import odds_ratio as scipy_odds_ratio
 
-from faultlens.stats.fisher import fisher_exact, least_attainable, odds_ratio, p_table
+from faultlens.stats.fisher import attainable_p, fisher_exact, least_attainable, odds_ratio
 from faultlens.stats.multiplicity import holm
 
 SHAPES = [(19, 255), (61, 300), (4, 8), (3, 11), (7, 7)]
@@ -95,10 +95,19 @@ def test_permuting_features_permutes_p() -> None:
     )
 
 
-def test_unattainable_counts_have_p_one() -> None:
-    table = p_table(np.array([2, 9]), failures=4, n=10)
-    assert table[0, 3:].tolist() == [1, 1]
-    assert table[1, :3].tolist() == [1, 1, 1]
+@pytest.mark.parametrize(("failures", "n"), SHAPES)
+def test_every_attainable_count_has_its_p_and_no_other_is_listed(failures: int, n: int) -> None:
+    for active in {0, 1, n // 2, n - 1, n}:
+        counts = attainable(active, failures, n)
+        low, p = attainable_p(active, failures, n)
+        assert range(low, low + len(p)) == counts
+        np.testing.assert_allclose(p, [exact_p(k, active, failures, n) for k in counts], rtol=1e-8)
+
+
+@pytest.mark.parametrize(("count", "active"), [(3, 2), (0, 7), (-1, 2), (9, 10)])
+def test_a_count_that_its_margins_do_not_allow_is_refused(count: int, active: int) -> None:
+    with pytest.raises(ValueError, match="more or fewer failures than its margins allow"):
+        fisher_exact(np.array([1, count, 1]), np.array([3, active, 4]), failures=4, n=10)
 
 
 @pytest.mark.parametrize(("failures", "n"), SHAPES)

@@ -12,10 +12,10 @@ from hypothesis import strategies as st
 from scipy import stats
 from scipy.sparse import csr_matrix
 
-from faultlens.stats import family_statistics, stepdown
-from faultlens.stats.label_null import random_groups
+from faultlens.stats import set_sums
+from faultlens.stats.label_null import random_sets
 from faultlens.stats.stepdown import max_t, max_t_null, min_p, min_p_null
-from faultlens.stats.strata import stratified_groups
+from faultlens.stats.strata import stratified_sets
 
 FAILURES, N = 19, 255
 StepDown = Callable[[csr_matrix, np.ndarray, np.ndarray], np.ndarray]
@@ -107,7 +107,7 @@ def test_adjusted_p_is_that_of_plain_loops(
     values[:, 4] = 0.1
     values[:, 5] = (np.arange(11) % 3 > 0) * (np.arange(11) > 3)
     values[:, 7] = values[:, 6]
-    groups = random_groups(11, 4, 60, rng)
+    groups = random_sets(11, 4, 60, rng)
     drawn = [extremes(values, group > 0) for group in groups]
     expected = by_loops(extremes(values, failed), drawn)
     assert len(set(expected)) > 3
@@ -122,7 +122,7 @@ def test_a_copy_of_the_outcome_is_found_and_noise_is_not(adjust: StepDown) -> No
     for _ in range(20):
         values = activations(N, 60, rng)
         values[:, 23] = np.where(failed, 1.7, 0.0)
-        p = adjust(values, random_groups(N, FAILURES, 199, rng), failed)
+        p = adjust(values, random_sets(N, FAILURES, 199, rng), failed)
         assert p[23] == 1 / 200
         noise_found += bool(np.delete(p, 23).min() <= 0.05)
     assert noise_found <= stats.binom.ppf(0.99, 20, 0.05)
@@ -134,7 +134,7 @@ def test_a_dense_feature_that_differs_in_strength_is_found_by_max_t_alone() -> N
     values = activations(300, 30, rng)
     values[:, 4] = np.where(failed, 4.0, 6.0) + rng.normal(0, 1, 300)
     assert (values[:, 4] > 0).all()
-    groups = random_groups(300, 61, 499, rng)
+    groups = random_sets(300, 61, 499, rng)
     assert strength(values, groups, failed)[4] == 1 / 500
     assert fires(values, groups, failed)[4] == 1.0
 
@@ -163,8 +163,8 @@ def test_family_wise_error_under_a_true_null_is_at_most_its_level(adjust: StepDo
     rng = np.random.default_rng(12)
     values = activations(N, 60, rng)
     errors = 0
-    for outcome in random_groups(N, FAILURES, 200, rng):
-        groups = random_groups(N, FAILURES, 199, rng)
+    for outcome in random_sets(N, FAILURES, 200, rng):
+        groups = random_sets(N, FAILURES, 199, rng)
         errors += bool(adjust(values, groups, outcome > 0).min() <= 0.05)
     assert errors <= stats.binom.ppf(0.99, 200, 0.05)
 
@@ -178,7 +178,7 @@ def test_adjusted_p_follows_the_features_and_is_at_least_the_raw_p(
     rng = np.random.default_rng(seed)
     failed = first_failed(failures, 20)
     values = activations(20, 6, rng)
-    groups = random_groups(20, failures, 49, rng)
+    groups = random_sets(20, failures, 49, rng)
     p = adjust(values, groups, failed)
     order = rng.permutation(6)
     np.testing.assert_allclose(adjust(values[:, order], groups, failed), p[order])
@@ -192,10 +192,10 @@ def test_adjusted_p_follows_the_features_and_is_at_least_the_raw_p(
 def test_blocks_change_nothing(adjust: StepDown, monkeypatch: pytest.MonkeyPatch) -> None:
     rng = np.random.default_rng(13)
     values, failed = activations(40, 8, rng), first_failed(9, 40)
-    groups = random_groups(40, 9, 50, rng)
+    groups = random_sets(40, 9, 50, rng)
     whole = adjust(values, groups, failed)
-    for module in (stepdown, family_statistics):
-        monkeypatch.setattr(module, "BLOCK_CELLS", 150)  # three features at a time, two left over
+    for name in ("SUM_CELLS", "MEMBER_CELLS"):
+        monkeypatch.setattr(set_sums, name, 150)  # three features and sets at a time, two left over
     np.testing.assert_array_equal(adjust(values, groups, failed), whole)
 
 
@@ -206,7 +206,7 @@ def test_the_type_of_the_groups_changes_nothing(adjust: StepDown, dtype: type) -
     failed = first_failed(140, 300)
     values = activations(300, 10, rng)
     values[:, 0] = failed
-    groups = random_groups(300, 140, 99, rng)
+    groups = random_sets(300, 140, 99, rng)
     expected = adjust(values, groups, failed)
     np.testing.assert_array_equal(adjust(values, groups.astype(dtype), failed), expected)
     firing = csr_matrix(values > 0).astype(dtype)
@@ -221,14 +221,14 @@ def test_max_t_sees_both_directions_and_no_constant() -> None:
     values[:, 0] = np.where(failed, 3.0, 0.0)
     values[:, 1] = np.where(failed, 0.0, 3.0)
     values[:, 2] = 0.1
-    p = strength(values, random_groups(300, 61, 199, rng), failed)
+    p = strength(values, random_sets(300, 61, 199, rng), failed)
     assert p[:3].tolist() == [1 / 200, 1 / 200, 1.0]
 
 
 def test_max_t_ignores_units() -> None:
     rng = np.random.default_rng(16)
     values, failed = activations(60, 8, rng), first_failed(14, 60)
-    groups = random_groups(60, 14, 199, rng)
+    groups = random_sets(60, 14, 199, rng)
     scaled = values * np.float32(2.0) ** np.arange(-12, 12, 3, dtype=np.float32)
     np.testing.assert_array_equal(
         strength(scaled, groups, failed), strength(values, groups, failed)
@@ -247,7 +247,7 @@ def test_stratified_max_t_is_that_of_plain_loops(seed: int) -> None:
     values[:, 1] = STRATA + 0.1
     values[:, 2] = np.where(STRATA >= 2, rng.lognormal(size=16), 0.3)
     values[:, 3:7] = rng.lognormal(size=(16, 4)) + OUTCOME[:, None] * [3.0, 2.0, 1.0, 0.5]
-    groups = stratified_groups(OUTCOME, STRATA, 60, rng)
+    groups = stratified_sets(OUTCOME, STRATA, 60, rng)
     drawn = [absolute_z(values, group > 0, STRATA) for group in groups]
     expected = by_loops(absolute_z(values, OUTCOME, STRATA), drawn)
     assert len(set(expected)) > 2
@@ -259,12 +259,12 @@ def test_stratified_max_t_is_that_of_plain_loops(seed: int) -> None:
 def test_one_stratum_is_none_and_names_of_strata_do_not_matter() -> None:
     rng = np.random.default_rng(17)
     failed, values = first_failed(9, 40), csr_matrix(activations(40, 8, rng))
-    groups = random_groups(40, 9, 199, rng)
+    groups = random_sets(40, 9, 199, rng)
     np.testing.assert_array_equal(
         max_t(values, groups, failed, np.full(40, 3)), max_t(values, groups, failed)
     )
     strata = np.arange(40) % 3
-    groups = stratified_groups(failed, strata, 199, rng)
+    groups = stratified_sets(failed, strata, 199, rng)
     np.testing.assert_array_equal(
         max_t(values, groups, failed, strata), max_t(values, groups, failed, 7 - 2 * strata)
     )
@@ -285,8 +285,8 @@ def test_strata_explain_away_a_proxy_and_keep_what_goes_beyond_them() -> None:
     values[:, 0] = 5.0 * (strata == 0)
     values[:, 35] = np.abs(rng.normal(size=255)) + 2 * failed
     sparse = csr_matrix(values)
-    marginal = max_t(sparse, random_groups(255, int(failed.sum()), 499, rng), failed)
-    conditional = max_t(sparse, stratified_groups(failed, strata, 499, rng), failed, strata)
+    marginal = max_t(sparse, random_sets(255, int(failed.sum()), 499, rng), failed)
+    conditional = max_t(sparse, stratified_sets(failed, strata, 499, rng), failed, strata)
     assert marginal[[0, 35]].tolist() == [1 / 500, 1 / 500]
     assert conditional[[0, 35]].tolist() == [1.0, 1 / 500]
     assert np.delete(marginal, [0, 35]).min() == 1 / 500
@@ -298,9 +298,9 @@ def test_stratified_family_wise_error_is_at_most_its_level() -> None:
     rng = np.random.default_rng(19)
     values, failed, strata = confounded(rng)
     sparse = csr_matrix(values)
-    null = max_t_null(sparse, stratified_groups(failed, strata, 1999, rng), strata)
-    marginal = max_t_null(sparse, random_groups(255, int(failed.sum()), 1999, rng))
-    outcomes = stratified_groups(failed, strata, 400, rng) > 0
+    null = max_t_null(sparse, stratified_sets(failed, strata, 1999, rng), strata)
+    marginal = max_t_null(sparse, random_sets(255, int(failed.sum()), 1999, rng))
+    outcomes = stratified_sets(failed, strata, 400, rng) > 0
     p = np.array([null.p_of(outcome) for outcome in outcomes])
     assert np.count_nonzero(p <= 0.05) <= stats.binom.ppf(0.99, 400, 0.05)
     assert stats.kstest(p, "uniform").pvalue > 0.001
@@ -311,12 +311,12 @@ def test_stratified_family_wise_error_is_at_most_its_level() -> None:
 def test_one_null_serves_every_outcome_of_its_size(adjust: StepDown) -> None:
     rng = np.random.default_rng(20)
     values = activations(N, 60, rng)
-    groups = random_groups(N, FAILURES, 1999, rng)
+    groups = random_sets(N, FAILURES, 1999, rng)
     if adjust is fires:
         null = min_p_null(firing_of(values), groups)
     else:
         null = max_t_null(csr_matrix(values), groups)
-    outcomes = random_groups(N, FAILURES, 400, rng) > 0
+    outcomes = random_sets(N, FAILURES, 400, rng) > 0
     p = np.array([null.p_of(outcome) for outcome in outcomes])
     assert np.count_nonzero(p <= 0.05) <= stats.binom.ppf(0.99, 400, 0.05)
     assert 0.4 < np.mean(p <= 0.5) < 0.6
@@ -332,8 +332,8 @@ def test_the_nulls_p_is_the_least_adjusted_p(seed: int, failures: int, features:
     strata = rng.integers(0, 3, size=20)
     failed = rng.permutation(first_failed(failures, 20))
     sparse, firing = csr_matrix(values), firing_of(values)
-    groups = random_groups(20, failures, 99, rng)
-    within = stratified_groups(failed, strata, 99, rng)
+    groups = random_sets(20, failures, 99, rng)
+    within = stratified_sets(failed, strata, 99, rng)
     for p, adjusted in [
         (min_p_null(firing, groups).p_of(failed), min_p(firing, groups, failed)),
         (max_t_null(sparse, groups).p_of(failed), max_t(sparse, groups, failed)),
@@ -344,7 +344,7 @@ def test_the_nulls_p_is_the_least_adjusted_p(seed: int, failures: int, features:
 
 @BOTH
 def test_groups_of_another_size_are_refused(adjust: StepDown) -> None:
-    groups = random_groups(40, 9, 5, np.random.default_rng(21))
+    groups = random_sets(40, 9, 5, np.random.default_rng(21))
     values = activations(40, 3, np.random.default_rng(22))
     with pytest.raises(ValueError, match="a failure set of 9.*expected 8, as in the outcome"):
         adjust(values, groups, first_failed(8, 40))
@@ -357,7 +357,7 @@ def test_groups_and_outcomes_of_other_margins_within_strata_are_refused() -> Non
     failed = np.array([1, 1, 0, 0, 0, 0, 1, 1, 0, 0, 0, 0]) > 0
     moved = np.array([1, 1, 1, 0, 0, 0, 1, 0, 0, 0, 0, 0]) > 0
     strata = np.repeat([0, 1], 6)
-    groups = stratified_groups(failed, strata, 5, rng)
+    groups = stratified_sets(failed, strata, 5, rng)
     with pytest.raises(ValueError, match="in stratum 0: expected 2, as in the outcome"):
         max_t(values, moved[None], failed, strata)
     with pytest.raises(ValueError, match=message.replace("1:", "0:").replace("of 1", "of 3")):
@@ -371,5 +371,5 @@ def test_ties_between_margins_are_ties() -> None:
     values = activations(60, 12, rng)
     both = np.hstack([values, (values == 0).astype(np.float32)])
     failed = first_failed(14, 60)
-    p = fires(both, random_groups(60, 14, 199, rng), failed)
+    p = fires(both, random_sets(60, 14, 199, rng), failed)
     np.testing.assert_array_equal(p[:12], p[12:])

@@ -11,11 +11,11 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from faultlens.stats.fisher import fisher_exact
-from faultlens.stats.label_null import random_groups
+from faultlens.stats.label_null import random_sets
 from faultlens.stats.strata import (
     exact_conditional,
     informative,
-    stratified_groups,
+    stratified_sets,
     stratum_codes,
 )
 
@@ -66,8 +66,8 @@ def test_informative_strata_have_both_outcomes_and_a_feature_that_varies(seed: i
 def test_groups_keep_every_stratums_failures_and_each_arrangement_is_as_likely() -> None:
     codes = np.array([1, 0, 1, 0, 1, 2, 2])
     failed = np.array([1, 1, 0, 0, 0, 1, 1]) > 0
-    groups = stratified_groups(failed, codes, 12_000, np.random.default_rng(0))
-    assert groups.dtype == np.float32
+    groups = stratified_sets(failed, codes, 12_000, np.random.default_rng(0))
+    assert groups.dtype == bool
     for s in range(3):
         assert (groups[:, codes == s].sum(axis=1) == failed[codes == s].sum()).all()
     arrangements, counts = np.unique(groups, axis=0, return_counts=True)
@@ -75,10 +75,10 @@ def test_groups_keep_every_stratums_failures_and_each_arrangement_is_as_likely()
     assert stats.chisquare(counts).pvalue > 0.001
 
 
-def test_groups_of_one_stratum_are_random_groups() -> None:
+def test_groups_of_one_stratum_are_random_sets() -> None:
     failed = np.random.default_rng(1).random(40) < 0.3
-    drawn = stratified_groups(failed, np.zeros(40, dtype=int), 30, np.random.default_rng(2))
-    plain = random_groups(40, int(failed.sum()), 30, np.random.default_rng(2))
+    drawn = stratified_sets(failed, np.zeros(40, dtype=int), 30, np.random.default_rng(2))
+    plain = random_sets(40, int(failed.sum()), 30, np.random.default_rng(2))
     np.testing.assert_array_equal(drawn, plain)
 
 

@@ -12,11 +12,13 @@ from faultlens.cli.demo import demo
 from faultlens.cli.doctor import doctor
 from faultlens.cli.leaving import run_and_leave
 from faultlens.cli.options import add_command
+from faultlens.cli.outcomes import outcomes
 from faultlens.cli.profile import profile
 from faultlens.cli.read import read
 from faultlens.cli.report import report
 from faultlens.cli.screen import quiet_libraries
 from faultlens.cli.tokens import tokens
+from faultlens.cli.train import train
 from faultlens.cli.usage import sentence
 from faultlens.errors import UserError
 
@@ -53,6 +55,12 @@ add_command(
 )
 add_command(
     app,
+    outcomes,
+    "faultlens outcomes logs/task.eval",
+    "faultlens outcomes samples_arc_2026-09-01.jsonl --scorer acc_norm --factors subject",
+)
+add_command(
+    app,
     read,
     "faultlens read texts.jsonl --layers 2,3 --out stores/mine",
 )
@@ -67,6 +75,12 @@ add_command(
     doctor,
     "faultlens doctor",
     "faultlens doctor --model gpt2 --sae gpt2-small-res-jb --layers 8",
+)
+add_command(
+    app,
+    train,
+    "faultlens train texts.jsonl --layers 3 --sites resid_pre,mlp_out --out sets/mini",
+    "faultlens train texts.jsonl --model gpt2 --layers 8 --k 32 --tokens 2M --out sets/8",
 )
 add_command(app, report, "faultlens report runs/audit")
 

@@ -38,32 +38,31 @@ def read(
     they are of. A damaged file is named and rebuilt.
     """
     from faultlens.features.dataset.writing import check_folder, write_dataset
-    from faultlens.features.reading import Shapes
+    from faultlens.features.token_choice import sentences_of
 
     check_folder(store.out)
     texts = read_named_texts(corpus, column)
     try:
         with progress_bars() as bars:
             opened = open_lens(lens, check.fit_check, bars)
-            shapes = None
-            if config.encoding != DatasetConfig.encoding:
-                shapes = Shapes.found(opened.model, opened.dictionaries, config.encoding)
             done = write_dataset(
                 opened,
                 texts,
                 store.out,
                 long=config.long,
                 precision=config.precision,
-                shapes=shapes,
+                encoding=config.encoding,
                 progress=bars,
             )
     except KeyboardInterrupt:
         kept = f"what was read is kept in {store.out}; the same command goes on from there"
         raise Interrupted(kept if store.out.exists() else "nothing was read yet") from None
-    warn(done.rebuilt)
+    warn([*done.rebuilt, *(f"no feature of {name} fires on any token" for name in done.silent)])
     if result.json:
         say_json({"store": str(store.out), "shards": done.shards, "kept": done.kept,
-                  "rebuilt": list(done.rebuilt), "texts": len(texts)})  # fmt: skip
+                  "rebuilt": list(done.rebuilt), "texts": len(texts),
+                  "silent": list(done.silent), "left_out": done.left_out})  # fmt: skip
     else:
         before = f", there before: {done.kept}" if done.kept else ""
-        say([f"{len(texts):,} texts in {store.out}, shards: {done.shards}{before}"])
+        what = f"{len(texts):,} texts in {store.out}, shards: {done.shards}{before}"
+        say([what, *sentences_of(done.left_out)])

@@ -11,7 +11,7 @@ from faultlens.errors import UserError
 
 def report(run: Annotated[str, "A run folder"]) -> None:
     """Build report.html of a run folder again from its JSON files."""
-    from faultlens.report.html import write_page
+    from faultlens.report.page import write_page
     from faultlens.runs.claim import work_folder
     from faultlens.runs.lock import held
 

@@ -101,7 +101,7 @@ def write_run(claim: Claim, manifest: Manifest, found: Findings) -> None:
 
     Raises CannotWrite if there is no room for it; nothing of it is left then.
     """
-    from faultlens.report.html import write_page
+    from faultlens.report.page import write_page
 
     with claim.filled() as folder:
         (folder / "tables").mkdir()

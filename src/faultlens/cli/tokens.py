@@ -23,6 +23,9 @@ if TYPE_CHECKING:
     from faultlens.profiling.result import FeatureTokens
 
 
+LEFT_OUT = {"special": "left out: special", "massive": "left out: a massive activation"}
+
+
 @dataclass(frozen=True)
 class FeatureOptions:
     """Which feature, and where to look for it."""
@@ -62,7 +65,7 @@ class CorpusOptions:
     """Column that holds the category."""
     long: Long = LONG
     """What becomes of a text longer than the model's context: `error` stops, `split` reads it in
-    pieces, `truncate` reads its beginning."""
+    parts, `truncate` reads its beginning."""
 
 
 def tokens(
@@ -141,6 +144,7 @@ def _only_name(lens: Lens, place: str) -> str:
 def _text_json(shown: FeatureInText) -> dict[str, Any]:
     tokens = [
         {"token": token.token, "class": token.token_class, "activation": token.activation}
+        | ({"left_out": token.left_out} if token.left_out is not None else {})
         for token in shown.tokens
     ]
     return {"tokens": tokens, "classes": shown.classes}
@@ -151,7 +155,8 @@ def _text_lines(feature: str, shown: FeatureInText) -> list[str]:
     lines = [f"{feature} in {len(shown.tokens)} tokens (BOS left out)"]
     for token in shown.tokens:
         bar = "█" * round(30 * token.activation / peak)
-        lines.append(f"{token.token!r:>16} {token.activation:8.3f} {bar}".rstrip())
+        left_out = "" if token.left_out is None else LEFT_OUT[token.left_out]
+        lines.append(f"{token.token!r:>16} {token.activation:8.3f} {bar}{left_out}".rstrip())
     if shown.classes is None:
         return [*lines, "It does not fire here."]
     falls = ", ".join(

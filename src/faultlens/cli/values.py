@@ -14,7 +14,8 @@ from faultlens.errors import UserError
 
 LIST = "LIST"
 """What stands for a list in the help text."""
-_WHOLE = re.compile(r"[+-]?[0-9]{1,18}")
+_WHOLE = re.compile(r"([+-]?[0-9]{1,18})([kM]?)")
+_TIMES = {"": 1, "k": 1000, "M": 1_000_000}
 _RANGE = re.compile(r"([0-9]{1,18})(?:-([0-9]{1,18}))?")
 
 
@@ -85,8 +86,11 @@ def parse(flag: str, annotation: Any, text: str | Sequence[str] | bool) -> Any:
         return _names(flag, text)
     if kind is Path and not text:
         raise UserError(f"{flag} {text!r}: expected a path")
-    if kind is int and not _WHOLE.fullmatch(text):
-        raise UserError(f"{flag} {text!r}: expected a whole number")
+    if kind is int:
+        found = _WHOLE.fullmatch(text)
+        if found is None:
+            raise UserError(f"{flag} {text!r}: expected a whole number")
+        return int(found[1]) * _TIMES[found[2]]
     try:
         return kind(text)
     except ValueError:

@@ -7,13 +7,13 @@ decides the last bits of every number, so that a reading that is taken up again 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import torch
 
 from faultlens.models.dictionary import Dictionary
 from faultlens.models.model import Model
+from faultlens.runs.memory import free_memory
 
 TOKEN_BUDGET = 1152  # the most positions of a pass on a processor, where more are no quicker
 MOST_ELSEWHERE = 16_384
@@ -27,7 +27,7 @@ def token_budget(model: Model, dictionaries: Sequence[Dictionary]) -> int:
     three of its MLP's width, and the value of each site in float32.
     """
     most = TOKEN_BUDGET if model.device.type == "cpu" else MOST_ELSEWHERE
-    free = free_memory(model.device)
+    free = free_on(model.device)
     if free is None:
         return most
     config: Any = model.network.config.get_text_config()
@@ -37,31 +37,8 @@ def token_budget(model: Model, dictionaries: Sequence[Dictionary]) -> int:
     return max(1, min(most, int(SHARE * free / (4 * (width + kept)))))
 
 
-def free_memory(device: torch.device) -> int | None:
+def free_on(device: torch.device) -> int | None:
     """Bytes that are free on a device; None where nothing says so."""
     if device.type == "cuda":
         return int(torch.cuda.mem_get_info(device)[0])
-    if device.type != "cpu":
-        return None
-    found = [bytes_ for bytes_ in (_of_machine(), _of_group()) if bytes_ is not None]
-    return min(found, default=None)
-
-
-def _of_machine(where: Path = Path("/proc/meminfo")) -> int | None:
-    """What Linux says is available; None on other systems."""
-    try:
-        lines = where.read_text().splitlines()
-    except OSError:
-        return None
-    said = [line.split() for line in lines if line.startswith("MemAvailable:")]
-    return int(said[0][1]) * 1024 if said else None
-
-
-def _of_group(where: Path = Path("/sys/fs/cgroup")) -> int | None:
-    """What a container may still take; None where it has no limit."""
-    try:
-        limit = (where / "memory.max").read_text().strip()
-        used = int((where / "memory.current").read_text())
-    except (OSError, ValueError):
-        return None
-    return max(0, int(limit) - used) if limit.isdigit() else None
+    return free_memory() if device.type == "cpu" else None

@@ -2,24 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
 from scipy.sparse import csr_matrix
+from torch import Tensor
 
 from faultlens.errors import UserError
+from faultlens.features.encoding_choice import TRIED, ChosenEncoding
+from faultlens.features.median_norm import median_norms
 from faultlens.features.pooled_tables import PooledTables
 from faultlens.features.pooling import Pooling
-from faultlens.features.reading import Shapes, read_tokens
-from faultlens.features.reading_config import LONG, Long, ReadingConfig
+from faultlens.features.reading import Reader, first_values
+from faultlens.features.reading_config import AUTO, LONG, AskedEncoding, Long, ReadingConfig
+from faultlens.features.shapes import Shapes
 from faultlens.features.store import ActivationStore
 from faultlens.features.streaming import FeatureStatistics, StreamingStatistics
 from faultlens.features.table import FeatureTable
-from faultlens.features.token_text import shown_pieces
+from faultlens.features.text_tokens import TextTokens, tokenize
+from faultlens.features.token_choice import DEFAULT, TokenChoice
+from faultlens.features.token_text import token_texts
 from faultlens.models.dictionary import Dictionary
 from faultlens.models.doctor import examine
 from faultlens.models.model import Model
+from faultlens.models.sites import Site
 from faultlens.progress import SILENT, Progress, Tick
 
 NOT_CHECKED = "the fit check was left out: whether the dictionaries fit the model is not known"
@@ -32,13 +39,17 @@ class TokenView:
     """One text's tokens and what each dictionary saw in them.
 
     Attributes:
-        pieces: what each token shows of the text, `[tokens]`; a character that several tokens
+        tokens: what each token shows of the text, `[tokens]`; a character that several tokens
             share is shown by each of them.
-        activations: by dictionary name, CSR `[tokens, d_sae]`.
+        activations: by dictionary name, CSR `[tokens, d_sae]`; rows of tokens that do not count
+            are empty.
+        left_out: by dictionary name, why a token does not count: `special` or `massive`; by the
+            token's place.
     """
 
-    pieces: list[str]
+    tokens: list[str]
     activations: dict[str, csr_matrix]
+    left_out: dict[str, dict[int, str]]
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,11 +60,17 @@ class Lens:
         model: what is run.
         dictionaries: what it is read through.
         fit_check: by dictionary, what came of the fit check; empty where none was made.
+        choice: which tokens count.
+        encoding: how sites' values are encoded; `auto` chooses once.
+        chosen: what `auto` has chosen so far.
     """
 
     model: Model
     dictionaries: tuple[Dictionary, ...]
     fit_check: Mapping[str, str] = field(default_factory=dict)
+    choice: TokenChoice = DEFAULT
+    encoding: AskedEncoding = AUTO
+    chosen: ChosenEncoding = field(default_factory=ChosenEncoding, repr=False)
 
     def __post_init__(self) -> None:
         names = [dictionary.name for dictionary in self.dictionaries]
@@ -91,6 +108,43 @@ class Lens:
         """What every result that is read through this lens has to say of it, a sentence each."""
         return [NOT_CHECKED] if _LEFT_OUT in self.fit_check.values() else []
 
+    def tokenize(
+        self, texts: Sequence[str], long: Long = LONG, tick: Tick | None = None
+    ) -> list[TextTokens]:
+        """Texts in the tokens that the model reads.
+
+        Raises UserError for a text that cannot be read, as `read` does.
+        """
+        if isinstance(texts, str) or not len(texts):
+            raise UserError("nothing to read: expected a list of at least one text")
+        return tokenize(self.model, self.dictionaries, texts, long, tick)
+
+    def shapes(self, texts: Sequence[TextTokens], encoding: AskedEncoding | None = None) -> Shapes:
+        """What suits these texts: the memory that is free now, and how to encode.
+
+        Args:
+            encoding: None: the lens's own.
+        """
+        suited = Shapes.suited_to(self.model, self.dictionaries)
+        tokens = sum(map(len, texts))
+        chosen = self.chosen.choose(
+            encoding or self.encoding, self.dictionaries, tokens, self.first_values(texts, suited)
+        )
+        return replace(suited, encoding=chosen)
+
+    def first_values(
+        self, texts: Sequence[TextTokens], shapes: Shapes
+    ) -> Callable[[], Mapping[Site, Tensor]]:
+        """Gives the sites' values in some of the first texts, when called."""
+        return lambda: first_values(self.model, self.dictionaries, texts, shapes, TRIED)
+
+    def reader(self, shapes: Shapes) -> Reader:
+        """What reads texts in these shapes."""
+        medians: Mapping[Site, float] = {}
+        if self.choice.massive == "drop":
+            medians = median_norms(self.model, self.dictionaries, shapes)
+        return Reader(self.model, self.dictionaries, shapes, self.choice, medians)
+
     def read(
         self,
         texts: Sequence[str],
@@ -102,31 +156,31 @@ class Lens:
     ) -> dict[str, FeatureTable]:
         """Read texts into one table a dictionary, rows in the order of `texts`.
 
-        Each token is encoded by itself, then pooled; BOS is left out.
+        Each token is encoded by itself, then pooled. BOS is left out, and so are the tokens that
+        `choice` leaves out; how many there were is part of each table's convention.
 
         Args:
-            texts: at least one, each with at least one token.
+            texts: at least one, each with at least one token that counts.
             pooling: `max`, `mean`, `sum`, `last` or `last-K`.
-            long: what to do with a text longer than the context: `error`, `split` it into pieces
+            long: what to do with a text longer than the context: `error`, `split` it into parts
                 that are pooled together, or `truncate` it.
             progress: told how many texts were finished.
             store: takes in the token-level activations on the way.
             shapes: how texts share the passes, and how they are encoded; None finds what suits.
 
         Raises:
-            UserError: no texts, a text without tokens, one too long under `error`.
+            UserError: no texts, a text without tokens that count, one too long under `error`, and
+                values or activations that are infinite or NaN.
         """
-        if isinstance(texts, str) or not len(texts):
-            raise UserError("nothing to read: expected a list of at least one text")
-        tables = PooledTables(
-            self.model, self.dictionaries, Pooling.parse(pooling), long, self.fit_check
-        )
-        for batch in read_tokens(self.model, self.dictionaries, texts, long, shapes):
-            tables.add(batch)
+        how = Pooling.parse(pooling)
+        tokens = self.tokenize(texts, long)
+        tables = PooledTables(self.model, self.dictionaries, how, long, self.fit_check, self.choice)
+        for read in self.reader(shapes or self.shapes(tokens)).read(tokens):
+            tables.add(read)
             if store is not None:
-                store.add(batch)
+                store.add(read)
             if progress is not None:
-                progress(len(batch.texts))
+                progress(len(read.texts))
         return tables.result(texts)
 
     def statistics(
@@ -151,8 +205,7 @@ class Lens:
         Raises:
             UserError: no texts, a group that is missing, a text that cannot be read.
         """
-        if isinstance(texts, str) or not len(texts):
-            raise UserError("nothing to read: expected a list of at least one text")
+        tokens = self.tokenize(texts, long)
         if groups is not None and len(groups) != len(texts):
             raise UserError(f"{len(texts)} texts, but {len(groups)} groups: expected one for each")
         names = ["all"] if groups is None else list(dict.fromkeys(groups))
@@ -160,18 +213,19 @@ class Lens:
         if groups is not None:
             of_text = np.array([names.index(group) for group in groups])
         kept = {d.name: StreamingStatistics(d.d_sae, names, top) for d in self.dictionaries}
-        for batch in read_tokens(self.model, self.dictionaries, texts, long, shapes):
-            for name, seen in batch.activations.items():
-                mine = of_text[list(batch.texts)]
-                kept[name].update(seen.matrix, seen.offsets, batch.texts, mine)
+        for read in self.reader(shapes or self.shapes(tokens)).read(tokens):
+            for name, seen in read.activations.items():
+                kept[name].update(seen, read.texts, of_text[list(read.texts)])
             if progress is not None:
-                progress(len(batch.texts))
+                progress(len(read.texts))
         return {name: statistics.result() for name, statistics in kept.items()}
 
     def tokens(self, text: str) -> TokenView:
         """The activations of each token of one text, which must fit into the context."""
-        (batch,) = read_tokens(self.model, self.dictionaries, [text])
+        tokens = self.tokenize([text])
+        (read,) = self.reader(self.shapes(tokens)).read(tokens)
         return TokenView(
-            shown_pieces(self.model.tokenizer.decode, self.model.ids(text)),
-            {name: seen.matrix for name, seen in batch.activations.items()},
+            token_texts(self.model.tokenizer.decode, tokens[0].ids.tolist()),
+            {name: seen.by_position(len(tokens[0])) for name, seen in read.activations.items()},
+            {name: seen.reasons(len(tokens[0])) for name, seen in read.activations.items()},
         )

@@ -16,37 +16,39 @@ ROW = 96  # tokens of a row that short texts share; measured, see docs/performan
 
 
 @dataclass(frozen=True)
-class Piece:
-    """What is read in one go: a text, or one part of a text that is longer than the context."""
+class Part:
+    """What is read without a break: a text, or a part of one that is longer than the context."""
 
     text: int
     tokens: int  # those of the text, BOS not counted
 
 
-Row = list[Piece]
+Row = list[Part]
 
 
 @dataclass(frozen=True)
 class Pass:
-    """One forward pass: rows of one width, and the pieces in each, from left to right."""
+    """One forward pass: rows of one width, and the parts in each, from left to right."""
 
     rows: list[Row]
     width: int
 
 
 @dataclass(frozen=True)
-class Group:
-    """Texts that are read together, whole: by one pass, or by several where one text needs them."""
+class PackedTexts:
+    """Texts that are read together, whole: in one pass, or in several where one text needs them."""
 
     texts: list[int]
     passes: list[Pass]
 
 
-def plan(lengths: Sequence[Sequence[int]], bos: int, budget: int, row: int) -> Iterator[Group]:
+def pack(
+    lengths: Sequence[Sequence[int]], bos: int, budget: int, row: int
+) -> Iterator[PackedTexts]:
     """Decide how texts are read.
 
     Texts come longest first; each is put into the first row with room for it. A text in several
-    parts is a group by itself, in as many passes as the budget asks for.
+    parts goes by itself, in as many passes as the budget asks for.
 
     Args:
         lengths: for each text the tokens of each of its parts, at least one each.
@@ -55,21 +57,21 @@ def plan(lengths: Sequence[Sequence[int]], bos: int, budget: int, row: int) -> I
         row: the width of a row that texts share; 0: each text has a row to itself.
     """
     whole = [text for text, parts in enumerate(lengths) if len(parts) == 1]
-    pieces = [Piece(text, lengths[text][0]) for text in whole]
-    for one in _passes(_rows(pieces, bos, row), bos, budget):
-        yield Group([piece.text for line in one.rows for piece in line], [one])
+    alone = [Part(text, lengths[text][0]) for text in whole]
+    for one in _passes(_rows(alone, bos, row), bos, budget):
+        yield PackedTexts([part.text for line in one.rows for part in line], [one])
     for text, parts in enumerate(lengths):
         if len(parts) > 1:
-            alone = [[Piece(text, tokens)] for tokens in parts]
-            yield Group([text], list(_passes(alone, bos, budget)))
+            rows = [[Part(text, tokens)] for tokens in parts]
+            yield PackedTexts([text], list(_passes(rows, bos, budget)))
 
 
-def _rows(pieces: Sequence[Piece], bos: int, row: int) -> list[Row]:
+def _rows(parts: Sequence[Part], bos: int, row: int) -> list[Row]:
     """First fit, longest first; `open_rows[r]` are the rows with room for `r` more."""
     rows: list[Row] = []
     open_rows: dict[int, list[Row]] = {}
-    for piece in sorted(pieces, key=lambda piece: (-piece.tokens, piece.text)):
-        needed = piece.tokens + bos
+    for part in sorted(parts, key=lambda part: (-part.tokens, part.text)):
+        needed = part.tokens + bos
         room = next((r for r in range(needed, row + 1) if open_rows.get(r)), None)
         if room is None:
             line: Row = []
@@ -77,7 +79,7 @@ def _rows(pieces: Sequence[Piece], bos: int, row: int) -> list[Row]:
             room = max(row, needed)
         else:
             line = open_rows[room].pop()
-        line.append(piece)
+        line.append(part)
         open_rows.setdefault(room - needed, []).append(line)
     return rows
 
@@ -87,7 +89,7 @@ def _passes(rows: Sequence[Row], bos: int, budget: int) -> Iterator[Pass]:
     taken: list[Row] = []
     width = 0
     for line in rows:
-        needed = sum(piece.tokens + bos for piece in line)
+        needed = sum(part.tokens + bos for part in line)
         if taken and (len(taken) + 1) * max(width, needed) > budget:
             yield Pass(taken, width)
             taken, width = [], 0
@@ -98,14 +100,14 @@ def _passes(rows: Sequence[Row], bos: int, budget: int) -> Iterator[Pass]:
 
 
 @dataclass(frozen=True, eq=False)
-class Layout:
-    """Where the tokens of a pass lie in its rows.
+class PassTokens:
+    """The tokens of a pass, where they lie in its rows.
 
     Attributes:
         ids: token ids `[rows, width]`, int64.
         positions: of each token within its own text, `[rows, width]`; padding after the last text
             of a row counts as one more text.
-        line, column: where each real token lies, BOS left out: piece after piece, `[tokens]`.
+        line, column: where each real token lies, BOS left out: part after part, `[tokens]`.
     """
 
     ids: np.ndarray
@@ -114,13 +116,13 @@ class Layout:
     column: np.ndarray
 
 
-def lay_out(rows: Pass, ids: Sequence[np.ndarray], bos_ids: Sequence[int]) -> Layout:
+def place(rows: Pass, ids: Sequence[np.ndarray], bos_ids: Sequence[int]) -> PassTokens:
     """Put token ids into the rows of a pass.
 
     Args:
         rows: the plan of the pass.
-        ids: of each piece, in the order of the rows, without BOS.
-        bos_ids: what goes before each piece: BOS, or nothing.
+        ids: of each part, in the order of the rows, without BOS.
+        bos_ids: what goes before each part: BOS, or nothing.
     """
     shape = (len(rows.rows), rows.width)
     placed, positions = np.zeros(shape, np.int64), np.zeros(shape, np.int64)
@@ -128,13 +130,13 @@ def lay_out(rows: Pass, ids: Sequence[np.ndarray], bos_ids: Sequence[int]) -> La
     feed = iter(ids)
     for i, line in enumerate(rows.rows):
         start = 0
-        for piece in line:
-            first, end = start + bos, start + bos + piece.tokens
+        for part in line:
+            first, end = start + bos, start + bos + part.tokens
             placed[i, start:first] = bos_ids
             placed[i, first:end] = next(feed)
             positions[i, start:end] = np.arange(end - start)
-            lines.append(np.full(piece.tokens, i))
+            lines.append(np.full(part.tokens, i))
             columns.append(np.arange(first, end))
             start = end
         positions[i, start:] = np.arange(rows.width - start)
-    return Layout(placed, positions, np.concatenate(lines), np.concatenate(columns))
+    return PassTokens(placed, positions, np.concatenate(lines), np.concatenate(columns))

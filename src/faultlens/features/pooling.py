@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import Literal
 
@@ -30,8 +31,9 @@ class Pooling:
         for kind in kinds:
             if text == kind:
                 return cls(kind)
-        if text.startswith("last-") and text[5:].isdigit() and int(text[5:]) > 0:
-            return cls("last", int(text[5:]))
+        number = re.fullmatch(r"last-([1-9][0-9]{0,8})", text)
+        if number is not None:
+            return cls("last", int(number[1]))
         raise UserError(
             f"unknown pooling {text!r}: expected max, mean, sum, last or last-K (e.g. last-3)"
         )

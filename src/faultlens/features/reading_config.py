@@ -8,10 +8,18 @@ from typing import Literal
 from faultlens.checks import check_flag
 
 Long = Literal["error", "split", "truncate"]
-"""What becomes of a text longer than the context: it stops the reading, is read in pieces that are
+"""What becomes of a text longer than the context: it stops the reading, is read in parts that are
 pooled together, or is read as far as it fits."""
 LONG: Long = "error"
 """What becomes of it where nothing else is said."""
+Encoding = Literal["plain", "compiled"]
+"""`plain`: PyTorch alone. `compiled`: screened by compiled code (the extra `fast`)."""
+PLAIN: Encoding = "plain"
+"""How values are encoded where nothing else is said."""
+AskedEncoding = Literal["auto", "plain", "compiled"]
+"""`auto`: the quicker of the two ways, found by trying both."""
+AUTO: AskedEncoding = "auto"
+"""How a lens encodes where nothing else is asked for."""
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,7 @@
 """Token-level activations on disk: a Parquet file a dictionary, readable without this package.
 
 Columns `text_id, position, feature, activation`, sorted by feature, text and position, so that both
-look-ups prune; position 0 is the first token after BOS.
+look-ups prune; position 0 is the first token after BOS. Tokens that do not count are not there.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from faultlens.features.reading import Batch
+from faultlens.features.reading import ReadTexts
 from faultlens.runs.files import file_name, new_file, real_folder
 
 SCHEMA = pa.schema(
@@ -54,25 +54,22 @@ class Firings:
 
 @final
 class ActivationStore:
-    """Collects batches as they are read; `write` puts one file a dictionary into a folder."""
+    """Collects what is read; `write` puts one file a dictionary into a folder."""
 
     def __init__(self) -> None:
         self._columns: dict[str, list[tuple[np.ndarray, ...]]] = {}
         self._sorted: dict[str, Firings] = {}
 
-    def add(self, batch: Batch) -> None:
-        """Take in what every dictionary saw in a batch."""
+    def add(self, read: ReadTexts) -> None:
+        """Take in what every dictionary saw in some texts."""
         self._sorted.clear()
-        for name, seen in batch.activations.items():
-            lengths = np.diff(seen.offsets)
-            text = np.repeat(np.array(batch.texts, dtype=np.int32), lengths)
-            position = np.arange(len(text)) - np.repeat(seen.offsets[:-1], lengths)
-            position = position.astype(np.int32)
+        for name, seen in read.activations.items():
+            text = np.repeat(np.array(read.texts, dtype=np.int32), np.diff(seen.offsets))
             fired = np.diff(seen.matrix.indptr)
             self._columns.setdefault(name, []).append(
                 (
                     np.repeat(text, fired),
-                    np.repeat(position, fired),
+                    np.repeat(seen.positions, fired),
                     seen.matrix.indices,
                     seen.matrix.data,
                 )

@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from typing import final
 
 import numpy as np
-from scipy.sparse import csr_matrix
+
+from faultlens.features.token_activations import TokenActivations
 
 NOBODY = -1  # the text of an example that is not there
 
@@ -78,20 +79,18 @@ class StreamingStatistics:
 
     def update(
         self,
-        tokens: csr_matrix,
-        offsets: np.ndarray,
+        seen: TokenActivations,
         texts: Sequence[int],
         groups: Sequence[int] | np.ndarray | None = None,
     ) -> None:
         """Take in some whole texts.
 
         Args:
-            tokens: activations, CSR `[tokens, d_sae]`, non-negative.
-            offsets: `[texts + 1]`; rows `offsets[i]:offsets[i + 1]` are the tokens of text i.
+            seen: the activations of their tokens, non-negative.
             texts: what each text is called in the corpus; no text may come twice.
             groups: the index of each text's group; None: all are of the first.
         """
-        lengths = np.diff(offsets)
+        tokens, lengths = seen.matrix, np.diff(seen.offsets)
         of_text = np.zeros(len(lengths), np.int64) if groups is None else np.asarray(groups)
         np.add.at(self._texts, of_text, 1)
         np.add.at(self._tokens, of_text, lengths)
@@ -109,8 +108,7 @@ class StreamingStatistics:
             of_text[pair // self.d_sae] * self.d_sae + pair % self.d_sae,
         )
         self._texts_firing += self._counted(slot).astype(np.int64)
-        position = row - np.asarray(offsets)[text]
-        self._keep(slot, (value, np.asarray(texts, np.int64)[text], position.astype(np.int32)))
+        self._keep(slot, (value, np.asarray(texts, np.int64)[text], seen.positions[row]))
 
     def _counted(self, slot: np.ndarray, weights: np.ndarray | None = None) -> np.ndarray:
         counted = np.bincount(slot, weights, minlength=len(self.groups) * self.d_sae)

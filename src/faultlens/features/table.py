@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import hashlib
+import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,7 +14,7 @@ import pandas as pd
 from scipy.sparse import csr_matrix
 
 from faultlens.errors import UserError
-from faultlens.features.matrix import read_matrix
+from faultlens.features.matrix import read_sparse
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,22 +71,50 @@ class FeatureTable:
         )
 
 
+def check_values(tables: Mapping[str, FeatureTable], where: str) -> None:
+    """Raises UserError for a table in which nothing fires, and for two that hold the same values.
+
+    `where`: what the rows are, as a sentence names it, e.g. "any prompt".
+    """
+    seen: dict[bytes, str] = {}
+    for name, table in tables.items():
+        if not (table.matrix.data > 0).any():
+            raise UserError(f"no feature of {name} fires on {where}: expected activations above 0")
+        digest = _values_digest(table.matrix)
+        if digest in seen:
+            raise UserError(
+                f"tables {seen[digest]} and {name} hold the same values: expected a matrix of its "
+                "own for each dictionary"
+            )
+        seen[digest] = name
+
+
+def _values_digest(matrix: csr_matrix) -> bytes:
+    plain = csr_matrix(matrix, copy=True)
+    plain.sum_duplicates()
+    plain.eliminate_zeros()
+    digest = hashlib.sha256(str(plain.shape).encode())
+    for part in (plain.indptr.astype(np.int64), plain.indices.astype(np.int64), plain.data):
+        digest.update(np.ascontiguousarray(part).tobytes())
+    return digest.digest()
+
+
 def table_from_matrix(name: str, path: Path, texts: Sequence[str], pooling: str) -> FeatureTable:
-    """A table somebody else computed, from a file that `read_matrix` reads.
+    """A table somebody else computed, from a file that `read_sparse` reads.
 
     `name` is the dictionary's name, e.g. `6-res-jb`; its leading number is taken as the layer.
     Raises UserError if the file cannot be read, does not fit the texts, or holds bad values.
     """
-    matrix = csr_matrix(read_matrix(path))
+    matrix = read_sparse(path)
     if matrix.shape[0] != len(texts):
         raise UserError(f"{path} has {matrix.shape[0]} rows, but there are {len(texts)} texts")
     if (matrix.data < 0).any():
         raise UserError(f"{path} holds negative values: expected activations, which are >= 0")
-    head = name.split("-", 1)[0]
+    layer = re.match(r"[0-9]{1,9}(?=-|$)", name)
     return FeatureTable(
         name,
         matrix,
         pd.DataFrame({"text": list(texts)}),
         {"source": str(path), "pooling": pooling},
-        int(head) if head.isdigit() else None,
+        int(layer[0]) if layer is not None else None,
     )

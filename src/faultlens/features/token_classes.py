@@ -35,10 +35,10 @@ _WORD = re.compile(r"\w")
 _JOINERS = "\u200d\ufe0f"  # zero-width joiner, emoji presentation
 
 
-def token_classes(text: str, pieces: Sequence[str]) -> list[str]:
-    """The class of each piece of `text`, one of `CLASSES`.
+def token_classes(text: str, token_texts: Sequence[str]) -> list[str]:
+    """The class of each token of `text`, given what it shows, one of `CLASSES`.
 
-    The first that holds of a piece: it has a character of an emoji · a letter or mark of a script
+    The first that holds of a token: it has a character of an emoji · a letter or mark of a script
     other than Latin · it is a whole word that is reserved, and the text is code · a letter · a
     digit · it is white space alone · it is of operators, punctuation and other signs.
 
@@ -47,13 +47,13 @@ def token_classes(text: str, pieces: Sequence[str]) -> list[str]:
     """
     code = is_code(text)
     found = []
-    for place, piece in enumerate(pieces):
-        kind = _surface(piece)
-        if kind == "letter words" and code and piece.strip() in KEYWORDS:
-            before = pieces[place - 1][-1:] if place else ""
-            after = pieces[place + 1][:1] if place + 1 < len(pieces) else ""
-            goes_on = _WORD.match(piece[:1]) and _WORD.match(before)
-            if not goes_on and not (_WORD.match(piece[-1:]) and _WORD.match(after)):
+    for place, token in enumerate(token_texts):
+        kind = _surface(token)
+        if kind == "letter words" and code and token.strip() in KEYWORDS:
+            before = token_texts[place - 1][-1:] if place else ""
+            after = token_texts[place + 1][:1] if place + 1 < len(token_texts) else ""
+            goes_on = _WORD.match(token[:1]) and _WORD.match(before)
+            if not goes_on and not (_WORD.match(token[-1:]) and _WORD.match(after)):
                 kind = "keywords"
         found.append(kind)
     return found
@@ -72,16 +72,16 @@ def is_code(text: str) -> bool:
     return True
 
 
-def _surface(piece: str) -> str:
-    if any(is_emoji(character) for character in piece):
+def _surface(token: str) -> str:
+    if any(is_emoji(character) for character in token):
         return "emoji"
-    if any(_other_script(character) for character in piece):
+    if any(_other_script(character) for character in token):
         return "non-Latin script"
-    if any(character.isalpha() for character in piece):
+    if any(character.isalpha() for character in token):
         return "letter words"
-    if any(character.isdecimal() for character in piece):
+    if any(character.isdecimal() for character in token):
         return "digits"
-    return "whitespace" if not piece or piece.isspace() else "operators and punctuation"
+    return "whitespace" if not token or token.isspace() else "operators and punctuation"
 
 
 def is_emoji(character: str) -> bool:

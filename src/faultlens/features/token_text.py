@@ -1,4 +1,4 @@
-"""Pieces: what each token shows of its text, down to the characters that it holds bytes of.
+"""Token texts: what each token shows of its text, down to the characters that it holds bytes of.
 
 A byte-level vocabulary splits characters that it has not seen often into several tokens, none of
 which is text by itself. Each of them is shown as the whole character.
@@ -14,7 +14,7 @@ LONGEST = 32  # tokens after which bytes that still make no character are left a
 Decode = Callable[[Sequence[int]], str]
 
 
-def shown_pieces(decode: Decode, ids: Sequence[int]) -> list[str]:
+def token_texts(decode: Decode, ids: Sequence[int]) -> list[str]:
     """The characters of which each token holds at least one byte.
 
     Args:
@@ -22,14 +22,14 @@ def shown_pieces(decode: Decode, ids: Sequence[int]) -> list[str]:
         ids: the tokens.
 
     Returns:
-        A piece a token. Those of a split character overlap: each shows the whole character.
+        One a token. Those of a split character overlap: each shows the whole character.
     """
-    pieces: list[str] = []
-    while len(pieces) < len(ids):
-        start = len(pieces)
+    texts: list[str] = []
+    while len(texts) < len(ids):
+        start = len(texts)
         after = decode_after(decode, ids[max(0, start - 1) : start])
-        pieces += _group(after, ids[start : start + LONGEST])
-    return pieces
+        texts += _first_texts(after, ids[start : start + LONGEST])
+    return texts
 
 
 def decode_after(decode: Decode, before: Sequence[int]) -> Decode:
@@ -40,8 +40,8 @@ def decode_after(decode: Decode, before: Sequence[int]) -> Decode:
     return lambda ids: decode([*before, *ids])[known:]
 
 
-def _group(decode: Decode, ids: Sequence[int]) -> list[str]:
-    """The pieces of the first token, and of those that its last character goes on into."""
+def _first_texts(decode: Decode, ids: Sequence[int]) -> list[str]:
+    """The text of the first token, and of those that its last character goes on into."""
     whole = [len(decode(ids[:1]).rstrip(HALF))]  # characters that are complete after each token
     for end in range(1, len(ids) + 1):
         text = decode(ids[:end])

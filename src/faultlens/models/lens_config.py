@@ -10,6 +10,8 @@ from faultlens.errors import UserError
 from faultlens.models.sites import POINTS
 
 Dtype = Literal["float32", "bfloat16", "float16"]
+SpecialTokens = Literal["drop", "keep", "text"]
+MassiveActivations = Literal["drop", "keep"]
 ALL = "all"
 """In place of sites: every one that the dictionaries are at."""
 
@@ -35,6 +37,9 @@ class LensConfig:
     """Number format that the model runs in; dictionaries always encode in float32."""
     revision: str | None = None
     """Branch, tag or commit of a hub model; by default its main branch."""
+    adapter: str | None = None
+    """A folder with a LoRA adapter that PEFT saved, merged into the weights; `none` leaves out the
+    one that lies beside them."""
     release: str | None = None
     """Where `sae` is a folder: the SAELens release that its weights are from, whose conventions
     then hold."""
@@ -44,6 +49,13 @@ class LensConfig:
     `factor=NUMBER`, `decoder-norm`, `no-decoder-norm`, `before-gain`, `after-gain`."""
     trust_pickle: bool = False
     """Also load pickled weights, which can run code as they load."""
+    special_tokens: SpecialTokens = "drop"
+    """What becomes of special tokens that stand in a text (BOS, EOS, turn markers): `drop` reads
+    them but leaves them out of what is encoded and pooled, `keep` does not, `text` takes what looks
+    like one for plain text."""
+    massive: MassiveActivations = "drop"
+    """What becomes of tokens whose value at a site is beyond ten times the median norm there, as
+    attention sinks are: `drop` leaves them out of what is encoded and pooled, `keep` does not."""
 
     def __post_init__(self) -> None:
         if self.sae is None and self.model != LensConfig.model:
@@ -58,6 +70,8 @@ class LensConfig:
         check_choice("dtype", self.dtype, get_args(Dtype))
         check_names("convention", self.convention, "centred")
         check_flag("trust_pickle", self.trust_pickle)
+        check_choice("special_tokens", self.special_tokens, get_args(SpecialTokens))
+        check_choice("massive", self.massive, get_args(MassiveActivations))
         if self.convention:  # the module that knows the words loads torch
             from faultlens.models.convention import check_words
 

@@ -24,7 +24,12 @@ from faultlens.models.hooks import Keep, SiteHook, changed, place
 from faultlens.models.last_mlp import last_mlp_at
 from faultlens.models.restart import Restart, restarted
 from faultlens.models.sites import Site
-from faultlens.models.token_ids import bos_of, check_embedded
+from faultlens.models.token_ids import (
+    bos_of,
+    check_embedded,
+    check_whole_characters,
+    special_ids,
+)
 
 
 class _AllRead(Exception):  # noqa: N818  (no error: the pass has done its work)
@@ -46,6 +51,7 @@ class Model:
         digest: of the files that decide its numbers, or the hub's commit.
         quantisation: what the weights were stored in, where that was coarser than a float.
         tuning: the folder of the LoRA adapter that is merged into the weights.
+        split_special_tokens: what looks like a special token in a text is read as plain text.
     """
 
     name: str
@@ -55,6 +61,7 @@ class Model:
     digest: str
     quantisation: str | None = None
     tuning: str | None = None
+    split_special_tokens: bool = False
 
     @property
     def n_layers(self) -> int:
@@ -138,11 +145,29 @@ class Model:
     def ids(self, text: str) -> list[int]:
         """Token ids of `text` alone: no BOS, no other special token added.
 
-        Raises UserError for a token that the model has no embedding of.
+        Special tokens that stand in the text are themselves, unless `split_special_tokens`.
+
+        Raises UserError for a token that the model has no embedding of, and for half a character.
         """
-        ids = list(self.tokenizer(text, add_special_tokens=False)["input_ids"])
+        ids: list[int] = self._encoded(text)["input_ids"]
         check_embedded(self.name, self.tokenizer, ids, self.embedded)
-        return ids
+        return list(ids)
+
+    def _encoded(self, text: str, **options: bool) -> Any:
+        check_whole_characters(text)
+        if self.split_special_tokens:
+            options["split_special_tokens"] = True
+        return self.tokenizer(text, add_special_tokens=False, **options)
+
+    @cached_property
+    def special_ids(self) -> frozenset[int]:
+        """The ids of special tokens: BOS, EOS, padding, turn markers and the like."""
+        return special_ids(self.tokenizer)
+
+    def after_bos(self, ids: Sequence[int]) -> list[int]:
+        """`ids` without the BOS that they begin with, if they do: for whoever puts one in front."""
+        begins = bool(ids) and ids[0] == self._bos and ids[0] in self.special_ids
+        return list(ids[1:] if begins else ids)
 
     def ids_and_offsets(self, text: str) -> tuple[list[int], list[tuple[int, int]]]:
         """`ids`, and where each token begins and ends in the text, in characters.
@@ -152,7 +177,7 @@ class Model:
         if not getattr(self.tokenizer, "is_fast", False):
             ids = self.ids(text)
             return ids, [(0, 0)] * len(ids)
-        found = self.tokenizer(text, add_special_tokens=False, return_offsets_mapping=True)
+        found = self._encoded(text, return_offsets_mapping=True)
         return list(found["input_ids"]), [(start, end) for start, end in found["offset_mapping"]]
 
     def pieces(self, ids: Sequence[int]) -> list[str]:

@@ -1,4 +1,4 @@
-"""Token ids: what stands at the beginning of a text, and ids that a model has no embedding of."""
+"""Token ids: what stands at the beginning of a text, which are special, which have no embedding."""
 
 from __future__ import annotations
 
@@ -14,6 +14,36 @@ def bos_of(tokenizer: Any, config: Any) -> int | None:
         tokenizer.bos_token_id, tokenizer.eos_token_id, getattr(config, "bos_token_id", None)
     )  # fmt: skip
     return next((int(token) for token in named if token is not None), None)
+
+
+def special_ids(tokenizer: Any) -> frozenset[int]:
+    """The ids that a tokenizer marks as special: BOS, EOS, padding, turn markers and the like.
+
+    A tokenizer that marks none has none.
+    """
+    named = getattr(tokenizer, "all_special_ids", ())
+    added = getattr(tokenizer, "added_tokens_decoder", {})
+    return frozenset(named) | {token for token, what in added.items() if what.special}
+
+
+def check_whole_characters(text: str) -> None:
+    """Raises UserError where a text holds half a character (a lone surrogate).
+
+    No tokenizer takes it, and no file in UTF-8 can hold it.
+    """
+    half = next((place for place, c in enumerate(text) if "\ud800" <= c <= "\udfff"), None)
+    if half is not None:
+        raise UserError(
+            f"the text {excerpt(text)} holds half a character (a lone surrogate, "
+            f"\\u{ord(text[half]):04x}) at its character {half + 1}: expected Unicode text; "
+            "replace it"
+        )
+
+
+def excerpt(text: str, most: int = 40) -> str:
+    """The beginning of a text in quotes, on one line, with half characters spelt out."""
+    whole = text.encode("utf-8", "backslashreplace").decode()
+    return repr(whole if len(whole) <= most else whole[:most] + "…")
 
 
 def check_embedded(model: str, tokenizer: Any, ids: Sequence[int], rows: int) -> None:

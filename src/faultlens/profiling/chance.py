@@ -16,8 +16,8 @@ from faultlens.progress import Progress
 from faultlens.stats.label_null import (
     max_null,
     permutation_p,
-    random_groups,
-    random_groups_within,
+    random_sets,
+    random_sets_within,
 )
 from faultlens.stats.multiplicity import holm
 
@@ -117,12 +117,12 @@ def random_labellings(
         for place, category in enumerate(corpus.categories):
             rng = np.random.default_rng([seed, place, 1])
             inside = labels == category
-            yield [category], random_groups_within(inside, strata, permutations, rng)
+            yield [category], random_sets_within(inside, strata, permutations, rng)
         return
     for size in sorted(set(corpus.sizes.values())):
         rng = np.random.default_rng([seed, size])
         categories = [category for category, n in corpus.sizes.items() if n == size]
-        yield categories, random_groups(len(corpus), size, permutations, rng)
+        yield categories, random_sets(len(corpus), size, permutations, rng)
 
 
 def auroc_null(site: SiteMeasures, members: np.ndarray, least: float = -np.inf) -> np.ndarray:

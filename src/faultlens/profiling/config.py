@@ -54,7 +54,7 @@ class ProfileConfig:
 
     long: Long = LONG
     """What becomes of a text longer than the model's context: `error` stops, `split` reads it in
-    pieces that are pooled together, `truncate` reads its beginning. Without effect on tables."""
+    parts that are pooled together, `truncate` reads its beginning. Without effect on tables."""
     alpha: float = ALPHA
     """Level at or below which a p-value, after Holm, counts as beyond chance."""
     seed: int = SEED

@@ -21,11 +21,13 @@ class TokenReading:
         token: what it shows of the text.
         token_class: one of `CLASSES`.
         activation: of the feature; 0 where it does not fire.
+        left_out: why the token does not count, `special` or `massive`; None: it counts.
     """
 
     token: str
     token_class: str
     activation: float
+    left_out: str | None = None
 
 
 @dataclass(frozen=True)
@@ -45,9 +47,11 @@ def feature_in_text(lens: Lens, name: str, index: int, text: str) -> FeatureInTe
     """Where in a text feature `index` of dictionary `name` fires. The text must fit the context."""
     view = lens.tokens(text)
     activations = view.activations[name][:, [index]].toarray().ravel().tolist()
+    shown = zip(view.tokens, token_classes(text, view.tokens), activations, strict=True)
+    left_out = view.left_out[name]
     tokens = [
-        TokenReading(*of_token)
-        for of_token in zip(view.pieces, token_classes(text, view.pieces), activations, strict=True)
+        TokenReading(token, kind, activation, left_out.get(place))
+        for place, (token, kind, activation) in enumerate(shown)
     ]
     total = sum(activations)
     if not total:
@@ -65,6 +69,6 @@ def feature_in_corpus(
     """A feature's `top` strongest texts, and its classes of token beside a random feature's."""
     store = ActivationStore()
     table = lens.read(corpus.texts, long=long, store=store)[name]
-    tokens = TokenMap.of(lens, corpus.texts, table.rows["tokens"].tolist())
+    tokens = TokenMap.of(lens, corpus.texts, long)
     found = feature_tokens(tokens, store.firings(name), table.d_sae, [index], corpus.labels, top)
     return found[index]

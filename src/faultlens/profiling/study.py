@@ -12,9 +12,10 @@ from faultlens.corpus.pairs import PairSet
 from faultlens.corpus.texts import Corpus
 from faultlens.errors import UserError
 from faultlens.features.lens import Lens
+from faultlens.features.pooled_tables import reading_notes
 from faultlens.features.recorder import Recorder
 from faultlens.features.store import ActivationStore
-from faultlens.features.table import FeatureTable
+from faultlens.features.table import FeatureTable, check_values
 from faultlens.profiling.chance import ChanceTests, against_chance, draw_nulls
 from faultlens.profiling.config import ProfileConfig
 from faultlens.profiling.layers import compare_layers, difficulties
@@ -130,9 +131,10 @@ def _profile(
             *_fewer_strata(asked, strata),
             *_too_few_permutations(len(sites) * len(corpus.categories), config),
             *([] if source is None else source.lens.warnings),
+            *reading_notes(tables),
         ],
         layers=compare_layers(sites, {} if source is None else source.decoders),
-        tokens=None if source is None else source.tokens(tables, corpus, sites),
+        tokens=None if source is None else source.tokens(corpus, sites),
         pairs=None if source is None else source.minimal_pairs(),
         multiverse=None if source is None else source.multiverse(corpus, strata, len(tables)),
     )
@@ -153,15 +155,9 @@ class _Source:
         """The features' directions `[d_sae, d_in]`, by dictionary."""
         return {d.name: d.W_dec.detach().float().cpu().numpy() for d in self.lens.dictionaries}
 
-    def tokens(
-        self,
-        tables: Mapping[str, FeatureTable],
-        corpus: Corpus,
-        sites: Mapping[str, SiteReading],
-    ) -> TokenEvidence:
+    def tokens(self, corpus: Corpus, sites: Mapping[str, SiteReading]) -> TokenEvidence:
         """Where the features that stand out fire."""
-        read = next(iter(tables.values())).rows["tokens"].tolist()
-        return token_evidence(self.lens, corpus, self.activations, read, sites)
+        return token_evidence(self.lens, corpus, self.activations, self.config.long, sites)
 
     def minimal_pairs(self) -> MinimalPairs | None:
         """Whether features follow the meaning of the pairs or their surface; None without pairs."""
@@ -201,8 +197,7 @@ def _check_tables(tables: Mapping[str, FeatureTable], corpus: Corpus) -> None:
             raise UserError(
                 f"table {name} has {table.n_texts} rows, the corpus has {len(corpus)} texts"
             )
-        if not (table.matrix.data > 0).any():
-            raise UserError(f"no feature of {name} fires on any text of {corpus.name}")
+    check_values(tables, f"any text of {corpus.name}")
 
 
 def _readings(

@@ -10,9 +10,10 @@ import numpy as np
 
 from faultlens.corpus.texts import Corpus
 from faultlens.features.lens import Lens
+from faultlens.features.reading_config import Long
 from faultlens.features.store import ActivationStore, Firings
 from faultlens.features.token_classes import CLASSES, token_classes
-from faultlens.features.token_text import HALF, decode_after, shown_pieces
+from faultlens.features.token_text import HALF, decode_after, token_texts
 from faultlens.profiling.layers import TOP
 from faultlens.profiling.result import (
     ClassShare,
@@ -32,28 +33,28 @@ class TokenMap:
 
     Attributes:
         ids: of each text, as far as it was read.
-        pieces: what each token shows, text by text.
+        shown: what each token shows, text by text.
         codes: the class of every token, index into `CLASSES`, texts one after the other.
         decode: from ids to text.
     """
 
     ids: list[list[int]]
-    pieces: list[list[str]]
+    shown: list[list[str]]
     codes: np.ndarray
     decode: Callable[[Sequence[int]], str]
 
     @classmethod
-    def of(cls, lens: Lens, texts: Sequence[str], counts: Sequence[int]) -> TokenMap:
-        """The map of `texts`, of which `counts` tokens each were read."""
+    def of(cls, lens: Lens, texts: Sequence[str], long: Long) -> TokenMap:
+        """The map of `texts`, as the lens reads them."""
         decode = lens.model.tokenizer.decode
-        ids = [lens.model.ids(text)[:count] for text, count in zip(texts, counts, strict=True)]
-        pieces = [shown_pieces(decode, of_text) for of_text in ids]
+        ids = [text.ids.tolist() for text in lens.tokenize(texts, long)]
+        shown = [token_texts(decode, of_text) for of_text in ids]
         codes = [
             CLASSES.index(kind)
-            for text, of_text in zip(texts, pieces, strict=True)
+            for text, of_text in zip(texts, shown, strict=True)
             for kind in token_classes(text, of_text)
         ]
-        return cls(ids, pieces, np.array(codes), decode)
+        return cls(ids, shown, np.array(codes), decode)
 
     @cached_property
     def offsets(self) -> np.ndarray:
@@ -78,7 +79,7 @@ class TokenMap:
             category,
             position,
             left.strip(HALF),
-            self.pieces[text][position],
+            self.shown[text][position],
             right.strip(HALF),
             activation,
         )
@@ -92,10 +93,10 @@ def feature_tokens(
     labels: Sequence[str],
     examples: int = EXAMPLES,
 ) -> dict[int, FeatureTokens]:
-    """Where each of `features` of one dictionary fires, beside a random feature that fires at all.
+    """Where each of `features` of one dictionary fires, compared with a random firing feature.
 
-    A random firing feature is each with equal chance, whatever its strength: its share of a class
-    is the mean of their shares.
+    A random firing feature is drawn from all that fire, each with equal chance: its expected share
+    of a class of token is the mean of their shares.
     """
     sums = tokens.class_sums(firings, d_sae)
     totals = sums.sum(axis=1)
@@ -141,11 +142,11 @@ def token_evidence(
     lens: Lens,
     corpus: Corpus,
     store: ActivationStore,
-    counts: Sequence[int],
+    long: Long,
     sites: Mapping[str, SiteReading],
 ) -> TokenEvidence:
     """Where each category's top features fire: by AUROC, by score and by peak, at every site."""
-    tokens = TokenMap.of(lens, corpus.texts, counts)
+    tokens = TokenMap.of(lens, corpus.texts, long)
     features: dict[str, FeatureTokens] = {}
     for name, site in sites.items():
         wanted = {

@@ -1,27 +1,20 @@
-"""The intermediate form: one walk over a result gives parts, and two renderers show them.
+"""What the tree is made of: a part says something, and knows nothing of how it looks.
 
-A part knows what is said and nothing of how it looks, so that the page and the terminal cannot say
-different things. Text in a part is plain text: the renderers escape it.
+Text in a part is plain text: the renderers escape it.
 """
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
-Tone = Literal["good", "warning", "neutral"]
+from faultlens.report.figures.chart import Chart
+
+Support = Literal["shown", "partly", "open", "refuted", "caution"]
+"""How far a claim is supported: shown by every control that it takes, shown in part, neither shown
+nor refuted, refuted; or a caution about how something was done."""
 Align = Literal["left", "right"]
-
-
-@dataclass(frozen=True)
-class Heading:
-    """The start of a section."""
-
-    text: str
-    level: int = 2
-    """2 for a study, 3 for a step of it; 1 is the page's title."""
 
 
 @dataclass(frozen=True)
@@ -34,6 +27,33 @@ class Paragraph:
 
 
 @dataclass(frozen=True)
+class Gloss:
+    """What terms mean that were just used for the first time."""
+
+    meanings: tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True)
+class Callout:
+    """A conclusion or a caution that must not be missed."""
+
+    support: Support
+    title: str
+    text: str
+
+
+@dataclass(frozen=True)
+class Figure:
+    """A chart, with words for those who do not see it."""
+
+    name: str
+    """What is drawn, in a word or two: under this name `figures` hands it out."""
+    chart: Chart
+    caption: str
+    alt: str
+
+
+@dataclass(frozen=True)
 class Column:
     """A column of a table."""
 
@@ -41,6 +61,10 @@ class Column:
     align: Align = "left"
     explanation: str = ""
     """What the numbers are, where the header alone does not say it."""
+    brief: bool = False
+    """Whether the terminal shows it, where the table is a study's list."""
+    chosen: str = ""
+    """Under which name a reader chooses among its values, where rows can be browsed; empty: not."""
 
 
 @dataclass(frozen=True)
@@ -52,6 +76,18 @@ class Cell:
     """A second, quieter line."""
     marked: bool = False
     """Whether it passed the test that the table is about."""
+    support: Support | None = None
+    """How far what it says is supported, where it states a claim."""
+    value: float | str | None = None
+    """What rows are sorted and chosen by, where that is not the text."""
+
+
+@dataclass(frozen=True)
+class Row:
+    """Cells from left to right, and what a reader sees on opening the row."""
+
+    cells: tuple[Cell, ...]
+    opens: tuple[Part, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -60,56 +96,57 @@ class Table:
 
     caption: str
     columns: tuple[Column, ...]
-    rows: tuple[tuple[Cell, ...], ...]
-    folded: str = ""
-    """If not empty, the table is long: it is shown on demand, under these words."""
+    rows: tuple[Row, ...]
+    first: int = 0
+    """How many rows are shown before a reader asks for all; 0: all."""
+    rows_are: str = "rows"
+    browsable: bool = False
+    """Whether rows can be sorted, searched, and chosen by a column's values."""
 
     def __post_init__(self) -> None:
         for row in self.rows:
-            if len(row) != len(self.columns):
-                raise ValueError(f"{len(row)} cells under {len(self.columns)} columns: {row}")
+            if len(row.cells) != len(self.columns):
+                raise ValueError(f"{len(row.cells)} cells under {len(self.columns)} columns: {row}")
 
 
 @dataclass(frozen=True)
-class Figure:
-    """A plotly figure as JSON-ready dict, with words for those who do not see it."""
+class Facts:
+    """Numbers of one thing, each under its name."""
 
-    figure: dict[str, Any]
-    caption: str
-    alt: str
-
-
-@dataclass(frozen=True)
-class Callout:
-    """A conclusion or a warning that must not be missed."""
-
-    tone: Tone
     title: str
-    text: str
+    entries: tuple[tuple[str, Cell], ...]
 
 
-Part = Heading | Paragraph | Table | Figure | Callout
+@dataclass(frozen=True)
+class Folded:
+    """Parts that are shown on demand, under these words."""
+
+    words: str
+    parts: tuple[Part, ...]
+
+
+Part = Paragraph | Gloss | Callout | Figure | Table | Facts | Folded
+
+
+def facts(title: str, entries: Iterable[tuple[str, Cell | str]]) -> Facts:
+    """Facts whose plain values may be given as strings."""
+    whole = ((name, Cell(v) if isinstance(v, str) else v) for name, v in entries)
+    return Facts(title, tuple(whole))
 
 
 def table(
     caption: str,
     columns: Iterable[Column],
-    rows: Iterable[Iterable[Cell | str]],
-    folded: str = "",
+    rows: Iterable[Row | Iterable[Cell | str]],
+    first: int = 0,
+    rows_are: str = "rows",
 ) -> Table:
-    """A table whose plain cells may be given as strings."""
-    cells = (tuple(Cell(c) if isinstance(c, str) else c for c in row) for row in rows)
-    return Table(caption, tuple(columns), tuple(cells), folded)
-
-
-def shown_first(whole: Table, first: int, rows_are: str) -> list[Part]:
-    """A long table in two parts, its first rows and the folded rest; a short one as it is."""
-    rest = len(whole.rows) - first
-    if rest <= 3:  # folding fewer would hide more than it saves
-        return [whole]
-    return [
-        dataclasses.replace(whole, rows=whole.rows[:first]),
-        dataclasses.replace(
-            whole, rows=whole.rows[first:], folded=f"{rest} more {rows_are}", caption=""
-        ),
-    ]
+    """A table whose plain cells may be given as strings; a few rows too many are all shown."""
+    whole = tuple(
+        row
+        if isinstance(row, Row)
+        else Row(tuple(Cell(cell) if isinstance(cell, str) else cell for cell in row))
+        for row in rows
+    )
+    fits = len(whole) - first <= 3  # hiding fewer would hide more than it saves
+    return Table(caption, tuple(columns), whole, 0 if fits else first, rows_are)

@@ -1,52 +1,55 @@
-"""Parts as plain text: the second renderer, for a terminal or a log."""
+"""Parts of the tree as plain text, for a terminal: prose is wrapped, tables keep their columns."""
 
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Iterable
+from collections.abc import Sequence
 
-from faultlens.report.numbers import clipped
-from faultlens.report.parts import Callout, Cell, Figure, Heading, Paragraph, Part, Table
+from faultlens.report.parts import Callout, Cell, Column, Paragraph, Table
 
-WIDEST_CELL = 48
-
-
-def as_text(parts: Iterable[Part], width: int = 100) -> str:
-    """All parts, one under the other. Prose is wrapped at `width`; tables keep their columns."""
-    return "\n\n".join("\n".join(_lines(part, width)) for part in parts) + "\n"
+GAP = "  "  # between two columns
 
 
-def _lines(part: Part, width: int) -> list[str]:
-    match part:
-        case Heading(text, level):
-            return [text, ("=" if level == 2 else "-") * min(len(text), width)]
-        case Paragraph(text, label):
-            return textwrap.wrap(f"{label} {text}".strip(), width)
-        case Callout(_, title, text):
-            body = textwrap.wrap(text, width - 2)
-            return [*textwrap.wrap(title, width), *(f"| {line}" for line in body)]
-        case Figure(_, caption, alt):
-            return textwrap.wrap(f"[Figure: {alt}] {caption}", width)
-        case Table():
-            return _table(part, width)
+def prose_lines(part: Paragraph | Callout, width: int) -> list[str]:
+    """A few sentences, in lines of at most `width` characters."""
+    head = part.label if isinstance(part, Paragraph) else part.title
+    return textwrap.wrap(f"{head} {part.text}".strip(), width)
 
 
-def _table(part: Table, width: int) -> list[str]:
-    titles = textwrap.wrap(" ".join(filter(None, (part.folded, part.caption))), width)
-    grid = [[column.header for column in part.columns]]
-    grid += [[_cell(cell) for cell in row] for row in part.rows]
-    widths = [max(len(row[place]) for row in grid) for place in range(len(part.columns))]
-    lines = []
-    for row in grid:
-        aligned = (
-            text.rjust(wide) if column.align == "right" else text.ljust(wide)
-            for text, wide, column in zip(row, widths, part.columns, strict=True)
-        )
-        lines.append("  ".join(aligned).rstrip())
-    return [*titles, lines[0], "  ".join("-" * wide for wide in widths), *lines[1:]]
+def table_lines(table: Table, width: int) -> list[list[str]]:
+    """Each row of a table in as many lines as its fullest cell takes, the header first.
+
+    A column is as wide as its widest cell; where all do not fit, the widest give way and their
+    cells are wrapped, never cut.
+    """
+    grid = [[column.header for column in table.columns]]
+    grid += [[_words(cell) for cell in row.cells] for row in table.rows]
+    widths = _widths(grid, width)
+    return [_row(texts, table.columns, widths) for texts in grid]
 
 
-def _cell(cell: Cell) -> str:
+def _words(cell: Cell) -> str:
     mark = "✓ " if cell.marked else ""
     note = f" ({cell.note})" if cell.note else ""
-    return clipped(f"{mark}{cell.text}{note}", WIDEST_CELL)
+    return " ".join(f"{mark}{cell.text}{note}".split())
+
+
+def _widths(grid: Sequence[Sequence[str]], width: int) -> list[int]:
+    widths = [max(1, *(len(text) for text in column)) for column in zip(*grid, strict=True)]
+    room = width - len(GAP) * (len(widths) - 1)
+    while sum(widths) > room and max(widths) > 1:
+        widths[widths.index(max(widths))] -= 1
+    return widths
+
+
+def _row(texts: Sequence[str], columns: Sequence[Column], widths: Sequence[int]) -> list[str]:
+    cells = [textwrap.wrap(text, wide) or [""] for text, wide in zip(texts, widths, strict=True)]
+    lines = []
+    for place in range(max(map(len, cells))):
+        line = [cell[place] if place < len(cell) else "" for cell in cells]
+        aligned = (
+            text.rjust(wide) if column.align == "right" else text.ljust(wide)
+            for text, column, wide in zip(line, columns, widths, strict=True)
+        )
+        lines.append(GAP.join(aligned).rstrip())
+    return lines

@@ -19,26 +19,51 @@ def fisher_exact(fail_active: np.ndarray, active: np.ndarray, failures: int, n: 
     Returns:
         p-values, `[features]`, in (0, 1]; one below the least normal float64 is returned as that.
 
+    Raises:
+        ValueError: a count that its margins do not allow.
+
     Reference: Fisher (1922); the two-sided rule is that of R's `fisher.test` and SciPy.
 
     >>> fisher_exact(np.array([3]), np.array([4]), failures=4, n=8).round(4).tolist()
     [0.4857]
     """
     margins, row = np.unique(active, return_inverse=True)
-    p_values: np.ndarray = p_table(margins, failures, n)[row, fail_active]
+    tables = [attainable_p(int(margin), failures, n) for margin in margins]
+    least = np.array([low for low, _ in tables], dtype=int)
+    widths = np.array([len(p) for _, p in tables], dtype=int)
+    place = np.asarray(fail_active).astype(int) - least[row]
+    if ((place < 0) | (place >= widths[row])).any():
+        raise ValueError("a feature fires on more or fewer failures than its margins allow")
+    flat = np.concatenate([np.empty(0), *(p for _, p in tables)])
+    p_values: np.ndarray = flat[(np.cumsum(widths) - widths)[row] + place]
     return p_values
 
 
-def p_table(margins: np.ndarray, failures: int, n: int) -> np.ndarray:
-    """Two-sided p for every count: `[margins, failures + 1]`; 1 for those not attainable."""
-    table = np.ones((len(margins), failures + 1))
-    for i, margin in enumerate(margins):
-        low, probability = _hypergeometric(int(margin), failures, n)
-        order = np.argsort(probability)
-        total = np.cumsum(probability[order])
-        last = np.searchsorted(probability[order], probability * (1 + RELATIVE_TIE), side="right")
-        table[i, low : low + len(total)] = np.clip(total[last - 1], np.finfo(float).tiny, 1.0)
-    return table
+def attainable_p(active: int, failures: int, n: int) -> tuple[int, np.ndarray]:
+    """Fisher's p for each number of failures on which a feature that fires `active` times can fire.
+
+    Returns:
+        The least such number, and two-sided p for it and each larger one.
+
+    >>> low, p = attainable_p(active=7, failures=4, n=10)
+    >>> low, p.round(4).tolist()
+    (1, [0.0333, 0.5, 1.0, 0.2])
+    """
+    low, probability = _hypergeometric(active, failures, n)
+    return low, two_sided(probability)
+
+
+def two_sided(probability: np.ndarray) -> np.ndarray:
+    """Of each value of a discrete statistic the probability of all that are no likelier.
+
+    Probabilities that differ by a relative 1e-7 count as equal. A p below the least normal float64
+    is returned as that.
+    """
+    ordered = np.sort(probability)
+    total = np.cumsum(ordered)
+    last = np.searchsorted(ordered, probability * (1 + RELATIVE_TIE), side="right")
+    p: np.ndarray = np.clip(total[last - 1], np.finfo(float).tiny, 1.0)
+    return p
 
 
 def _hypergeometric(margin: int, failures: int, n: int) -> tuple[int, np.ndarray]:
@@ -60,8 +85,9 @@ def _hypergeometric(margin: int, failures: int, n: int) -> tuple[int, np.ndarray
 def least_attainable(active: np.ndarray, failures: int, n: int) -> np.ndarray:
     """The least p each margin admits: a feature that fires on 1 of 300 can prove nothing."""
     margins, row = np.unique(active, return_inverse=True)
-    least: np.ndarray = p_table(margins, failures, n).min(axis=1)[row]
-    return least
+    least = np.array([attainable_p(int(margin), failures, n)[1].min() for margin in margins])
+    found: np.ndarray = least[row]
+    return found
 
 
 def odds_ratio(fail_active: int, active: int, failures: int, n: int) -> float:

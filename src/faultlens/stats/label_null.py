@@ -1,4 +1,4 @@
-"""What random labels would give: the null distribution of the best feature of a group.
+"""What random labels would give: the null distribution of the best of many features.
 
 A specialist is the best of thousands of features, so what it must beat is the best of thousands
 under random labels: the maximum over all features (Westfall & Young 1993).
@@ -8,40 +8,41 @@ from __future__ import annotations
 
 import numpy as np
 
-BLOCK_CELLS = 16_000_000  # permutations × features held at once: 64 MB
-BLOCK_FEATURES = 512  # looked at together before asking which groups the rest can still better
+BLOCK_CELLS = 16_000_000  # permutations × features, or × rows, held at once: 64 MB as float32
+BLOCK_FEATURES = 512  # looked at together before asking which sets the rest can still better
 
 
-def random_groups(
-    n: int, group_size: int, permutations: int, rng: np.random.Generator
-) -> np.ndarray:
-    """Membership of random groups of one size, float32 0/1, `[permutations, n]`."""
-    members = np.zeros((permutations, n), dtype=np.float32)
-    picked = np.argpartition(rng.random((permutations, n)), group_size - 1, axis=1)
-    np.put_along_axis(members, picked[:, :group_size], 1.0, axis=1)
+def random_sets(n: int, size: int, permutations: int, rng: np.random.Generator) -> np.ndarray:
+    """Random sets of so many of n rows, each equally likely: boolean `[permutations, n]`."""
+    members = np.zeros((permutations, n), dtype=bool)
+    step = max(1, BLOCK_CELLS // max(1, n))
+    for start in range(0, permutations, step):  # the draws are those of one block
+        block = members[start : start + step]
+        picked = np.argpartition(rng.random(block.shape), size - 1, axis=1)
+        np.put_along_axis(block, picked[:, :size], True, axis=1)
     return members
 
 
-def random_groups_within(
+def random_sets_within(
     inside: np.ndarray, strata: np.ndarray, permutations: int, rng: np.random.Generator
 ) -> np.ndarray:
-    """Membership of random groups that hold as many of each stratum as the observed one does.
+    """Random sets that hold as many rows of each stratum as the observed one does.
 
     Args:
-        inside: the observed group, boolean `[n]`.
-        strata: the stratum of each of the n, whole numbers `[n]`.
-        permutations: how many groups.
+        inside: the observed set, boolean `[n]`.
+        strata: the stratum of each of the n rows, whole numbers `[n]`.
+        permutations: how many sets.
         rng: of the draws.
 
     Returns:
-        float32 0/1, `[permutations, n]`.
+        boolean, `[permutations, n]`.
     """
-    members = np.zeros((permutations, len(inside)), dtype=np.float32)
+    members = np.zeros((permutations, len(inside)), dtype=bool)
     for stratum in np.unique(strata):
         rows = np.flatnonzero(strata == stratum)
         size = int(inside[rows].sum())
         if size:
-            members[:, rows] = random_groups(len(rows), size, permutations, rng)
+            members[:, rows] = random_sets(len(rows), size, permutations, rng)
     return members
 
 
@@ -87,7 +88,7 @@ def max_null(
         step = max(1, BLOCK_CELLS // len(shift[block]))
         for start in range(0, len(open_still), step):
             rows = open_still[start : start + step]
-            sums = members[rows] @ weights[:, block]
+            sums = members[rows].astype(np.float32, copy=False) @ weights[:, block]
             sums += shift[block]
             best[rows] = np.maximum(best[rows], sums.max(axis=1))
     return best.astype(np.float64) * scale

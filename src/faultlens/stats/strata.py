@@ -12,7 +12,7 @@ import numpy as np
 from scipy.stats import hypergeom
 
 from faultlens.stats.fisher import RELATIVE_TIE
-from faultlens.stats.label_null import random_groups
+from faultlens.stats.label_null import random_sets
 
 
 def stratum_codes(factors: Sequence[Sequence[str]], n: int | None = None) -> np.ndarray:
@@ -72,7 +72,7 @@ def informative(
     return result
 
 
-def stratified_groups(
+def stratified_sets(
     failed: np.ndarray, codes: np.ndarray, permutations: int, rng: np.random.Generator
 ) -> np.ndarray:
     """Random failure sets with as many failures in each stratum as the outcome has.
@@ -86,19 +86,19 @@ def stratified_groups(
         rng: their source.
 
     Returns:
-        float32 0/1, `[permutations, n]`.
+        boolean, `[permutations, n]`.
 
     >>> failed = np.array([True, False, True, True])
-    >>> drawn = stratified_groups(failed, np.array([0, 0, 1, 1]), 200, np.random.default_rng(0))
+    >>> drawn = stratified_sets(failed, np.array([0, 0, 1, 1]), 200, np.random.default_rng(0))
     >>> np.unique(drawn, axis=0).tolist()
-    [[0.0, 1.0, 1.0, 1.0], [1.0, 0.0, 1.0, 1.0]]
+    [[False, True, True, True], [True, False, True, True]]
     """
-    groups = np.zeros((permutations, len(failed)), dtype=np.float32)
+    sets = np.zeros((permutations, len(failed)), dtype=bool)
     for code in np.unique(codes):
         members = np.flatnonzero(codes == code)
         failures = int(np.count_nonzero(failed[members]))
-        groups[:, members] = random_groups(len(members), failures, permutations, rng)
-    return groups
+        sets[:, members] = random_sets(len(members), failures, permutations, rng)
+    return sets
 
 
 def exact_conditional(active: np.ndarray, failed: np.ndarray, codes: np.ndarray) -> float:

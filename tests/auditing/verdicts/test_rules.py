@@ -27,6 +27,7 @@ from faultlens.auditing.verdicts.rules import (
     proxy_of,
     scoring_artefact,
 )
+from faultlens.numbers import signed
 
 KEYS = Proxy("object", "the keys", 0.97)
 NEAR = Proxy("object", "the keys", 0.94)
@@ -86,7 +87,7 @@ def test_an_artefact_of_a_test_is_flagged_could_have_been_found_and_was_not() ->
     assert verdict.sentence == (
         "fires on 42 failures and 3 successes; flagged by the study's rule and Welch + Holm, but "
         "by neither deciding test (adjusted p = 0.3), which could have found it (least attainable "
-        "p = 1e-30)"
+        "p = 1.0e-30)"
     )
 
 
@@ -109,7 +110,7 @@ def test_a_class_whose_support_could_never_be_significant_is_underpowered(
     verdict, _ = of_class(rare)
     assert verdict.label == "UNDERPOWERED"
     assert verdict.sentence == (
-        "fires on 3 failures and 2 successes; the least p its support admits is 7.2e-05, above "
+        "fires on 3 failures and 2 successes; the least p its support admits is 7.2e-5, above "
         "0.05 / 700"
     )
     assert of_class(replace(rare, least_p=0.05 / 700))[0].label != "UNDERPOWERED"
@@ -135,7 +136,7 @@ def test_an_artefact_of_scoring_has_half_the_effect_under_another_rule() -> None
     verdict, _ = of_class(replace(FOUND, other_scoring=(HOLDS, HALVES)))
     assert verdict.label == "ARTEFACT (of scoring)"
     assert verdict.sentence.endswith(
-        "under the rule contains (41 failures) its rate difference falls from +0.60 to +0.30"
+        "under the rule contains (41 failures) its rate difference falls from +0.6 to +0.3"
     )
 
 
@@ -158,7 +159,7 @@ def test_an_effect_halves_in_its_own_direction(before: float, after: float, arte
     )
     why = scoring_artefact(by_strength)
     assert bool(why) is artefact
-    assert not why or f"its d falls from {before:+.2f} to {after:+.2f}" in why
+    assert not why or f"its d falls from {signed(before)} to {signed(after)}" in why
 
 
 @pytest.mark.parametrize("other", [None, (), (TOO_FEW,)])
@@ -183,7 +184,7 @@ def test_a_class_whose_intervention_is_shown_contributes() -> None:
     assert (verdict.label, proxy) == ("CONTRIBUTES", KEYS)
     assert verdict.sentence == (
         "fires on 42 failures and 3 successes (adjusted p = 0.002); taking it away moves the "
-        "answer by +0.84 nats beyond its controls [0.40, 1.20], p = 0.005, and restores 25% of 42 "
+        "answer by +0.84 nats beyond its controls [0.4, 1.2], p = 0.005, and restores 25% of 42 "
         "failures (controls 2%); it fires with object = the keys (Jaccard 0.97)"
     )
     alone, alone_proxy = of_class(replace(FOUND, intervention=done(shown=True)))
@@ -198,9 +199,9 @@ def test_a_cause_takes_both_effects_and_half_of_the_failures() -> None:
     assert (verdict.label, proxy) == ("CAUSE", KEYS)
     assert verdict.sentence == (
         "fires on 42 failures and 3 successes (adjusted p = 0.002); taking it away moves the "
-        "answer by +0.84 nats beyond its controls [0.40, 1.20], p = 0.005, and restores 60% of 42 "
-        "failures (controls 2%); bringing it in moves the answer by -0.50 nats beyond its controls "
-        "[-0.70, -0.30], p = 0.01, and breaks 40% of 42 successes (controls 10%); it fires with "
+        "answer by +0.84 nats beyond its controls [0.4, 1.2], p = 0.005, and restores 60% of 42 "
+        "failures (controls 2%); bringing it in moves the answer by −0.5 nats beyond its controls "
+        "[−0.7, −0.3], p = 0.01, and breaks 40% of 42 successes (controls 10%); it fires with "
         "object = the keys (Jaccard 0.97)"
     )
     for lacking in (
@@ -215,7 +216,7 @@ def test_a_proven_null_is_said_with_what_proves_it() -> None:
     verdict, _ = of_class(replace(FOUND, nearest=KEYS, intervention=done(shown=False, null=True)))
     assert verdict.label == "PROXY of object = the keys"
     assert verdict.sentence.endswith(
-        "null proven (+0.84 nats [+0.50, +1.10] within ±0.60; at most 8% restored, where patching "
+        "null proven (+0.84 nats [0.5, 1.1] within ±0.6; at most 8% restored, where patching "
         "the whole value restores 90%)"
     )
 
@@ -241,7 +242,7 @@ def test_a_class_of_which_nothing_is_left_within_strata_is_a_proxy_of_what_is_he
     assert (verdict.label, proxy) == ("PROXY of object = the keys", NEAR)
     assert verdict.sentence == (
         "fires on 42 failures and 3 successes (adjusted p = 0.002); within object × template less "
-        "than 0.2 SD is left of it: +0.02 SD [-0.15, +0.19] over 40 failures; it is strongest with "
+        "than 0.2 SD is left of it: +0.02 SD [−0.15, 0.19] over 40 failures; it is strongest with "
         "object = the keys (Jaccard 0.94); effect not tested"
     )
 
@@ -284,7 +285,7 @@ def test_every_other_significant_class_is_a_correlate() -> None:
     assert (verdict.label, proxy) == ("CORRELATE", None)
     assert verdict.sentence == (
         "fires on 42 failures and 3 successes (adjusted p = 0.002); adds beyond object × template "
-        "(adjusted p = 0.004, +0.90 SD [+0.40, +1.40]; 40 failures in 6 informative strata); "
+        "(adjusted p = 0.004, +0.9 SD [0.4, 1.4]; 40 failures in 6 informative strata); "
         "effect not tested"
     )
     verdict, proxy = of_class(replace(FOUND, p_conditional=0.06, intervention=done(shown=False)))

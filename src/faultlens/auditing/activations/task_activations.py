@@ -10,7 +10,7 @@ import torch
 from scipy.sparse import csr_matrix, vstack
 from torch import Tensor
 
-from faultlens.auditing.activations.alignment import TokenAlignment
+from faultlens.auditing.activations.alignment import NO_ROLE, TokenAlignment
 from faultlens.auditing.activations.codes import Codes
 from faultlens.auditing.activations.site_values import (
     SiteValues,
@@ -19,14 +19,15 @@ from faultlens.auditing.activations.site_values import (
 )
 from faultlens.auditing.activations.task_tokens import TaskTokens, by_length
 from faultlens.corpus.task import Task
-from faultlens.features.encode import encode
 from faultlens.features.lens import Lens
-from faultlens.features.packing import plan
+from faultlens.features.packing import pack
 from faultlens.features.pooled_tables import PooledTables
 from faultlens.features.pooling import Pooling
-from faultlens.features.reading import Batch, Shapes, TokenActivations, read_values, windows
+from faultlens.features.reading import Reader, ReadTexts, read_values, windows
 from faultlens.features.store import ActivationStore
 from faultlens.features.table import FeatureTable
+from faultlens.features.text_tokens import TextTokens
+from faultlens.features.token_activations import EncodedTokens, TokenActivations
 from faultlens.models.dictionary import Dictionary
 from faultlens.models.model import Model
 from faultlens.models.sites import Site
@@ -54,6 +55,7 @@ class TaskActivations:
     alignment: TokenAlignment
     values: SiteValues
     tables: Mapping[str, FeatureTable]
+    _reader: Reader = field(repr=False)
     _codes: Mapping[str, Codes] = field(repr=False)
 
     @classmethod
@@ -86,30 +88,35 @@ class TaskActivations:
         pooled = None
         if pooling is not None:
             how = Pooling.parse(pooling)
-            pooled = PooledTables(lens.model, lens.dictionaries, how, fit_check=lens.fit_check)
-        reader = _Reader(lens, tokens)
-        for batch in reader.batches():
+            pooled = PooledTables(
+                lens.model, lens.dictionaries, how, fit_check=lens.fit_check, choice=lens.choice
+            )
+        run = _TaskReading(lens, tokens)
+        for read in run.prompts():
             if pooled is not None:
-                pooled.add(batch)
+                pooled.add(read)
             if store is not None:
-                store.add(batch)
+                store.add(read)
             if progress is not None:
-                progress(len(batch.texts))
+                progress(len(read.texts))
         texts = [prompt.text for prompt in task.prompts]
         return cls(
-            lens.model, tokens, alignment, reader.values(),
-            {} if pooled is None else pooled.result(texts), reader.codes(alignment),
+            lens.model, tokens, alignment, run.values(),
+            {} if pooled is None else pooled.result(texts), run.reader, run.codes(alignment),
         )  # fmt: skip
 
-    @property
-    def prompt_rows(self) -> np.ndarray:
-        """The rows of the codes that are tokens of the prompts themselves, in order, without BOS.
+    def prompt_rows(self, dictionary: Dictionary) -> list[np.ndarray]:
+        """By prompt the rows of the dictionary's codes that are its own tokens, those that count.
 
-        What target and foil share after a prompt is left out.
+        BOS is none of them, nor is what target and foil share after a prompt.
         """
-        starts = np.concatenate([[0], np.cumsum([len(row) for row in self.tokens.scored])])
-        spans = zip(starts, self.tokens.rows, strict=False)
-        return np.concatenate([np.arange(start + 1, start + len(row)) for start, row in spans])
+        roles = self.codes(dictionary).roles
+        starts = np.cumsum([0] + [len(row) for row in self.tokens.scored])[:-1]
+        spans = [
+            np.arange(start + 1, start + len(row))
+            for start, row in zip(starts, self.tokens.rows, strict=True)
+        ]
+        return [span[roles[span] != NO_ROLE] for span in spans]
 
     def codes(self, dictionary: Dictionary) -> Codes:
         """The dictionary's activations at every token."""
@@ -119,17 +126,20 @@ class TaskActivations:
         for batch in by_length(self.tokens.scored):
             x = self.values.of(batch)[dictionary.site]
             real = [x[place, 1 : len(self.tokens.scored[i])] for place, i in enumerate(batch)]
-            encoded.add(batch, torch.cat(real), encode(dictionary, torch.cat(real)))
+            ids = np.concatenate([self.tokens.scored[i][1:] for i in batch])
+            read = torch.cat(real)
+            encoded.add(batch, read, self._reader.encode(dictionary, read, ids))
         return encoded.codes(self.tokens, self.alignment)
 
 
-class _Reader:
+class _TaskReading:
     """One pass over a task's prompts, and what is kept of it."""
 
     def __init__(self, lens: Lens, tokens: TaskTokens) -> None:
         self._lens, self._tokens = lens, tokens
         self._sites = audited_sites(lens.dictionaries)
-        self._shapes = Shapes.found(lens.model, lens.dictionaries)
+        after_bos = [TextTokens((np.array(row[1:], np.int32),)) for row in tokens.scored]
+        self.reader = lens.reader(lens.shapes(after_bos))
         self._kept: dict[Site, list[Tensor]] | None = None
         if fit_in_memory(lens.model, tokens, self._sites):
             self._kept = {site: [torch.empty(0)] * len(tokens.scored) for site in self._sites}
@@ -137,15 +147,17 @@ class _Reader:
             dictionary.name: _Encoded(dictionary) for dictionary in lens.dictionaries
         }
 
-    def batches(self) -> Iterator[Batch]:
+    def prompts(self) -> Iterator[ReadTexts]:
         """The prompts' tokens as the dictionaries see them, without BOS."""
+        own_bos = self._tokens.own_bos
         for prompts, values in self._passes():
             lengths = [len(self._tokens.scored[i]) for i in prompts]
             if self._kept is not None:
                 for site in self._sites:
                     for i, value in zip(prompts, torch.split(values[site], lengths), strict=True):
                         self._kept[site][i] = value
-            yield Batch(tuple(prompts), self._activations(prompts, lengths, values))
+            begin = sum(own_bos[i] for i in prompts) if own_bos else 0
+            yield ReadTexts(tuple(prompts), begin, self._activations(prompts, lengths, values))
 
     def values(self) -> SiteValues:
         """The values, where they are few enough to be kept."""
@@ -161,13 +173,14 @@ class _Reader:
 
     def _passes(self) -> Iterator[tuple[list[int], dict[Site, Tensor]]]:
         """Pass by pass some prompts and the values at all their tokens, BOS included."""
-        pieces = [[np.array(row, dtype=np.int32)] for row in self._tokens.scored]
-        for start, end in windows(pieces):
-            lengths = [[len(row) for row in text] for text in pieces[start:end]]
-            for group in plan(lengths, 0, self._shapes.budget, self._shapes.row):
-                prompts = [start + text for text in group.texts]
-                mine = [pieces[i] for i in prompts]
-                for values in read_values(self._lens.model, self._sites, group, mine, []):
+        shapes = self.reader.shapes
+        texts = [TextTokens((np.array(row, dtype=np.int32),)) for row in self._tokens.scored]
+        for start, end in windows([len(text) for text in texts]):
+            lengths = [[len(text)] for text in texts[start:end]]
+            for packed in pack(lengths, 0, shapes.budget, shapes.row):
+                prompts = [start + text for text in packed.texts]
+                mine = [texts[i] for i in prompts]
+                for values in read_values(self._lens.model, self._sites, packed, mine, []):
                     yield prompts, values
 
     def _activations(
@@ -177,19 +190,17 @@ class _Reader:
         position = np.concatenate([np.arange(n) for n in lengths])
         of_prompt = np.repeat([len(self._tokens.rows[i]) for i in prompts], lengths)
         after_bos = torch.from_numpy(position > 0)
-        said = np.flatnonzero((position < of_prompt)[position > 0])
-        offsets = np.concatenate([[0], np.cumsum([len(self._tokens.rows[i]) - 1 for i in prompts])])
+        said = (position < of_prompt)[position > 0]  # not what target and foil share behind it
+        ids = np.concatenate([self._tokens.scored[i][1:] for i in prompts])
+        own = np.array([len(self._tokens.rows[i]) - 1 for i in prompts])
         found = {}
         for dictionary in self._lens.dictionaries:
             x = values[dictionary.site]
             x = x[after_bos.to(x.device)]
-            matrix = encode(dictionary, x, self._shapes.encoding)
-            norms = x.norm(dim=-1).cpu().numpy()
+            tokens = self.reader.encode(dictionary, x, ids)
             if self._encoded is not None:
-                self._encoded[dictionary.name].add(prompts, x, matrix)
-            if len(said) < len(norms):  # without what target and foil share after the prompt
-                matrix, norms = csr_matrix(matrix[said]), norms[said]
-            found[dictionary.name] = TokenActivations(matrix, offsets, norms)
+                self._encoded[dictionary.name].add(prompts, x, tokens)
+            found[dictionary.name] = tokens.take(said).of_texts(own)
         if self._encoded is not None and self._bytes() > MOST_BYTES:
             self._encoded = None
         return found
@@ -206,23 +217,29 @@ class _Encoded:
         self._dictionary = dictionary
         self._prompts: list[int] = []
         self._matrices: list[csr_matrix] = []
+        self._counts: list[np.ndarray] = []
         self._scales: list[np.ndarray] = []
         self.n_bytes = 0
 
-    def add(self, prompts: Sequence[int], x: Tensor, matrix: csr_matrix) -> None:
+    def add(self, prompts: Sequence[int], x: Tensor, tokens: EncodedTokens) -> None:
         """Take in some prompts.
 
         Args:
             x: what the dictionary reads at their tokens after BOS, `[tokens, d_in]`.
-            matrix: its activations there.
+            tokens: these tokens, encoded.
         """
+        matrix = tokens.every_token
         self._prompts.extend(prompts)
         self._matrices.append(matrix)
+        self._counts.append(tokens.counts)
         self._scales.append(self._dictionary.scale(x).expand(len(x), 1).flatten().cpu().numpy())
         self.n_bytes += matrix.data.nbytes + matrix.indices.nbytes
 
     def codes(self, tokens: TaskTokens, alignment: TokenAlignment) -> Codes:
-        """All prompts' activations in the order of the task, with an empty row for each BOS."""
+        """All prompts' activations in the order of the task.
+
+        BOS and the tokens that do not count have empty rows, and no role.
+        """
         lengths = np.array([len(row) for row in tokens.scored])
         starts = np.concatenate([[0], np.cumsum(lengths)])
         order = np.array(self._prompts)
@@ -238,4 +255,6 @@ class _Encoded:
         )
         scale: np.ndarray = np.ones(starts[-1], dtype=np.float32)
         scale[rows] = np.concatenate(self._scales)
-        return Codes(matrix, starts, np.concatenate(alignment.roles), alignment.n_roles, scale)
+        roles = np.concatenate(alignment.roles)
+        roles[rows[~np.concatenate(self._counts)]] = NO_ROLE
+        return Codes(matrix, starts, roles, alignment.n_roles, scale)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import torch
 from scipy.sparse import csr_matrix, hstack
 
-from faultlens.auditing.activations.site_values import SiteValues
 from faultlens.auditing.activations.task_activations import TaskActivations
 from faultlens.auditing.activations.task_tokens import BATCH
 from faultlens.features.lens import Lens
@@ -40,29 +41,33 @@ def residual_and_random(
     """
     how = Pooling.parse(pooling)
     of_residual = Pooling("mean") if how.kind == "max" else how
-    values, rows = activations.values, activations.prompt_rows
-    lengths = np.array([len(row) - 1 for row in values.tokens.rows])  # BOS is left out
-    offsets = np.concatenate([[0], np.cumsum(lengths)])
-    at = {d.site: _after_bos(values, d.site) for d in lens.dictionaries}
-    residuals = [
-        np.asarray(pool(csr_matrix(x.numpy()), offsets, of_residual).todense()) for x in at.values()
-    ]
+    at: dict[Site, torch.Tensor] = {}
+    residuals, random = [], []
     tick = progress.start("Random dictionary", sum(d.d_sae for d in lens.dictionaries))
-    random = []
     for place, dictionary in enumerate(lens.dictionaries):
+        rows = activations.prompt_rows(dictionary)
+        offsets = np.concatenate([[0], np.cumsum([len(of_prompt) for of_prompt in rows])])
+        if dictionary.site not in at:
+            x = at[dictionary.site] = _values(activations, dictionary.site, rows)
+            pooled = pool(csr_matrix(x.numpy()), offsets, of_residual)
+            residuals.append(np.asarray(pooled.todense()))
         x = at[dictionary.site].to(dictionary.W_enc.device)
-        rates = firing_rates(csr_matrix(activations.codes(dictionary).matrix[rows]))
+        rates = firing_rates(csr_matrix(activations.codes(dictionary).matrix[np.concatenate(rows)]))
         seen = dictionary.prepare(x).cpu().numpy()
         drawn = random_dictionary(seen, rates, seed=seed + place, tick=tick)
         random.append(pool(drawn, offsets, how))
     return np.hstack(residuals), csr_matrix(hstack(random, format="csr"))
 
 
-def _after_bos(values: SiteValues, site: Site) -> torch.Tensor:
-    """A site's values at all tokens of the prompts after BOS, `[tokens, d]`, prompt by prompt."""
-    rows, parts = values.tokens.rows, []
+def _values(activations: TaskActivations, site: Site, rows: Sequence[np.ndarray]) -> torch.Tensor:
+    """A site's values at some tokens, `[tokens, d]`: by prompt, as rows of the codes."""
+    scored, parts = activations.tokens.scored, []
+    starts = np.cumsum([0] + [len(row) for row in scored])
     for start in range(0, len(rows), BATCH):
         batch = range(start, min(start + BATCH, len(rows)))
-        read = values.of(batch)[site]
-        parts += [x[1 : len(rows[i])] for x, i in zip(read, batch, strict=True)]
+        read = activations.values.of(batch)[site]
+        parts += [
+            x[torch.from_numpy(rows[i] - starts[i]).to(x.device)]
+            for x, i in zip(read, batch, strict=True)
+        ]
     return torch.cat(parts).float().cpu()

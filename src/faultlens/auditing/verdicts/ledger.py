@@ -1,7 +1,7 @@
 """The claims ledger: each claim with the controls it passed, failed or could not be given, and why.
 
 The order is that of the argument; the claims are those about the suspect, the features that the
-user named, and the ladder. What other prompts say of them is added by `replication`.
+user asked to test, and the ladder.
 """
 
 from __future__ import annotations
@@ -9,56 +9,58 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from faultlens.auditing.feature_tests.confounds import PROXY_JACCARD
+from faultlens.auditing.held_out.ladder import LadderFindings
+from faultlens.auditing.interventions.causal_findings import CausalFindings
+from faultlens.auditing.replication.claims import replication_claims
 from faultlens.auditing.result import (
     Claim,
     ClassReading,
     Effect,
     Intervention,
-    Ladder,
     NamedTrial,
     Null,
-    Rung,
+    Robustness,
     Strata,
 )
 from faultlens.auditing.result.verdict import ARTEFACT, OF_SCORING
 from faultlens.auditing.verdicts.rules import by
+from faultlens.numbers import interval, number, p_value, share, signed
 
 NOT_DONE = "not done"
 
 
 def ledger(
-    reading: ClassReading | None,
+    suspect: ClassReading | None,
+    *,
     tested: int,
     alpha: float,
     strata: Strata | None,
-    baselines: Mapping[str, Rung] | None,
-    ladder: Ladder | None,
-    named: Sequence[NamedTrial] = (),
-    untried: Mapping[str, str] | None = None,
+    causes: CausalFindings,
+    robustness: Robustness | None,
+    ladder: LadderFindings | None,
 ) -> list[Claim]:
     """All claims of an audit.
 
     Args:
-        reading: the suspect; None where no feature was tested.
+        suspect: the class to look at first; None where no feature was tested.
         tested: features in the family.
         alpha: the level.
         strata: within which the outcomes were permuted.
-        baselines: the ladder's rungs.
-        ladder: their differences.
-        named: what the user wanted to be tried.
-        untried: by strongest member, why a class was not tried though a model was run.
+        causes: what the user asked to test, and why a class was not tested by intervening.
+        robustness: what other prompts say; None: nothing was asked of them.
+        ladder: the ladder; None: it was not climbed.
     """
     claims = []
-    if reading is not None:
-        claims = _of_suspect(reading, tested, alpha, strata, untried or {})
-    for trial in named:
-        if reading is None or set(trial.features) != set(reading.features):
+    if suspect is not None:
+        claims = _of_suspect(suspect, tested, alpha, strata, causes.untried, robustness)
+    for trial in causes.named:
+        if suspect is None or set(trial.features) != set(suspect.features):
             claims += _of_named(trial)
-    return claims + _of_ladder(baselines, ladder)
+    return claims + _of_ladder(ladder)
 
 
 def _of_named(trial: NamedTrial) -> list[Claim]:
-    """Whether what the user named matters; the suspect's own claims are not made twice."""
+    """Whether what the user asked to test matters; the suspect's claims are not made twice."""
     name = "+".join(trial.features)
     matters = f"{name} matters for failure"
     if trial.intervention is None:
@@ -72,6 +74,7 @@ def _of_suspect(
     alpha: float,
     strata: Strata | None,
     untried: Mapping[str, str],
+    robustness: Robustness | None,
 ) -> list[Claim]:
     name = reading.features[0]
     goes, matters = f"{name} goes with failure", f"{name} matters for failure"
@@ -79,7 +82,7 @@ def _of_suspect(
         goes,
         f"family-wise error over all {tested} features (min-P or max-T, doubled)",
         "passed" if reading.p_deciding <= alpha else "failed",
-        f"adjusted p = {reading.p_deciding:.2g}",
+        f"adjusted p = {p_value(reading.p_deciding)}",
     )
     if reading.p_deciding > alpha:
         why = "it does not go with failure beyond chance"
@@ -87,6 +90,7 @@ def _of_suspect(
     return [
         family,
         _scoring(goes, reading),
+        *replication_claims(goes, reading, robustness),
         *_beyond_the_prompt(f"{name} says more than the prompt's factors", reading, alpha, strata),
         *_tried(matters, reading, untried),
     ]
@@ -100,12 +104,12 @@ def _scoring(claim: str, reading: ClassReading) -> Claim:
         return Claim(claim, control, NOT_DONE, why)
     if (reading.verdict.kind, reading.verdict.level) == (ARTEFACT, OF_SCORING):
         return Claim(claim, control, "failed", reading.verdict.sentence)
-    p_value, worst = max(tested, key=lambda pair: pair[0])
+    largest, worst = max(tested, key=lambda pair: pair[0])
     return Claim(
         claim,
         control,
         "passed",
-        f"largest adjusted p = {p_value:.2g}, under {worst.rule} ({worst.failures} failures)",
+        f"largest adjusted p = {p_value(largest)}, under {worst.rule} ({worst.failures} failures)",
     )
 
 
@@ -115,7 +119,9 @@ def _beyond_the_prompt(
     copy = reading.proxy
     control = f"no copy of a level (Jaccard below {PROXY_JACCARD})"
     copies = copy is not None and copy.jaccard >= PROXY_JACCARD
-    detail = "no factor" if copy is None else f"{copy.factor} = {copy.level}, {copy.jaccard:.2f}"
+    detail = (
+        "no factor" if copy is None else f"{copy.factor} = {copy.level}, {number(copy.jaccard)}"
+    )
     claims = []
     if strata is not None and strata.others:
         nearest = detail if copy is not None else f"no level reaches {PROXY_JACCARD}"
@@ -133,7 +139,7 @@ def _beyond_the_prompt(
             claim,
             held,
             "passed" if reading.p_conditional <= alpha else "failed",
-            f"adjusted p = {reading.p_conditional:.2g}; {within.failures_in_them} failures in "
+            f"adjusted p = {p_value(reading.p_conditional)}; {within.failures_in_them} failures in "
             f"{within.informative} informative strata",
         ),
     ]
@@ -150,7 +156,9 @@ def _interventions(claim: str, name: str, done: Intervention) -> list[Claim]:
     """What an intervention says of the claim that something matters."""
     claims = [_effect(claim, done.necessity)]
     if done.sufficiency is None:
-        claims.append(Claim(claim, "sufficiency", NOT_DONE, done.sufficiency_missing or ""))
+        claims.append(
+            Claim(claim, "sufficiency", NOT_DONE, done.sufficiency_missing or "", alone=True)
+        )
     else:
         claims.append(_effect(claim, done.sufficiency))
     return [*claims, *_null(name, done.null)]
@@ -163,7 +171,9 @@ def _effect(claim: str, effect: Effect) -> Claim:
         f"{effect.claim} against {effect.controls} matched controls ({effect.control_features} "
         "other features, the rest random directions)",
         "passed" if effect.shown else "failed",
-        f"{effect.adjusted:+.2f} nats [{effect.low:.2f}, {effect.high:.2f}], p after Holm {p:.2g}",
+        f"{signed(effect.adjusted)} nats {interval(effect.low, effect.high)}, p after Holm "
+        f"{p_value(p)}",
+        alone=True,
     )
 
 
@@ -173,41 +183,43 @@ def _null(name: str, null: Null | None) -> list[Claim]:
         return []
     claim = f"{name} does nothing for failure"
     control = (
-        f"equivalence, restoration at most {null.restoration_bound:.0%}, and an assay that sees an "
-        "effect"
+        f"equivalence, restoration at most {share(null.restoration_bound)}, and an assay that "
+        "sees an effect"
     )
     if null.assay_restored is None:
         why = "no prompt could be swapped, so nothing shows that the assay could see an effect"
         return [Claim(claim, control, NOT_DONE, why)]
     detail = (
-        f"90% interval {'within' if null.within else 'not within'} ±{null.bound:.2f} nats; "
-        f"restoration at most {null.restoration_high:.0%}; patching the whole value restores "
-        f"{null.assay_restored:.0%} of {null.assay_prompts}"
+        f"90% interval {'within' if null.within else 'not within'} ±{number(null.bound)} nats; "
+        f"restoration at most {share(null.restoration_high)}; patching the whole value restores "
+        f"{share(null.assay_restored)} of {null.assay_prompts}"
     )
     return [Claim(claim, control, "passed" if null.proven else "failed", detail)]
 
 
-def _of_ladder(baselines: Mapping[str, Rung] | None, ladder: Ladder | None) -> list[Claim]:
+def _of_ladder(found: LadderFindings | None) -> list[Claim]:
     claim = "features predict failure better than the prompt's description"
-    if baselines is None or ladder is None:
+    if found is None:
         return [Claim(claim, "baseline ladder", NOT_DONE, "it was switched off")]
     rivals = ("factors", "bag_of_tokens", "residual", "random_dictionary")
-    return [_against(claim, rival, baselines, ladder) for rival in rivals]
+    return [_against(claim, rival, found) for rival in rivals]
 
 
-def _against(claim: str, rival: str, baselines: Mapping[str, Rung], ladder: Ladder) -> Claim:
+def _against(claim: str, rival: str, found: LadderFindings) -> Claim:
     control = f"all features against {rival.replace('_', ' ')}, on the same held-out folds"
-    pairs = [d for d in ladder.differences if (d.first, d.second) == ("sae_all", rival)]
+    baselines = found.baselines
+    pairs = [d for d in found.ladder.differences if (d.first, d.second) == ("sae_all", rival)]
     if not pairs:
         missing: Sequence[str] = [n for n in ("sae_all", rival) if baselines[n].auroc is None]
         why = next((baselines[n].reason or "" for n in missing), "not compared")
         return Claim(claim, control, NOT_DONE, why)
     pair = pairs[0]
+    difference = signed(round(pair.difference, 3))
     if pair.low is None or pair.high is None:
-        return Claim(claim, control, NOT_DONE, f"{pair.difference:+.3f}, one split: no interval")
+        return Claim(claim, control, NOT_DONE, f"{difference}, one split: no interval")
     return Claim(
         claim,
         control,
         "passed" if pair.low > 0 else "failed",
-        f"{pair.difference:+.3f} AUROC [{pair.low:+.3f}, {pair.high:+.3f}]",
+        f"{difference} AUROC {interval(pair.low, pair.high)}",
     )

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from faultlens.auditing.feature_tests.confounds import NO_EFFECT, PROXY_JACCARD, adds_nothing
+from faultlens.auditing.feature_tests.correlates import LEAST_OUTCOMES
 from faultlens.auditing.result import Confounds, Effect, Intervention, OtherScoring, Proxy
 from faultlens.auditing.result.verdict import (
     ARTEFACT,
@@ -25,8 +26,8 @@ from faultlens.auditing.result.verdict import (
     Verdict,
     VerdictKind,
 )
+from faultlens.numbers import interval, number, p_value, share, signed
 
-LEAST_OUTCOMES = 5  # failures, and successes, below which nothing can be said
 HALVED = 0.5  # of an effect, under another rule of scoring
 RESTORES = 0.5  # share of failures beyond the controls that a cause restores
 RESTORES_LOW = 0.25  # lower bound of its 95 % interval
@@ -94,7 +95,7 @@ def of_class(found: Evidence) -> tuple[Verdict, Proxy | None]:
     able = found.least_p <= found.alpha / max(found.tested, 1)
     if found.p_deciding > found.alpha:
         return _not_significant(found, fires, able), None
-    fires += f" (adjusted p = {found.p_deciding:.2g})"
+    fires += f" (adjusted p = {p_value(found.p_deciding)})"
     artefact = scoring_artefact(found)
     if artefact:
         return Verdict(ARTEFACT, OF_SCORING, f"{fires}; {artefact}"), None
@@ -123,17 +124,17 @@ def _not_significant(found: Evidence, fires: str, able: bool) -> Verdict:
             ARTEFACT,
             OF_A_TEST,
             f"{fires}; flagged by {' and '.join(found.flagged_by)}, but by neither deciding test "
-            f"(adjusted p = {found.p_deciding:.2g}), which could have found it (least attainable "
-            f"p = {found.least_p:.2g})",
+            f"(adjusted p = {p_value(found.p_deciding)}), which could have found it (least "
+            f"attainable p = {p_value(found.least_p)})",
         )
     if not able:
         return Verdict(
             UNDERPOWERED,
             None,
-            f"{fires}; the least p its support admits is {found.least_p:.2g}, above {found.alpha} "
-            f"/ {found.tested}",
+            f"{fires}; the least p its support admits is {p_value(found.least_p)}, above "
+            f"{found.alpha} / {found.tested}",
         )
-    return Verdict(NOT_SIGNIFICANT, None, f"{fires}; adjusted p = {found.p_deciding:.2g}")
+    return Verdict(NOT_SIGNIFICANT, None, f"{fires}; adjusted p = {p_value(found.p_deciding)}")
 
 
 def scoring_artefact(found: Evidence) -> str:
@@ -148,7 +149,7 @@ def scoring_artefact(found: Evidence) -> str:
         if other.p_deciding > found.alpha:
             return (
                 f"under the rule {other.rule} ({other.failures} failures) it is not significant "
-                f"(adjusted p = {other.p_deciding:.2g})"
+                f"(adjusted p = {p_value(other.p_deciding)})"
             )
         before, after, name = found.rate_difference, other.rate_difference, "rate difference"
         if not found.by_firing:
@@ -158,7 +159,7 @@ def scoring_artefact(found: Evidence) -> str:
         if after * (1 if before >= 0 else -1) <= HALVED * abs(before):
             return (
                 f"under the rule {other.rule} ({other.failures} failures) its {name} falls from "
-                f"{before:+.2f} to {after:+.2f}"
+                f"{signed(before)} to {signed(after)}"
             )
     return ""
 
@@ -168,7 +169,7 @@ def proxy_of(found: Evidence) -> tuple[Proxy | None, str]:
     nearest = found.nearest
     if nearest is not None and nearest.jaccard >= PROXY_JACCARD:
         return nearest, (
-            f"it fires with {nearest.factor} = {nearest.level} (Jaccard {nearest.jaccard:.2f})"
+            f"it fires with {nearest.factor} = {nearest.level} (Jaccard {number(nearest.jaccard)})"
         )
     within, followed = found.confounds, found.followed
     if followed is None or within is None or not adds_nothing(within):
@@ -176,9 +177,10 @@ def proxy_of(found: Evidence) -> tuple[Proxy | None, str]:
     effect = within.effect
     assert effect is not None
     return followed, (
-        f"within {by(found.held)} less than {NO_EFFECT} SD is left of it: {effect.value:+.2f} SD "
-        f"[{effect.low:+.2f}, {effect.high:+.2f}] over {within.failures_in_them} failures; it "
-        f"is strongest with {followed.factor} = {followed.level} (Jaccard {followed.jaccard:.2f})"
+        f"within {by(found.held)} less than {NO_EFFECT} SD is left of it: "
+        f"{signed(effect.value)} SD {interval(effect.low, effect.high)} over "
+        f"{within.failures_in_them} failures; it is strongest with {followed.factor} = "
+        f"{followed.level} (Jaccard {number(followed.jaccard)})"
     )
 
 
@@ -190,13 +192,12 @@ def beyond(found: Evidence) -> str:
         return "no factor goes with failure, so there is none that it could stand for"
     within, effect = found.confounds, found.confounds.effect
     size = (
-        ""
-        if effect is None
-        else f", {effect.value:+.2f} SD [{effect.low:+.2f}, {effect.high:+.2f}]"
+        "" if effect is None else f", {signed(effect.value)} SD {interval(effect.low, effect.high)}"
     )
     where = f"{within.failures_in_them} failures in {within.informative} informative strata"
     verb = "adds" if found.p_conditional <= found.alpha else "is not shown to add"
-    return f"{verb} beyond {by(found.held)} (adjusted p = {found.p_conditional:.2g}{size}; {where})"
+    p = p_value(found.p_conditional)
+    return f"{verb} beyond {by(found.held)} (adjusted p = {p}{size}; {where})"
 
 
 def by(factors: Sequence[str]) -> str:
@@ -222,23 +223,23 @@ def _shown(done: Intervention) -> str:
     if done.necessity.shown:
         words.append(
             f"taking it away moves the answer by {_size(done.necessity)} and restores "
-            f"{done.necessity.turned_share:.0%} of {done.necessity.able} failures (controls "
-            f"{done.necessity.control_turned_share:.0%})"
+            f"{share(done.necessity.turned_share)} of {done.necessity.able} failures (controls "
+            f"{share(done.necessity.control_turned_share)})"
         )
     enough = done.sufficiency
     if enough is not None and enough.shown:
         words.append(
             f"bringing it in moves the answer by {_size(enough)} and breaks "
-            f"{enough.turned_share:.0%} of {enough.able} successes (controls "
-            f"{enough.control_turned_share:.0%})"
+            f"{share(enough.turned_share)} of {enough.able} successes (controls "
+            f"{share(enough.control_turned_share)})"
         )
     return "; ".join(words)
 
 
 def _size(effect: Effect) -> str:
     return (
-        f"{effect.adjusted:+.2f} nats beyond its controls [{effect.low:.2f}, {effect.high:.2f}], "
-        f"p = {_p(effect):.2g},"
+        f"{signed(effect.adjusted)} nats beyond its controls {interval(effect.low, effect.high)}, "
+        f"p = {p_value(_p(effect))},"
     )
 
 
@@ -250,11 +251,12 @@ def _effect(done: Intervention | None) -> str:
     if done is None:
         return "effect not tested"
     need, null = done.necessity, done.null
-    size = f"{need.adjusted:+.2f} nats beyond its controls, p = {_p(need):.2g}"
+    size = f"{signed(need.adjusted)} nats beyond its controls, p = {p_value(_p(need))}"
     if null is None or not null.proven:
         return f"effect inconclusive ({size})"
+    assert null.assay_restored is not None  # a null without an assay is not proven
     return (
-        f"null proven ({need.adjusted:+.2f} nats [{need.low_90:+.2f}, {need.high_90:+.2f}] within "
-        f"±{null.bound:.2f}; at most {null.restoration_high:.0%} restored, where patching the "
-        f"whole value restores {null.assay_restored:.0%})"
+        f"null proven ({signed(need.adjusted)} nats {interval(need.low_90, need.high_90)} within "
+        f"±{number(null.bound)}; at most {share(null.restoration_high)} restored, where patching "
+        f"the whole value restores {share(null.assay_restored)})"
     )

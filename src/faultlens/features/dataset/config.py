@@ -6,10 +6,9 @@ from dataclasses import dataclass
 from typing import Literal, get_args
 
 from faultlens.checks import check_choice
-from faultlens.features.reading_config import LONG, Long
+from faultlens.features.reading_config import AUTO, LONG, AskedEncoding, Long
 
 Precision = Literal["float32", "float16"]
-Encoding = Literal["auto", "plain", "compiled"]
 
 
 @dataclass(frozen=True)
@@ -18,14 +17,14 @@ class DatasetConfig:
 
     long: Long = LONG
     """What becomes of a text longer than the model's context: `error` stops, `split` reads it in
-    pieces, `truncate` reads its beginning."""
+    parts, `truncate` reads its beginning."""
     precision: Precision = "float32"
     """Of the activations on disk."""
-    encoding: Encoding = "auto"
+    encoding: AskedEncoding = AUTO
     """What encodes: `plain`, PyTorch alone; `compiled`, which needs the extra `fast`; `auto`, the
     quicker of the two here."""
 
     def __post_init__(self) -> None:
         check_choice("long", self.long, get_args(Long))
         check_choice("precision", self.precision, get_args(Precision))
-        check_choice("encoding", self.encoding, get_args(Encoding))
+        check_choice("encoding", self.encoding, get_args(AskedEncoding))

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from importlib import metadata
 from pathlib import Path
@@ -19,11 +19,13 @@ import torch
 from faultlens.errors import UserError
 from faultlens.features.dataset.config import Precision
 from faultlens.features.lens import Lens
-from faultlens.features.reading import Pieces, Shapes
 from faultlens.features.reading_config import Long
+from faultlens.features.shapes import Shapes
+from faultlens.features.text_tokens import TextTokens
+from faultlens.features.token_choice import TokenChoice
 from faultlens.runs.files import file_name
 
-FORMAT = 1
+FORMAT = 2
 PACKAGES = ("torch", "transformers", "numpy", "pyarrow")  # other versions may write other bytes
 
 
@@ -46,10 +48,11 @@ class Plan:
     """What a dataset is of, and how it is made.
 
     Attributes:
-        model: its name, digest, dtype and kind of device.
+        model: its name, digest, dtype and kind of device, and how special tokens are read.
         dictionaries: by name: digest, site, width and the convention in force.
         corpus: digest of the texts, how many, and their tokens.
-        long: what was done with texts longer than the context.
+        long: what became of texts longer than the context.
+        choice: which tokens count; the others are not in the files.
         precision: of the activations on disk.
         shapes: budget, row and encoding.
         threads: of the processor.
@@ -61,6 +64,7 @@ class Plan:
     dictionaries: dict[str, dict[str, Any]]
     corpus: dict[str, Any]
     long: Long
+    choice: TokenChoice
     precision: Precision
     shapes: Shapes
     threads: int
@@ -72,14 +76,14 @@ class Plan:
         cls,
         lens: Lens,
         texts: Sequence[str],
-        pieces: Sequence[Pieces],
+        tokens: Sequence[TextTokens],
         long: Long,
         precision: Precision,
         shapes: Shapes,
         shard_tokens: int,
     ) -> Plan:
         """The plan for these texts, under what is in force now."""
-        model, counts = lens.model, [sum(map(len, parts)) for parts in pieces]
+        model, counts = lens.model, [len(text) for text in tokens]
         dtype = str(next(iter(model.network.parameters())).dtype).removeprefix("torch.")
         return cls(
             model={
@@ -87,6 +91,7 @@ class Plan:
                 "digest": model.digest,
                 "dtype": dtype,
                 "device": model.device.type,
+                "special_tokens": "plain text" if model.split_special_tokens else "one",
             },
             dictionaries={
                 dictionary.name: {
@@ -99,6 +104,7 @@ class Plan:
             },
             corpus={"digest": texts_digest(texts), "texts": len(texts), "tokens": sum(counts)},
             long=long,
+            choice=lens.choice,
             precision=precision,
             shapes=shapes,
             threads=torch.get_num_threads(),
@@ -108,14 +114,6 @@ class Plan:
 
     def to_dict(self) -> dict[str, Any]:
         return {"format": FORMAT, **asdict(self)}
-
-    @classmethod
-    def from_dict(cls, record: Mapping[str, Any]) -> Plan:
-        """The plan as it was written. Raises KeyError or TypeError for anything else."""
-        given = {key: value for key, value in record.items() if key != "format"}
-        given["shapes"] = Shapes(**given["shapes"])
-        given["shards"] = tuple(Shard(**shard) for shard in given["shards"])
-        return cls(**given)
 
     def check_same(self, other: Plan, folder: Path) -> None:
         """Raises UserError, naming both, unless `other` asks for what `folder` was begun with."""
@@ -139,6 +137,13 @@ class Plan:
         pairs += [
             ("the corpus", _corpus(self), _corpus(other)),
             ("--long", self.long, other.long),
+            (
+                "what looks like a special token read as",
+                self.model["special_tokens"],
+                other.model["special_tokens"],
+            ),
+            ("special tokens", self.choice.special, other.choice.special),
+            ("massive activations", self.choice.massive, other.choice.massive),
             ("--precision", self.precision, other.precision),
         ]
         pairs += [

@@ -6,7 +6,6 @@ text's lie in one shard, so that the others are left alone.
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -15,6 +14,13 @@ import numpy as np
 
 from faultlens.errors import UserError
 from faultlens.features.dataset.plan import Plan, Shard
+from faultlens.features.dataset.record import (
+    Counts,
+    finished_shards,
+    plan_of,
+    read_record,
+    total_left_out,
+)
 from faultlens.features.dataset.shard import read_groups
 from faultlens.features.dataset.writing import MANIFEST, UNFINISHED
 from faultlens.features.store import Firings
@@ -23,25 +29,44 @@ from faultlens.runs.files import file_digest
 
 @dataclass(eq=False)
 class ActivationDataset:
-    """A finished dataset. Attributes: folder, plan, files (their hashes), row_groups_read."""
+    """A finished dataset.
+
+    Attributes:
+        folder: where it lies.
+        plan: what it is of.
+        files: by path within the folder, the SHA-256 of each file.
+        left_out: of the tokens that do not count, by dictionary and reason (special, massive), how
+            often each was there.
+        row_groups_read: how many row groups the look-ups have read so far.
+    """
 
     folder: Path
     plan: Plan
     files: dict[str, str]
+    left_out: Counts
     row_groups_read: int = field(default=0, init=False)
 
     @classmethod
     def open(cls, folder: Path) -> ActivationDataset:
-        """Raises UserError if the folder holds no dataset, or one that is not finished."""
+        """Raises UserError if the folder holds no dataset, one that is not finished or damaged."""
         if (folder / UNFINISHED).is_dir() and not (folder / MANIFEST).is_file():
             raise UserError(
                 f"{folder} holds a store that is not finished: run the command that began it again"
             )
+        if not (folder / MANIFEST).is_file():
+            raise UserError(f"{folder} holds no store: expected one of faultlens read")
         try:
-            record = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
-            return cls(folder, Plan.from_dict(record["plan"]), record["files"])
-        except (OSError, ValueError, KeyError, TypeError) as error:
-            raise UserError(f"{folder} holds no store: expected one of faultlens read") from error
+            record = read_record(folder / MANIFEST)
+            if "plan" not in record:
+                raise UserError(f"{folder} holds no store: expected one of faultlens read")
+            plan = plan_of(record)
+            shards = finished_shards(record, plan, folder)
+        except ValueError as error:
+            raise UserError(
+                f"{folder / MANIFEST} is not the manifest of a store: {error}; write the store "
+                "again, to another folder"
+            ) from error
+        return cls(folder, plan, record["files"], total_left_out(shards.values(), plan))
 
     @property
     def names(self) -> list[str]:

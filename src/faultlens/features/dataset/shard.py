@@ -7,6 +7,8 @@ the firings alone: one `write_table` a file, no time in it.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -57,6 +59,12 @@ def stored(activation: np.ndarray, precision: Precision) -> np.ndarray:
     return np.maximum(activation.astype(np.float16), _SMALLEST)
 
 
+def firings_in(path: Path) -> int:
+    """How many firings a file holds. Raises UserError if it cannot be read."""
+    with _readable(path):
+        return int(pq.read_metadata(path).num_rows)
+
+
 def read_groups(path: Path, column: str, low: int, high: int) -> tuple[Firings, int]:
     """The firings of the row groups in which `column` may lie between `low` and `high`.
 
@@ -66,7 +74,7 @@ def read_groups(path: Path, column: str, low: int, high: int) -> tuple[Firings, 
     Raises:
         UserError: the file cannot be read.
     """
-    try:
+    with _readable(path):
         file = pq.ParquetFile(path)
         index = COLUMNS.index(column)
         wanted = []
@@ -75,13 +83,20 @@ def read_groups(path: Path, column: str, low: int, high: int) -> tuple[Firings, 
             if seen is None or (seen.min <= high and seen.max >= low):
                 wanted.append(group)
         table = file.read_row_groups(wanted, columns=list(COLUMNS))
-    except (OSError, pa.ArrowException) as error:
-        raise UserError(
-            f"{path} cannot be read as Parquet ({str(error).splitlines()[0]}): run the command "
-            "that made the store again, which rebuilds it"
-        ) from error
     text, position, feature, activation = (table[name].to_numpy() for name in COLUMNS)
     of = {"feature": feature, "text_id": text}[column]
     kept = (of >= low) & (of <= high)
     found = Firings(text[kept], position[kept], feature[kept], activation[kept].astype(np.float32))
     return found, len(wanted)
+
+
+@contextmanager
+def _readable(path: Path) -> Iterator[None]:
+    """Within this context what is wrong with a file becomes one sentence."""
+    try:
+        yield
+    except (OSError, pa.ArrowException) as error:
+        raise UserError(
+            f"{path} cannot be read as Parquet ({str(error).splitlines()[0]}): run the command "
+            "that made the store again, which rebuilds it"
+        ) from error

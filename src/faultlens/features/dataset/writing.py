@@ -10,9 +10,8 @@ The finished folder holds nothing that depends on when it was made or how often 
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,18 +21,24 @@ import torch
 from faultlens.errors import CannotWrite, UserError
 from faultlens.features.dataset.config import DatasetConfig, Precision
 from faultlens.features.dataset.plan import Plan, Shard
-from faultlens.features.dataset.shard import write_shard
-from faultlens.features.lens import Lens
-from faultlens.features.reading import (
-    Pieces,
-    Shapes,
-    read_pieces,
-    screen_anew,
-    settled,
-    tokenized,
+from faultlens.features.dataset.record import (
+    Counts,
+    Finished,
+    finished_of,
+    finished_shards,
+    manifest_of,
+    plan_of,
+    read_record,
+    total_left_out,
 )
-from faultlens.features.reading_config import LONG, Long
+from faultlens.features.dataset.shard import firings_in, write_shard
+from faultlens.features.encoding_choice import renew_screens
+from faultlens.features.lens import Lens
+from faultlens.features.reading import Reader
+from faultlens.features.reading_config import LONG, AskedEncoding, Long
 from faultlens.features.store import ActivationStore, Firings
+from faultlens.features.text_tokens import TextTokens
+from faultlens.features.token_choice import LeftOut, counted
 from faultlens.progress import SILENT, Progress
 from faultlens.runs.checkpoint import STILL_THERE
 from faultlens.runs.files import file_digest, remove_parts, write_json, writing
@@ -41,8 +46,6 @@ from faultlens.runs.lock import held
 
 MANIFEST, UNFINISHED, PLAN = "manifest.json", "unfinished", "plan.json"
 SHARD_TOKENS = 4_096  # at 100 firings a token 7 MB a dictionary while it is made, 2.5 MB on disk
-
-Hashes = dict[str, str]  # of a shard: by dictionary the SHA-256 of its file
 
 
 @dataclass(frozen=True)
@@ -54,12 +57,17 @@ class Written:
         shards: how many there are.
         kept: how many were there already, whole.
         rebuilt: files that were there and damaged, each with what was wrong.
+        silent: dictionaries of which no feature fires on any token.
+        left_out: of the tokens that do not count, by dictionary and reason (special, massive), how
+            often each was there.
     """
 
     folder: Path
     shards: int
     kept: int
     rebuilt: tuple[str, ...]
+    silent: tuple[str, ...]
+    left_out: Counts
 
 
 def write_dataset(
@@ -69,7 +77,7 @@ def write_dataset(
     *,
     long: Long = LONG,
     precision: Precision = DatasetConfig.precision,
-    shapes: Shapes | None = None,
+    encoding: AskedEncoding | None = None,
     shard_tokens: int = SHARD_TOKENS,
     progress: Progress = SILENT,
 ) -> Written:
@@ -81,8 +89,8 @@ def write_dataset(
         folder: where to; it must not exist, be empty, or hold a dataset of the same kind.
         long: what to do with a text longer than the context.
         precision: of the activations on disk.
-        shapes: how texts share the passes and are encoded; None finds what suits. A dataset that
-            is there keeps its own, and its own number of threads.
+        encoding: how sites' values are encoded; None: as the lens says. A dataset that is there
+            keeps its own, its own shapes of passes and its own number of threads.
         shard_tokens: tokens of a shard; likewise.
         progress: told of the tokens that were read.
 
@@ -90,22 +98,18 @@ def write_dataset(
         UserError: a text that cannot be read; a folder that holds something else, or a dataset of
             another model, dictionary, convention or corpus; a dataset that is being written.
     """
-    if not texts:
-        raise UserError("nothing to read: expected at least one text")
     tick = progress.start("Splitting the texts", len(texts))
-    pieces = tokenized(lens.model, lens.dictionaries, texts, long, tick)
+    tokens = lens.tokenize(texts, long, tick)
     begun = _begun(folder)
-    asked = shapes or (begun.shapes if begun else Shapes.found(lens.model, lens.dictionaries))
-    plan = Plan.of(lens, texts, pieces, long, precision, asked, shard_tokens)
+    shapes = begun.shapes if begun is not None else lens.shapes(tokens, encoding)
+    plan = Plan.of(lens, texts, tokens, long, precision, shapes, shard_tokens)
     if begun is not None:
         begun.check_same(plan, folder)
         plan = begun
-    else:
-        how = settled(lens.model, lens.dictionaries, pieces, asked)
-        plan = Plan.of(lens, texts, pieces, long, precision, how, shard_tokens)
     with _held(folder), _threads(plan.threads):
-        screen_anew(lens.model, lens.dictionaries, pieces, plan.shapes)
-        return _fill(lens, pieces, folder, plan, progress)
+        if plan.shapes.encoding == "compiled":
+            renew_screens(lens.dictionaries, lens.first_values(tokens, plan.shapes))
+        return _fill(lens.reader(plan.shapes), tokens, folder, plan, progress)
 
 
 def check_folder(folder: Path) -> None:
@@ -124,10 +128,10 @@ def _begun(folder: Path) -> Plan | None:
     for path in (folder / MANIFEST, folder / UNFINISHED / PLAN):
         if path.is_file():
             try:
-                return Plan.from_dict(json.loads(path.read_text(encoding="utf-8"))["plan"])
-            except (OSError, ValueError, KeyError, TypeError) as error:
+                return plan_of(read_record(path))
+            except ValueError as error:
                 raise UserError(
-                    f"{path} is not the plan of a store: choose another --out"
+                    f"{path} is not the plan of a store: {error}; choose another --out"
                 ) from error
     if folder.exists() and (not folder.is_dir() or set(folder.iterdir()) - {folder / UNFINISHED}):
         raise UserError(f"{folder} exists and holds no store: choose another --out")
@@ -135,7 +139,7 @@ def _begun(folder: Path) -> Plan | None:
 
 
 def _fill(
-    lens: Lens, pieces: Sequence[Pieces], folder: Path, plan: Plan, progress: Progress
+    reader: Reader, tokens: Sequence[TextTokens], folder: Path, plan: Plan, progress: Progress
 ) -> Written:
     unfinished = folder / UNFINISHED
     homes = [plan.shards[0].path(folder, name).parent for name in plan.dictionaries]
@@ -143,88 +147,107 @@ def _fill(
         remove_parts(home)
     if not (folder / MANIFEST).exists():
         write_json(unfinished / PLAN, {"plan": plan.to_dict()})
-    whole, damaged = _there(folder, plan, progress)
-    kept, before = len(whole), _recorded(folder, plan)
+    before = _recorded(folder, plan)
+    whole, damaged = _there(folder, plan, before, progress)
+    kept = len(whole)
     tick = progress.start("Reading the tokens", plan.corpus["tokens"])
     tick(sum(plan.shards[number].tokens for number in whole))
     for shard in plan.shards:
         if shard.number in whole:
             continue
-        hashes = _write_one(lens, pieces, folder, plan, shard)
+        made = _write_one(reader, tokens, folder, plan, shard)
         if not (folder / MANIFEST).exists():
-            write_json(unfinished / f"{shard.number:05d}.json", hashes)
-        whole[shard.number] = hashes
-        if before.get(shard.number, hashes) != hashes:
+            write_json(unfinished / f"{shard.number:05d}.json", made.to_dict())
+        whole[shard.number] = made
+        had = before.get(shard.number, made)
+        if had.hashes != made.hashes:
             damaged.append(
                 f"shard {shard.number} of {folder} was rebuilt with other bytes than it had: "
-                f"{_first(before[shard.number])} before, {_first(hashes)} now"
+                f"{_first(had.hashes)} before, {_first(made.hashes)} now"
             )
         tick(shard.tokens)
-    files = {
-        shard.path(folder, name).relative_to(folder).as_posix(): whole[shard.number][name]
-        for shard in plan.shards
-        for name in plan.dictionaries
-    }
-    write_json(folder / MANIFEST, {"plan": plan.to_dict(), "files": files})
+    write_json(folder / MANIFEST, manifest_of(plan, whole, folder))
     for name in (PLAN, *(f"{shard.number:05d}.json" for shard in plan.shards)):
         (unfinished / name).unlink(missing_ok=True)
-    return Written(folder, len(plan.shards), kept, tuple(damaged))
+    left_out = total_left_out(whole.values(), plan)
+    silent = _silent(folder, plan)
+    return Written(folder, len(plan.shards), kept, tuple(damaged), silent, left_out)
 
 
-def _recorded(folder: Path, plan: Plan) -> dict[int, Hashes]:
-    """The hashes of the shards that were once finished."""
+def _silent(folder: Path, plan: Plan) -> tuple[str, ...]:
+    """The dictionaries whose files hold nothing."""
+    return tuple(
+        name
+        for name in plan.dictionaries
+        if not any(firings_in(shard.path(folder, name)) for shard in plan.shards)
+    )
+
+
+def _recorded(folder: Path, plan: Plan) -> dict[int, Finished]:
+    """The shards that were once finished; those whose records are damaged are left out."""
     if (folder / MANIFEST).exists():
-        files = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))["files"]
-        return {
-            shard.number: {
-                name: files[shard.path(folder, name).relative_to(folder).as_posix()]
-                for name in plan.dictionaries
-            }
-            for shard in plan.shards
-        }
-    found = {}
+        try:
+            return finished_shards(read_record(folder / MANIFEST), plan, folder)
+        except ValueError:
+            return {}
+    known = {}
     for shard in plan.shards:
         path = folder / UNFINISHED / f"{shard.number:05d}.json"
         if path.is_file():
-            found[shard.number] = json.loads(path.read_text(encoding="utf-8"))
-    return found
+            with suppress(ValueError):
+                known[shard.number] = finished_of(read_record(path), plan)
+    return known
 
 
-def _there(folder: Path, plan: Plan, progress: Progress) -> tuple[dict[int, Hashes], list[str]]:
+def _there(
+    folder: Path, plan: Plan, recorded: Mapping[int, Finished], progress: Progress
+) -> tuple[dict[int, Finished], list[str]]:
     """The shards that are there, whole; and what is wrong with those that should be."""
-    recorded = _recorded(folder, plan)
-    whole: dict[int, Hashes] = {}
+    whole: dict[int, Finished] = {}
     damaged: list[str] = []
-    if not recorded:
-        return whole, damaged
-    tick = progress.start("Checking the shards", len(recorded))
-    for number, hashes in recorded.items():
-        tick(1)
-        wrong = []
-        for name, expected in hashes.items():
-            path = plan.shards[number].path(folder, name)
-            if not path.is_file():
-                wrong.append(f"{path} is missing and was rebuilt")
-            elif file_digest(path) != expected:
-                wrong.append(f"{path} was damaged (its hash is not that of the manifest) and was "
-                             "rebuilt")  # fmt: skip
+    if not recorded and (folder / MANIFEST).exists():
+        damaged.append(f"{folder / MANIFEST} was damaged, and all files were rebuilt")
+    tick = progress.start("Checking the shards", len(recorded)) if recorded else None
+    for number, finished in recorded.items():
+        wrong = [
+            complaint
+            for name, expected in finished.hashes.items()
+            if (complaint := _wrong(plan.shards[number].path(folder, name), expected)) is not None
+        ]
         damaged += wrong
         if not wrong:
-            whole[number] = hashes
+            whole[number] = finished
+        if tick is not None:
+            tick(1)
     return whole, damaged
 
 
+def _wrong(path: Path, expected: str) -> str | None:
+    """What is wrong with a file of that hash; None where nothing is."""
+    if not path.is_file():
+        return f"{path} is missing and was rebuilt"
+    try:
+        digest = file_digest(path)
+    except OSError as error:
+        return f"{path} could not be read ({error.strerror}) and was rebuilt"
+    if digest != expected:
+        return f"{path} was damaged (its hash is not that of the manifest) and was rebuilt"
+    return None
+
+
 def _write_one(
-    lens: Lens, pieces: Sequence[Pieces], folder: Path, plan: Plan, shard: Shard
-) -> Hashes:
-    """Read the texts of a shard and write its files; their hashes."""
-    kept = ActivationStore()
-    mine = pieces[shard.first : shard.last]
-    for batch in read_pieces(lens.model, lens.dictionaries, mine, plan.shapes):
-        kept.add(batch)
+    reader: Reader, tokens: Sequence[TextTokens], folder: Path, plan: Plan, shard: Shard
+) -> Finished:
+    """Read the texts of a shard and write its files."""
+    store = ActivationStore()
+    left_out: dict[str, list[LeftOut]] = {name: [] for name in plan.dictionaries}
+    for read in reader.read(tokens[shard.first : shard.last]):
+        store.add(read)
+        for name, seen in read.activations.items():
+            left_out[name].append(seen.left_out)
     hashes = {}
     for name in plan.dictionaries:
-        found = kept.firings(name)
+        found = store.firings(name)
         text = found.text + np.int32(shard.first)
         path = shard.path(folder, name)
         firings = Firings(text, found.position, found.feature, found.activation)
@@ -233,11 +256,13 @@ def _write_one(
         except CannotWrite as error:
             raise CannotWrite(path, error.reason, STILL_THERE) from error
         hashes[name] = file_digest(path)
-        kept.drop(name)
-    return hashes
+        store.drop(name)
+    return Finished(
+        hashes, {name: counted(reader.model, tokens) for name, tokens in left_out.items()}
+    )
 
 
-def _first(hashes: Hashes) -> str:
+def _first(hashes: dict[str, str]) -> str:
     return ", ".join(digest[:12] for digest in hashes.values())
 
 

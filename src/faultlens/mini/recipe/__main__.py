@@ -12,19 +12,13 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-import numpy as np
 import torch
 from transformers import AutoTokenizer
 
 from faultlens.mini import CARD, LANGUAGE_MODEL, SAES
 from faultlens.mini.recipe.card import write_card
-from faultlens.mini.recipe.dictionaries import SITES, DictionaryPlan, train_dictionary
-from faultlens.mini.recipe.language_model import (
-    TrainingPlan,
-    device,
-    train_language_model,
-    training_rows,
-)
+from faultlens.mini.recipe.dictionaries import train_sets
+from faultlens.mini.recipe.language_model import TrainingPlan, device, train_language_model
 from faultlens.mini.recipe.tokenizer import train_tokenizer
 from faultlens.models.load import load_model
 
@@ -49,11 +43,7 @@ def main() -> None:
         tokenizer = AutoTokenizer.from_pretrained(LANGUAGE_MODEL)
         train_language_model(tokenizer, plan, options.build, LANGUAGE_MODEL)
     if "dictionaries" in steps:
-        model = load_model("mini", str(device()))
-        rows = np.asarray(training_rows(model.tokenizer, plan, options.build))
-        for site in SITES:
-            print(f"dictionary at {site.name}", flush=True)
-            train_dictionary(model, site, rows, DictionaryPlan(), SAES)
+        train_sets(load_model("mini", str(device())), options.build, SAES)
     if "card" in steps:
         write_card(CARD)
 

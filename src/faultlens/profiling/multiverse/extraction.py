@@ -1,7 +1,7 @@
-"""Extraction: a corpus read once, with all that any of the ways to pool it needs.
+"""Extraction: what every way of reading a corpus needs, taken in once and kept.
 
-The tokens of the texts are not encoded again: their activations are in the store that the profile
-filled. Added are BOS, which is the same in every text, and padding: texts go through the
+The tokens of the texts are not encoded again: what fires on them stands in the store that the
+profile filled. Added are BOS, which is the same in every text, and padding: texts go through the
 model in the order given, `BATCH` at a time, each padded to the longest of its batch, as a script
 does that masks nothing.
 """
@@ -16,10 +16,10 @@ import torch
 from scipy.sparse import csr_matrix
 from torch import Tensor
 
+from faultlens.errors import UserError
 from faultlens.features.encode import encode
 from faultlens.features.lens import Lens
 from faultlens.features.pooling import Pooling
-from faultlens.features.reading import chunks
 from faultlens.features.reading_config import Long
 from faultlens.features.store import ActivationStore
 from faultlens.models.dictionary import Dictionary
@@ -46,8 +46,8 @@ class Pooled:
 
 
 @dataclass(frozen=True, eq=False)
-class PaddedRows:
-    """Where each text lies in its padded row: BOS at position 0, the text, then padding.
+class Layout:
+    """Where the texts lie in their padded rows: BOS at position 0, the text, then padding.
 
     Attributes:
         bos: 1 where BOS stands in front, else 0.
@@ -94,15 +94,15 @@ class _Site:
 
 @dataclass(frozen=True, eq=False)
 class Extraction:
-    """A corpus that was read once, to be pooled in any of the ways that were named."""
+    """A corpus as it was read once, to be pooled in any of the ways that were named."""
 
-    padded: PaddedRows
+    layout: Layout
     sites: dict[str, _Site]
 
     def pooled(self, way: Way) -> dict[str, Pooled]:
         """The corpus read in one way, by dictionary."""
-        first, last = self.padded.window(way)
-        start, end = self.padded.span(way)
+        first, last = self.layout.window(way)
+        start, end = self.layout.span(way)
         texts = np.arange(len(first))
         found = {}
         for name, site in self.sites.items():
@@ -123,46 +123,54 @@ def extract(
     long: Long,
     tick: Tick,
 ) -> Extraction:
-    """Read what `ways` need beyond the `store`, which holds the activations of the texts' tokens.
+    """Take in what `ways` need beyond the `store`, which holds the tokens of `texts`.
 
     Raises UserError for a text that does not fit into the context, unless `long` is `truncate`.
     """
-    assert long != "split", "refused by the config: pieces of a text cannot be padded as it is"
+    check_long(long)
     bos = int(lens.dictionaries[0].convention.prepend_bos)
-    room = lens.model.context - bos
-    ids = [chunks(lens.model.ids(text), i, room, long)[0] for i, text in enumerate(texts)]
+    ids = [text.parts[0].tolist() for text in lens.tokenize(texts, long)]
     batches = [range(start, min(start + BATCH, len(ids))) for start in range(0, len(ids), BATCH)]
     lengths = np.array([len(row) for row in ids])
     widths = np.concatenate([np.full(len(rows), lengths[rows].max()) for rows in batches]) + bos
-    padded = PaddedRows(bos, lengths, widths)
-    collectors = {d.name: _SiteCollector(d, padded, ways) for d in lens.dictionaries}
+    layout = Layout(bos, lengths, widths)
+    taken = {d.name: _Taken(d, layout, ways) for d in lens.dictionaries}
     for rows in batches:
-        batch = lens.model.pad([[lens.model.bos_id] * bos + ids[row] for row in rows])
-        values = lens.model.read(batch, list({d.site for d in lens.dictionaries}))
-        for collector in collectors.values():
-            collector.add(values[collector.dictionary.site].float(), rows)
+        padded = lens.model.pad([[lens.model.bos_id] * bos + ids[row] for row in rows])
+        values = lens.model.read(padded, list({d.site for d in lens.dictionaries}))
+        for of_site in taken.values():
+            of_site.take(values[of_site.dictionary.site].float(), rows)
         tick(len(rows))
-    return Extraction(padded, {name: one.result(store) for name, one in collectors.items()})
+    return Extraction(layout, {name: one.site(store) for name, one in taken.items()})
+
+
+def check_long(long: Long) -> None:
+    """Raises UserError for `split`: pieces of a text cannot be padded as the text is."""
+    if long == "split":
+        raise UserError(
+            "the method study pads every text to the longest of its batch: expected --long error "
+            "or truncate, got split"
+        )
 
 
 @dataclass(eq=False)
-class _SiteCollector:
-    """Collects what one dictionary needs, batch by batch."""
+class _Taken:
+    """What is taken in of one dictionary, batch by batch."""
 
     dictionary: Dictionary
-    padded: PaddedRows
+    layout: Layout
     ways: Sequence[Way]
     fired: list[tuple[np.ndarray, ...]] = field(default_factory=list)  # as in `_Site`, unsorted
     norms: list[np.ndarray] = field(default_factory=list)
     residuals: dict[Way, list[Tensor]] = field(default_factory=dict)
 
-    def add(self, x: Tensor, rows: range) -> None:
+    def take(self, x: Tensor, rows: range) -> None:
         """Take in the site's values of a batch, `[texts, width, d_in]`."""
-        padded, n = self.padded, len(self.padded.lengths)
-        ends = padded.lengths[rows] + padded.bos
+        layout, n = self.layout, len(self.layout.lengths)
+        ends = layout.lengths[rows] + layout.bos
         positions = np.arange(x.shape[1])
         text, position = (positions >= ends[:, None]).nonzero()
-        if padded.bos and not self.fired:  # a causal model sees nothing but BOS there
+        if layout.bos and not self.fired:  # a causal model sees nothing but BOS there
             of_bos = encode(self.dictionary, x[:1, 0])
             fires, texts = np.repeat(of_bos.indices, n), np.tile(np.arange(n), of_bos.nnz)
             self.fired.append((fires, texts, np.zeros_like(texts), np.repeat(of_bos.data, n)))
@@ -173,21 +181,21 @@ class _SiteCollector:
         self.norms.append(x.norm(dim=-1).cpu().numpy().astype(np.float64))
         for way in self.ways:
             if way.order == POOL_FIRST:
-                first, last = (edge[rows, None] for edge in padded.window(way))
+                first, last = (edge[rows, None] for edge in layout.window(way))
                 within = torch.from_numpy((positions >= first) & (positions < last)).to(x.device)
                 pooled = _pool_values(x, within, Pooling.parse(way.pooling))
                 self.residuals.setdefault(way, []).append(pooled)
 
-    def result(self, store: ActivationStore) -> _Site:
-        """All that was collected, with the tokens' own activations from `store`."""
-        n = len(self.padded.lengths)
+    def site(self, store: ActivationStore) -> _Site:
+        """All that was taken in, with the tokens' own activations from `store`."""
+        n = len(self.layout.lengths)
         tokens = store.firings(self.dictionary.name)
-        of_tokens = tokens.feature, tokens.text, tokens.position + self.padded.bos
+        of_tokens = tokens.feature, tokens.text, tokens.position + self.layout.bos
         self.fired.append((*of_tokens, tokens.activation))
         columns = [np.concatenate(column) for column in zip(*self.fired, strict=True)]
-        shape = self.dictionary.d_sae, n, int(self.padded.widths.max())
+        shape = self.dictionary.d_sae, n, int(self.layout.widths.max())
         order = np.argsort(np.ravel_multi_index(tuple(columns[:3]), shape))
-        norms = np.zeros((n, int(self.padded.widths.max()) + 1))
+        norms = np.zeros((n, int(self.layout.widths.max()) + 1))
         start = 0
         for batch in self.norms:
             sums = np.cumsum(batch, axis=1)

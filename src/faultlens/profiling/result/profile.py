@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from html import escape
+from importlib import import_module
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -85,20 +85,8 @@ class Profile:
         return save_result(self, Path(folder) / "profile.json")
 
     def _repr_html_(self) -> str:
-        """The notebook view: for each category and site the most selective feature and its p."""
-        head = "".join(f"<th>{escape(name)}</th>" for name in self.sites)
-        rows = []
-        for category in self.categories:
-            cells = []
-            for site in self.sites.values():
-                best = site.categories[category].selectivity
-                cells.append(
-                    f"<td>{escape(best.feature)}<br>AUROC {best.auroc:.3f}, "
-                    f"p<sub>Holm</sub> {best.p_holm:.3g}</td>"
-                )
-            rows.append(f"<tr><th>{escape(category)}</th>{''.join(cells)}</tr>")
-        return (
-            f"<table><caption>Profile of {escape(self.corpus)}: most selective features, "
-            f"{self.permutations:,} permutations</caption>"
-            f"<tr><th></th>{head}</tr>{''.join(rows)}</table>"
-        )
+        """The notebook view: the answer and the categories, in the report's words.
+
+        The report is found by its name: a result knows nothing of how it is shown.
+        """
+        return str(import_module("faultlens.report.notebook").view(self))

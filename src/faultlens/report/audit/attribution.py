@@ -1,12 +1,13 @@
-"""Step 7 of an audit, the search: what the answers' margin is attributed to, site by site."""
+"""Step 7, the search for causes: what the answers' margin is attributed to, site by site."""
 
 from __future__ import annotations
 
-from faultlens.auditing.result import Attributed, Intervention, SiteAttribution
+from faultlens.auditing.result import Attributed, SiteAttribution
 from faultlens.auditing.result.audit import Audit
-from faultlens.report.audit.classes import class_name, effect_words
-from faultlens.report.numbers import NOT_DONE, counted, interval, number, p_value, signed
-from faultlens.report.parts import Cell, Column, Paragraph, Part, Table, shown_first, table
+from faultlens.numbers import NOT_DONE, counted, interval, number, p_value, signed
+from faultlens.report.audit.trials import class_of, first_attributed, towards_failure
+from faultlens.report.audit.verdicts import class_name, effect_words
+from faultlens.report.parts import Cell, Column, Paragraph, Part, Table, table
 
 FIRST_FEATURES = 5
 LABEL = "Search for causes:"
@@ -17,7 +18,7 @@ def attribution_parts(audit: Audit) -> list[Part]:
     """The sites side by side, then each one's first features with what changing them did."""
     if not audit.attribution:
         return [Paragraph(f"{NOT_DONE}: {NOT_SEARCHED}.", LABEL)]
-    parts: list[Part] = [
+    found: list[Part] = [
         Paragraph(
             "The margin, attributed to all that a site holds, in failures and in successes. An "
             "attribution is no effect: how far its ranking agrees with measured effects says how "
@@ -27,9 +28,7 @@ def attribution_parts(audit: Audit) -> list[Part]:
         _sites(list(audit.attribution.values())),
     ]
     classes = {reading.rank: class_name(reading) for _, reading in audit.classes}
-    for found in audit.attribution.values():
-        parts += shown_first(_top(found, classes), FIRST_FEATURES, "features")
-    return parts
+    return found + [_top(site, classes) for site in audit.attribution.values()]
 
 
 def _sites(found: list[SiteAttribution]) -> Table:
@@ -102,7 +101,8 @@ def _rank(correlation: float | None, site: SiteAttribution) -> str:
 def _top(site: SiteAttribution, classes: dict[int, str]) -> Table:
     caption = (
         f"{site.site}: the features to which most of the failures' lower margin is attributed. "
-        "Those that come first over all sites are tried. ✓ marks an effect that is shown."
+        "Those that come first over all sites are changed to see what happens. ✓ marks an effect "
+        "that is shown."
     )
     columns = [
         Column("Feature", explanation="Below, the significant class that holds it, if any."),
@@ -117,7 +117,8 @@ def _top(site: SiteAttribution, classes: dict[int, str]) -> Table:
         ),
         Column("p", "right", "Against the controls; below, after Holm."),
     ]
-    return table(caption, columns, [_feature_row(found, classes) for found in site.top])
+    rows = [_feature_row(found, classes) for found in site.top]
+    return table(caption, columns, rows, FIRST_FEATURES, "features")
 
 
 def _feature_row(found: Attributed, classes: dict[int, str]) -> list[Cell | str]:
@@ -148,64 +149,29 @@ def _difference(failures: float, successes: float) -> Cell:
     return Cell(signed(failures - successes), f"{signed(failures)} against {signed(successes)}")
 
 
-def attribution_words(audit: Audit) -> str:
-    """What the search puts first, over all sites; empty if nothing was searched."""
+def search_words(audit: Audit) -> str:
+    """What the search puts first, over all sites, and what changing it did; empty without one."""
     named = first_attributed(audit)
     if named is None:
         return ""
     site, first = named
-    tried = tried_words(audit, first)
+    changed = changed_words(audit, first)
     return (
         f"attribution puts {first.feature} first ({signed(towards_failure(first))} nats, failures "
         f"− successes; the error term {signed(site.error_gradient)})"
-        + (f", {tried}" if tried else "")
+        + (f", {changed}" if changed else "")
     )
 
 
-def tried_words(audit: Audit, found: Attributed) -> str:
-    """What trying a feature that the search found gave; empty if it was not to be tried."""
+def changed_words(audit: Audit, found: Attributed) -> str:
+    """What changing a feature that the search found gave; empty if it was not to be changed."""
     if found.effect is None:
         return f"{NOT_DONE}: {found.effect_missing}" if found.tried_as else ""
-    done, whose = _trial(audit, found)
-    effects = [found.effect] if done is None else done.effects
-    said = [f"{effect.claim} {signed(effect.adjusted)} nats" for effect in effects]
-    bare = "shown" if found.effect.shown else "not shown"
-    return f"tried{whose}: {', '.join(said)}: {bare if done is None else effect_words(done)}"
-
-
-def tried_briefly(audit: Audit, found: Attributed) -> str:
-    """The same without numbers."""
-    if found.effect is None:
-        return f"{NOT_DONE}: {found.effect_missing}" if found.tried_as else ""
-    done, whose = _trial(audit, found)
+    done, whose = found.intervention, ""
+    held = class_of(audit, found)
+    if done is None and found.tried_as and held is not None:
+        done = held.intervention
+        whose = f" as {class_name(held)}" if len(found.tried_as) > 1 else ""
     if done is None:
-        return f"{found.effect.claim} {'shown' if found.effect.shown else 'not shown'}"
-    return effect_words(done) + whose
-
-
-def _trial(audit: Audit, found: Attributed) -> tuple[Intervention | None, str]:
-    """What was done to a feature that the search found, and as which class if as one."""
-    if found.intervention is not None or not found.tried_as:
-        return found.intervention, ""
-    held = next((r for _, r in audit.classes if r.rank == found.in_class), None)
-    if held is None:
-        return None, ""
-    return held.intervention, f" as {class_name(held)}" if len(found.tried_as) > 1 else ""
-
-
-def found_and_tried(audit: Audit) -> list[tuple[str, Intervention]]:
-    """The features that the search found and that were tried by themselves, as no class."""
-    readings = [found for site in audit.attribution.values() for found in site.top]
-    readings.sort(key=towards_failure)
-    return [(found.feature, done) for found in readings if (done := found.intervention) is not None]
-
-
-def first_attributed(audit: Audit) -> tuple[SiteAttribution, Attributed] | None:
-    """The feature of all sites to which most is attributed, with its site; None if none was."""
-    named = [(site, found) for site in audit.attribution.values() for found in site.top]
-    return min(named, key=lambda pair: towards_failure(pair[1]), default=None)
-
-
-def towards_failure(found: Attributed) -> float:
-    """The attribution over failures − over successes: the lower, the more it goes to failure."""
-    return found.gradient_failures - found.gradient_successes
+        return f"changed: {found.effect.claim} {'shown' if found.effect.shown else 'not shown'}"
+    return f"changed{whose}: {effect_words(done)}"

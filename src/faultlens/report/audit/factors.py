@@ -1,13 +1,13 @@
-"""Step 2 of an audit: what about the prompt goes with failure, before any feature is looked at."""
+"""Step 2: what about the prompts goes with failure, before any feature is looked at."""
 
 from __future__ import annotations
 
 from faultlens.auditing.result import DroppedLevel, LevelReading, PairTable, Selection
 from faultlens.auditing.result.audit import Audit
-from faultlens.report.figures.audit import LEVELS_DRAWN, failure_rates
-from faultlens.report.numbers import (
+from faultlens.numbers import (
     NOT_DONE,
     auroc,
+    clipped,
     counted,
     listed,
     number,
@@ -15,32 +15,56 @@ from faultlens.report.numbers import (
     share,
     share_interval,
 )
-from faultlens.report.parts import Cell, Column, Figure, Paragraph, Part, Table, shown_first, table
+from faultlens.report.parts import Cell, Column, Paragraph, Part, Table, table
 
+TITLE = "Factors"
 FIRST_LEVELS = 16
 FIRST_PAIRS = 8
+FIRST_DROPPED = 8
 
 
-def factors_parts(audit: Audit) -> list[Part]:
-    """The marginal table and its figure, forward selection, trends, pairs."""
-    parts = _origin(audit)
+def sentence(audit: Audit) -> str:
+    """How many levels go with failure or success, and what forward selection made of them."""
+    if not audit.factors:
+        return f"{NOT_DONE.capitalize()}: {without_factors(audit)}."
+    differ = sum(
+        r.p_holm <= audit.alpha for levels in audit.factors.values() for r in levels.values()
+    )
+    levels = sum(len(levels) for levels in audit.factors.values())
+    derived = " of factors read off the prompts" if audit.factors_derived else ""
+    return (
+        f"{differ} of {counted(levels, 'level')}{derived} fail more or less often than the rest "
+        f"after Holm; {selection_words(audit.selection)}."
+    )
+
+
+def selection_words(selection: Selection | None) -> str:
+    """What forward selection took and dropped."""
+    if selection is None:
+        return f"forward selection: {NOT_DONE}"
+    if not selection.selected:
+        return "forward selection takes none"
+    taken = [f"{level.factor} = {level.level}" for level in selection.selected]
+    dropped = [f"{level.factor} = {level.level}" for level in selection.dropped]
+    text = f"forward selection takes {listed(taken, 3)}"
+    return f"{text}, and drops {listed(dropped, 3)}" if dropped else text
+
+
+def parts(audit: Audit) -> list[Part]:
+    """The table of all levels, forward selection, trends, pairs."""
+    found = _origin(audit)
     if audit.factors:
-        many = any(len(levels) > LEVELS_DRAWN for levels in audit.factors.values())
-        drawn = f" Of a factor with many levels the {LEVELS_DRAWN} least probable." if many else ""
-        parts += [
-            *shown_first(_levels(audit), FIRST_LEVELS, "levels"),
-            Figure(
-                failure_rates(audit),
-                "Failure rate by level with its 95% interval; the dotted line is the rate over all "
-                f"prompts, {share(audit.failures / audit.n)}.{drawn}",
-                "A dot with an interval for each level; the table above holds the numbers.",
-            ),
-            *_selection(audit.selection, audit.alpha),
-        ]
-    parts += _trends(audit)
+        found += [_levels(audit), *_selection(audit.selection, audit.alpha)]
+    found += _trends(audit)
     if audit.factors:
-        parts += _pairs(audit.pairs, audit.alpha)
-    return parts
+        found += _pairs(audit.pairs, audit.alpha)
+    return found
+
+
+def level_name(factor: str, level: str, width: int | None = None) -> str:
+    """A level with its factor, cut to `width` characters if one is given."""
+    name = f"{factor} = {level}"
+    return name if width is None else clipped(name, width)
 
 
 def strongest_level(audit: Audit) -> tuple[str, str, LevelReading] | None:
@@ -58,19 +82,17 @@ def without_factors(audit: Audit) -> str:
 
 def _origin(audit: Audit) -> list[Part]:
     """Where the factors are from, and which of them tell nothing."""
-    parts: list[Part] = []
-    if not audit.factors:
-        parts.append(Paragraph(f"{NOT_DONE.capitalize()}: {without_factors(audit)}."))
+    found: list[Part] = []
     if audit.factors_derived:
         text = (
             "none were given, so these were read off the prompts. They describe how a prompt is "
             "written; what was meant to vary may be something else."
         )
-        parts.append(Paragraph(text, "Derived factors:"))
+        found.append(Paragraph(text, "Derived factors:"))
     left_out = [f"{name} ({reason})" for name, reason in audit.factors_left_out.items()]
     if left_out:
-        parts.append(Paragraph(f"{listed(left_out, 12)}.", "Left out:"))
-    return parts
+        found.append(Paragraph(f"{listed(left_out, 12)}.", "Left out:"))
+    return found
 
 
 def _levels(audit: Audit) -> Table:
@@ -100,6 +122,8 @@ def _levels(audit: Audit) -> Table:
             Column("p Holm", "right", "After Holm over all levels of all factors."),
         ],
         rows,
+        FIRST_LEVELS,
+        "levels",
     )
 
 
@@ -160,7 +184,7 @@ def _dropped(dropped: list[DroppedLevel]) -> list[Part]:
         Column("p Holm then", "right"),
     ]
     caption = "Significant by themselves, and no longer once a stronger level is set aside."
-    return shown_first(table(caption, columns, rows), 8, "levels")
+    return [table(caption, columns, rows, FIRST_DROPPED, "levels")]
 
 
 def _trends(audit: Audit) -> list[Part]:
@@ -219,4 +243,4 @@ def _pairs(pairs: PairTable | None, alpha: float) -> list[Part]:
         Column("p Holm", "right", "Over all pairs tested."),
     ]
     caption = f"Pairs: {which} more together than either alone after Holm.{strongest}"
-    return shown_first(table(caption, columns, rows), FIRST_PAIRS, "pairs")
+    return [table(caption, columns, rows, FIRST_PAIRS, "pairs")]

@@ -1,17 +1,19 @@
-"""Step 6 of an audit: how well failure is predicted by ever more of the prompt and the model."""
+"""Step 6: how well failure is predicted by ever more of the prompt and the model."""
 
 from __future__ import annotations
 
 from faultlens.auditing.result import Ladder, LeftOut, RungDifference
 from faultlens.auditing.result.audit import Audit
-from faultlens.report.audit.correlates import no_features
+from faultlens.numbers import NOT_DONE, auroc, counted, interval, listed, signed
+from faultlens.report.audit.feature_tests import no_features
 from faultlens.report.figures.audit import ladder_dots
-from faultlens.report.numbers import NOT_DONE, auroc, counted, interval, listed, signed
-from faultlens.report.parts import Cell, Column, Figure, Paragraph, Part, Table, shown_first, table
+from faultlens.report.parts import Cell, Column, Figure, Paragraph, Part, Table, table
 
+TITLE = "Baseline ladder"
 OF_PROMPT = ("base_rate", "factors", "bag_of_tokens")
 NAMES = {"sae_top_k": "SAE top-k", "sae_all": "all SAE features"}
 LEVELS_NAMED = 6
+FIRST_LEFT_OUT = 12
 
 
 def rung_name(rung: str) -> str:
@@ -19,29 +21,30 @@ def rung_name(rung: str) -> str:
     return NAMES.get(rung, rung.replace("_", " "))
 
 
-def ladder_parts(audit: Audit) -> list[Part]:
+def parts(audit: Audit) -> list[Part]:
     """The rungs, drawn and as a table; their differences; levels that were not trained on."""
     if not audit.baselines:
-        return [Paragraph(_not_climbed(audit))]
-    parts: list[Part] = []
+        return []
+    found: list[Part] = []
     drawn = ladder_dots(
         {rung_name(name): rung for name, rung in audit.baselines.items()},
         {rung_name(name) for name in OF_PROMPT},
     )
     if drawn is not None:
-        parts.append(
+        found.append(
             Figure(
+                "ladder",
                 drawn,
                 "How well failure is predicted on prompts held out; the dotted line is chance. A "
                 "rung is worth something where it beats those above it.",
                 "A dot for each rung, with its interval; the table below holds the numbers.",
             )
         )
-    parts.append(_rungs(audit))
+    found.append(_rungs(audit))
     if audit.ladder is not None:
-        parts += _differences(audit.ladder.differences)
-        parts += _left_out(audit.ladder.left_out)
-    return parts
+        found += _differences(audit.ladder.differences)
+        found += _left_out(audit.ladder.left_out)
+    return found
 
 
 def _not_climbed(audit: Audit) -> str:
@@ -143,30 +146,32 @@ def _left_out(left_out: list[LeftOut]) -> list[Part]:
         Column("Levels", "right", "That hold such pairs."),
         Column("Levels with one outcome"),
     ]
-    return shown_first(table(caption, columns, rows), 12, "rows")
+    return [table(caption, columns, rows, FIRST_LEFT_OUT)]
 
 
-def ladder_sentence(audit: Audit) -> str:
-    """How well failure is predicted, and whether activations beat the prompt's description."""
-    rungs = {name: r for name, r in (audit.baselines or {}).items() if name != "base_rate"}
-    reached = [
-        f"{rung_name(name)} {auroc(rung.auroc)}"
-        for name, rung in rungs.items()
-        if rung.auroc is not None
-    ]
+def sentence(audit: Audit) -> str:
+    """Whether anything of the model predicts failure better than the prompt's description."""
+    rungs = {name: rung for name, rung in (audit.baselines or {}).items() if name != "base_rate"}
+    reached = [name for name, rung in rungs.items() if rung.auroc is not None]
     if not reached:
         return _not_climbed(audit)
-    text = f"On prompts held out, failure is predicted with an AUROC of: {listed(reached)}"
     known = [
         d
         for d in (audit.ladder.differences if audit.ladder is not None else [])
         if d.second == "factors" and d.first not in OF_PROMPT and d.low is not None
     ]
-    if known:
-        better = [rung_name(d.first) for d in known if d.low is not None and d.low > 0]
-        text += (
-            f"; better than the factors, with an interval above 0: {listed(better)}"
-            if better
-            else "; no activations do better than the factors with an interval above 0"
+    if not known:
+        return (
+            "Which of these predicts failure on prompts held out better is not known: "
+            f"{listed(list(map(rung_name, reached)))}."
         )
-    return text + "."
+    better = [rung_name(d.first) for d in known if d.low is not None and d.low > 0]
+    if better:
+        return (
+            f"On prompts held out, failure is predicted better from {listed(better)} than from the "
+            "prompt's factors: the interval of the difference lies above 0."
+        )
+    return (
+        "On prompts held out, nothing read off the model predicts failure better than the prompt's "
+        "factors do: no interval of a difference lies above 0."
+    )

@@ -1,9 +1,9 @@
-"""Step 7 of an audit: whether a class that shows no effect is proven to have none."""
+"""Whether something that shows no effect is proven to have none."""
 
 from __future__ import annotations
 
 from faultlens.auditing.result import Intervention, Null
-from faultlens.report.numbers import NOT_DONE, counted, interval, number, share, signed
+from faultlens.numbers import NOT_DONE, counted, interval, number, share, signed
 from faultlens.report.parts import Cell, Column, Paragraph, Part, table
 
 
@@ -11,9 +11,7 @@ def null_parts(name: str, done: Intervention) -> list[Part]:
     """The conditions under which the absence of an effect is proven, one by one."""
     null, effect = done.null, done.necessity
     if null is None:
-        shown = done.shown
-        why = "Not asked: an effect is shown." if shown else f"{NOT_DONE.capitalize()}."
-        return [Paragraph(why, "Null.")]
+        return [] if done.shown else [Paragraph(f"{NOT_DONE}.", "Whether it does nothing:")]
     rows: list[list[Cell | str]] = [
         [
             Cell("No effect but a negligible one", marked=null.within),
@@ -30,7 +28,7 @@ def null_parts(name: str, done: Intervention) -> list[Part]:
         [Cell("An effect could have been seen", marked=bool(null.assay_sees)), *_assay(null)],
     ]
     caption = (
-        f"Null: that {name} does nothing for failure is "
+        f"That {name} does nothing for failure is "
         f"{'proven' if null.proven else 'not proven'}; it takes all three."
     )
     columns = [

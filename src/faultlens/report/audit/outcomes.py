@@ -1,47 +1,60 @@
-"""Step 1 of an audit: what the model did, and how much of it is the scoring rule's doing."""
+"""Step 1: what the model did, and how much of it is the scoring rule's doing."""
 
 from __future__ import annotations
 
 from faultlens.auditing.result import SCORED_WRONG, LevelReading, PromptOutcome
 from faultlens.auditing.result.audit import Audit
-from faultlens.report.numbers import NOT_DONE, clipped, counted, number, share
-from faultlens.report.parts import (
-    Callout,
-    Cell,
-    Column,
-    Paragraph,
-    Part,
-    Table,
-    shown_first,
-    table,
-)
+from faultlens.numbers import NOT_DONE, counted, share
+from faultlens.report.audit.prompts import NOT_RECORDED, failures_table
+from faultlens.report.parts import Callout, Cell, Column, Paragraph, Part, table
 
+TITLE = "Outcomes"
+TARGET_OVER_FOIL = "target-over-foil"  # by this rule no failure ranks the target above the foil
 FIRST_FAILURES = 12
+FIRST_LEVELS = 15
 STRONGEST_LEVELS = 3  # of each factor, shown under every rule
-NOTHING, NOT_RECORDED = "(nothing)", "not recorded"
-GIVEN = "given"  # the outcomes came decided
 
 
-def by_rule(rule: str) -> str:
-    """By what the outcomes were decided."""
-    return "as given" if rule == GIVEN else f"by {rule}"
+def sentence(audit: Audit) -> str:
+    """Which kinds of failure there are, and what other rules of scoring would make of them."""
+    said = []
+    doubtful = audit.outcome_kinds.get(SCORED_WRONG, 0)
+    if doubtful:
+        said.append(f"{counted(doubtful, 'failure begins', 'failures begin')} with the right token")
+    failed = {kind: count for kind, count in audit.outcome_kinds.items() if kind != "success"}
+    if list(failed) == [NOT_RECORDED]:
+        said.append("what was generated is not recorded")
+    elif failed:
+        kind, count = max(failed.items(), key=lambda pair: pair[1])
+        said.append(f"the commonest kind of failure is “{kind}” ({count:,} of {audit.failures:,})")
+    rates = audit.scoring_sensitivity.values()
+    if rates and min(rates) != max(rates):
+        said.append(f"accuracy is {share(min(rates))} to {share(max(rates))}, by rule of scoring")
+    elif len(rates) > 1:
+        said.append("accuracy is the same under every rule of scoring")
+    text = "; ".join(said) or "Every prompt is a success"
+    return f"{text[:1].upper()}{text[1:]}."
 
 
-def outcomes_parts(audit: Audit) -> list[Part]:
-    """Failures that may be the rule's first; then kinds, every rule, and all failures."""
+def prefer_target(audit: Audit) -> str:
+    """How many failures rank the target above the foil; empty where that says nothing."""
+    if audit.failures_over_foil is None or audit.rule == TARGET_OVER_FOIL:
+        return ""
+    return f"{audit.failures_over_foil:,} of them rank the target above the foil"
+
+
+def parts(audit: Audit) -> list[Part]:
+    """Failures that may be the rule's first; then kinds, and every rule of scoring."""
     failed = [outcome for outcome in audit.outcomes if not outcome.success]
-    parts = _scored_wrong(failed)
-    parts.append(
+    return [
+        *_scored_wrong(failed),
         table(
             f"What the model did on {counted(audit.n, 'prompt')}.",
             [Column("Kind"), Column("Prompts", "right"), Column("Share", "right")],
             [[kind, f"{n:,}", share(n / audit.n)] for kind, n in audit.outcome_kinds.items()],
-        )
-    )
-    parts += _rules(audit)
-    if failed:
-        parts.append(_failures("", failed, f"All {counted(len(failed), 'failure')}"))
-    return parts
+        ),
+        *_rules(audit),
+    ]
 
 
 def _scored_wrong(failed: list[PromptOutcome]) -> list[Part]:
@@ -55,13 +68,10 @@ def _scored_wrong(failed: list[PromptOutcome]) -> list[Part]:
         if not read:
             text = "Not known: the outcomes came without the generated text."
         return [Paragraph(text, "Right, but scored wrong:")]
-    say = (
-        f"{counted(len(doubtful), 'failure begins', 'failures begin')} with the right token, and "
-        "another rule of scoring may call that a success."
-    )
+    say = "Another rule of scoring may call the failures that begin with the right token a success."
     return [
-        Callout("warning", "Right, but scored wrong?", say),
-        *shown_first(_failures("Failures that begin right.", doubtful), FIRST_FAILURES, "of these"),
+        Callout("caution", "Right, but scored wrong?", say),
+        failures_table("Failures that begin with the right token.", doubtful, FIRST_FAILURES),
     ]
 
 
@@ -80,11 +90,11 @@ def _rules(audit: Audit) -> list[Part]:
     columns = [Column("Rule"), Column("Failures", "right"), Column("Accuracy", "right")]
     if not any(rule in audit.scoring for rule in rates):
         columns, rows = [columns[0], columns[2]], [[row[0], row[2]] for row in rows]
-    parts: list[Part] = [table("Accuracy under every rule of scoring.", columns, rows)]
+    found: list[Part] = [table("Accuracy under every rule of scoring.", columns, rows)]
     if len(rates) == 1:
         why = "no other rule could be applied, so what depends on the scoring is not known."
-        return [*parts, Paragraph(why, "One rule only:")]
-    return parts + _levels_by_rule(audit)
+        return [*found, Paragraph(why, "One rule only:")]
+    return found + _levels_by_rule(audit)
 
 
 def strongest_levels(audit: Audit, most: int) -> list[tuple[str, str, LevelReading]]:
@@ -119,39 +129,4 @@ def _levels_by_rule(audit: Audit) -> list[Part]:
     caption = (
         "Failures at each factor's strongest levels, and their share, under every rule of scoring."
     )
-    return shown_first(table(caption, columns, rows), 15, "levels")
-
-
-def _also(accepted: list[str]) -> str:
-    """Further answers that would have been right, as far as there is room."""
-    return clipped(f"or {', '.join(accepted)}", 60) if accepted else ""
-
-
-def _failures(caption: str, failed: list[PromptOutcome], folded: str = "") -> Table:
-    """Failures, a row each; logits are left out where none was recorded."""
-    rows: list[list[Cell | str]] = [
-        [
-            clipped(outcome.prompt, 300),
-            Cell(outcome.target.strip(), _also(outcome.accepted)),
-            NOT_RECORDED
-            if outcome.generated is None
-            else clipped(outcome.generated, 120) or NOTHING,
-            outcome.kind,
-        ]
-        for outcome in failed
-    ]
-    columns = [Column("Prompt"), Column("Target"), Column("Generated"), Column("Kind")]
-    logits = {
-        Column(
-            "Target − foil", "right", "Difference of their logits at the answer, in nats."
-        ): [outcome.logit_difference for outcome in failed],
-        Column(
-            "Target − strongest other", "right", "The same against the strongest other token."
-        ): [outcome.margin for outcome in failed],
-    }  # fmt: skip
-    for column, values in logits.items():
-        if any(value is not None for value in values):
-            columns.append(column)
-            for row, value in zip(rows, values, strict=True):
-                row.append(NOT_RECORDED if value is None else number(value))
-    return table(caption, columns, rows, folded)
+    return [table(caption, columns, rows, FIRST_LEVELS, "levels")]

@@ -1,43 +1,29 @@
-"""The profile's figures as plotly objects, for a notebook or a paper."""
+"""A result's figures as plotly objects, for a notebook or a paper."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from faultlens.auditing.result.audit import Audit
 from faultlens.profiling.result import Profile
-from faultlens.report.figures.evidence import pair_matrix, specification_curve
-from faultlens.report.figures.profile import (
-    coverage_lines,
-    peak_lines,
-    selectivity_heatmap,
-    specialist_heatmap,
-    tail_curves,
-)
-from faultlens.report.profile.pairs import clearest
+from faultlens.report.audit.study import audit_study
+from faultlens.report.figures.plotly_figure import plotly_figure
+from faultlens.report.parts import Figure as Drawn
+from faultlens.report.profile.study import profile_study
+from faultlens.report.tree import parts_of
 
 if TYPE_CHECKING:
     from plotly.graph_objects import Figure
 
 
-def profile_figures(profile: Profile) -> dict[str, Figure]:
-    """Every figure of a profile by name; those of what was not done are left out.
+def figures(result: Audit | Profile) -> dict[str, Figure]:
+    """Every figure of the report by name, as plotly objects, which plotly changes and saves.
 
-    `selectivity` and `specialists` (category × site), `peaks` (with Gini) and `coverage` (by
-    layer), `long-tail`, `minimal-pairs`, `specifications-selectivity`,
-    `specifications-specialist`. Plotly's own functions change and save them.
+    A name says what is drawn, of a class or a swap also which one: `specialists`, `selectivity`,
+    `levels`, `swaps`, `effects of 4-res-mini/91`. Those of what was not done are left out.
     """
     import plotly.graph_objects as go
 
-    drawn: dict[str, dict[str, Any] | None] = {
-        "specialists": specialist_heatmap(profile),
-        "selectivity": selectivity_heatmap(profile),
-        "peaks": (peak_lines(profile) or (None,))[0],
-        "coverage": coverage_lines(profile),
-        "long-tail": tail_curves(profile),
-    }
-    if profile.pairs is not None:
-        drawn["minimal-pairs"] = pair_matrix(profile.pairs, clearest(profile.pairs))
-    if profile.multiverse is not None:
-        for by in profile.multiverse.specifications:
-            drawn[f"specifications-{by}"] = specification_curve(profile.multiverse, by)
-    return {name: go.Figure(figure) for name, figure in drawn.items() if figure is not None}
+    study = audit_study(result) if isinstance(result, Audit) else profile_study(result)
+    drawn = [part for part in parts_of(study) if isinstance(part, Drawn)]
+    return {figure.name: go.Figure(plotly_figure(figure.chart)) for figure in drawn}

@@ -1,94 +1,72 @@
-"""The profile's figures, as plotly's JSON: over categories, sites and layers."""
+"""A profile's charts: over categories, sites and layers."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import TypeVar
 
-from faultlens.profiling.result import CategoryReading, Profile
-from faultlens.report.figures.drawing import COLOURS, DASHES, SYMBOLS, axis, layout, plain, ticks
-from faultlens.report.numbers import NOTHING_FIRES, auroc, number, p_value
+from faultlens.numbers import NOTHING_FIRES, auroc, number, p_value, share
+from faultlens.profiling.result import CategoryReading, Profile, Selectivity, Specialist
+from faultlens.report.figures.chart import Axis, HeatMap, Line, Panel, Panels, Point
 
-CELLS_WITH_TEXT = 12  # columns up to which a heat map's cells hold words
+Best = TypeVar("Best", Selectivity, Specialist)
+GREY = 7  # the colour of what holds for all texts
 
 
-def selectivity_heatmap(profile: Profile) -> dict[str, Any]:
+def selectivity_heatmap(profile: Profile) -> HeatMap:
     """AUROC of the most selective feature, category × site; its name on hover."""
-    sites, categories = list(profile.sites), profile.categories
-    best = [
-        [profile.sites[site].categories[category].selectivity for site in sites]
-        for category in categories
-    ]
-    labels = [
-        [auroc(b.auroc) + ("" if b.p_holm <= profile.alpha else " (chance)") for b in row]
-        for row in best
-    ]
-    hover = [
-        [f"{plain(b.feature)}<br>p after Holm {p_value(b.p_holm)}" for b in row] for row in best
-    ]
-    lowest = min(b.auroc for row in best for b in row)
-    trace = {
-        "type": "heatmap",
-        "x": list(range(len(sites))),
-        "y": list(range(len(categories))),
-        "z": [[b.auroc for b in row] for row in best],
-        "text": labels,
-        "texttemplate": "%{text}" if len(sites) <= CELLS_WITH_TEXT else "",
-        "customdata": hover,
-        "hovertemplate": "%{y} at %{x}<br>%{customdata}<br>AUROC %{text}<extra></extra>",
-        "zmin": min(0.9, lowest),
-        "zmax": 1.0,
-        "xgap": 2,
-        "ygap": 2,
-        "colorbar": {"title": {"text": "AUROC"}, "thickness": 12, "outlinewidth": 0},
-    }
-    return {
-        "data": [trace],
-        "layout": _grid(sites, categories),
-    }
-
-
-def specialist_heatmap(profile: Profile) -> dict[str, Any]:
-    """The best score of each category at each site, marked where it is beyond chance."""
-    sites, categories = list(profile.sites), profile.categories
-    best = [
-        [profile.sites[site].categories[category].specialist for site in sites]
-        for category in categories
-    ]
-    trace = {
-        "type": "heatmap",
-        "x": list(range(len(sites))),
-        "y": list(range(len(categories))),
-        "z": [[b.score for b in row] for row in best],
-        "text": [
-            [f"{b.score}{' ✓' if b.p_holm <= profile.alpha else ''}" for b in row] for row in best
-        ],
-        "texttemplate": "%{text}" if len(sites) <= CELLS_WITH_TEXT else "",
-        "customdata": [
-            [
-                f"{plain(b.feature)}<br>{b.inside} inside, {b.outside} outside"
-                f"<br>p after Holm {p_value(b.p_holm)}"
-                for b in row
-            ]
+    best = _best(profile, lambda reading: reading.selectivity)
+    values = tuple(tuple(b.auroc for b in row) for row in best)
+    return HeatMap(
+        rows=tuple(profile.categories),
+        columns=tuple(profile.sites),
+        values=values,
+        words=tuple(
+            tuple(f"{b.feature}, AUROC {auroc(b.auroc)}, p Holm {p_value(b.p_holm)}" for b in row)
             for row in best
-        ],
-        "hovertemplate": "%{y} at %{x}<br>%{customdata}<br>score %{text}<extra></extra>",
-        "xgap": 2,
-        "ygap": 2,
-        "colorbar": {"title": {"text": "score"}, "thickness": 12, "outlinewidth": 0},
-    }
-    return {"data": [trace], "layout": _grid(sites, categories)}
-
-
-def _grid(columns: Sequence[str], rows: Sequence[str]) -> dict[str, Any]:
-    return layout(
-        90 + 38 * len(rows),
-        xaxis=axis(side="top", showgrid=False, zeroline=False, **ticks(columns)),
-        yaxis=axis(autorange="reversed", showgrid=False, zeroline=False, **ticks(rows)),
+        ),
+        labels=tuple(
+            tuple(auroc(b.auroc) + (" ✓" if b.p_holm <= profile.alpha else "") for b in row)
+            for row in best
+        ),
+        measure="AUROC",
+        low=min(0.9, *(value for row in values for value in row)),
+        high=1.0,
     )
 
 
-def peak_lines(profile: Profile) -> tuple[dict[str, Any], bool] | None:
+def specialist_heatmap(profile: Profile) -> HeatMap:
+    """The best score of each category at each site, marked where it is beyond chance."""
+    best = _best(profile, lambda reading: reading.specialist)
+    values = tuple(tuple(float(b.score) for b in row) for row in best)
+    ends = [value for row in values for value in row]
+    return HeatMap(
+        rows=tuple(profile.categories),
+        columns=tuple(profile.sites),
+        values=values,
+        words=tuple(
+            tuple(
+                f"{b.feature}, {b.inside} inside, {b.outside} outside, p Holm {p_value(b.p_holm)}"
+                for b in row
+            )
+            for row in best
+        ),
+        labels=tuple(
+            tuple(f"{b.score}{' ✓' if b.p_holm <= profile.alpha else ''}" for b in row)
+            for row in best
+        ),
+        measure="score",
+        low=min(ends),
+        high=max(ends),
+    )
+
+
+def _best(profile: Profile, of: Callable[[CategoryReading], Best]) -> list[list[Best]]:
+    sites = profile.sites.values()
+    return [[of(site.categories[name]) for site in sites] for name in profile.categories]
+
+
+def peak_lines(profile: Profile) -> tuple[Panels, bool] | None:
     """Peaks by layer over their Gini, a line a category; whether relative to the residual norm.
 
     None where there are fewer than two layers, and so no line.
@@ -112,23 +90,19 @@ def peak_lines(profile: Profile) -> tuple[dict[str, Any], bool] | None:
         peak, gini = reading.peak, reading.gini
         if peak is None or gini is None:
             return NOTHING_FIRES
-        return f"{plain(peak.feature)}, peak {number(peak.activation)}, Gini {number(gini)}"
+        return f"{peak.feature}, peak {number(peak.activation)}, Gini {number(gini)}"
 
-    traces = _lines(profile, height, named)
-    below = _lines(profile, lambda reading: reading.gini, named)
-    traces += [{**trace, "yaxis": "y2", "showlegend": False} for trace in below]
     title = "peak ÷ mean residual norm" if relative else "peak activation"
-    drawn = layout(
-        520,
-        xaxis=axis("layer", tickvals=_layers(profile), zeroline=False, anchor="y2"),
-        yaxis=axis(title, rangemode="tozero", domain=[0.42, 1.0]),
-        yaxis2=axis(f"Gini of the top {profile.top_k}", rangemode="tozero", domain=[0.0, 0.32]),
-        legend={"orientation": "h", "y": -0.2},
+    peaks = _lines(profile, height, named)
+    ginis = _lines(profile, lambda reading: reading.gini, named)
+    panels = (
+        Panel(_from_zero(title, peaks), peaks, 0.64),
+        Panel(_from_zero(f"Gini of the top {profile.top_k}", ginis), ginis, 0.36),
     )
-    return {"data": traces, "layout": drawn}, relative
+    return Panels(_layer_axis(profile), panels, 380), relative
 
 
-def coverage_lines(profile: Profile) -> dict[str, Any] | None:
+def coverage_lines(profile: Profile) -> Panels | None:
     """Share of a category's texts on which its most frequent feature fires, by layer.
 
     None where there are fewer than two layers.
@@ -140,91 +114,74 @@ def coverage_lines(profile: Profile) -> dict[str, Any] | None:
         most = reading.most_frequent
         if most is None:
             return NOTHING_FIRES
-        return f"{plain(most.feature)} on {most.texts} of {reading.texts} texts"
+        return f"{most.feature} on {most.texts} of {reading.texts} texts"
 
-    traces = _lines(
-        profile,
-        lambda reading: None if reading.most_frequent is None else reading.most_frequent.coverage,
-        named,
-    )
-    for (kind, names), dash in zip(_kinds(profile).items(), DASHES * len(traces), strict=False):
-        frequent = [profile.sites[name].most_frequent for name in names]
-        traces.append(
-            {
-                "type": "scatter",
-                "mode": "lines+markers",
-                "name": plain("all texts" if len(_kinds(profile)) == 1 else f"all texts, {kind}"),
-                "x": [profile.sites[name].layer for name in names],
-                "y": [f.coverage for f in frequent],
-                "text": [f"{plain(f.feature)} on {f.texts} texts" for f in frequent],
-                "hovertemplate": "layer %{x}: %{y:.1%}<br>%{text}",
-                "line": {"color": "#7b8794", "dash": dash, "width": 4},
-                "marker": {"size": 5},
-            }
+    lines = list(
+        _lines(
+            profile,
+            lambda r: None if r.most_frequent is None else r.most_frequent.coverage,
+            named,
         )
-    drawn = layout(
-        380,
-        xaxis=axis("layer", tickvals=_layers(profile), zeroline=False),
-        yaxis=axis("share of texts", range=[0, 1.05], tickformat=".0%"),
-        legend={"orientation": "h", "y": -0.25},
     )
-    return {"data": traces, "layout": drawn}
+    kinds = _kinds(profile)
+    for dash, (kind, names) in enumerate(kinds.items()):
+        points = []
+        for name in names:
+            site = profile.sites[name]
+            most = site.most_frequent
+            words = f"{most.feature} on {most.texts} texts, {share(most.coverage)}"
+            points.append(Point(float(site.layer or 0), most.coverage, words))
+        called = "all texts" if len(kinds) == 1 else f"all texts, {kind}"
+        lines.append(Line(called, tuple(points), GREY, dash, 0))
+    panel = Panel(Axis("share of texts", 0.0, 1.0, percent=True), tuple(lines))
+    return Panels(_layer_axis(profile), (panel,), 260)
 
 
-def tail_curves(profile: Profile) -> dict[str, Any]:
+def tail_curves(profile: Profile) -> Panels:
     """Cumulative share of the total activation by rank of the feature, a curve a site."""
-    traces = [
-        {
-            "type": "scatter",
-            "mode": "lines",
-            "name": plain(name),
-            "x": site.curve.ranks,
-            "y": site.curve.shares,
-            "hovertemplate": "%{x} features hold %{y:.1%}",
-            "line": {
-                "color": COLOURS[place % len(COLOURS)],
-                "dash": DASHES[place // len(COLOURS) % len(DASHES)],
-            },
-        }
+    lines = tuple(
+        Line(
+            name,
+            tuple(
+                Point(float(rank), held, f"{rank} features hold {share(held)}")
+                for rank, held in zip(site.curve.ranks, site.curve.shares, strict=True)
+            ),
+            colour=place,
+            dash=place // 8,
+            marked=False,
+        )
         for place, (name, site) in enumerate(profile.sites.items())
-    ]
-    drawn = layout(
-        360,
-        xaxis=axis("features, by falling total activation", type="log", zeroline=False),
-        yaxis=axis("share of all activation", range=[0, 1.02], tickformat=".0%"),
-        legend={"orientation": "h", "y": -0.25},
     )
-    return {"data": traces, "layout": drawn}
+    last = max(point.x for line in lines for point in line.points)
+    x = Axis("features, by falling total activation", 1.0, max(last, 10.0), log=True)
+    panel = Panel(Axis("share of all activation", 0.0, 1.0, percent=True), lines)
+    return Panels(x, (panel,), 260)
 
 
 def _lines(
     profile: Profile,
     height: Callable[[CategoryReading], float | None],
     words: Callable[[CategoryReading], str],
-) -> list[dict[str, Any]]:
+) -> tuple[Line, ...]:
     """A line for each category and kind of site over the layers."""
     kinds = _kinds(profile)
-    traces = []
+    lines = []
     for dash, (kind, names) in enumerate(kinds.items()):
         for place, category in enumerate(profile.categories):
             readings = [profile.sites[name].categories[category] for name in names]
-            traces.append(
-                {
-                    "type": "scatter",
-                    "mode": "lines+markers",
-                    "name": plain(category if len(kinds) == 1 else f"{category}, {kind}"),
-                    "x": [profile.sites[name].layer for name in names],
-                    "y": [height(reading) for reading in readings],
-                    "text": [words(reading) for reading in readings],
-                    "hovertemplate": "layer %{x}: %{y:.3g}<br>%{text}",
-                    "line": {
-                        "color": COLOURS[place % len(COLOURS)],
-                        "dash": DASHES[dash % len(DASHES)],
-                    },
-                    "marker": {"symbol": SYMBOLS[place % len(SYMBOLS)], "size": 9},
-                }
+            layers = [profile.sites[name].layer or 0 for name in names]
+            points = tuple(
+                Point(float(layer), height(reading), f"layer {layer}: {words(reading)}")
+                for layer, reading in zip(layers, readings, strict=True)
             )
-    return traces
+            called = category if len(kinds) == 1 else f"{category}, {kind}"
+            lines.append(Line(called, points, place, dash, place))
+    return tuple(lines)
+
+
+def _from_zero(title: str, lines: Sequence[Line]) -> Axis:
+    heights = [p.y for line in lines for p in line.points if p.y is not None]
+    return Axis(title, 0.0, 1.05 * max(heights, default=1.0) or 1.0)
 
 
 def _kinds(profile: Profile) -> dict[str, list[str]]:
@@ -238,5 +195,7 @@ def _kinds(profile: Profile) -> dict[str, list[str]]:
     return kinds
 
 
-def _layers(profile: Profile) -> list[int]:
-    return sorted({site.layer for site in profile.sites.values() if site.layer is not None})
+def _layer_axis(profile: Profile) -> Axis:
+    layers = sorted({site.layer for site in profile.sites.values() if site.layer is not None})
+    ticks = tuple((float(layer), str(layer)) for layer in layers)
+    return Axis("layer", float(layers[0]), float(layers[-1]), ticks=ticks)

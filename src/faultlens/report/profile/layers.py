@@ -1,62 +1,51 @@
-"""A profile across layers as parts: difficulty, what persists, what grows, the long tail."""
+"""What persists from layer to layer, and what grows with depth."""
 
 from __future__ import annotations
 
+from faultlens.numbers import NOT_DONE, counted, listed, number
 from faultlens.profiling.result import LayerStep, Profile, Successor
-from faultlens.report.figures.profile import coverage_lines, tail_curves
-from faultlens.report.numbers import NOT_DONE, NOTHING_FIRES, auroc, counted, listed, number, share
-from faultlens.report.parts import Cell, Column, Figure, Paragraph, Part, Table, shown_first, table
+from faultlens.report.figures.profile import peak_lines
+from faultlens.report.parts import Cell, Column, Figure, Part, Table, table
 
+TITLE = "Across layers"
 FIRST_ROWS = 14
 NOT_KNOWN = "not known"
 
 
-def difficulty_table(profile: Profile) -> Table:
-    """Categories from the easiest to the hardest."""
-    ordered = sorted(profile.difficulty.items(), key=lambda pair: (pair[1].rank, pair[0]))
-    of = len(profile.sites)
-    return table(
-        "How hard each category is to tell from the rest by one feature, the easiest first.",
-        [
-            Column("Category"),
-            Column("Rank", "right"),
-            Column(
-                "Difficulty",
-                "right",
-                "1 − the mean over sites of (texts above the threshold inside − outside) / texts "
-                "of the category, for its best feature.",
-            ),
-            Column("Sites by AUROC", "right", "At which the best feature is beyond chance."),
-            Column("Sites by score", "right", "Likewise, by score."),
-            Column("First site", explanation="The first of those by AUROC."),
-            Column("Best AUROC", "right"),
-            Column("Mean AUROC", "right", "Of the best feature, over the sites."),
-        ],
-        [
-            [
-                category,
-                f"{found.rank}",
-                number(found.difficulty),
-                f"{found.sites_by_auroc} of {of}",
-                f"{found.sites_by_score} of {of}",
-                found.first_site or "none",
-                auroc(found.best_auroc),
-                auroc(found.mean_auroc),
-            ]
-            for category, found in ordered
-        ],
+def sentence(profile: Profile) -> str:
+    """Whether top features persist from layer to layer."""
+    if profile.layers is None:
+        return _not_compared(profile)
+    return _persistence(profile.layers.steps)
+
+
+def parts(profile: Profile) -> list[Part]:
+    """Peaks by layer, each step of a category's best feature, and trends with depth."""
+    found = _peaks(profile)
+    if profile.layers is not None:
+        found += [_successors(profile.layers.steps), _trends(profile)]
+    return found
+
+
+def _peaks(profile: Profile) -> list[Part]:
+    drawn = peak_lines(profile)
+    if drawn is None:
+        return []
+    chart, relative = drawn
+    what = (
+        "relative to the mean residual norm of the site"
+        if relative
+        else "absolute, for the residual norm is not known"
     )
-
-
-def layer_parts(profile: Profile) -> list[Part]:
-    """Whether top features persist from layer to layer, and what grows with depth."""
-    compared = profile.layers
-    if compared is None:
-        return [Paragraph(_not_compared(profile))]
     return [
-        Paragraph(_persistence(compared.steps)),
-        *shown_first(_successors(compared.steps), FIRST_ROWS, "steps"),
-        *shown_first(_trends(profile), FIRST_ROWS, "trends"),
+        Figure(
+            "peaks",
+            chart,
+            f"The largest pooled activation of each category by layer, {what}; below it the Gini "
+            f"of its {profile.top_k} largest maxima.",
+            "A line for each category over the layers; each category's row in the list holds the "
+            "numbers.",
+        )
     ]
 
 
@@ -121,6 +110,8 @@ def _successors(steps: list[LayerStep]) -> Table:
             Column("Nearest at the next", explanation="The feature with the largest cosine."),
         ],
         rows,
+        FIRST_ROWS,
+        "steps",
     )
 
 
@@ -165,99 +156,6 @@ def _trends(profile: Profile) -> Table:
             Column("ρ with depth", "right", "Spearman's; not done below three layers."),
         ],
         rows,
+        FIRST_ROWS,
+        "trends",
     )
-
-
-def spread_parts(profile: Profile) -> list[Part]:
-    """Coverage by layer, and how many features hold how much of the activation."""
-    parts: list[Part] = []
-    coverage = coverage_lines(profile)
-    if coverage is not None:
-        parts.append(
-            Figure(
-                coverage,
-                "Coverage: the share of texts on which the most frequent feature fires, of each "
-                "category and of all texts.",
-                "A line for each category over the layers; the table below holds the numbers.",
-            )
-        )
-    parts += [
-        _tails(profile),
-        Figure(
-            tail_curves(profile),
-            "The long tail: how much of all activation the features with the largest totals hold.",
-            "A curve for each site; the table above holds where it passes 50, 90 and 99 %.",
-        ),
-        *_within(profile),
-    ]
-    return parts
-
-
-def _tails(profile: Profile) -> Table:
-    return table(
-        "How many features share the activation.",
-        [
-            Column("Site"),
-            Column("Features that fire", "right"),
-            Column(
-                "Participation ratio",
-                "right",
-                "(Σ a)² / Σ a² of the features' totals: as many features if all were alike.",
-            ),
-            *(Column(f"For {part} %", "right") for part in (50, 90, 99)),
-        ],
-        [
-            [
-                name,
-                f"{site.firing:,}",
-                number(site.tail.participation_ratio),
-                f"{site.tail.features_50:,}",
-                f"{site.tail.features_90:,}",
-                f"{site.tail.features_99:,}",
-            ]
-            for name, site in profile.sites.items()
-        ],
-    )
-
-
-def _within(profile: Profile) -> list[Part]:
-    rows: list[list[Cell | str]] = []
-    for category in profile.categories:
-        for name, site in profile.sites.items():
-            found = site.categories[category]
-            frequent, selective = found.most_frequent, found.most_selective
-            if frequent is None or found.tail is None:
-                rows.append([category, name, NOTHING_FIRES, *["none"] * 4])
-                continue
-            rows.append(
-                [
-                    category,
-                    name,
-                    Cell(frequent.feature, f"{frequent.ties} tied" if frequent.ties > 1 else ""),
-                    f"{frequent.texts} of {found.texts}, {share(frequent.coverage)}",
-                    "none"
-                    if selective is None
-                    else Cell(
-                        selective.feature,
-                        f"{counted(selective.texts, 'text')}, {selective.ties} tied",
-                    ),
-                    number(found.tail.participation_ratio),
-                    f"{found.tail.features_90:,}",
-                ]
-            )
-    return [
-        table(
-            "",
-            [
-                Column("Category"),
-                Column("Site"),
-                Column("Most frequent within"),
-                Column("Coverage", "right"),
-                Column("Most selective within"),
-                Column("Participation ratio", "right"),
-                Column("For 90 %", "right"),
-            ],
-            rows,
-            "Each category by itself: most frequent, most selective, long tail",
-        )
-    ]

@@ -2,47 +2,59 @@
 
 from __future__ import annotations
 
+from faultlens.numbers import counted, share
 from faultlens.profiling.result import Multiverse, MultiverseClaim, Profile
-from faultlens.report.figures.evidence import describe, specification_curve
-from faultlens.report.numbers import counted, share
-from faultlens.report.parts import Callout, Cell, Column, Figure, Part, Table, table
+from faultlens.report.figures.method import describe, specification_curve
+from faultlens.report.parts import Cell, Column, Figure, Part, Table, table
 
 MEASURES = {"selectivity": "AUROC", "specialist": "score"}
 
 
-def multiverse_parts(profile: Profile) -> list[Part]:
+TITLE = "Method study"
+FIRST_CLAIMS = 28
+
+
+def sentence(profile: Profile) -> str:
+    """How many claims hold however the study is done."""
+    study = profile.multiverse
+    if study is None:
+        return "Not done: it was not asked for (--multiverse)."
+    sound = sum(spec.sound for of_by in study.specifications.values() for spec in of_by)
+    every = sum(map(len, study.specifications.values()))
+    return (
+        f"{claims_words(study)}. {sound:,} of {counted(every, 'specification')} are sound; the "
+        "others make an error on purpose, to show what it does. Default: "
+        f"{describe(study.specifications['specialist'][study.default['specialist']])}."
+    )
+
+
+def claims_words(study: Multiverse) -> str:
+    """How many of the default's claims hold under every sound specification."""
+    made = [claim for claim in study.claims if claim.by_default]
+    firm = sum(claim.share_sound == 1 for claim in made)
+    return (
+        f"{firm} of {counted(len(made), 'claim')} that the default specification makes "
+        f"{'holds' if firm == 1 else 'hold'} under every sound one"
+    )
+
+
+def parts(profile: Profile) -> list[Part]:
     """What every specification finds; nothing where the method study was not asked for."""
     study = profile.multiverse
     if study is None:
         return []
-    parts: list[Part] = [_callout(study), _claims(profile, study), _choices(study)]
+    found: list[Part] = [_claims(profile, study), _choices(study)]
     for by, measure in MEASURES.items():
-        parts.append(
+        found.append(
             Figure(
+                f"specifications by {by}",
                 specification_curve(study, by),
                 f"Specification curve by {measure}: every combination of choices, sorted by what "
                 "it finds, with its choices below. ✗ marks the errors.",
                 f"{len(study.specifications[by])} points; the tables above hold the shares.",
             )
         )
-    return parts
-
-
-def _callout(study: Multiverse) -> Callout:
-    frail = [claim for claim in study.claims if claim.by_default and claim.share_sound < 1]
-    firm = [claim for claim in study.claims if claim.by_default and claim.share_sound == 1]
-    sound = sum(spec.sound for of_by in study.specifications.values() for spec in of_by)
-    every = sum(map(len, study.specifications.values()))
-    text = (
-        f"Of {counted(len(firm) + len(frail), 'claim')} that the default specification makes, "
-        f"{len(firm)} hold under every sound one and {len(frail)} do not. "
-        f"{sound:,} of {counted(every, 'specification')} are sound; the others make an error on "
-        "purpose, to show what it does. Default: "
-        f"{describe(study.specifications['specialist'][study.default['specialist']])}."
-    )
-    return Callout(
-        "neutral", f"{len(firm)} of {len(firm) + len(frail)} claims hold throughout", text
-    )
+    return found
 
 
 def _claims(profile: Profile, study: Multiverse) -> Table:
@@ -68,6 +80,8 @@ def _claims(profile: Profile, study: Multiverse) -> Table:
         "under which it holds.",
         columns,
         rows,
+        FIRST_CLAIMS,
+        "categories",
     )
 
 

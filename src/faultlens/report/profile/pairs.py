@@ -2,22 +2,60 @@
 
 from __future__ import annotations
 
+from faultlens.numbers import counted, number, p_value, signed
 from faultlens.profiling.result import Contrast, MinimalPairs, Profile
-from faultlens.report.figures.evidence import pair_matrix
-from faultlens.report.numbers import counted, number, p_value, signed
-from faultlens.report.parts import Callout, Cell, Column, Figure, Paragraph, Part, Table, table
+from faultlens.report.figures.method import pair_matrix
+from faultlens.report.parts import Cell, Column, Figure, Part, Table, table
+
+TITLE = "Meaning or surface"
+FIRST_MEANINGS = 8
 
 
-def pair_parts(profile: Profile) -> list[Part]:
+def sentence(profile: Profile) -> str:
+    """Whether texts of one meaning share features across forms, and whether words explain it."""
+    pairs = profile.pairs
+    if pairs is None:
+        return "Not done: no minimal pairs were given (--pairs)."
+    site = clearest(pairs)
+    found = pairs.sites[site]
+    return (
+        f"{counted(pairs.pairs, 'pair')} of {counted(pairs.texts, 'text')} in “{pairs.name}”: at "
+        f"{site} two texts of one meaning and different form share "
+        f"{number(found.similarity.within)} of their top {pairs.top_k} features (Jaccard), two of "
+        f"different meaning {number(found.similarity.between)} (p Holm {p_value(found.p_holm)} by "
+        f"permuting the meanings within each form). {_words(pairs, profile.alpha)}"
+    )
+
+
+def _words(pairs: MinimalPairs, alpha: float) -> str:
+    if pairs.words.p_value > alpha:
+        return f"The words alone do not (p {p_value(pairs.words.p_value)})."
+    return (
+        f"The words alone go with meaning as well ({signed(pairs.words.difference)}, p "
+        f"{p_value(pairs.words.p_value)}): forms of one meaning share names and numbers, and this "
+        "much needs no understanding."
+    )
+
+
+def meaning_words(pairs: MinimalPairs, alpha: float) -> str:
+    """At how many sites features go with meaning across forms, in a few words."""
+    beyond = sum(of_site.p_holm <= alpha for of_site in pairs.sites.values())
+    what = "meaning or its shared words" if pairs.words.p_value <= alpha else "meaning"
+    return (
+        f"features go with {what} across forms at {beyond} of {counted(len(pairs.sites), 'site')}"
+    )
+
+
+def parts(profile: Profile) -> list[Part]:
     """The contrast of meanings at every site, beside that of the words themselves."""
     pairs = profile.pairs
     if pairs is None:
-        return [Paragraph("Not done: no minimal pairs were given (--pairs).")]
+        return []
     site = clearest(pairs)
     return [
-        _callout(pairs, site, profile.alpha),
         _contrasts(pairs, profile.alpha),
         Figure(
+            "minimal pairs",
             pair_matrix(pairs, site),
             f"Similarity of every two meanings at {site}, over texts of different form. The "
             "diagonal is one meaning in its several forms; forms that no meaning shares are not "
@@ -35,34 +73,6 @@ def clearest(pairs: MinimalPairs) -> str:
         pairs.sites,
         key=lambda name: (pairs.sites[name].p_holm, -pairs.sites[name].similarity.difference),
     )
-
-
-def _callout(pairs: MinimalPairs, site: str, alpha: float) -> Callout:
-    found = pairs.sites[site]
-    alike = found.similarity
-    beyond = [name for name, of_site in pairs.sites.items() if of_site.p_holm <= alpha]
-    shared = pairs.words.p_value <= alpha
-    what = "meaning or its shared words" if shared else "meaning"
-    title = (
-        f"Features go with {what} across forms at {len(beyond)} of "
-        f"{counted(len(pairs.sites), 'site')}"
-    )
-    text = (
-        f"{counted(pairs.pairs, 'pair')} of {counted(pairs.texts, 'text')} in “{pairs.name}”: at "
-        f"{site} two texts of one meaning and different form share {number(alike.within)} "
-        f"of their top {pairs.top_k} features (Jaccard), two of different meaning "
-        f"{number(alike.between)}: {signed(alike.difference)}, "
-        f"p Holm {p_value(found.p_holm)} by permuting the meanings within each form. "
-    )
-    if shared:
-        text += (
-            f"The words alone go with meaning as well ({signed(pairs.words.difference)}, p "
-            f"{p_value(pairs.words.p_value)}): forms of one meaning share names and numbers, and "
-            "this much needs no understanding."
-        )
-    else:
-        text += f"The words alone do not (p {p_value(pairs.words.p_value)})."
-    return Callout("neutral", title, text)
 
 
 def _contrasts(pairs: MinimalPairs, alpha: float) -> Table:
@@ -103,8 +113,9 @@ def _numbers(contrast: Contrast) -> list[str]:
 def _meanings(pairs: MinimalPairs, site: str) -> Table:
     ordered = sorted(pairs.sites[site].meanings.items(), key=lambda pair: -pair[1])
     return table(
-        "",
+        f"All {len(ordered)} meanings at {site}, the most alike first.",
         [Column("Meaning"), Column("Similarity of its forms", "right")],
         [[meaning, number(similarity)] for meaning, similarity in ordered],
-        f"All {len(ordered)} meanings at {site}, the most alike first",
+        FIRST_MEANINGS,
+        "meanings",
     )

@@ -2,33 +2,37 @@
 
 from __future__ import annotations
 
+from faultlens.numbers import clipped, counted, listed, number, share
 from faultlens.profiling.result import ClassShare, Example, FeatureTokens, Profile, TokenEvidence
-from faultlens.report.numbers import clipped, counted, number, share
-from faultlens.report.parts import Cell, Column, Paragraph, Part, Table, table
+from faultlens.report.parts import Cell, Column, Part, Table, table
+from faultlens.report.profile.best import best
 
-SHOWN_EXAMPLES = 3  # of each category's feature; the rest is in the result
+SHOWN_EXAMPLES = 5
 SIDE = 48  # characters of context on either side
 UNUSUAL = 0.05  # share of features from which a class share counts as unlike a random feature's
 
 
-def token_parts(profile: Profile) -> list[Part]:
-    """The first evidence on surface versus meaning, for each category's most selective feature."""
+TITLE = "Where they fire"
+NO_MODEL = "Not done: where a feature fires needs a model, and there was none."
+
+
+def sentence(profile: Profile) -> str:
+    """Whether features follow one class of token more than random features do."""
+    if profile.tokens is None:
+        return NO_MODEL
+    return _surface(_chosen(profile), profile.tokens)
+
+
+def parts(profile: Profile) -> list[Part]:
+    """On which classes of token each category's best feature falls; the others with an example."""
     found = profile.tokens
     if found is None:
-        return [Paragraph("Not done: where a feature fires needs a model, and there was none.")]
-    chosen = {category: best_feature(profile, category) for category in profile.categories}
-    return [
-        _examples(chosen, found),
-        Paragraph(_surface(chosen, found)),
-        _classes(chosen, found),
-        *_elsewhere(profile, found),
-    ]
+        return []
+    return [_classes(_chosen(profile), found), *_elsewhere(profile, found)]
 
 
-def best_feature(profile: Profile, category: str) -> str:
-    """A category's most selective feature over all sites: least p after Holm, then AUROC."""
-    readings = [site.categories[category].selectivity for site in profile.sites.values()]
-    return min(readings, key=lambda reading: (reading.p_holm, -reading.auroc)).feature
+def _chosen(profile: Profile) -> dict[str, str]:
+    return {category: best(profile, category).feature for category in profile.categories}
 
 
 def in_context(example: Example) -> str:
@@ -41,34 +45,32 @@ def _line(text: str) -> str:
     return text.replace("\n", "⏎").replace("\t", "⇥").replace("\r", "")
 
 
-def _examples(chosen: dict[str, str], found: TokenEvidence) -> Table:
-    rows: list[list[Cell | str]] = []
-    for category, feature in chosen.items():
-        seen = found.features[feature]
-        for place, example in enumerate(seen.examples[:SHOWN_EXAMPLES]):
-            rows.append(
-                [
-                    category if place == 0 else "",
-                    Cell(feature, f"fires on {counted(seen.tokens, 'token')}")
-                    if place == 0
-                    else "",
-                    number(example.activation),
-                    example.category,
-                    in_context(example),
-                ]
-            )
-    return table(
-        "Where each category's most selective feature is strongest: one token a text, in ⟦ ⟧. A "
-        "character that several tokens share is shown whole.",
-        [
-            Column("Category"),
-            Column("Feature"),
-            Column("Activation", "right"),
-            Column("Text is of"),
-            Column("The token in its context"),
-        ],
-        rows,
+def examples_table(profile: Profile, category: str) -> list[Part]:
+    """Where a category's best feature is strongest, a row a text; nothing without a model."""
+    found = profile.tokens
+    if found is None:
+        return []
+    feature = best(profile, category).feature
+    seen = found.features[feature]
+    rows = [
+        [number(example.activation), example.category, in_context(example)]
+        for example in seen.examples
+    ]
+    caption = (
+        f"{feature} fires on {counted(seen.tokens, 'token')}; its strongest, one a text, in ⟦ ⟧. A "
+        "character that several tokens share is shown whole."
     )
+    columns = [
+        Column("Activation", "right"),
+        Column("Text is of"),
+        Column("The token in its context"),
+    ]
+    return [table(caption, columns, rows, SHOWN_EXAMPLES, "examples")]
+
+
+FIRST_CATEGORIES = 28
+FIRST_FEATURES = 12
+NAMED = 6  # categories in a sentence
 
 
 def _surface(chosen: dict[str, str], found: TokenEvidence) -> str:
@@ -86,8 +88,8 @@ def _surface(chosen: dict[str, str], found: TokenEvidence) -> str:
         )
     return (
         f"Unlike a random firing feature (at most {share(UNUSUAL)} of which fall as much on the "
-        f"class): {', '.join(telling)}. Such a feature may follow how a text is written, whatever "
-        "it says."
+        f"class): {listed(telling, NAMED)}. Such a feature may follow how a text is written, "
+        "whatever it says."
     )
 
 
@@ -108,6 +110,8 @@ def _classes(chosen: dict[str, str], found: TokenEvidence) -> Table:
         f"the same site. ✓ marks what at most {share(UNUSUAL)} of the firing features reach.",
         [Column("Category"), *(Column(kind, "right") for kind in kinds)],
         rows,
+        FIRST_CATEGORIES,
+        "categories",
     )
 
 
@@ -131,20 +135,15 @@ def _elsewhere(profile: Profile, found: TokenEvidence) -> list[Part]:
     for feature, roles in names.items():
         seen = found.features[feature]
         rows.append([feature, ", ".join(roles), _leading(seen), *_first_example(seen)])
-    return [
-        table(
-            "",
-            [
-                Column("Feature"),
-                Column("Top feature of"),
-                Column("Mostly on"),
-                Column("Activation", "right"),
-                Column("Its strongest token"),
-            ],
-            rows,
-            f"All {len(rows)} features that stand out by AUROC, score or peak",
-        )
+    columns = [
+        Column("Feature"),
+        Column("Top feature of"),
+        Column("Mostly on"),
+        Column("Activation", "right"),
+        Column("Its strongest token"),
     ]
+    caption = f"All {len(rows):,} features that stand out by AUROC, score or peak."
+    return [table(caption, columns, rows, FIRST_FEATURES, "features")]
 
 
 def _leading(seen: FeatureTokens) -> str:

@@ -26,7 +26,7 @@ from faultlens.auditing.interventions.cached_run import CachedRun
 from faultlens.auditing.interventions.patching.pair_runs import PairRuns
 from faultlens.auditing.interventions.patching.swaps import reversed_partners
 from faultlens.auditing.result import Interval, Patch
-from faultlens.features.encode import TILE
+from faultlens.features.plain_encoding import TILE
 from faultlens.models.dictionary import Dictionary
 from faultlens.stats.intervals import bootstrap_mean
 

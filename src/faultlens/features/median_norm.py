@@ -1,0 +1,50 @@
+"""The median norm of a site's values: what a massive activation is measured by.
+
+It is that of a sample of natural text which comes with FaultLens, so that what is read in a text
+depends on no other text. Only a ratio tells: in some models the median itself grows a thousandfold
+from the first layer to the last.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from weakref import WeakKeyDictionary
+
+import numpy as np
+
+from faultlens.features.packing import pack
+from faultlens.features.reading import bos_in_front, read_values
+from faultlens.features.shapes import Shapes
+from faultlens.features.text_tokens import TextTokens
+from faultlens.models.dictionary import Dictionary
+from faultlens.models.fit import sample_rows
+from faultlens.models.model import Model
+from faultlens.models.sites import Site
+
+TOKENS = 512  # of the sample
+
+
+def median_norms(
+    model: Model, dictionaries: Sequence[Dictionary], shapes: Shapes
+) -> Mapping[Site, float]:
+    """By site, the median norm over tokens of the sample; read once for a model.
+
+    Args:
+        dictionaries: at whose sites; they say whether BOS goes in front.
+    """
+    bos_ids = bos_in_front(model, dictionaries)
+    known = _KNOWN.setdefault(model, {}).setdefault(len(bos_ids), {})
+    sites = list({d.site for d in dictionaries if d.site not in known})
+    if sites:
+        texts = [TextTokens((np.array(row, np.int32),)) for row in sample_rows(model, TOKENS)]
+        norms: dict[Site, list[np.ndarray]] = {site: [] for site in sites}
+        for packed in pack([[len(text)] for text in texts], len(bos_ids), shapes.budget, 0):
+            mine = [texts[text] for text in packed.texts]
+            for values in read_values(model, sites, packed, mine, bos_ids):
+                for site in sites:
+                    norms[site].append(values[site].float().norm(dim=-1).cpu().numpy())
+        known.update({site: float(np.median(np.concatenate(norms[site]))) for site in sites})
+    return {dictionary.site: known[dictionary.site] for dictionary in dictionaries}
+
+
+_KNOWN: WeakKeyDictionary[Model, dict[int, dict[Site, float]]] = WeakKeyDictionary()

@@ -1,0 +1,32 @@
+"""Which model, alone: for what needs no dictionaries, such as training them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import get_args
+
+from faultlens.checks import check_choice, check_flag
+from faultlens.models.lens_config import Dtype, LensConfig
+
+
+@dataclass(frozen=True)
+class ModelConfig:
+    """A model: what is read or trained on. Defaults are those of `LensConfig`."""
+
+    model: str = LensConfig.model
+    """`mini` (bundled with FaultLens), a Hugging Face model folder, or a hub name."""
+    device: str = LensConfig.device
+    """Where the model runs, e.g. `cuda`."""
+    dtype: Dtype = LensConfig.dtype
+    """Number format that the model runs in; dictionaries are always learnt in float32."""
+    revision: str | None = LensConfig.revision
+    """Branch, tag or commit of a hub model; by default its main branch."""
+    adapter: str | None = LensConfig.adapter
+    """A folder with a LoRA adapter that PEFT saved, merged into the weights; `none` leaves out the
+    one that lies beside them."""
+    trust_pickle: bool = LensConfig.trust_pickle
+    """Also load pickled weights, which can run code as they load."""
+
+    def __post_init__(self) -> None:
+        check_choice("dtype", self.dtype, get_args(Dtype))
+        check_flag("trust_pickle", self.trust_pickle)

@@ -1,0 +1,150 @@
+"""What changing something did, against its controls: the two tests that decide, and flips."""
+
+from __future__ import annotations
+
+from faultlens.auditing.result import Effect, Flips, Intervention, Variant
+from faultlens.numbers import (
+    NOT_DONE,
+    counted,
+    interval,
+    number,
+    p_value,
+    share,
+    share_interval,
+    signed,
+)
+from faultlens.report.audit.nulls import null_parts
+from faultlens.report.figures.audit import dose_lines, doses, effect_sizes
+from faultlens.report.parts import Cell, Column, Figure, Paragraph, Part, Table, table
+
+TURNED = {"necessity": "right", "sufficiency": "wrong"}
+"""What a prompt's first token becomes where a claim holds."""
+NAMES = {"necessity": "taken away", "sufficiency": "brought in"}
+
+ROWS = (
+    Cell("Result"),
+    Cell("Change"),
+    Cell("Where"),
+    Cell("On"),
+    Cell("Margin moves by", "mean over prompts"),
+    Cell("Controls", "that push there as hard"),
+    Cell("Under controls", "mean over them"),
+    Cell("Beyond controls", "95%, over prompts"),
+    Cell("p", "(1 + controls as large) / (controls + 1)"),
+    Cell("p after Holm", "over its family"),
+    Cell("First token turns", "below, under controls"),
+    Cell("Turned beyond controls", "95%, over prompts"),
+    Cell("Logit over the foil's", "described"),
+)
+
+
+def changed_parts(name: str, done: Intervention, alpha: float) -> list[Part]:
+    """All that changing something did."""
+    return [
+        Paragraph(flips_words(done.flips)),
+        Figure(
+            f"effects of {name}",
+            effect_sizes([(NAMES[effect.claim], effect) for effect in done.effects]),
+            f"{name} changed: the margin beyond what the controls do, with its 95% interval.",
+            "A dot with an interval for each test; the table below holds the numbers.",
+        ),
+        _effects(name, done, alpha),
+        *null_parts(name, done),
+        *_variants(name, done.variants),
+    ]
+
+
+def _effects(name: str, done: Intervention, alpha: float) -> Table:
+    """The two decisive tests side by side, a row for each thing known of them."""
+    if done.sufficiency is not None:
+        enough = _effect_cells(done.sufficiency)
+    else:
+        reason = done.sufficiency_missing or "no reason recorded"
+        enough = [Cell(NOT_DONE, reason), *[NOT_DONE] * (len(ROWS) - 1)]
+    caption = (
+        f"{name}: the two tests that decide, by the margin of a right answer over the "
+        "strongest other, where the answer begins. ✓ marks what is shown: p after Holm ≤ "
+        f"{number(alpha)}, and the interval beyond 0, up for necessity and down for sufficiency."
+    )
+    columns = [
+        Column("What"),
+        Column("Necessity", explanation="Taken away from failures: do they recover?"),
+        Column("Sufficiency", explanation="Brought into successes: do they break?"),
+    ]
+    return table(caption, columns, zip(ROWS, _effect_cells(done.necessity), enough, strict=True))
+
+
+def _effect_cells(effect: Effect) -> list[Cell | str]:
+    """What is known of one test, in the order of `ROWS`."""
+    foil = effect.foil_change
+    beyond = effect.turned_share - effect.control_turned_share
+    directions = effect.controls - effect.control_features
+    return [
+        Cell("shown" if effect.shown else "not shown", marked=effect.shown),
+        effect.kind,
+        effect.positions,
+        f"{effect.prompts:,} {effect.on}",
+        f"{signed(effect.change)} nats",
+        Cell(
+            f"{effect.controls:,}",
+            f"{counted(effect.control_features, 'other feature')}, "
+            f"{counted(directions, 'random direction')}",
+        ),
+        f"{signed(effect.control_change)} nats",
+        Cell(f"{signed(effect.adjusted)} nats", interval(effect.low, effect.high)),
+        p_value(effect.p_value),
+        NOT_DONE if effect.p_holm is None else p_value(effect.p_holm),
+        Cell(
+            f"{effect.turned:,} of {effect.able:,} {TURNED[effect.claim]}, "
+            f"{share(effect.turned_share)}",
+            f"controls {share(effect.control_turned_share)}",
+        ),
+        Cell(
+            f"{signed(100 * beyond)} points",
+            share_interval(effect.turned_low, effect.turned_high),
+        ),
+        "no foil" if foil is None else f"{signed(foil)} nats",
+    ]
+
+
+def flips_words(flips: Flips) -> str:
+    """What the whole answers did when something was taken away."""
+    return (
+        f"Taken away from all {counted(flips.prompts, 'prompt')} on which it fires, "
+        f"{counted(flips.failure_to_success, 'answer turns', 'answers turn')} right and "
+        f"{flips.success_to_failure:,} wrong (exact McNemar test, p {p_value(flips.p_mcnemar)})."
+    )
+
+
+def _variants(name: str, variants: list[Variant]) -> list[Part]:
+    """Changes of other kinds, which do not decide; the scaled ones are drawn as well."""
+    if not variants:
+        return [Paragraph(f"{NOT_DONE}.", f"{name}, changed in other ways:")]
+    rows = [
+        [v.kind, v.positions, f"{v.prompts:,}", signed(v.change), share(v.turned_share)]
+        for v in variants
+    ]
+    columns = [
+        Column("Change"),
+        Column("Where"),
+        Column("Prompts", "right"),
+        Column("Margin", "right", "Its mean change, nats; no controls."),
+        Column("Turned right", "right", "Share of the prompts."),
+    ]
+    caption = f"{name}, changed in other ways, on the failures of necessity. None of this decides."
+    return [*_doses(name, variants), table(caption, columns, rows)]
+
+
+def _doses(name: str, variants: list[Variant]) -> list[Part]:
+    drawn = dose_lines({name: doses(variants)})
+    if drawn is None:
+        return []
+    return [
+        Figure(
+            f"doses of {name}",
+            drawn,
+            "Dose and response: the margin of failures when its own activations are scaled, where "
+            "it fires. As it is (× 1) is no change; a cause of failure falls from left to right.",
+            "A line over the amounts; the table below holds the numbers.",
+        )
+    ]

@@ -1,0 +1,80 @@
+"""What was changed in the model: classes, what the search found, what the user named."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from faultlens.auditing.result import (
+    Attributed,
+    ClassReading,
+    Intervention,
+    NamedTrial,
+    SiteAttribution,
+)
+from faultlens.auditing.result.audit import Audit
+from faultlens.report.audit.verdicts import class_name
+
+
+@dataclass(frozen=True)
+class Changed:
+    """Something that was changed, under the name that the report gives it."""
+
+    name: str
+    done: Intervention
+
+
+def changed(audit: Audit) -> list[Changed]:
+    """All that was changed, each once: the classes, what the user named, the search's finds."""
+    classes = [Changed(class_name(reading), done) for reading, done in changed_classes(audit)]
+    named = [Changed(named_name(trial), done) for trial, done in named_alone(audit)]
+    return classes + named + found_alone(audit)
+
+
+def changed_classes(audit: Audit) -> list[tuple[ClassReading, Intervention]]:
+    """The classes that were changed, the most certain first."""
+    return [
+        (reading, reading.intervention)
+        for _, reading in audit.classes
+        if reading.intervention is not None
+    ]
+
+
+def named_alone(audit: Audit) -> list[tuple[NamedTrial, Intervention]]:
+    """What the user named and was changed by itself, not as a class that was changed anyway."""
+    return [
+        (trial, trial.intervention)
+        for trial in audit.named
+        if trial.intervention is not None and trial.reason is None
+    ]
+
+
+def named_name(trial: NamedTrial) -> str:
+    """What the user named, as the user wrote it."""
+    return " + ".join(trial.features)
+
+
+def found_alone(audit: Audit) -> list[Changed]:
+    """The features that the search found and that were changed by themselves, as no class."""
+    readings = [found for site in audit.attribution.values() for found in site.top]
+    readings.sort(key=towards_failure)
+    return [
+        Changed(found.feature, done)
+        for found in readings
+        if (done := found.intervention) is not None
+    ]
+
+
+def first_attributed(audit: Audit) -> tuple[SiteAttribution, Attributed] | None:
+    """The feature of all sites to which most is attributed, with its site; None if none was."""
+    named = [(site, found) for site in audit.attribution.values() for found in site.top]
+    return min(named, key=lambda pair: towards_failure(pair[1]), default=None)
+
+
+def towards_failure(found: Attributed) -> float:
+    """The attribution over failures − over successes: the lower, the more it goes to failure."""
+    return found.gradient_failures - found.gradient_successes
+
+
+def class_of(audit: Audit, found: Attributed) -> ClassReading | None:
+    """The significant class that holds a feature which the search found."""
+    return next((r for _, r in audit.classes if r.rank == found.in_class), None)

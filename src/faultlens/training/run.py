@@ -1,0 +1,231 @@
+"""A training run: a folder with one dictionary a site, each with its card.
+
+The folder says what is trained in it, so that the same command goes on where it was interrupted and
+another one is refused.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from faultlens.errors import UserError
+from faultlens.models.dictionary import Dictionary
+from faultlens.models.fit import Fit, measure_fit
+from faultlens.models.model import Model
+from faultlens.models.sae_folder import load_sae_folder
+from faultlens.progress import SILENT, Progress
+from faultlens.runs.files import write_json
+from faultlens.training.card import CARD_JSON, Card
+from faultlens.training.checkpoint import TrainingCheckpoint
+from faultlens.training.config import TrainConfig
+from faultlens.training.harvest import Harvest
+from faultlens.training.learning import learn
+from faultlens.training.plan import DictionaryPlan, plan_dictionaries
+from faultlens.training.saving import save_dictionary
+from faultlens.training.stability import Stability, stability
+from faultlens.training.stream import TokenStream, check_size, split_corpus
+from faultlens.training.trainer import Trainer
+
+RECORD = "training.json"
+FIT_ROWS = 128  # held-out pieces on which losses are measured, at most
+VERSIONS = ("faultlens", "torch", "transformers", "sae-lens")
+STREAM_SEED = 0  # of the order of the text, the same for all seeds of a run
+
+
+@dataclass(frozen=True)
+class TrainedDictionary:
+    """One dictionary that a run made."""
+
+    plan: DictionaryPlan
+    folder: Path
+    card: Card
+
+
+@dataclass(frozen=True)
+class TrainingRun:
+    """What a run made, and what its user should know, a sentence each."""
+
+    folder: Path
+    dictionaries: list[TrainedDictionary]
+    warnings: list[str]
+
+
+def train_dictionaries(
+    model: Model,
+    texts: Sequence[str],
+    config: TrainConfig,
+    out: Path,
+    progress: Progress = SILENT,
+) -> TrainingRun:
+    """Train all dictionaries of a configuration, and save each with its card.
+
+    Args:
+        model: whose activations they are to rebuild.
+        texts: what it reads.
+        config: which dictionaries, on how many tokens.
+        out: the run's folder: new, empty, or of an unfinished run of the same model, text and
+            configuration, which goes on.
+        progress: told of the texts, and of the tokens learnt from.
+
+    Raises:
+        UserError: a site that the model lacks, a corpus that is too small, a folder that holds
+            something else, a loss that is not finite.
+    """
+    plans = plan_dictionaries(model, config)
+    _check_folder(out)
+    stream, held_out = split_corpus(
+        model, texts, config.context, config.held_out, STREAM_SEED,
+        progress.start("Tokenising", len(texts)),
+    )  # fmt: skip
+    warnings = check_size(stream, max(plan.d_sae for plan in plans))
+    if config.tokens > stream.tokens:
+        warnings.append(
+            f"{config.tokens} tokens are asked for, and the corpus has {stream.tokens} to learn "
+            f"from: they are read {config.tokens / stream.tokens:.1f} times"
+        )
+    made = _made(model, texts, config, stream)
+    _claim(out, made)
+    sites = sorted({s for plan in plans for s in (plan.site, plan.target)}, key=lambda s: s.depth)
+    harvest = Harvest(model, tuple(sites))
+    trainers = learn(
+        harvest, stream, plans, config, lambda plan: _metadata(model, plan, config), out, progress
+    )
+    for trainer in trainers:
+        folder = out / trainer.plan.folder
+        folder.mkdir(parents=True, exist_ok=True)
+        save_dictionary(trainer, folder)
+    cards = _measure(model, trainers, held_out, made, out, progress)
+    for card in cards:
+        card.write(out / card.plan.folder)
+    TrainingCheckpoint(out).forget()
+    done = [TrainedDictionary(card.plan, out / card.plan.folder, card) for card in cards]
+    return TrainingRun(out, done, warnings)
+
+
+def _check_folder(out: Path) -> None:
+    """Raises UserError for a folder that is finished, or holds something else."""
+    if not out.exists():
+        return
+    if not out.is_dir():
+        raise UserError(f"{out} is a file: expected a folder for the trained dictionaries")
+    if not any(out.iterdir()):
+        return
+    if not (out / RECORD).is_file():
+        raise UserError(
+            f"{out} holds files that are no training run: expected a new folder; name another one"
+        )
+    if not TrainingCheckpoint(out).begun and any(out.rglob(CARD_JSON)):
+        raise UserError(
+            f"{out} holds a finished training run: nothing is left to do; name another folder to "
+            "train again"
+        )
+
+
+def _claim(out: Path, made: dict[str, Any]) -> None:
+    """Say in the folder what is trained there. Raises UserError where another run is."""
+    out.mkdir(parents=True, exist_ok=True)
+    record = out / RECORD
+    if record.exists():
+        try:
+            before = json.loads(record.read_text(encoding="utf-8"))
+        except ValueError as error:
+            raise UserError(
+                f"{record} cannot be read as JSON: delete the folder {out} to begin anew"
+            ) from error
+        differing = [key for key in made if before.get(key) != made[key]]
+        if differing:
+            raise UserError(
+                f"{out} holds an unfinished training run with another {', '.join(differing)}: give "
+                "the same command to go on, or name another folder"
+            )
+    write_json(record, made)
+
+
+def _made(
+    model: Model, texts: Sequence[str], config: TrainConfig, stream: TokenStream
+) -> dict[str, Any]:
+    """All that decides a run, as its record and its cards say it."""
+    digest = hashlib.sha256()
+    for text in texts:
+        digest.update(text.encode("utf-8", "surrogatepass") + b"\0")
+    return {
+        "model": model.name,
+        "model_digest": model.digest,
+        "corpus_sha256": digest.hexdigest(),
+        "corpus_texts": len(texts),
+        "corpus_tokens": stream.tokens,
+        "configuration": json.loads(json.dumps(asdict(config))),
+        "versions": {name: version(name) for name in VERSIONS},
+    }
+
+
+def _metadata(model: Model, plan: DictionaryPlan, config: TrainConfig) -> dict[str, Any]:
+    """What SAELens keeps beside the weights: where the dictionary belongs, and how it was read."""
+    found = {
+        "model_name": model.name,
+        "hook_name": plan.site.name,
+        "prepend_bos": True,
+        "context_size": min(config.context, model.context),
+    }
+    return found | ({"hook_name_out": plan.target.name} if plan.is_transcoder else {})
+
+
+def _measure(
+    model: Model,
+    trainers: Sequence[Trainer],
+    held_out: Sequence[list[int]],
+    made: dict[str, Any],
+    out: Path,
+    progress: Progress,
+) -> list[Card]:
+    """Measure every saved dictionary, and what the seeds of a run share."""
+    tick = progress.start("Measuring", len(trainers))
+    saved: dict[str, Dictionary] = {}
+    fits: dict[str, Fit | None] = {}
+    for trainer in trainers:
+        folder = out / trainer.plan.folder
+        dictionary = load_sae_folder(folder, trainer.plan.folder, model.device)
+        saved[trainer.plan.folder] = dictionary
+        enough = sum(map(len, held_out)) > 1
+        fits[trainer.plan.folder] = (
+            measure_fit(model, dictionary, held_out, FIT_ROWS) if enough else None
+        )
+        tick(1)
+    return [
+        Card(
+            trainer.plan, made, fits[trainer.plan.folder], trainer.curve,
+            _against_other_seeds(trainer.plan, trainers, saved),
+            fits.get(_twin_of(trainer.plan)),
+        )
+        for trainer in trainers
+    ]  # fmt: skip
+
+
+def _twin_of(plan: DictionaryPlan) -> str:
+    """The folder of the dictionary whose decoder was not learnt; "" for that one itself."""
+    if plan.frozen_decoder:
+        return ""
+    variant, _, site = plan.folder.rpartition("/")
+    return f"{variant}.random-decoder/{site}" if variant else f"random-decoder/{site}"
+
+
+def _against_other_seeds(
+    plan: DictionaryPlan, trainers: Sequence[Trainer], saved: dict[str, Dictionary]
+) -> list[Stability]:
+    def kin(other: DictionaryPlan) -> bool:
+        same = ("kind", "site", "target", "d_sae", "k", "frozen_decoder")
+        return other.seed != plan.seed and all(
+            getattr(other, name) == getattr(plan, name) for name in same
+        )
+
+    return [
+        stability(saved[plan.folder], saved[trainer.plan.folder])
+        for trainer in trainers
+        if kin(trainer.plan) and not plan.frozen_decoder
+    ]

@@ -1,0 +1,40 @@
+"""Step 5: the strata that decide, beside those that other factors would make."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import audit_samples
+from tree_reading import class_row, facts_of, headed, rows, section
+
+TITLE = "5 Confounds"
+
+
+def test_strata_name_the_choice_once() -> None:
+    strata = rows(headed(section(audit_samples.audit(), TITLE).parts, "Strata of"))
+    assert strata == [
+        ["object × template used; asked for: template", "32", "9", "53"],
+        ["object", "8", "6", "61"],
+        ["object × template × order", "64", "0", "0"],
+    ]
+
+
+def test_the_sentence_counts_strata_and_the_classes_that_stand_in_them() -> None:
+    whole = audit_samples.audit()
+    assert section(whole, TITLE).lead == (
+        "Of 32 strata of object × template, 9 hold both outcomes, with 53 failures; 3 of 5 classes "
+        "still go with the outcome within them."
+    )
+    assert section(audit_samples.untested(), TITLE).lead == (
+        "Not done: there are no strata to compare within."
+    )
+    alone = dataclasses.replace(whole, strata=audit_samples.tables_only().strata)
+    assert section(alone, TITLE).lead == (
+        "No factor goes with failure, so that nothing is held constant."
+    )
+
+
+def test_odds_are_said_as_far_as_they_are_known() -> None:
+    facts = facts_of(class_row(audit_samples.audit(), "4-res-mini/300"))
+    assert facts["Odds ratio, Mantel–Haenszel"] == "infinite or undefined p 1.0e-6"
+    assert facts["Odds ratio, Firth"] == "0"
