@@ -142,17 +142,20 @@ def test_a_command_loads_hashes_and_checks_each_thing_once(
 
         monkeypatch.setattr(module, name, called)
 
-    counted(load, "_from_transformers")
-    counted(load, "_folder_digest")
-    counted(sae_folder, "load_file")
-    counted(sae_folder, "folder_digest")
-    counted(doctor, "sample_rows")
+    for module, name in (
+        (load, "load_weights"),
+        (load, "_digest"),
+        (sae_folder, "load_file"),
+        (sae_folder, "folder_digest"),
+        (doctor, "sample_rows"),
+    ):
+        counted(module, name)
     paths = {"CORPUS": corpus, "TASK": task, "STORE": corpus.parent / "store"}
     here = [] if command[0] == "tokens" else ["--layers", "3"]
     run(*(paths.get(word, word) for word in command), *here)
     checked = 0 if "--no-fit-check" in command else 2  # with BOS, and without
     assert counts == Counter(
-        _from_transformers=1, _folder_digest=1, load_file=1, folder_digest=1, sample_rows=checked
+        load_weights=1, _digest=1, load_file=1, folder_digest=1, sample_rows=checked
     )
 
 

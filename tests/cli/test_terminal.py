@@ -69,7 +69,7 @@ def run(capsys: pytest.CaptureFixture[str], *arguments: str | Path) -> tuple[int
 
 
 QUICK = ("--layers", "3", "--no-fit-check")
-FEW = ("--permutations", "99", "--no-baselines", "--tried", "0", "--searched", "0")
+FEW = ("--permutations", "99", "--no-baselines", "--test-classes", "0", "--test-attributed", "0")
 Given = list[str | Path]
 
 
@@ -167,7 +167,7 @@ def mistakes(here: Path) -> list[Given]:
         ["audit", corpus],
         ["audit", "mini-ioi", "--rule", HOSTILE, *QUICK],
         ["audit", "--outcomes", corpus, "--factors", HOSTILE],
-        ["audit", "mini-ioi", "--suspects", HOSTILE, *QUICK],
+        ["audit", "mini-ioi", "--test-features", HOSTILE, *QUICK],
         ["tokens", "x", "--feature", HOSTILE],
         ["tokens", "x", "--feature", f"3-{HOSTILE}/5"],
         ["doctor", "--sae", f"no{HOSTILE}"],
@@ -270,13 +270,13 @@ def test_an_encoding_without_the_characters_is_no_obstacle() -> None:
 @pytest.mark.parametrize(
     ("given", "said"),
     [
-        (["prof"], "No such command 'prof'. Did you mean 'profile'? (faultlens --help shows what"),
-        (["profile"], "Missing argument 'corpus' (faultlens profile --help shows what can be"),
-        (["profile", "x", "y"], "Got unexpected extra argument(s) (y) (faultlens profile --help"),
-        (["profile", "x", "--nope"], "No such option: --nope (Possible options: --dtype, --model)"),
-        (["doctor", "--dtype", "int8"], "Invalid value for '--dtype': 'int8' is not one of"),
-        (["audit", "ioi", "-n", "many"], "Invalid value for '-n': "),
-        (["report"], "Missing argument 'run' (faultlens report --help shows what can be given)"),
+        (["prof"], "unknown command 'prof': did you mean profile?"),
+        (["profile"], "CORPUS is missing: faultlens profile --help lists what there is"),
+        (["profile", "x", "y"], "nothing is expected where 'y' stands: faultlens profile --help "),
+        (["profile", "x", "--nope"], "unknown option --nope: faultlens profile --help lists"),
+        (["doctor", "--dtype", "int8"], "--dtype 'int8': expected one of float32, bfloat16, float"),
+        (["audit", "ioi", "-n", "many"], "-n 'many': expected a whole number"),
+        (["report"], "RUN is missing: faultlens report --help lists what there is"),
     ],
 )
 def test_what_cannot_be_understood_is_one_sentence(
@@ -291,12 +291,12 @@ def test_what_cannot_be_understood_is_one_sentence(
 def test_a_fault_of_ours_keeps_its_traceback_and_steers_nothing(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    from faultlens.report import html
+    from faultlens.report import page
 
     def faulty(folder: Path) -> Path:
         raise KeyError(HOSTILE)
 
-    monkeypatch.setattr(html, "write_page", faulty)
+    monkeypatch.setattr(page, "write_page", faulty)
     code, out, err = run(capsys, "report", tmp_path)
     assert (code, out) == (1, "")
     assert err.startswith("Traceback (most recent call last):") and "KeyError: " in err

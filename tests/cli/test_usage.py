@@ -21,7 +21,7 @@ from faultlens.errors import UserError
         (
             "zzz",
             "unknown command 'zzz': expected one of demo, profile, audit, read, tokens, doctor, "
-            "report",
+            "train, report",
         ),
         ("profile", "CORPUS is missing: faultlens profile --help lists what there is"),
         ("read x", "--out is missing: faultlens read --help lists what there is"),

@@ -6,6 +6,7 @@ import ast
 import json
 import re
 from pathlib import Path
+from typing import get_type_hints
 
 import pytest
 
@@ -146,9 +147,12 @@ def test_what_else_is_known_of_a_prompt_is_left_out_and_told(tmp_path: Path) -> 
     good = {"prompt": "a", "target": "b"}
     others = dict.fromkeys(OTHERS, "x")
     task = read_task(write(tmp_path, {**good, **others}, {**good, "more": 1}))
-    assert task.unused == (*OTHERS, "more")
+    assert task.notes == (
+        f"{', '.join((*OTHERS, 'more'))}: nothing is made of these columns of the task; what "
+        "describes a prompt belongs under 'factors'",
+    )
     assert task.prompts == (Prompt("a", "b"),) * 2
-    assert read_task(write(tmp_path, good)).unused == ()
+    assert read_task(write(tmp_path, good)).notes == ()
 
 
 def test_all_prompts_have_the_same_factors() -> None:
@@ -233,7 +237,7 @@ def test_a_task_of_no_prompts_is_refused(n: object) -> None:
 
 
 def test_the_command_line_names_every_built_in_task() -> None:
-    said = audit_command.__annotations__["task"]
+    said = get_type_hints(audit_command, include_extras=True)["task"]
     assert all(re.search(rf"\b{name}\b", str(said)) for name in task_names())
 
 
@@ -329,7 +333,7 @@ def test_a_function_becomes_a_task(registered: dict[str, object]) -> None:
 
 
 PACKAGE = """
-from faultlens import Prompt, Task
+from faultlens.corpus.task import Prompt, Task
 
 def colours(n, seed=0):
     return Task("colours", tuple(Prompt(f"Snow {i + seed} is", "white") for i in range(n)))

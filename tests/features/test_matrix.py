@@ -102,6 +102,19 @@ def test_a_small_file_of_a_vast_shape_is_refused_before_it_takes_memory(
         )
 
 
+@pytest.mark.parametrize(
+    ("part", "value"),
+    [("indices", [0.5, 1.0]), ("shape", [1.5, 2.0]), ("shape", ["1", "2"]), ("indptr", [[0, 2]])],
+)
+def test_parts_that_are_no_whole_numbers_are_refused(
+    tmp_path: Path, part: str, value: list[object]
+) -> None:
+    parts = {"data": [1.0, 2.0], "indices": [0, 1], "indptr": [0, 2], "shape": [1, 2], part: value}
+    np.savez(tmp_path / "a.npz", **{name: np.array(given) for name, given in parts.items()})
+    with pytest.raises(UserError, match=f"its {part} is of type .*: expected whole numbers on one"):
+        read_matrix(tmp_path / "a.npz")
+
+
 def test_a_matrix_without_rows_has_none(tmp_path: Path) -> None:
     np.save(tmp_path / "a.npy", np.zeros((0, 3)))
     assert read_sparse(tmp_path / "a.npy").shape == read_matrix(tmp_path / "a.npy").shape == (0, 3)

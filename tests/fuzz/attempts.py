@@ -51,7 +51,7 @@ class Case:
 
 @dataclass(frozen=True)
 class Ending:
-    """How a command ended: its code, what it printed, and what lay in the folder before and after."""
+    """How a command ended: its code, what it printed, what lay in the folder before and after."""
 
     code: int
     out: str
@@ -128,7 +128,7 @@ def _refused(ending: Ending) -> list[str]:
 
 
 def _done(case: Case, ending: Ending) -> list[str]:
-    """Valid JSON where it was asked for; a new run or store is whole, and nothing lies beside it."""
+    """Valid JSON where it was asked for, something said otherwise, and nothing left over."""
     found = []
     if "--json" in case.arguments:
         try:

@@ -212,10 +212,8 @@ def _safetensors(drawn: random.Random) -> Named:
     yield "right", (saved(right, data), "done")
     yield "bfloat16", (saved({"a": tensor("BF16", [ROWS, 3], 0, 24)}, bytes(24)), "either")
     yield "no tensors", (saved({}, b""), "refused")
-    yield "two tensors", (
-        saved({"a": tensor("F32", [ROWS, 3], 0, 48), "b": tensor("F32", [ROWS, 3], 48, 96)}, data * 2),
-        "refused",
-    )  # fmt: skip
+    two = {"a": tensor("F32", [ROWS, 3], 0, 48), "b": tensor("F32", [ROWS, 3], 48, 96)}
+    yield "two tensors", (saved(two, data * 2), "refused")
     yield "NaN", (saved(right, np.full_like(RIGHT, np.nan).tobytes()), "refused")
     for name, changed in {
         "an unknown type": tensor("F31", [ROWS, 3], 0, 48),

@@ -64,8 +64,8 @@ TASK = Kind(
         for a in ("Mary", "Anna")
     ),
     ("prompt", "target"),
-    ("audit", "FILE", *READ, "--permutations", "99", "--no-baselines", "--tried", "0",
-     "--searched", "0"),
+    ("audit", "FILE", *READ, "--permutations", "99", "--no-baselines", "--test-classes",
+     "0", "--test-attributed", "0"),
 )  # fmt: skip
 OUTCOMES = Kind(
     "outcomes",
@@ -202,6 +202,8 @@ def _delimited(kind: Kind) -> Iterator[Case]:
         head = mark.join(fields)
         body = [mark.join(str(row[field]) for field in fields) for row in kind.rows]
         right = "\n".join([head, *body])
+        spaced, twice = mark.join(f" {f} " for f in fields), mark.join([fields[0]] * len(fields))
+        vast, bad = mark.join(["v" * 200_000] * len(fields)), b"\xff" + mark.encode()
         contents: dict[str, tuple[bytes, str]] = {
             "right": (right.encode(), "done"),
             "empty": (b"", "refused"),
@@ -211,17 +213,17 @@ def _delimited(kind: Kind) -> Iterator[Case]:
             "carriage returns": (right.replace("\n", "\r\n").encode(), "done"),
             "old carriage returns": (right.replace("\n", "\r").encode(), "done"),
             "nul": ((right + "\n" + mark.join(["a\0b"] * len(fields))).encode(), "either"),
-            "not UTF-8": (right.encode() + b"\n\xff\xfe" + mark.encode() * (len(fields) - 1), "refused"),
+            "not UTF-8": (right.encode() + b"\n" + bad * (len(fields) - 1), "refused"),
             "UTF-16": (right.encode("utf-16"), "refused"),
             "a cell too many": (f"{right}{mark}extra".encode(), "refused"),
             "a cell too few": (f"{right}\nalone".encode(), "refused"),
             "empty cells": (f"{right}\n{mark * (len(fields) - 1)}".encode(), "refused"),
             "an open quote": (f'{right}\n"open{mark}'.encode(), "refused"),
             "text behind a quote": (f'{right}\n"a"b{mark}c'.encode(), "refused"),
-            "a header twice": ("\n".join([mark.join([fields[0]] * len(fields)), *body]).encode(), "refused"),
-            "a header with spaces": (right.replace(head, mark.join(f" {f} " for f in fields)).encode(), "done"),
+            "a header twice": ("\n".join([twice, *body]).encode(), "refused"),
+            "a header with spaces": (right.replace(head, spaced).encode(), "done"),
             "a header in capitals": (right.replace(head, head.upper()).encode(), "refused"),
-            "a vast cell": (f"{right}\n{mark.join(['v' * 200_000] * len(fields))}".encode(), "refused"),
+            "a vast cell": (f"{right}\n{vast}".encode(), "either"),
             "another delimiter": (right.replace(mark, ";").encode(), "refused"),
             "a comment": (f"# made by hand\n{right}".encode(), "refused"),
         }  # fmt: skip
@@ -280,8 +282,10 @@ def _parquet(kind: Kind, drawn: random.Random) -> Iterator[Case]:
         "a column twice": pa.table(
             [pa.array(columns[f]) for f in (*fields, fields[0])], names=[*fields, fields[0]]
         ),
-        "a column without a name": pa.table([pa.array(columns[f]) for f in fields], names=[""] * len(fields)),
-    }  # fmt: skip
+        "columns without names": pa.table(
+            [pa.array(columns[f]) for f in fields], names=[""] * len(fields)
+        ),
+    }
     for name, table in shapes.items():
         yield _case(kind, f"parquet/{name}", "f.parquet", parquet(table), "refused")
 
@@ -312,7 +316,8 @@ def _answers() -> Iterator[Case]:
         "separator": {'""': "done", '" "': "done", '"\\n"': "either", "1": "refused",
                       "null": "either", '"--"': "either", "[]": "refused"},
         "accepted": {"[]": "done", '["Sue"]': "done", '"Sue"': "refused", "[1]": "refused",
-                     '["Tom"]': "either", '[""]': "refused", "{}": "refused", '["Susan"]': "either"},
+                     '["Tom"]': "either", '[""]': "refused", "{}": "refused",
+                     '["Susan"]': "either"},
         "factors": {
             "null": "either", "[]": "refused", '"a"': "refused", "1": "refused", "{}": "done",
             '{"a": null}': "either", '{"a": NaN}': "refused", '{"a": Infinity}': "refused",
@@ -320,7 +325,8 @@ def _answers() -> Iterator[Case]:
             '{"a": true}': "done", '{"": "b"}': "either", '{"a": ""}': "either",
             '{"\\ud800": "b"}': "refused", '{"a": "\\ud800"}': "refused",
             '{"a": 1e308}': "done", '{"a": 1e999}': "refused",
-            '{"prompt": "b"}': "either", '{"a/b": "c"}': "done", '{"\\u001b[2J": "\\u202e"}': "done",
+            '{"prompt": "b"}': "either", '{"a/b": "c"}': "done",
+            '{"\\u001b[2J": "\\u202e"}': "done",
         },
     }  # fmt: skip
     for kind in (OUTCOMES, TASK):

@@ -15,12 +15,14 @@ from pathlib import Path
 
 import pytest
 from attempts import Case, attempt, faults
+from odd_folders import folder_cases
 from odd_matrices import matrix_cases
 from odd_tables import table_cases
 
 FAMILIES: dict[str, Callable[[], Iterator[Case]]] = {
     "tables": table_cases,
     "matrices": matrix_cases,
+    "folders": folder_cases,
 }
 ALONE = os.environ.get("FAULTLENS_FUZZ")
 LEAST, SECONDS = 1000, 120
@@ -39,8 +41,11 @@ def cases(family: str) -> tuple[Case, ...]:
 @pytest.fixture(autouse=True, scope="module")
 def loaded_once() -> Iterator[None]:
     """The bundled model and its dictionaries are loaded once for all cases that name them."""
-    from faultlens.mini import SAES
+    from transformers.utils import logging
+
     from faultlens.models import dictionaries, load
+
+    logging.disable_progress_bar()  # as the command line does, before it imports transformers
 
     own_model, own_dictionaries = load.load_model, dictionaries.load_dictionaries
     kept: dict[object, object] = {}
@@ -60,7 +65,6 @@ def loaded_once() -> Iterator[None]:
             kept[key] = own_dictionaries(name, model, *how)  # type: ignore[arg-type]
         return kept[key]
 
-    assert SAES.is_dir()
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(load, "load_model", load_model)
         patch.setattr(dictionaries, "load_dictionaries", load_dictionaries)

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import shutil
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 import faultlens as fl
 from faultlens.errors import UserError
+from faultlens.mini import LANGUAGE_MODEL, SAES
 from faultlens.models import load
 
 
@@ -56,3 +59,17 @@ def test_a_config_and_keywords_go_together() -> None:
     assert names == ["5-res-mini", "5-att-mini", "5-mlp-mini"]
     alone = fl.load("mini", config=config, sites=["mlp_out"])
     assert [d.name for d in alone.dictionaries] == ["5-mlp-mini"]
+
+
+def test_an_adapter_beside_the_weights_is_asked_about_and_can_be_left_out(tmp_path: Path) -> None:
+    folder = tmp_path / "tuned"
+    shutil.copytree(LANGUAGE_MODEL, folder)
+    (folder / "adapter_config.json").write_text("{}")
+    asked = {"sae": str(SAES), "layers": [3]}
+    with pytest.raises(UserError) as told:
+        fl.load(str(folder), **asked)
+    assert str(told.value) == (
+        f"model {str(folder)!r} has a PEFT adapter beside its weights (adapter_config.json): give "
+        f"--adapter {folder} to apply it, or --adapter none to leave it out"
+    )
+    assert fl.load(str(folder), **asked, adapter="none").model.n_layers == 6

@@ -77,9 +77,10 @@ class AuditConfig:
     """How an audit is carried out."""
 
     rule: str | Callable[[str, str], bool] | None = None
-    """What counts as success: `exact-word`, `first-token`, `named-later` or `contains`; in Python
-    also a function `(generated, target) -> bool`. By default what the answers themselves say, else
-    `exact-word`."""
+    """What counts as success: by what is generated `exact-word`, `first-token`, `named-later` or
+    `contains`; by the logits `target-over-foil` or `target-likeliest`; in Python also a function
+    `(generated, target) -> bool`. By default what the answers themselves say, else the task's own
+    rule, else `exact-word`."""
     alpha: float = ALPHA
     """Level of every test that decides, a probability between 0 and 1."""
     seed: int = SEED

@@ -25,6 +25,7 @@ from faultlens.cli.run_options import RunOptions
 from faultlens.cli.screen import progress_bars, warn
 from faultlens.cli.values import Form
 from faultlens.config import options
+from faultlens.corpus.logs.log_options import LogOptions
 from faultlens.errors import UserError
 from faultlens.models.lens_config import LensConfig
 
@@ -62,10 +63,12 @@ class OutcomeOptions:
     """Outcomes that are there, in place of a task."""
 
     outcomes: Path | None = None
-    """A table (JSONL, CSV, TSV, Parquet) of prompts with their targets, and with what was generated
-    or whether it succeeded."""
+    """An evaluation log (inspect_ai, lm-eval, every-eval-ever), or a table (JSONL, CSV, TSV,
+    Parquet) of prompts with their targets, and with what was generated or whether it succeeded;
+    `faultlens outcomes FILE` says what is understood of it."""
     factors: tuple[str, ...] = ()
-    """Columns of the table that are factors; by default all that are not known otherwise."""
+    """Columns that are factors: of a table by default all that are not known otherwise, of a log
+    its metadata."""
     residuals: Annotated[Mapping[str, Path], Form("LAYER=FILE", "8=residuals.npy")] = field(
         default_factory=dict
     )
@@ -83,6 +86,7 @@ def audit(
     *,
     prompts: TaskOptions,
     outcomes: OutcomeOptions,
+    log: LogOptions,
     lens: LensConfig,
     matrices: MatrixOptions,
     config: AuditConfig,
@@ -94,7 +98,7 @@ def audit(
     with run_claimed(run.out, run.overwrite) as claim:
         manifest = begin(call, meaningless)
         if task is None:
-            found = _of_outcomes(outcomes, matrices, config, manifest)
+            found = _of_outcomes(outcomes, log, matrices, config, manifest)
         else:
             found = _of_task(_prompts(task, prompts), lens, config, claim, manifest)
         assert found.audit is not None
@@ -133,13 +137,17 @@ def _of_task(
 
 
 def _of_outcomes(
-    given: OutcomeOptions, matrices: MatrixOptions, config: AuditConfig, manifest: Manifest
+    given: OutcomeOptions,
+    log: LogOptions,
+    matrices: MatrixOptions,
+    config: AuditConfig,
+    manifest: Manifest,
 ) -> Findings:
     """Audit outcomes that are there, with the matrices that came with them."""
     import faultlens as fl
 
     assert given.outcomes is not None
-    answers = fl.read_answers(given.outcomes, given.factors or None)
+    answers = fl.read_answers(given.outcomes, given.factors or None, **log.chosen)
     manifest.inputs["outcomes"] = {"name": answers.task.name, "digest": answers.digest}
     tables = read_tables(matrices, [prompt.text for prompt in answers.task.prompts], manifest)
     residuals = read_residuals(given.residuals, len(answers), manifest)
@@ -167,7 +175,7 @@ def _refuse_what_does_not_go_together(
         )
         matrices.check_pooled()
         return meaningless
-    for name in (*options(MatrixOptions), "residuals", "factors"):
+    for name in (*options(MatrixOptions), *options(LogOptions), "residuals", "factors"):
         if name in call.given:
             raise UserError(
                 f"{flag(name)} goes with --outcomes: a task that is run is read by itself"

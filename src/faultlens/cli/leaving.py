@@ -13,7 +13,7 @@ from typing import NoReturn, TextIO
 from faultlens.cli.screen import complain, end_output
 from faultlens.errors import Interrupted, UserError
 
-INTERRUPTED = 130  # the exit code that Typer, too, makes of an interrupt
+INTERRUPTED = 130  # as shells report it: 128 + SIGINT
 REFUSED, FAULTY = 2, 1
 OF_THE_SYSTEM = (
     errno.EACCES, errno.EPERM, errno.ENAMETOOLONG, errno.ELOOP, errno.EROFS, errno.ENOSPC,

@@ -12,6 +12,7 @@ from faultlens.cli.demo import demo
 from faultlens.cli.doctor import doctor
 from faultlens.cli.leaving import run_and_leave
 from faultlens.cli.options import add_command
+from faultlens.cli.outcomes import outcomes
 from faultlens.cli.profile import profile
 from faultlens.cli.read import read
 from faultlens.cli.report import report
@@ -51,6 +52,12 @@ add_command(
     "faultlens audit mini-ioi --out runs/audit",
     "faultlens audit ioi --model gpt2 --sae gpt2-small-res-jb --layers 8",
     "faultlens audit --outcomes outcomes.jsonl --features 8-res-jb=acts.npz",
+)
+add_command(
+    app,
+    outcomes,
+    "faultlens outcomes logs/task.eval",
+    "faultlens outcomes samples_arc_2026-09-01.jsonl --scorer acc_norm --factors subject",
 )
 add_command(
     app,

@@ -55,38 +55,16 @@ def add_command(app: App, function: Callable[..., None], *examples: str) -> None
             called; the others are positional, annotated with their type and their help text.
         examples: of calls, for the help.
     """
-    hints: dict[str, Any] = get_type_hints(function, include_extras=True)
-    told = [name for name, hint in hints.items() if hint is Invocation]
-    records: dict[str, type[Any]] = {
-        name: hint for name, hint in hints.items() if _is_record(hint) and name not in told
-    }
-    known = {name: options(record) for name, record in records.items()}
-    positional = [
-        parameter
-        for parameter in inspect.signature(function).parameters.values()
-        if get_origin(hints[parameter.name]) is Annotated
-    ]
+    taken = _Taken.of(function)
+    every = [option for record in taken.records.values() for option in options(record).values()]
+    parameters = [*_arguments(taken.positional, taken.hints), *_keywords(every)]
 
     def run(*arguments: str, **written: Any) -> None:
-        values: dict[str, Any] = {
-            parameter.name: text for parameter, text in zip(positional, arguments, strict=False)
-        }
-        given = dict(values)
-        in_force = {p.name: values.get(p.name) for p in positional}
-        for name, record in records.items():
-            of_record = {
-                option: parse(flag(option), known[name][option].type, text)
-                for option, text in written.items()
-                if option in known[name]
-            }
-            values[name] = build(record, of_record)
-            given |= of_record
-            in_force |= values_of(values[name])
-        function(**values, **{name: Invocation(given, in_force) for name in told})
+        function(**taken.filled(arguments, written))
 
-    run.__name__, run.__doc__ = function.__name__, inspect.getdoc(function)
-    every = [option for of_record in known.values() for option in of_record.values()]
-    parameters = [*_arguments(positional, hints), *_keywords(every)]
+    paragraphs = (inspect.getdoc(function) or "").split("\n\n")
+    run.__name__ = function.__name__
+    run.__doc__ = "\n\n".join(" ".join(paragraph.split()) for paragraph in paragraphs)
     run.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
     run.__annotations__ = {p.name: p.annotation for p in parameters}
     ending = ["Examples:", *(f"  {example}" for example in examples)]
@@ -95,13 +73,62 @@ def add_command(app: App, function: Callable[..., None], *examples: str) -> None
     app.command(run, help_epilogue="\n".join(ending), sort_key=len(list(app)))
 
 
+@dataclass(frozen=True)
+class _Taken:
+    """What a command's function takes.
+
+    Attributes:
+        hints: the annotation of each parameter.
+        positional: the parameters that are arguments.
+        records: those that are filled from options, with their dataclasses.
+        told: those that are told how the command was called.
+    """
+
+    hints: Mapping[str, Any]
+    positional: Sequence[inspect.Parameter]
+    records: Mapping[str, type[Any]]
+    told: Sequence[str]
+
+    @classmethod
+    def of(cls, function: Callable[..., None]) -> _Taken:
+        hints: dict[str, Any] = get_type_hints(function, include_extras=True)
+        parameters = inspect.signature(function).parameters.values()
+        told = [name for name, hint in hints.items() if hint is Invocation]
+        filled = [name for name, hint in hints.items() if is_dataclass(hint) and name not in told]
+        return cls(
+            hints,
+            [p for p in parameters if get_origin(hints[p.name]) is Annotated],
+            {name: hints[name] for name in filled},
+            told,
+        )
+
+    def filled(self, arguments: Sequence[str], written: Mapping[str, Any]) -> dict[str, Any]:
+        """The function's parameters, from arguments and from options as they were written.
+
+        Raises UserError for a value that cannot be read, or that its record refuses.
+        """
+        values: dict[str, Any] = {
+            parameter.name: text
+            for parameter, text in zip(self.positional, arguments, strict=False)
+        }
+        given = dict(values)
+        in_force = {p.name: values.get(p.name) for p in self.positional}
+        for name, record in self.records.items():
+            known = options(record)
+            of_record = {
+                option: parse(flag(option), known[option].type, text)
+                for option, text in written.items()
+                if option in known
+            }
+            values[name] = build(record, of_record)
+            given |= of_record
+            in_force |= values_of(values[name])
+        return {**values, **dict.fromkeys(self.told, Invocation(given, in_force))}
+
+
 def title(record: type[Any]) -> str:
     """What heads a record's options in the help: its docstring up to the first stop or colon."""
     return re.split(r"[.:]\s", f"{inspect.getdoc(record)} ".replace("\n", " "))[0]
-
-
-def _is_record(hint: Any) -> bool:
-    return is_dataclass(hint)
 
 
 def _arguments(

@@ -4,31 +4,20 @@ from __future__ import annotations
 
 import hashlib
 import json
-import math
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
-import numpy as np
-from pandas import isna
-from pandas.api.types import is_scalar
-
-from faultlens.corpus.records import (
-    Placed,
-    check_spelling,
-    read_records,
-    shown,
-    text_field,
-    whole_text,
-)
-from faultlens.corpus.task import FIELDS as OF_A_PROMPT
-from faultlens.corpus.task import Prompt, Task, accepted_field
+from faultlens.corpus.levels import read_level
+from faultlens.corpus.logs.evaluation_log import EvaluationLog, LogSource, Message
+from faultlens.corpus.logs.log_options import LogOptions
+from faultlens.corpus.logs.reading import log_reader
+from faultlens.corpus.outcome_table import OutcomeTable, read_outcomes, table_of
+from faultlens.corpus.prompt import Prompt, merge_spellings
+from faultlens.corpus.records import printable, whole_text
+from faultlens.corpus.task import Task
 from faultlens.errors import UserError
-
-FIELDS = (*OF_A_PROMPT, "generated", "success")
-INDEX = ("", "__index_level_0__")  # a frame's index, as pandas writes it to CSV and Parquet
-TRUE, FALSE = ("true", "1", "1.0", "yes"), ("false", "0", "0.0", "no")
 
 
 @dataclass(frozen=True)
@@ -40,14 +29,33 @@ class Answers:
         generated: the continuation of each prompt; None where it was not recorded, which asks for
             `success`.
         success: whether each answer is right; None where a rule is to decide it from `generated`.
+        differences: the log-likelihood of the target − that of the foil, in nats, where an
+            evaluation recorded both; None: of no prompt.
+        kinds: of failures, what an evaluation recorded as their kind (a refusal, no response); None
+            where it is to be read off `generated`.
+        conversations: the messages that a model was given before each answer, where an evaluation
+            recorded some; a prompt's text is then these written out, and what the model saw is what
+            its chat template makes of them. None: prompts are plain text.
+        source: of an evaluation log, what was read of it; None: a table, or made in Python.
     """
 
     task: Task
     generated: tuple[str | None, ...]
     success: tuple[bool, ...] | None = None
+    differences: tuple[float | None, ...] | None = None
+    kinds: tuple[str | None, ...] | None = None
+    conversations: tuple[tuple[Message, ...], ...] | None = None
+    source: LogSource | None = None
 
     def __post_init__(self) -> None:
-        for name, column in (("generated", self.generated), ("success", self.success)):
+        columns = {
+            "generated": self.generated,
+            "success": self.success,
+            "differences": self.differences,
+            "kinds": self.kinds,
+            "conversations": self.conversations,
+        }
+        for name, column in columns.items():
             if column is not None and len(column) != len(self.task):
                 raise UserError(
                     f"{len(column)} values of {name} for {len(self.task)} prompts: expected one a "
@@ -62,11 +70,24 @@ class Answers:
     def __len__(self) -> int:
         return len(self.task)
 
+    def rendered(self, render: Callable[[Sequence[Message]], str]) -> Answers:
+        """The same, with each conversation as the text that a chat template makes of it.
+
+        Args:
+            render: gives the text that a model reads, up to where its answer begins.
+        """
+        if self.conversations is None:
+            return self
+        pairs = zip(self.task.prompts, self.conversations, strict=True)
+        prompts = tuple(replace(p, text=render(talk), separator="") for p, talk in pairs)
+        return replace(self, task=replace(self.task, prompts=prompts), conversations=None)
+
     @property
     def digest(self) -> str:
         """SHA-256 over prompts, continuations and outcomes, in order."""
-        record = json.dumps([self.task.digest, self.generated, self.success], ensure_ascii=False)
-        return hashlib.sha256(record.encode()).hexdigest()
+        record: list[object] = [self.task.digest, self.generated, self.success]
+        record += [column for column in (self.differences, self.kinds) if column is not None]
+        return hashlib.sha256(json.dumps(record, ensure_ascii=False).encode()).hexdigest()
 
     @classmethod
     def from_records(
@@ -75,138 +96,91 @@ class Answers:
     ) -> Answers:  # fmt: skip
         """Answers from dictionaries, e.g. `frame.to_dict("records")`; fields as `read_answers`."""
         placed = ((f"record {i}", dict(record)) for i, record in enumerate(records, start=1))
-        return _collected(name, placed, factors)
+        return _of_table(table_of(name, placed, factors))
 
 
-def read_answers(path: Path, factors: Sequence[str] | None = None) -> Answers:
-    """Read a table of outcomes: JSONL, CSV, TSV or Parquet.
+def read_answers(
+    path: str | Path,
+    factors: Sequence[str] | None = None,
+    *,
+    scorer: str | None = None,
+    epoch: int | str | None = None,
+    filter: str | None = None,
+    threshold: float | None = None,
+) -> Answers:
+    """Read answers from an evaluation log, or from a table of outcomes; the content tells which.
 
-    A row has `prompt` and `target`, `generated` or `success` or both, perhaps `foil`, `accepted` (a
-    list of further answers that are right) and `factors` (an object, factor name to level); a cell
-    of CSV or TSV holds either as JSON. In tables without a `factors` column every further column is
-    a factor, but a frame's index is not. What is null or NaN is absent; in CSV and TSV an empty
-    cell is, except under `generated`, where it is an empty continuation.
+    A log of inspect_ai (`.eval`, `.json`), samples of lm-eval (`--log_samples`), instances of
+    every-eval-ever (JSONL); or a table (JSONL, CSV, TSV, Parquet) with `prompt`, `target`,
+    `generated` or `success`, and what `outcome_table.read_outcomes` says.
 
     Args:
         path: the file.
-        factors: the columns that are factors; None: as above.
+        factors: the columns that are factors: of a table's columns, a log's metadata, or lm-eval's
+            `doc`. None: a table's `factors` or else its further columns; a log's metadata; of
+            lm-eval none.
+        scorer: of a log, the scorer or metric whose outcome counts; None: the only one.
+        epoch: of inspect_ai, the epoch that counts where samples ran more than once, or `majority`.
+        filter: of lm-eval, the filter whose answers count; None: the only one.
+        threshold: of a log, the least score that is a success where scores are no yes or no.
+
+    Returns:
+        the answers. `task.notes` says how they were read; `source`, of a log, what was left out.
 
     Raises:
-        UserError: naming file and row, for anything that is not as expected.
+        UserError: naming file and row, for anything that is not as expected, and for a choice that
+            the log leaves open.
     """
-    rows = list(read_records(path))
-    if path.suffix.lower() in (".csv", ".tsv") and any("generated" in row for _, row in rows):
-        rows = [(where, {"generated": "", **row}) for where, row in rows]
-    return _collected(path.stem, rows, factors)
+    path = Path(path)
+    options = LogOptions(scorer, None if epoch is None else str(epoch), filter, threshold)
+    reader = log_reader(path)
+    if reader is not None:
+        return _of_log(reader(path, options, factors))
+    for name, value in options.chosen.items():
+        raise UserError(
+            f"{name} {value} goes with an evaluation log, and {printable(path)} is none: it is "
+            "read as a table of outcomes"
+        )
+    return _of_table(read_outcomes(path, factors))
 
 
-def _collected(name: str, rows: Iterable[Placed], factors: Sequence[str] | None) -> Answers:
-    placed = [
-        (where, {name: _plain(v) for name, v in record.items() if not _absent(v)})
-        for where, record in rows
-    ]
-    if not placed:
-        raise UserError(f"{name} holds no prompts: expected at least one row")
-    prompts = [_prompt(where, record, factors) for where, record in placed]
-    have = [("success" in record) for _, record in placed]
-    if any(have) and not all(have):
-        where = placed[have.index(False)][0]
-        raise UserError(f"{where} has no 'success', but other rows have: give it in all or in none")
-    success = (
-        tuple(_truth(where, record["success"]) for where, record in placed) if any(have) else None
-    )
-    for (where, record), prompt in zip(placed, prompts, strict=True):
-        if prompt.factors.keys() != prompts[0].factors.keys():
-            raise UserError(
-                f"{where} has the factors {', '.join(prompt.factors) or 'none'}, the first row "
-                f"{', '.join(prompts[0].factors) or 'none'}: expected the same in every row"
+def _of_table(table: OutcomeTable) -> Answers:
+    return Answers(table.task, table.generated, table.success)
+
+
+def _of_log(log: EvaluationLog) -> Answers:
+    prompts, notes = merge_spellings(
+        [
+            Prompt(
+                whole_text(s.where, "the prompt", s.text),
+                whole_text(s.where, "the target", s.target),
+                None if s.foil is None else whole_text(s.where, "the foil", s.foil),
+                {name: read_level(s.where, name, level) for name, level in s.factors.items()},
+                tuple(whole_text(s.where, "an answer", answer) for answer in s.accepted),
+                s.separator,
             )
-        if "generated" not in record and success is None:
-            raise UserError(f"{where} has neither 'generated' nor 'success': expected at least one")
+            for s in log.samples
+        ]
+    )
+    conversations = tuple(s.messages for s in log.samples)
+    generated = tuple(
+        None if s.generated is None else whole_text(s.where, "the answer", s.generated)
+        for s in log.samples
+    )
     return Answers(
-        Task(name, tuple(prompts)),
-        tuple(_generated(where, record) for where, record in placed),
-        success,
+        Task(log.source.task, prompts, notes=(*log.notes, *notes)),
+        generated,
+        tuple(s.success for s in log.samples),
+        _where_any(tuple(s.difference for s in log.samples)),
+        _where_any(tuple(s.kind for s in log.samples)),
+        conversations if any(conversations) else None,
+        log.source,
     )
 
 
-def _prompt(where: str, record: dict[str, Any], names: Sequence[str] | None) -> Prompt:
-    on_purpose = names or ()
-    check_spelling(where, {k: v for k, v in record.items() if k not in on_purpose}, FIELDS)
-    target = text_field(where, record, "target").strip()
-    foil = text_field(where, record, "foil").strip() if "foil" in record else None
-    accepted = accepted_field(where, {**record, "accepted": _nested(record, "accepted", [])})
-    if foil in (target, *accepted):
-        raise UserError(f"{where}: target and foil are both {shown(foil)}")
-    text, factors = text_field(where, record, "prompt"), _factors(where, record, names)
-    return Prompt(text, target, foil, factors, accepted)
+Column = TypeVar("Column", float | None, str | None)
 
 
-def _nested(record: dict[str, Any], field: str, default: Any) -> Any:
-    """A field that is an object or a list, or the text of one, as a cell of CSV holds it."""
-    value = record.get(field, default)
-    if isinstance(value, np.ndarray):  # Parquet's lists, read through pandas
-        return value.tolist()
-    if not isinstance(value, str):
-        return value
-    try:
-        return json.loads(value)
-    except (ValueError, RecursionError):
-        return value
-
-
-def _factors(where: str, record: dict[str, Any], names: Sequence[str] | None) -> dict[str, str]:
-    nested = _nested(record, "factors", {})
-    if not isinstance(nested, dict):
-        raise UserError(f"{where}: 'factors' is {shown(record['factors'])}, expected an object")
-    flat = {k: v for k, v in record.items() if k not in (*FIELDS, *INDEX)}
-    chosen = {**flat, **nested}
-    if names is not None:
-        for name in names:
-            if name not in chosen:
-                raise UserError(
-                    f"{where} has no factor {name!r}: it has {', '.join(chosen) or 'none'}"
-                )
-        chosen = {name: chosen[name] for name in names}
-    elif "factors" in record:
-        chosen = nested
-    return {
-        whole_text(where, "factors", str(name)): _level(where, str(name), level)
-        for name, level in chosen.items()
-    }
-
-
-def _level(where: str, name: str, level: Any) -> str:
-    level = _plain(level)
-    if isinstance(level, str | bool | int) or (isinstance(level, float) and math.isfinite(level)):
-        return whole_text(where, name, str(level))
-    raise UserError(f"{where}: factor {name!r} is {shown(level)}, expected a word or a number")
-
-
-def _generated(where: str, record: dict[str, Any]) -> str | None:
-    value = record.get("generated")
-    if value is None:
-        return None
-    if isinstance(value, str):
-        return whole_text(where, "generated", value)
-    raise UserError(f"{where}: 'generated' is {shown(value)}, expected a text")
-
-
-def _truth(where: str, value: Any) -> bool:
-    word = str(value).strip().lower()
-    if isinstance(value, bool | int | float | str) and word in (*TRUE, *FALSE):
-        return word in TRUE
-    raise UserError(
-        f"{where}: 'success' is {shown(value)}, expected true or false (or 1 or 0); leave the "
-        "column out to have it decided from 'generated'"
-    )
-
-
-def _absent(value: Any) -> bool:
-    """Whether a value says that there is none: None, NaN, and pandas's NA and NaT."""
-    return value is None or bool(is_scalar(value) and isna(value))
-
-
-def _plain(value: Any) -> Any:
-    """A NumPy number as Python's; anything else as it is."""
-    return value.item() if isinstance(value, np.generic) else value
+def _where_any(column: tuple[Column, ...]) -> tuple[Column, ...] | None:
+    """A column, or None where nothing in it is known."""
+    return None if all(value is None for value in column) else column

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from faultlens.corpus.records import Placed, read_text
+from faultlens.corpus.records import Placed, is_file, printable, read_text
 from faultlens.errors import UserError
 
 
@@ -19,21 +19,31 @@ def folder_records(folder: Path) -> Iterator[Placed]:
     UTF-8 text.
     """
     for place in sorted(_seen(folder)):
-        if place.is_file():
+        if is_file(place):
             raise UserError(
                 f"{place} lies in no category: expected {folder}/CATEGORY/{place.name}, a folder "
                 "for each category"
             )
-        files = sorted(path for path in place.rglob("*") if path.is_file() and _shown(path, place))
+        files = sorted(_files(place))
         if not files:
             raise UserError(f"{place} holds no file: expected a text file for each text")
         for path in files:
-            yield str(path), {"text": read_text(path).rstrip(), "category": place.name}
+            text = read_text(path).rstrip()
+            yield printable(path), {"text": text, "category": printable(place.name)}
 
 
 def _seen(folder: Path) -> list[Path]:
-    return [path for path in folder.iterdir() if not path.name.startswith(".")]
+    """What lies in a folder and is not hidden. Raises UserError where it cannot be looked into."""
+    try:
+        return [path for path in folder.iterdir() if not path.name.startswith(".")]
+    except OSError as error:
+        raise UserError(f"folder {printable(folder)} cannot be read: {error.strerror}") from error
 
 
-def _shown(path: Path, above: Path) -> bool:
-    return not any(part.startswith(".") for part in path.relative_to(above).parts)
+def _files(folder: Path) -> Iterator[Path]:
+    """The files in a folder and in all folders within it; links to folders are passed over."""
+    for path in _seen(folder):
+        if path.is_dir() and not path.is_symlink():
+            yield from _files(path)
+        elif is_file(path):
+            yield path

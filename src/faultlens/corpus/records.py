@@ -5,13 +5,14 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
 from faultlens.errors import UserError
 
+MOST_CHARACTERS = 2**31 - 1  # in a cell of CSV; by default it is 131,072, shorter than some prompts
 MISSPELT = 0.8  # how alike a misspelt name is to the right one
 SUFFIXES = (".jsonl", ".ndjson", ".json", ".csv", ".tsv", ".parquet")
 
@@ -26,10 +27,10 @@ def read_records(path: Path) -> Iterator[Placed]:
 
     Raises UserError if the file cannot be read, or a row is not what its format asks for.
     """
-    if not path.is_file():
+    if not is_file(path):
         raise UserError(
-            f"no file {path}: expected a JSONL file, one object a line, or a .csv, .tsv or "
-            ".parquet table"
+            f"no file {printable(path)}: expected a JSONL file, one object a line, or a .csv, "
+            ".tsv or .parquet table"
         )
     suffix = path.suffix.lower()
     if suffix in (".csv", ".tsv"):
@@ -53,6 +54,7 @@ def _jsonl(path: Path) -> Iterator[Placed]:
 
 def _delimited(path: Path, delimiter: str) -> Iterator[Placed]:
     lines = io.StringIO(read_text(path), newline="")  # only these end a line: \n, \r, \r\n
+    csv.field_size_limit(MOST_CHARACTERS)
     rows = csv.reader(lines, delimiter=delimiter, strict=True)
     header: list[str] | None = None
     try:
@@ -81,8 +83,8 @@ def _parquet(path: Path) -> Iterator[Placed]:
 
     try:
         rows = pyarrow.parquet.read_table(path).to_pylist()
-    except (OSError, pyarrow.ArrowException) as error:
-        raise UserError(f"{path} cannot be read as Parquet: {error}") from error
+    except (OSError, pyarrow.ArrowException, ValueError, OverflowError) as error:
+        raise UserError(f"{path} cannot be read as Parquet: {in_one_line(error)}") from error
     for number, row in enumerate(rows, start=1):
         yield f"{path} row {number}", {k: v for k, v in row.items() if v is not None}
 
@@ -92,7 +94,30 @@ def read_text(path: Path) -> str:
     try:
         return path.read_bytes().decode("utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
-        raise UserError(f"{path} cannot be read as UTF-8 text: {error}") from error
+        raise UserError(f"{printable(path)} cannot be read as UTF-8 text: {error}") from error
+
+
+def is_file(path: Path) -> bool:
+    """Whether there is such a file; not where its name or its folder cannot be looked up."""
+    try:
+        return path.is_file()
+    except OSError:
+        return False
+
+
+def name_of(path: Path) -> str:
+    """A file's name without its suffix, as results and sentences can hold it."""
+    return printable(path.stem)
+
+
+def printable(text: object) -> str:
+    """A text in which what no file can hold (half of a character, bytes of a name) is escaped."""
+    return str(text).encode(errors="backslashreplace").decode()
+
+
+def in_one_line(error: Exception) -> str:
+    """What an error says, without its line breaks."""
+    return printable(" ".join(str(error).split()))
 
 
 def text_field(where: str, record: dict[str, Any], field: str) -> str:
@@ -151,7 +176,25 @@ def label_field(where: str, record: dict[str, Any], field: str) -> str:
     return str(value) if isinstance(value, int) else text_field(where, record, field)
 
 
+def columns_of(records: Iterable[Placed]) -> list[str]:
+    """The fields that any record has, in order of first appearance."""
+    return list(dict.fromkeys(name for _, record in records for name in record))
+
+
+def plain_value(value: Any) -> Any:
+    """A NumPy number as Python's, an array as a list; anything else as it is."""
+    import numpy as np
+
+    if isinstance(value, np.ndarray):
+        return value.tolist()
+    return value.item() if isinstance(value, np.generic) else value
+
+
 def shown(value: Any, limit: int = 40) -> str:
     """A value as an error message shows it: as JSON, cut at `limit` characters."""
-    text = json.dumps(value, ensure_ascii=False, default=str)
+    try:
+        text = json.dumps(value, ensure_ascii=False, default=str)
+    except (ValueError, RecursionError):  # it holds itself, or more levels than can be followed
+        text = f"{type(value).__name__} nested too deeply to show"
+    text = printable(text)
     return text if len(text) <= limit else text[: limit - 1] + "…"

@@ -6,69 +6,30 @@ import functools
 import hashlib
 import json
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any, TypeVar
 
-from faultlens.corpus.records import check_spelling, read_records, shown, text_field
+from faultlens.corpus.prompt import (
+    FIELDS,
+    Prompt,
+    merge_spellings,
+    present,
+    read_factors,
+    read_prompt,
+)
+from faultlens.corpus.records import (
+    check_spelling,
+    columns_of,
+    name_of,
+    printable,
+    read_records,
+    shown,
+)
 from faultlens.errors import UserError
 
-FIELDS = ("prompt", "target", "foil", "factors", "accepted", "separator")
-"""What a line of a task's file may say of a prompt."""
-
-
-@dataclass(frozen=True)
-class Prompt:
-    """One prompt of a task.
-
-    Attributes:
-        text: what the model is given; it ends where the answer begins, without a space.
-        target: the right answer, e.g. `"Mary"`.
-        foil: the wrong answer worth comparing with, e.g. the subject of an IOI sentence.
-        factors: what describes the prompt: factor name to level.
-        accepted: further answers that are right, where the question has several: a continuation
-            that gives one of them is a success. Probabilities and logit differences are the
-            target's alone.
-        separator: what stands between prompt and answer: a space, or nothing where the answer
-            goes on within a word or after a bracket (`"the year 17"`, `"43"`).
-
-    Raises:
-        UserError: an empty prompt or answer, spaces around an answer, a foil that is right.
-    """
-
-    text: str
-    target: str
-    foil: str | None = None
-    factors: dict[str, str] = field(default_factory=dict)
-    accepted: tuple[str, ...] = ()
-    separator: str = " "
-
-    def __post_init__(self) -> None:
-        if not self.text.strip():
-            raise UserError(f"a prompt is {self.text!r}: expected a text for the model to continue")
-        foils = [] if self.foil is None else [("foil", self.foil)]
-        for name, answer in [*(("target", answer) for answer in self.answers), *foils]:
-            if not answer.strip():
-                raise UserError(
-                    f"prompt {self.text!r}: a {name} is {answer!r}, expected a text that is not "
-                    "empty"
-                )
-        if self.foil is not None:
-            for answer in self.answers:
-                if answer.strip() == self.foil.strip():
-                    raise UserError(f"prompt {self.text!r}: target and foil are both {answer!r}")
-        for name, answer in [*(("target", answer) for answer in self.answers), *foils]:
-            if answer != answer.strip():
-                raise UserError(
-                    f"prompt {self.text!r}: the {name} {answer!r} has spaces around it: give "
-                    f"{answer.strip()!r}; what stands before an answer is the prompt's separator"
-                )
-
-    @property
-    def answers(self) -> tuple[str, ...]:
-        """All answers that are right, the target first."""
-        return (self.target, *self.accepted)
+__all__ = ["Prompt", "Task", "make_task", "read_task", "task", "task_names"]
 
 
 @dataclass(frozen=True)
@@ -76,12 +37,14 @@ class Task:
     """Prompts under a name; all of them have the same factors.
 
     Attributes:
-        unused: the columns of its file that are none of `FIELDS`: nothing is made of them.
+        rule: the name of the outcome rule that suits the task; None: the default suits it.
+        notes: what a reader should know of how the task was read, a sentence each.
     """
 
     name: str
     prompts: tuple[Prompt, ...]
-    unused: tuple[str, ...] = ()
+    rule: str | None = None
+    notes: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if not self.prompts:
@@ -115,60 +78,34 @@ def read_task(path: Path) -> Task:
     """Read a task from JSONL, one prompt a line.
 
     A line is `{"prompt", "target", "foil"?, "factors"?: {name: level}, "accepted"?: [answer],
-    "separator"?}`, the fields of `Prompt`. Other columns are left out, and named in `unused`.
+    "separator"?}`, the fields of `Prompt`. Other columns are left out, and named in `notes`.
 
     Raises UserError naming the file and line for anything that is not as expected, a field that
     seems to be misspelt among it.
     """
-    records = list(read_records(path))
-    prompts = tuple(_prompt(where, record) for where, record in records)
-    others = dict.fromkeys(name for _, record in records for name in record if name not in FIELDS)
-    return Task(path.stem, prompts, tuple(others))
-
-
-def _prompt(where: str, record: dict[str, Any]) -> Prompt:
-    check_spelling(where, record, FIELDS)
-    factors = record.get("factors", {})
-    if not isinstance(factors, dict):
-        raise UserError(f"{where}: 'factors' is {shown(factors)}, expected an object")
-    text, target = text_field(where, record, "prompt"), text_field(where, record, "target").strip()
-    foil = None
-    if record.get("foil") is not None:
-        foil = text_field(where, record, "foil").strip()
-    right = accepted_field(where, record)
-    if foil is not None and foil in (target, *right):
-        raise UserError(f"{where}: target and foil are both {shown(foil)}")
-    separator = record.get("separator", " ")
-    if separator not in ("", " "):
-        raise UserError(
-            f'{where}: \'separator\' is {shown(separator)}, expected " ", or "" where the answer '
-            "follows the prompt directly"
+    records = [(where, present(record)) for where, record in read_records(path)]
+    prompts = []
+    for where, record in records:
+        check_spelling(where, record, FIELDS)
+        prompts.append(read_prompt(where, record, read_factors(where, record)))
+    name = name_of(path)
+    if not prompts:
+        raise UserError(f"task {name} has no prompts: expected at least one")
+    merged, notes = merge_spellings(prompts)
+    others = [name for name in columns_of(records) if name not in FIELDS]
+    if others:
+        notes.append(
+            f"{printable(', '.join(others))}: nothing is made of these columns of the task; what "
+            "describes a prompt belongs under 'factors'"
         )
-    levels = {str(name): _level(where, name, level) for name, level in factors.items()}
-    return Prompt(text, target, foil, levels, right, separator)
-
-
-def accepted_field(where: str, record: dict[str, Any]) -> tuple[str, ...]:
-    """The further answers that a record accepts. Raises UserError for anything but texts."""
-    accepted = record.get("accepted", [])
-    if not isinstance(accepted, list) or not all(
-        isinstance(a, str) and a.strip() for a in accepted
-    ):
-        raise UserError(
-            f"{where}: 'accepted' is {shown(accepted)}, expected a list of texts that are not empty"
-        )
-    return tuple(answer.strip() for answer in accepted)
-
-
-def _level(where: str, name: str, level: Any) -> str:
-    if isinstance(level, str | int | float | bool):
-        return str(level)
-    raise UserError(f"{where}: factor {name!r} is {shown(level)}, expected a word or a number")
+    return Task(name, merged, notes=tuple(notes))
 
 
 Generator = TypeVar("Generator", bound=Callable[..., Task])
 GROUP = "faultlens.tasks"
 """The group of entry points in which packages offer tasks."""
+
+MOST_PROMPTS = 1_000_000  # of a task that is made
 
 _TASKS: dict[str, Callable[..., Task]] = {}
 
@@ -194,6 +131,8 @@ def _with_checked_n(generator: Generator, name: str) -> Generator:
         n = args[0] if args else options.get("n", 1)
         if not isinstance(n, int) or isinstance(n, bool) or n < 1:
             raise UserError(f"task {name}: n is {n!r}, expected a whole number of at least 1")
+        if n > MOST_PROMPTS:
+            raise UserError(f"task {name}: n is {n}, expected at most {MOST_PROMPTS:,}")
         return generator(*args, **options)
 
     return checked  # type: ignore[return-value]  # of the same signature, by functools.wraps

@@ -11,7 +11,16 @@ from pathlib import Path
 
 from faultlens.corpus.folder import folder_records
 from faultlens.corpus.hub_dataset import PREFIX, dataset_records
-from faultlens.corpus.records import Placed, label_field, read_records, shown, text_field
+from faultlens.corpus.levels import one_spelling
+from faultlens.corpus.records import (
+    Placed,
+    label_field,
+    name_of,
+    printable,
+    read_records,
+    shown,
+    text_field,
+)
 from faultlens.errors import UserError
 
 LABEL, TEXT = "category", "text"
@@ -28,12 +37,14 @@ class Corpus:
         texts: the texts.
         labels: the category of each text; at least two categories in all.
         places: where each text was found, as a sentence names it; empty if they were not read.
+        notes: what a reader should know of how it was read, a sentence each.
     """
 
     name: str
     texts: tuple[str, ...]
     labels: tuple[str, ...]
     places: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if len(self.texts) != len(self.labels):
@@ -74,7 +85,7 @@ class Corpus:
             for text, found in repeated.items()
             if len({self.labels[row] for row in found}) > 1
         }
-        found = []
+        found = [*self.notes]
         if repeated:
             found.append(f"{_texts(repeated)} more than once: {self._example(repeated)}")
         if torn:
@@ -145,9 +156,16 @@ def _found(source: str | Path) -> tuple[str, Iterable[Placed], bool]:
     if str(source).startswith(PREFIX):
         return str(source), dataset_records(str(source)), False
     path = Path(source)
-    if path.is_dir():
-        return path.resolve().name, folder_records(path), True
-    return path.stem, read_records(path), False
+    if _is_folder(path):
+        return printable(path.resolve().name), folder_records(path), True
+    return name_of(path), read_records(path), False
+
+
+def _is_folder(path: Path) -> bool:
+    try:
+        return path.is_dir()
+    except OSError:  # its name is too long, or what it lies in cannot be looked into
+        return False
 
 
 def _corpus(name: str, records: Iterable[Placed], label: str, text: str) -> Corpus:
@@ -156,7 +174,8 @@ def _corpus(name: str, records: Iterable[Placed], label: str, text: str) -> Corp
         texts.append(text_field(where, record, text))
         labels.append(label_field(where, record, label))
         places.append(where)
-    return Corpus(name, tuple(texts), tuple(labels), tuple(places))
+    merged, notes = one_spelling({label: labels}, "column")
+    return Corpus(name, tuple(texts), tuple(merged[label]), tuple(places), tuple(notes))
 
 
 def _texts(of: dict[str, list[int]]) -> str:

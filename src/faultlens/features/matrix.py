@@ -20,7 +20,7 @@ BUILD = {"csr": csr_matrix, "csc": csc_matrix}
 """The formats of SciPy's `save_npz` that have these parts and one index a value."""
 BROKEN = (
     OSError, ValueError, EOFError, IndexError, SyntaxError, MemoryError, NotImplementedError,
-    RuntimeError, TokenError, BadZipFile, zlib.error,
+    RuntimeError, TokenError, BadZipFile, zlib.error, OverflowError, TypeError,
 )  # fmt: skip
 """What NumPy, SciPy and the standard library raise for a file that is not what its name says."""
 LARGEST = 1e30
@@ -143,9 +143,11 @@ def _readable(path: Path) -> Iterator[None]:
     if not path.is_file():
         raise UserError(f"no file {path}: expected a matrix (.npy, .npz or .safetensors)")
     try:
-        yield
+        with np.errstate(over="ignore"):  # of a shape that no file has
+            yield
     except BROKEN as error:
-        raise UserError(f"{path} cannot be read as .npy, .npz or .safetensors: {error}") from error
+        said = " ".join(str(error).split(": <")[0].split())  # without what Python calls its objects
+        raise UserError(f"{path} cannot be read as .npy, .npz or .safetensors: {said}") from error
 
 
 def _arrays(path: Path) -> dict[str, np.ndarray]:
@@ -190,6 +192,12 @@ def _sparse(path: Path, arrays: dict[str, np.ndarray]) -> csr_matrix | csc_matri
     form = said.decode() if isinstance(said, bytes) else str(said)
     if form not in BUILD:
         raise UserError(f"{path} is saved as {form}: expected CSR (matrix.tocsr())")
+    for part in ("shape", "indices", "indptr"):
+        if arrays[part].dtype.kind not in "iu" or arrays[part].ndim != 1:
+            raise UserError(
+                f"{path} holds no valid CSR matrix: its {part} is of type {arrays[part].dtype}, "
+                f"shape {arrays[part].shape}: expected whole numbers on one axis"
+            )
     rows, columns = (int(size) for size in arrays["shape"])
     _check_shape(str(path), (rows, columns))
     parts = (arrays["data"], arrays["indices"], arrays["indptr"])

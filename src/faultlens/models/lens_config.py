@@ -37,6 +37,9 @@ class LensConfig:
     """Number format that the model runs in; dictionaries always encode in float32."""
     revision: str | None = None
     """Branch, tag or commit of a hub model; by default its main branch."""
+    adapter: str | None = None
+    """A folder with a LoRA adapter that PEFT saved, merged into the weights; `none` leaves out the
+    one that lies beside them."""
     release: str | None = None
     """Where `sae` is a folder: the SAELens release that its weights are from, whose conventions
     then hold."""
@@ -46,7 +49,6 @@ class LensConfig:
     `factor=NUMBER`, `decoder-norm`, `no-decoder-norm`, `before-gain`, `after-gain`."""
     trust_pickle: bool = False
     """Also load pickled weights, which can run code as they load."""
-
     special_tokens: SpecialTokens = "drop"
     """What becomes of special tokens that stand in a text (BOS, EOS, turn markers): `drop` reads
     them but leaves them out of what is encoded and pooled, `keep` does not, `text` takes what looks

@@ -21,6 +21,9 @@ class ModelConfig:
     """Number format that the model runs in; dictionaries are always learnt in float32."""
     revision: str | None = LensConfig.revision
     """Branch, tag or commit of a hub model; by default its main branch."""
+    adapter: str | None = LensConfig.adapter
+    """A folder with a LoRA adapter that PEFT saved, merged into the weights; `none` leaves out the
+    one that lies beside them."""
     trust_pickle: bool = LensConfig.trust_pickle
     """Also load pickled weights, which can run code as they load."""
 

@@ -10,6 +10,7 @@
 - `token_evidence.py` (step 5): the features that stand out → the tokens that they fire on.
 - `pairs.py` (step 6): minimal pairs → whether features follow the meaning or the surface.
 - `multiverse/` (step 7): every claim again under every combination of method choices.
+- `one_feature.py`: where one feature fires, in a text or a corpus, for whoever asks.
 - `result/`: what each step found, for the file, the page and the terminal.
 
 Steps 5 to 7 need a model; tables that somebody else computed do for the rest.

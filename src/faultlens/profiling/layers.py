@@ -1,4 +1,4 @@
-"""Across layers: whether a category's top feature persists, what grows with depth, what is hard."""
+"""Across layers: does a category's top feature persist, what grows with depth, what is hard?"""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ from faultlens.profiling.result import (
     Trend,
 )
 
-MIXTURES = 500  # random directions behind the cosine that counts as chance
-CHANCE = 0.99  # the quantile of theirs that a feature's has to exceed
-SAMPLED = 512  # earlier features whose nearest are looked up for the typical cosine
+MIXTURES = 500  # random directions that give the cosine expected by chance
+CHANCE = 0.99  # the quantile of their cosines that a feature's must exceed
+SAMPLED = 512  # earlier features sampled for the typical cosine with the nearest later one
 
 TOP: dict[str, Callable[[CategoryReading], str | None]] = {
     "selectivity": lambda reading: reading.selectivity.feature,
@@ -129,10 +129,11 @@ def _step(
 
 
 def _chance_cosine(earlier: np.ndarray, later: np.ndarray) -> float:
-    """What 1 % of directions that are no feature's reach with their nearest later feature.
+    """The cosine with the nearest later feature that 1 % of random directions exceed.
 
-    They are mixtures of all earlier features with independent normal weights, and so fill the space
-    as unevenly as the features do: where these crowd in a few dimensions, unrelated ones are near.
+    The random directions are mixtures of all earlier features with independent normal weights: they
+    fill the space as unevenly as the features do, for where features crowd into a few dimensions
+    even unrelated ones are near each other.
 
     Args:
         earlier: unit directions, `[features, d]`.

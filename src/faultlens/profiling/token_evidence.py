@@ -93,10 +93,10 @@ def feature_tokens(
     labels: Sequence[str],
     examples: int = EXAMPLES,
 ) -> dict[int, FeatureTokens]:
-    """Where each of `features` of one dictionary fires, beside a random feature that fires at all.
+    """Where each of `features` of one dictionary fires, compared with a random firing feature.
 
-    A random firing feature is each with equal chance, whatever its strength: its share of a class
-    is the mean of their shares.
+    A random firing feature is drawn from all that fire, each with equal chance: its expected share
+    of a class of token is the mean of their shares.
     """
     sums = tokens.class_sums(firings, d_sae)
     totals = sums.sum(axis=1)

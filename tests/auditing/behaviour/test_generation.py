@@ -216,6 +216,9 @@ class PrefixSpace:
         self.known += [piece for piece in dict.fromkeys(pieces) if piece not in self.known]
         return {"input_ids": [self.known.index(piece) for piece in pieces]}
 
+    def decode(self, ids: list[int], clean_up_tokenization_spaces: bool) -> str:
+        return "".join(self.known[i] for i in ids).replace("_", " ").removeprefix(" ")
+
 
 def test_an_answer_is_split_as_it_follows_its_prompt(model: Model) -> None:
     spacing = replace(model, tokenizer=PrefixSpace())

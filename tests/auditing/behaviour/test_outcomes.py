@@ -9,7 +9,8 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from faultlens.auditing.behaviour.outcomes import KINDS, RULES, exact_word, kind_of
+from faultlens.auditing.behaviour.kinds import KINDS, kind_of
+from faultlens.auditing.behaviour.outcomes import RULES, exact_word
 from faultlens.corpus.task import Prompt
 
 PROMPT = "When Ann and Bob went to the old store, Bob gave the keys to"
@@ -39,11 +40,14 @@ def test_rules_differ_where_they_should(generated: str, rule: str, success: bool
         (" Ann", "success"),
         (" Bob, who", "names the foil"),
         (" Ann's brother", "first token right, word wrong"),
-        (' "Ann" and', "first token right, word wrong"),
+        (' "Ann" and', "success"),
+        (' "Ann\'s" and', "first token right, word wrong"),
+        (" ann, who", "first token right, word wrong"),
         (" the keys of", "another phrase of the prompt"),
         (" the old store", "another phrase of the prompt"),
         (" the old's", "another phrase of the prompt"),
-        (" her mother", "pronoun"),
+        (" her mother", "possessive noun phrase"),
+        (" her. She", "pronoun"),
         (" him.", "pronoun"),
         (" the landlord", "another noun phrase"),
         (" a dog", "another noun phrase"),
@@ -62,10 +66,10 @@ def test_an_accepted_answer_that_goes_on_is_scored_wrong_too() -> None:
     prompt = Prompt(PROMPT, "Anna", "Bob", accepted=("Ann",))
     assert kind_of(prompt, " Ann's car", False) == "first token right, word wrong"
     assert (
-        kind_of(Prompt(PROMPT, "Anna", "Bob"), " Ann's car", False)
-        == "another phrase of the prompt"
+        kind_of(Prompt(PROMPT, "Anna", "Bob"), " Ann and", False) == "another phrase of the prompt"
     )
-    assert kind_of(Prompt(PROMPT, "Eva", "Ann"), " Ann's car", False) == "names the foil"
+    assert kind_of(Prompt(PROMPT, "Eva", "Ann"), " Ann and", False) == "names the foil"
+    assert kind_of(Prompt(PROMPT, "Eva", "Ann"), " Ann's car", False) == "possessive noun phrase"
 
 
 def test_the_published_failures_are_of_the_published_kinds(reference_data: Path) -> None:
@@ -85,7 +89,8 @@ def test_the_published_failures_are_of_the_published_kinds(reference_data: Path)
     assert kinds == {
         "success": 239,
         "another phrase of the prompt": 34,
-        "pronoun": 16,
+        "possessive noun phrase": 15,  # "her sister,": with "her. " the 16 that METHODS counts
+        "pronoun": 1,
         "another noun phrase": 6,
         "first token right, word wrong": 5,
     }

@@ -7,12 +7,17 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from faultlens.auditing.behaviour.outcomes import GIVEN, RULES, outcome_rule
-from faultlens.auditing.behaviour.rule_sensitivity import (
+from faultlens.auditing.behaviour.outcomes import (
+    GIVEN,
+    RULES,
     TARGET_LIKELIEST,
     TARGET_OVER_FOIL,
+    outcome_rule,
+)
+from faultlens.auditing.behaviour.rule_sensitivity import (
     failures_by_rule,
     scoring_table,
+    scoring_warnings,
 )
 from faultlens.auditing.result import PromptOutcome, RuleReading
 
@@ -130,3 +135,37 @@ def test_without_factors_there_is_accuracy_alone() -> None:
     assert scoring_table({"given": np.array([True, False])}, {}) == {
         "given": RuleReading(1, 0.5, {})
     }
+
+
+def told(texts: list[str], success: list[bool], rule: str) -> list[str]:
+    outcomes = [
+        PromptOutcome("to", "Ann", text, ok, "-", None)
+        for text, ok in zip(texts, success, strict=True)
+    ]
+    return scoring_warnings(failures_by_rule(outcomes, rule), rule)
+
+
+def test_many_failures_that_name_the_answer_are_warned_of() -> None:
+    texts = [" it is Ann"] * 6 + [" Bob"] * 14
+    assert told(texts, [False] * 20, "exact-word") == [
+        "6 of 20 failures by exact-word name a right answer somewhere in what was generated (the "
+        "rule contains): read them before you trust the failures, and choose another --rule if "
+        "they are right"
+    ]
+    assert told(texts, [False] * 20, "contains") == []
+    assert told([" it is Ann"] * 4 + [" Bob"] * 2, [False] * 6, "exact-word") == [], "too few"
+    assert told([" it is Ann"] * 6 + [" Bob"] * 54, [False] * 60, "exact-word") == [], "a tenth"
+
+
+def test_outcomes_that_contradict_the_answers_are_warned_of() -> None:
+    """Successes that name no right answer, and failures that give it, are counted."""
+    turned = [False] * 10 + [True] * 10
+    texts = [" Ann."] * 10 + [" Bob."] * 10
+    assert told(texts, turned, GIVEN) == [
+        "'success' contradicts 'generated' in 20 of 20 rows (100%): 10 successes name no right "
+        "answer anywhere, and 10 failures answer with the target; see that the rows and columns "
+        "belong together"
+    ]
+    assert told(texts, [not ok for ok in turned], GIVEN) == []
+    assert told([" the one is Ann"] * 20, [True] * 20, GIVEN) == [], "a judge may read more"
+    assert told([" Bob"] * 20, [i == 0 for i in range(20)], GIVEN) == [], "one row of twenty"

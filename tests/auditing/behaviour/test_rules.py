@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 import faultlens as fl
-from faultlens.auditing.behaviour.outcomes import RULES, kind_of, outcome_rule, resolve_rule
+from faultlens.auditing.behaviour.kinds import kind_of
+from faultlens.auditing.behaviour.outcomes import RULES, outcome_rule, resolve_rule
 from faultlens.corpus.answers import Answers
 from faultlens.corpus.task import Prompt
 
@@ -144,11 +145,11 @@ def test_a_target_that_the_rule_never_finds_is_refused(target: str, why: str) ->
 @pytest.mark.parametrize(
     ("generated", "kind"),
     [
-        ("'s", "other word"),
+        ("'s", "suffix of the prompt's last word"),
         ("“ ”", "empty or degenerate"),
         ("\u2028", "empty or degenerate"),
         ("\x00", "empty or degenerate"),
-        ("'s 's", "other word"),
+        ("'s 's", "suffix of the prompt's last word"),
         ("...a", "another noun phrase"),
         ("...her", "pronoun"),
         ("THE KEYS’ owner", "another phrase of the prompt"),

@@ -317,8 +317,8 @@ def test_a_missing_foil_is_missing_and_no_number(lens: Lens, task: Task) -> None
         ),
         (
             {"features": NAME, "rule": 3},
-            "outcome rule 3: expected one of exact-word, first-token, named-later, contains, or a "
-            "function (generated, target) -> bool",
+            "outcome rule 3: expected one of exact-word, first-token, named-later, contains, "
+            "target-over-foil, target-likeliest, or a function (generated, target) -> bool",
         ),
     ],
 )

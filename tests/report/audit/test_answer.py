@@ -73,6 +73,14 @@ def test_an_interval_of_other_counts_is_not_borrowed() -> None:
             "no level of a factor fails more or less often than the rest beyond chance.",
         ),
         (audit_samples.tables_only(), "61 of 300 prompts of mini-ioi fail as given (20.3%); no"),
+        (
+            changed(failures_over_foil=38),
+            "fail by exact-word (20.3%; 38 of them rank the target above the foil): 42 of 45",
+        ),
+        (  # true by definition, hence not said
+            changed(failures_over_foil=0, rule="target-over-foil"),
+            "61 of 300 prompts of mini-ioi fail by target-over-foil (20.3%): 42 of 45",
+        ),
     ],
 )
 def test_what_fails_where_there_is_less_to_say(audit: Audit, said: str) -> None:

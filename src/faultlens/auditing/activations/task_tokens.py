@@ -8,6 +8,7 @@ from functools import cached_property
 
 import numpy as np
 
+from faultlens.auditing.activations.answer_tokens import AnswerTokens
 from faultlens.corpus.task import Prompt, Task
 from faultlens.errors import UserError
 from faultlens.models.model import Model
@@ -133,8 +134,13 @@ class PromptTokens:
 
 
 def tokenize(task: Task, model: Model) -> TaskTokens:
-    """The task in tokens. Raises UserError for a prompt that leaves no room to answer."""
-    prompts = [tokenize_prompt(prompt, model) for prompt in task.prompts]
+    """The task in tokens.
+
+    Raises UserError for a prompt that leaves no room to answer, and for an answer that no tokens
+    behind its prompt read as.
+    """
+    answers = AnswerTokens(model)
+    prompts = [tokenize_prompt(prompt, model, answers) for prompt in task.prompts]
     for number, tokens in enumerate(prompts, start=1):
         if len(tokens.row) < 2:
             raise UserError(
@@ -149,17 +155,24 @@ def tokenize(task: Task, model: Model) -> TaskTokens:
     return collected(prompts)
 
 
-def tokenize_prompt(prompt: Prompt, model: Model) -> PromptTokens:
-    """A prompt and its answers in tokens; its own text is tokenised once."""
+def tokenize_prompt(
+    prompt: Prompt, model: Model, answers: AnswerTokens | None = None
+) -> PromptTokens:
+    """A prompt and its answers in tokens; its own text is tokenised once.
+
+    Args:
+        answers: finds answers' tokens; what it has found serves further prompts.
+    """
     before, offsets = model.ids_and_offsets(prompt.text)
     own = model.after_bos(before)
+    answers = answers or AnswerTokens(model)
     return PromptTokens(
         [model.bos_id, *own],
         len(own) < len(before),
         offsets[len(before) - len(own) :],
-        _answer_ids(model, prompt, before, prompt.target),
-        [] if prompt.foil is None else _answer_ids(model, prompt, before, prompt.foil),
-        [_answer_ids(model, prompt, before, other) for other in prompt.accepted],
+        answers.of(prompt, before, prompt.target),
+        [] if prompt.foil is None else answers.of(prompt, before, prompt.foil),
+        [answers.of(prompt, before, other) for other in prompt.accepted],
     )
 
 
@@ -182,18 +195,6 @@ def collected(prompts: Sequence[PromptTokens]) -> TaskTokens:
 def _begins(ids: Sequence[int], with_: Sequence[int]) -> bool:
     """Whether ids begin with others, and go on."""
     return list(ids[: len(with_)]) == list(with_) and len(ids) > len(with_)
-
-
-def _answer_ids(model: Model, prompt: Prompt, before: list[int], answer: str) -> list[int]:
-    """The tokens of an answer as they continue the prompt, whose own tokens are `before`.
-
-    Where the tokenizer would join the end of the prompt and the start of the answer into one token,
-    the answer's own tokens are taken: the model is given the prompt's as they are.
-    """
-    joined = model.ids(prompt.text + prompt.separator + answer)
-    if joined[: len(before)] == before and len(joined) > len(before):
-        return joined[len(before) :]
-    return model.ids(prompt.separator + answer)
 
 
 def _parting(answer: Sequence[int], foil: Sequence[int]) -> int | None:

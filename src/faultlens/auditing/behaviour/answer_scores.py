@@ -10,6 +10,7 @@ import torch
 from scipy.special import logsumexp
 
 from faultlens.auditing.activations.task_tokens import TaskTokens, by_length
+from faultlens.corpus.task import Task
 from faultlens.models.model import Model
 
 FORCED_BATCH = 8  # prompts whose logits at all positions are held at once
@@ -35,6 +36,23 @@ def answer_scores(model: Model, tokens: TaskTokens) -> list[AnswerScore]:
     """How sure the model is of each answer, from one pass over prompt and answer."""
     scores = forced_scores(model, tokens, range(len(tokens.rows)))
     return [scores[i] for i in range(len(tokens.rows))]
+
+
+def score_warnings(task: Task, tokens: TaskTokens) -> list[str]:
+    """What a reader should know of what the margins say, a sentence each."""
+    shared = sum(map(bool, tokens.shared))
+    if not shared:
+        return []
+    return [
+        f"in {shared} of {len(task)} prompts target and foil share their first token (such as "
+        f"{_example(task, tokens)}): margin and logit difference compare what follows once that "
+        "token is given, and say nothing of whether the model gives it"
+    ]
+
+
+def _example(task: Task, tokens: TaskTokens) -> str:
+    first = next(p for p, shared in zip(task.prompts, tokens.shared, strict=True) if shared)
+    return f"{first.target!r} and {first.foil!r}"
 
 
 @torch.no_grad()

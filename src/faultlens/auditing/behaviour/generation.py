@@ -4,17 +4,19 @@ from __future__ import annotations
 
 from faultlens.auditing.activations.task_tokens import NEW_TOKENS, TaskTokens, by_length
 from faultlens.auditing.behaviour.answer_scores import AnswerScore, forced_scores, score
-from faultlens.auditing.behaviour.outcomes import Rule, kind_of, right_answer
+from faultlens.auditing.behaviour.kinds import kind_of
+from faultlens.auditing.behaviour.outcomes import LogitRule, Rule, right_answer
 from faultlens.auditing.result import PromptOutcome
 from faultlens.corpus.task import Prompt, Task
+from faultlens.errors import UserError
 from faultlens.features.lens import Lens
 from faultlens.progress import Tick
 
 
 def run_task(
-    lens: Lens, task: Task, tokens: TaskTokens, succeeds: Rule, progress: Tick | None = None
+    lens: Lens, task: Task, tokens: TaskTokens, rule: Rule, progress: Tick | None = None
 ) -> list[PromptOutcome]:
-    """Decode every prompt greedily and score it by a rule `(generated, target) -> bool`.
+    """Decode every prompt greedily and score it by a rule of text or of logits.
 
     Prompts of similar length are decoded together; the first step's logits score the answer, so
     that only answers of several tokens are run once more.
@@ -22,7 +24,12 @@ def run_task(
     Returns:
         the outcomes in the order of the prompts. Where a prompt accepts several answers, `answer`
         is the one that was given, and `target` stays the prompt's own.
+
+    Raises:
+        UserError: a pair of target and foil that a rule of logits cannot compare.
     """
+    if isinstance(rule, LogitRule):
+        _check_compared(task, tokens, rule)
     model, whole = lens.model, tokens.whole_answers
     texts: dict[int, str] = {}
     scores: dict[int, AnswerScore] = {}
@@ -36,13 +43,25 @@ def run_task(
         if progress is not None:
             progress(len(batch))
     scores |= forced_scores(model, tokens, [i for i, answer in enumerate(whole) if len(answer) > 1])
-    return [
-        _outcome(prompt, texts[i], succeeds, scores[i]) for i, prompt in enumerate(task.prompts)
-    ]
+    return [_outcome(prompt, texts[i], rule, scores[i]) for i, prompt in enumerate(task.prompts)]
 
 
-def _outcome(prompt: Prompt, text: str, succeeds: Rule, score: AnswerScore) -> PromptOutcome:
-    given = right_answer(prompt, text, succeeds)
+def _check_compared(task: Task, tokens: TaskTokens, rule: LogitRule) -> None:
+    for number, (prompt, foil) in enumerate(zip(task.prompts, tokens.foil, strict=True), start=1):
+        if rule.against_foil and foil < 0:
+            raise UserError(
+                f"task {task.name}: of prompt {number}'s target {prompt.target!r} and foil "
+                f"{prompt.foil!r} one begins with the other in this model's tokens, so the rule "
+                f"{rule.name} cannot compare them: choose another foil, or another --rule"
+            )
+
+
+def _outcome(prompt: Prompt, text: str, rule: Rule, score: AnswerScore) -> PromptOutcome:
+    given: str | None
+    if isinstance(rule, LogitRule):
+        given = prompt.target if rule.holds(score.difference, score.margin) else None
+    else:
+        given = right_answer(prompt, text, rule)
     return PromptOutcome(
         prompt.text,
         prompt.target,

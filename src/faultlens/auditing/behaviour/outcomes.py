@@ -1,120 +1,154 @@
-"""Step 1: what the model did. Every failure is classified before any feature is looked at."""
+"""Outcome rules: what counts as success, by what was generated or by the answers' logits."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
+from dataclasses import dataclass
 from importlib.metadata import entry_points
+from typing import TypeVar
 
-from faultlens.auditing.result import SCORED_WRONG, PromptOutcome
+import numpy as np
+
+from faultlens.auditing.behaviour.answer_text import (
+    begins_with,
+    first_word,
+    is_first_word,
+    is_inside,
+    stands_in,
+)
+from faultlens.auditing.result import PromptOutcome
 from faultlens.corpus.task import Prompt, Task
 from faultlens.errors import UserError
 
-PUNCTUATION = ".,!?;:"
-PRONOUNS = frozenset(
-    (
-        "i me my mine you your yours he him his she her hers it its we us our ours they them "
-        "their theirs himself herself itself themselves myself yourself"
-    ).split()
-)
-DETERMINERS = frozenset(["the", "a", "an", "this", "that", "these", "those"])
-QUOTES = " \"'“”‘’"
-
-KINDS = (
-    "success",
-    "names the foil",
-    SCORED_WRONG,
-    "another phrase of the prompt",
-    "pronoun",
-    "another noun phrase",
-    "other word",
-    "empty or degenerate",
-    "not recorded",
-)
 GIVEN = "given"
 """The name of the rule where the outcomes came with the answers."""
 
 DEFAULT_RULE = "exact-word"
-Rule = Callable[[str, str], bool]
+TARGET_OVER_FOIL = "target-over-foil"
+TARGET_LIKELIEST = "target-likeliest"
+
+Value = TypeVar("Value", np.ndarray, float | None)
+"""A number of one prompt, None where it is not known; or of several, `[prompts]`."""
+
+TextRule = Callable[[str, str], bool]
 """Whether a generated continuation answers with the target: `(generated, target) -> bool`."""
 
 
-def first_word(generated: str) -> str:
-    """The first word, stripped of `.,!?;:` on both sides; empty if there is none."""
-    words = generated.split()
-    return words[0].strip(PUNCTUATION) if words else ""
+@dataclass(frozen=True)
+class LogitRule:
+    """Success by the answers' logits, whatever is generated; a tie is no success.
+
+    Attributes:
+        name: of the rule.
+        against_foil: whether the target is compared with its foil alone, or else the strongest
+            right token with the strongest other.
+    """
+
+    name: str
+    against_foil: bool
+
+    def value(self, difference: Value, margin: Value) -> Value:
+        """What is read of an answer's two numbers, in nats: above 0 it is a success."""
+        return difference if self.against_foil else margin
+
+    def holds(self, difference: float | None, margin: float | None) -> bool:
+        """Whether one prompt succeeds; not where its number is not known."""
+        value = self.value(difference, margin)
+        return value is not None and value > 0
+
+
+Rule = TextRule | LogitRule
 
 
 def exact_word(generated: str, target: str) -> bool:
-    """The published rule: the first word, stripped of punctuation, equals the target."""
-    return first_word(generated) == target
+    """The published rule: the first word, stripped of punctuation, is the target.
+
+    What form the answer is written in is looked through (see `answer_text`).
+    """
+    return is_first_word(generated, target)
 
 
 def first_token(generated: str, target: str) -> bool:
     """The continuation starts with the target as a word, whatever follows ("Susan's" counts)."""
-    return re.match(rf"\s*{re.escape(target)}(?!\w)", generated) is not None
+    return begins_with(generated, target)
 
 
 def named_later(generated: str, target: str) -> bool:
     """The target stands somewhere in the continuation as a word of its own."""
-    return re.search(rf"(?<!\w){re.escape(target)}(?!\w)", generated) is not None
+    return begins_with(generated, target) or stands_in(generated, target)
 
 
 def contains(generated: str, target: str) -> bool:
     """The target stands somewhere in the continuation, inside a word too, whatever its case."""
-    return target.casefold() in generated.casefold()
+    return is_inside(generated, target)
 
 
-RULES: dict[str, Rule] = {
+RULES: dict[str, TextRule] = {
     "exact-word": exact_word,
     "first-token": first_token,
     "named-later": named_later,
     "contains": contains,
 }
-"""The pre-listed rules: every audit shows its outcomes under each of them."""
+"""The pre-listed rules of text: every audit shows its outcomes under each of them."""
+
+LOGIT_RULES: dict[str, LogitRule] = {
+    TARGET_OVER_FOIL: LogitRule(TARGET_OVER_FOIL, against_foil=True),
+    TARGET_LIKELIEST: LogitRule(TARGET_LIKELIEST, against_foil=False),
+}
+"""The rules of logits: the target above its foil; a right answer's token above all others."""
 
 
-def outcome_rule(name: str) -> Callable[[Rule], Rule]:
+def outcome_rule(name: str) -> Callable[[TextRule], TextRule]:
     """Decorator: pre-list a rule `(generated, target) -> bool` under a name.
 
     >>> @outcome_rule("shouted")
     ... def shouted(generated: str, target: str) -> bool:
     ...     return target.upper() in generated
-    >>> resolve_rule("shouted")[1]("so: ANN!", "Ann")
+    >>> RULES[resolve_rule("shouted")[0]]("so: ANN!", "Ann")
     True
     >>> del RULES["shouted"]
     """
 
-    def add(rule: Rule) -> Rule:
+    def add(rule: TextRule) -> TextRule:
         RULES[name] = rule
         return rule
 
     return add
 
 
-def resolve_rule(rule: str | Rule) -> tuple[str, Rule]:
+def resolve_rule(rule: str | Rule | None) -> tuple[str, Rule]:
     """A rule and its name, from a pre-listed name, a registered package's name, or a function.
 
-    Packages add rules by an entry point in the group `faultlens.outcome_rules`.
+    None: `exact-word`. Packages add rules by an entry point in the group
+    `faultlens.outcome_rules`.
 
     Raises UserError, naming those there are, for an unknown name, and for what is no function.
     """
+    rule = DEFAULT_RULE if rule is None else rule
+    if isinstance(rule, LogitRule):
+        return rule.name, rule
     if not isinstance(rule, str):
         if not callable(rule):
             raise UserError(
-                f"outcome rule {rule!r}: expected one of {', '.join(RULES)}, or a function "
+                f"outcome rule {rule!r}: expected one of {_known()}, or a function "
                 "(generated, target) -> bool"
             )
         return getattr(rule, "__name__", type(rule).__name__), rule
+    if rule in LOGIT_RULES:
+        return rule, LOGIT_RULES[rule]
     if rule not in RULES:
         for entry in entry_points(group="faultlens.outcome_rules", name=rule):
             RULES[rule] = entry.load()
     if rule not in RULES:
-        raise UserError(f"unknown outcome rule {rule!r}: expected one of {', '.join(RULES)}")
+        raise UserError(f"unknown outcome rule {rule!r}: expected one of {_known()}")
     return rule, RULES[rule]
 
 
-def right_answer(of: Prompt | PromptOutcome, generated: str, succeeds: Rule) -> str | None:
+def _known() -> str:
+    return ", ".join((*RULES, *LOGIT_RULES))
+
+
+def right_answer(of: Prompt | PromptOutcome, generated: str, succeeds: TextRule) -> str | None:
     """Which of a prompt's right answers a continuation gives under a rule; None if it gives none.
 
     >>> year = Prompt("from 1742 to 17", "43", foil="42", accepted=("44", "45"), separator="")
@@ -124,32 +158,15 @@ def right_answer(of: Prompt | PromptOutcome, generated: str, succeeds: Rule) -> 
     return next((answer for answer in of.answers if succeeds(generated, answer)), None)
 
 
-def kind_of(prompt: Prompt, generated: str | None, success: bool) -> str:
-    """The kind of an outcome, one of `KINDS`; of the failures the first that matches wins."""
-    if success:
-        return "success"
-    if generated is None:
-        return "not recorded"
-    answer = generated.lstrip(QUOTES)
-    if not first_word(answer) or not any(c.isalnum() for c in first_word(answer)):
-        return "empty or degenerate"
-    if prompt.foil is not None and first_token(answer, prompt.foil):
-        return "names the foil"
-    if right_answer(prompt, answer, first_token) is not None:
-        return SCORED_WRONG
-    words = [re.sub(r"['’]s$", "", w.strip(PUNCTUATION + QUOTES)).lower() for w in answer.split()]
-    noun_phrase = words[0] in DETERMINERS
-    phrase = " ".join(words[:2] if noun_phrase else words[:1])
-    if re.search(rf"(?<!\w){re.escape(phrase)}(?!\w)", prompt.text.lower()):
-        return "another phrase of the prompt"
-    if words[0] in PRONOUNS:
-        return "pronoun"
-    return "another noun phrase" if noun_phrase else "other word"
-
-
 def check_targets(task: Task, rule: str) -> None:
-    """Raises UserError for a target that the rule cannot find in any answer."""
+    """Raises UserError for a prompt on which the rule can never be applied."""
     for number, prompt in enumerate(task.prompts, start=1):
+        if rule == TARGET_OVER_FOIL and prompt.foil is None:
+            raise UserError(
+                f"task {task.name}: prompt {number} has no foil, with which the rule "
+                f"{TARGET_OVER_FOIL} compares the target: give every prompt one, or choose "
+                f"--rule {TARGET_LIKELIEST}"
+            )
         if rule == DEFAULT_RULE and first_word(prompt.target) != prompt.target:
             several = len(prompt.target.split()) > 1
             raise UserError(

@@ -6,12 +6,18 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from faultlens.auditing.behaviour.outcomes import RULES, right_answer
+from faultlens.auditing.behaviour.outcomes import (
+    DEFAULT_RULE,
+    GIVEN,
+    LOGIT_RULES,
+    RULES,
+    right_answer,
+)
 from faultlens.auditing.factors.levels import Level, level_members
 from faultlens.auditing.result import PromptOutcome, RuleReading
 
-TARGET_OVER_FOIL = "target over foil"
-TARGET_LIKELIEST = "target likeliest"
+LEAST_NAMED, MANY = 5, 0.1  # failures that name the answer, and their share of all prompts
+CONTRADICTED = 0.1  # share of rows whose outcome is contradicted by what was generated
 
 
 def failures_by_rule(outcomes: Sequence[PromptOutcome], rule: str) -> dict[str, np.ndarray]:
@@ -19,8 +25,7 @@ def failures_by_rule(outcomes: Sequence[PromptOutcome], rule: str) -> dict[str, 
 
     Under each rule of text a continuation is right if it gives any of the accepted answers.
 
-    Beside the pre-listed rules of text stand, where every prompt has the number, two of logits: the
-    target above the foil, and a right answer's token above all others.
+    Beside the pre-listed rules of text stand those of logits, where every prompt has the number.
 
     Returns:
         by rule, the audit's own first; boolean `[prompts]`.
@@ -32,14 +37,66 @@ def failures_by_rule(outcomes: Sequence[PromptOutcome], rule: str) -> dict[str, 
             found[name] = np.array(
                 [right_answer(o, o.generated or "", succeeds) is None for o in outcomes], dtype=bool
             )
-    scores = {
-        TARGET_OVER_FOIL: [outcome.logit_difference for outcome in outcomes],
-        TARGET_LIKELIEST: [outcome.margin for outcome in outcomes],
-    }
-    for name, values in scores.items():
-        if None not in values:
+    for name, logits in LOGIT_RULES.items():
+        values = [logits.value(o.logit_difference, o.margin) for o in outcomes]
+        if name not in found and None not in values:
             found[name] = np.array([value is not None and value <= 0 for value in values])
     return found
+
+
+def comparable(rule: str) -> tuple[str, ...]:
+    """The rules under which a finding by this rule must not collapse, or it is one of scoring.
+
+    Those of text, where the rule reads text or the outcomes came decided. A rule of logits asks
+    another question than they do, so that nothing follows from their disagreement.
+    """
+    return () if rule in LOGIT_RULES else tuple(RULES)
+
+
+def failures_over_foil(outcomes: Sequence[PromptOutcome]) -> int | None:
+    """How many failures rank the target above the foil; None where one of them cannot say."""
+    differences = [o.logit_difference for o in outcomes if not o.success]
+    known = [difference for difference in differences if difference is not None]
+    return sum(d > 0 for d in known) if known and len(known) == len(differences) else None
+
+
+def scoring_warnings(by_rule: Mapping[str, np.ndarray], rule: str) -> list[str]:
+    """What a reader should know of how the rule in force scores, a sentence each."""
+    found, failed = [], by_rule[rule]
+    n, failures = len(failed), int(failed.sum())
+    if rule in RULES and "contains" in by_rule:
+        named = int((failed & ~by_rule["contains"]).sum())
+        if named >= LEAST_NAMED and named > MANY * n:
+            found.append(
+                f"{named} of {failures} failures by {rule} name a right answer somewhere in what "
+                "was generated (the rule contains): read them before you trust the failures, and "
+                "choose another --rule if they are right"
+            )
+    if rule == GIVEN and "contains" in by_rule:
+        unnamed = int((~failed & by_rule["contains"]).sum())
+        plain = int((failed & ~by_rule[DEFAULT_RULE]).sum())
+        if unnamed + plain > CONTRADICTED * n:
+            found.append(
+                f"'success' contradicts 'generated' in {unnamed + plain} of {n} rows "
+                f"({(unnamed + plain) / n:.0%}): {unnamed} successes name no right answer "
+                f"anywhere, and {plain} failures answer with the target; see that the rows and "
+                "columns belong together"
+            )
+    return found
+
+
+def other_rules(by_rule: Mapping[str, np.ndarray], rule: str) -> dict[str, np.ndarray]:
+    """The comparable rules, beside the audit's own, under which other prompts fail.
+
+    Args:
+        by_rule: which prompts fail under each rule, boolean `[prompts]`.
+        rule: the audit's own.
+    """
+    return {
+        name: failed
+        for name, failed in by_rule.items()
+        if name != rule and name in comparable(rule) and not (failed == by_rule[rule]).all()
+    }
 
 
 def scoring_table(

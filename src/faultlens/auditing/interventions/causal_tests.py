@@ -23,7 +23,6 @@ from faultlens.auditing.interventions.decoding import Succeeds
 from faultlens.auditing.interventions.equivalence import equivalence_test, margin_gap
 from faultlens.auditing.interventions.family import Family, TrialOutcome
 from faultlens.auditing.interventions.patching.counterfactuals import (
-    MOST_SWAPS,
     run_counterfactuals,
     share_restored,
 )
@@ -86,7 +85,7 @@ class CausalTests:
         swaps, pairs = run_counterfactuals(
             self.lens, self.task, self.runs, self.margin, self.failed, selection, found.members,
             named=named.members, succeeds=self.succeeds, alpha=self.alpha, seed=self.seed,
-            progress=self.progress.start("Swapping levels", self._at_levels(selection)),
+            progress=self.progress,
         )  # fmt: skip
         outcomes = {**self._tested(found, pairs), **self._tested(named, pairs)}
         done = {features: outcome.intervention for features, outcome in outcomes.items()}
@@ -145,11 +144,6 @@ class CausalTests:
         """Runs of the task's prompts, shared by all tests."""
         values = self.activations.values
         return CachedRuns(self.lens.model, self.activations.tokens, values.sites)
-
-    def _at_levels(self, selection: Selection) -> int:
-        """How many prompts have a level that is to be swapped."""
-        levels = {(taken.factor, taken.level) for taken in selection.selected[:MOST_SWAPS]}
-        return sum(pair in levels for p in self.task.prompts for pair in p.factors.items())
 
     def _named(self, named: FeatureSet, outcome: TrialOutcome, not_alone: str | None) -> NamedTrial:
         """What testing the features that the user named gave, once all is tested."""

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from faultlens.auditing.activations.task_tokens import NEW_TOKENS, by_length
+from faultlens.auditing.behaviour.outcomes import LogitRule
 from faultlens.auditing.interventions.edit_runner import EditRunner
 from faultlens.auditing.interventions.edits import GeneratedRule
 from faultlens.auditing.interventions.placed_edit import PlacedEdit
@@ -21,8 +22,8 @@ from faultlens.models.sites import Site
 from faultlens.progress import Tick
 from faultlens.stats.mcnemar import mcnemar_exact
 
-Succeeds = Callable[[list[int], int], bool]
-"""Whether generated ids answer the prompt of that index."""
+Succeeds = Callable[[list[int], int], bool] | LogitRule
+"""Whether generated ids answer the prompt of that index; or a rule that asks the logits."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -121,13 +122,19 @@ def count_flips(
     failed: np.ndarray,
     succeeds: Succeeds,
 ) -> Flips:
-    """Decode some prompts under an edit, and count the outcomes that turn, in both directions.
+    """Count the outcomes of some prompts that turn under an edit, in both directions.
+
+    They are decoded under it; where a rule of logits decides, they are scored.
 
     Args:
         failed: the outcome without the edit, boolean over the task's prompts.
     """
-    found = generate_edited(runner, placed, prompts)
-    after = np.array([succeeds(ids, int(i)) for ids, i in zip(found, prompts, strict=True)])
+    if isinstance(succeeds, LogitRule):
+        _, _, margin, difference = runner.margins(placed, prompts)
+        after = succeeds.value(difference, margin) > 0
+    else:
+        found = generate_edited(runner, placed, prompts)
+        after = np.array([succeeds(ids, int(i)) for ids, i in zip(found, prompts, strict=True)])
     before = ~failed[prompts]
     gained, lost = int((~before & after).sum()), int((before & ~after).sum())
     return Flips(len(prompts), gained, lost, mcnemar_exact(gained, lost))

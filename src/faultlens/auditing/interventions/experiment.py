@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
@@ -11,9 +10,11 @@ import pandas as pd
 from faultlens.auditing.activations.alignment import tokens_of_factor
 from faultlens.auditing.activations.task_activations import TaskActivations
 from faultlens.auditing.activations.task_tokens import TaskTokens, tokenize
+from faultlens.auditing.behaviour.answer_scores import answer_scores
 from faultlens.auditing.behaviour.outcomes import (
-    DEFAULT_RULE,
+    LogitRule,
     Rule,
+    TextRule,
     check_targets,
     resolve_rule,
     right_answer,
@@ -47,7 +48,7 @@ def intervene(
     prompts: Sequence[int] | None = None,
     direction: Direction | None = None,
     site: str | None = None,
-    rule: str | Rule = DEFAULT_RULE,
+    rule: str | Rule | None = None,
 ) -> pd.DataFrame:
     """Edit features of one dictionary, or a direction, and see what becomes of the answers.
 
@@ -72,7 +73,7 @@ def intervene(
             count. `Zero()` projects it out.
         site: of a direction: a TransformerLens name, e.g. `blocks.3.hook_resid_pre`, or the name of
             a dictionary that reads there.
-        rule: what counts as success.
+        rule: what counts as success; None: the task's own, else `exact-word`.
 
     Returns:
         a row a prompt, in the order of `prompts`, which are the index: `prompt`, `target`, `foil`;
@@ -87,14 +88,14 @@ def intervene(
     """
     dictionary, members = checked_features(lens, features, direction, site)
     chosen = checked_prompts(task, prompts)
-    rule_name, succeeds = resolve_rule(rule)
+    rule_name, decides = resolve_rule(rule or task.rule)
     check_targets(task, rule_name)
     positions = checked_positions(task, positions, fires=direction is None)
     edit = checked_edit(Zero() if edit is None else edit)
     tokens = tokenize(task, lens.model)
     activations = TaskActivations.read(Lens(lens.model, (dictionary,)), task, tokens)
     codes = activations.codes(dictionary)
-    before = _Untouched(lens.model, task, tokens, succeeds)
+    before = _Untouched(lens.model, task, tokens, decides)
     context = EditContext(codes, PromptGroups(len(task), lambda: ~before.successes))
     placed = _placed(edit, context, task, tokens, members, chosen, positions)
     if not len(placed.rows):
@@ -102,8 +103,14 @@ def intervene(
     runs = CachedRuns(lens.model, tokens, activations.values.sites)
     runner = EditRunner(dictionary, codes, runs)
     margin, difference, margin_after, difference_after = runner.margins(placed, chosen)
-    answers = before.of(chosen)
-    after = _answers(lens.model, task, chosen, generate_edited(runner, placed, chosen), succeeds)
+    texts = before.texts(chosen)
+    after = _texts(lens.model, generate_edited(runner, placed, chosen))
+    if isinstance(decides, LogitRule):
+        right = decides.value(difference, margin) > 0
+        right_after = decides.value(difference_after, margin_after) > 0
+    else:
+        right = _right(task, chosen, texts, decides)
+        right_after = _right(task, chosen, after, decides)
     of_prompt = np.searchsorted(codes.starts, placed.rows, side="right") - 1
     return pd.DataFrame(
         {
@@ -115,56 +122,48 @@ def intervene(
             "margin_after": margin_after,
             "difference_before": _nats(difference),
             "difference_after": _nats(difference_after),
-            "generated_before": [answer.text for answer in answers],
-            "generated_after": [answer.text for answer in after],
-            "success_before": [answer.success for answer in answers],
-            "success_after": [answer.success for answer in after],
+            "generated_before": texts,
+            "generated_after": after,
+            "success_before": right,
+            "success_after": right_after,
         },
         index=pd.Index(chosen, name="prompt_id"),
     )
 
 
-@dataclass(frozen=True)
-class _Answer:
-    """What was generated, and whether it is right."""
-
-    text: str
-    success: bool
+def _texts(model: Model, ids: Sequence[list[int]]) -> list[str]:
+    return [model.tokenizer.decode(row) for row in ids]
 
 
-def _answers(
-    model: Model, task: Task, prompts: np.ndarray, ids: Sequence[list[int]], succeeds: Rule
-) -> list[_Answer]:
-    """The answers that generated ids are to some prompts."""
-    answers = []
-    for i, row in zip(prompts, ids, strict=True):
-        text = model.tokenizer.decode(row)
-        right = right_answer(task.prompts[i], text, succeeds)
-        answers.append(_Answer(text, right is not None))
-    return answers
+def _right(task: Task, prompts: np.ndarray, texts: Sequence[str], rule: TextRule) -> np.ndarray:
+    """Whether the texts are right answers to some prompts, boolean `[prompts]`."""
+    pairs = zip(prompts, texts, strict=True)
+    return np.array([right_answer(task.prompts[i], text, rule) is not None for i, text in pairs])
 
 
 class _Untouched:
     """The answers without the edit, generated when they are first asked for."""
 
-    def __init__(self, model: Model, task: Task, tokens: TaskTokens, succeeds: Rule) -> None:
-        self._model, self._task, self._tokens, self._succeeds = model, task, tokens, succeeds
-        self._answers: dict[int, _Answer] = {}
+    def __init__(self, model: Model, task: Task, tokens: TaskTokens, rule: Rule) -> None:
+        self._model, self._task, self._tokens, self._rule = model, task, tokens, rule
+        self._texts: dict[int, str] = {}
 
     @property
     def successes(self) -> np.ndarray:
         """Which prompts of the whole task are answered rightly, boolean `[prompts]`."""
+        if isinstance(self._rule, LogitRule):
+            scores = answer_scores(self._model, self._tokens)
+            return np.array([self._rule.holds(s.difference, s.margin) for s in scores])
         everyone = np.arange(len(self._task))
-        return np.array([answer.success for answer in self.of(everyone)])
+        return _right(self._task, everyone, self.texts(everyone), self._rule)
 
-    def of(self, prompts: np.ndarray) -> list[_Answer]:
-        """The answers to some prompts; those that are missing are generated together."""
-        missing = np.array([i for i in prompts if int(i) not in self._answers], dtype=int)
-        if len(missing):
+    def texts(self, prompts: np.ndarray) -> list[str]:
+        """What is generated after some prompts; what is missing is generated together."""
+        missing = [int(i) for i in prompts if int(i) not in self._texts]
+        if missing:
             ids = generate(self._model, [self._tokens.rows[i] for i in missing])
-            found = _answers(self._model, self._task, missing, ids, self._succeeds)
-            self._answers.update(zip(missing.tolist(), found, strict=True))
-        return [self._answers[int(i)] for i in prompts]
+            self._texts.update(zip(missing, _texts(self._model, ids), strict=True))
+        return [self._texts[int(i)] for i in prompts]
 
 
 def _nats(difference: np.ndarray) -> pd.api.extensions.ExtensionArray:

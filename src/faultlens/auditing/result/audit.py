@@ -31,6 +31,7 @@ from faultlens.auditing.result import (
     Strata,
     TrendReading,
 )
+from faultlens.auditing.result.conclusions import ranked_classes, significant_classes, suspect_of
 from faultlens.auditing.result.verdict import Verdict
 from faultlens.runs.results import save_result
 from faultlens.serialisation import MERGED, NOT_WRITTEN, from_json, to_json
@@ -52,6 +53,8 @@ class Audit:
         attribution: by site; empty where no model was run.
         untried: by the first feature, why a class that was to be tried, or the suspect, was not.
         named: the features that the user wanted to be tried; empty: none were named.
+        failures_over_foil: failures in which the target's logit is still above the foil's: how far
+            the rule of scoring decides; None: not known of every failure, or there is none.
         warnings: what a reader should know of the input, a sentence each.
         features: every test of every feature in the family, a column each, `[tested]`; written to
             `tables/features.parquet`, not to `audit.json`, hence None in a result that was read.
@@ -88,6 +91,7 @@ class Audit:
     untried: dict[str, str] = field(default_factory=dict)
     named: list[NamedTrial] = field(default_factory=list)
     robustness: Robustness | None = None
+    failures_over_foil: int | None = None
     warnings: list[str] = field(default_factory=list)
     features: dict[str, np.ndarray] | None = field(
         default=None, compare=False, repr=False, metadata=NOT_WRITTEN
@@ -96,13 +100,12 @@ class Audit:
     @property
     def classes(self) -> list[tuple[str, ClassReading]]:
         """All classes of all sites with their site's name, the most certain first."""
-        found = [(name, c) for name, site in self.sites.items() for c in site.classes]
-        return sorted(found, key=lambda pair: pair[1].rank)
+        return ranked_classes(self.sites)
 
     @property
     def significant(self) -> list[tuple[str, ClassReading]]:
         """The classes that either deciding test finds, with their sites."""
-        return [(site, c) for site, c in self.classes if c.p_deciding <= self.alpha]
+        return significant_classes(self.sites, self.alpha)
 
     @property
     def suspect(self) -> ClassReading | None:
@@ -110,9 +113,7 @@ class Audit:
 
         The most certain of all where none goes with failure; None where no feature was tested.
         """
-        classes = [reading for _, reading in self.classes]
-        with_failure = [reading for reading in classes if reading.auroc > 0.5]
-        return next(iter([*with_failure, *classes]), None)
+        return suspect_of(self.sites)
 
     def to_dict(self) -> dict[str, Any]:
         """Everything but `features`, in the shape of `audit.json`."""

@@ -28,9 +28,11 @@ FORMS = {"singular": ("was", "is", "has", "does"), "plural": ("were", "are", "ha
 def agreement(n: int = 300, seed: int = 0) -> Task:
     """Prompts like `The key behind the cards`, whose verb is to be singular: `was`.
 
-    Success: the continuation's first word is a form of be, have or do in the subject's number;
-    target and foil are `was` and `were`. The past fits every lead. Factors: `number` of the
-    subject; `attractor_number`, that of the nouns in between, or `none`; `attractor_count`, how
+    Success, by its rule `target-over-foil`: of `was` and `were` the one in the subject's number has
+    the higher logit. What the model would say first need not be a verb at all ("The room" → "was",
+    but also "of"), so that the exact word tells nothing of agreement; under the rules of text any
+    form of be, have or do in that number is right. The past fits every lead. Factors: `number` of
+    the subject; `attractor_number`, that of the nouns in between, or `none`; `attractor_count`, how
     many nouns stand in between; `noun`, the subject in the singular; `link` and `lead`.
     """
     rng = random.Random(seed)
@@ -58,7 +60,7 @@ def agreement(n: int = 300, seed: int = 0) -> Task:
             "lead": lead.strip() or "none",
         }
         prompts.append(Prompt(text, right, wrong, factors, accepted=tuple(also)))
-    return Task("agreement", tuple(prompts))
+    return Task("agreement", tuple(prompts), rule="target-over-foil")
 
 
 def _noun_phrase(noun: str, number: str) -> str:

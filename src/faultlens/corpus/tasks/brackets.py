@@ -21,10 +21,12 @@ FUNCTIONS = ("len", "sum", "max", "min", "sorted", "list", "print", "abs")
 def brackets(n: int = 300, seed: int = 0) -> Task:
     """Prompts like `total = sum(data[len(row`, to be closed by `)])`.
 
-    Success: the continuation's first word is exactly what closes all brackets, in the right order.
-    The foil closes the innermost bracket by the other kind, and the rest as it should. Factors:
-    `depth`, how many brackets are open; `innermost` and `outermost`, their kinds; `distance`, how
-    many names stand, with commas, between the innermost bracket and the last name.
+    Success, by its rule `target-over-foil`: what closes all brackets in the right order has the
+    higher logit where it parts from the foil. Code may well go on before it closes a bracket, so
+    that the exact word tells nothing of the kinds of brackets. The foil closes the innermost
+    bracket by the other kind, and the rest as it should. Factors: `depth`, how many brackets are
+    open; `innermost` and `outermost`, their kinds; `distance`, how many names stand, with commas,
+    between the innermost bracket and the last name.
     """
     rng = random.Random(seed)
     prompts = []
@@ -47,4 +49,4 @@ def brackets(n: int = 300, seed: int = 0) -> Task:
         }
         foil = KINDS[other][1] + closing[1:]
         prompts.append(Prompt(text, closing, foil, factors, separator=""))
-    return Task("brackets", tuple(prompts))
+    return Task("brackets", tuple(prompts), rule="target-over-foil")

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from scipy.stats import binomtest
 
 from faultlens.api import load
 from faultlens.auditing.activations.task_tokens import tokenize
@@ -27,7 +28,6 @@ from faultlens.mini.recipe.stories import story
 from faultlens.mini.recipe.text import KINDS, documents
 from faultlens.models.fit import Fit, mean_loss, measure_fit
 from faultlens.stats.fisher import fisher_exact
-from faultlens.stats.intervals import clopper_pearson
 
 HELD_OUT_TOKENS = 200_000
 LOSS_TEXTS = 400
@@ -167,7 +167,7 @@ def sit_exam(lens: Lens) -> Exam:
 
 
 def _exam(exam: Exam) -> str:
-    low, high = clopper_pearson(int((~exam.failed).sum()), len(exam.failed))
+    right = binomtest(int((~exam.failed).sum()), len(exam.failed)).proportion_ci()
     lines = [
         f"| {factor} | {level} | {1 - reading.rate:.1%} | {reading.n} |"
         for factor, levels in factor_table(exam.task.factors, exam.failed).items()
@@ -177,7 +177,7 @@ def _exam(exam: Exam) -> str:
         "## Indirect object identification\n\n"
         f"{EXAM_PROMPTS} prompts of the task `mini-ioi` (seed {EXAM_SEED}), all on name pairs that "
         "no story brings together; success: the first generated word is the name. "
-        f"{exam.accuracy:.1%} right [{low:.1%}, {high:.1%}].\n\n"
+        f"{exam.accuracy:.1%} right [{right.low:.1%}, {right.high:.1%}].\n\n"
         "| factor | level | right | prompts |\n| --- | --- | --- | --- |\n" + "\n".join(lines)
     )
 

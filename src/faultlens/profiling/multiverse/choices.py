@@ -1,9 +1,9 @@
-"""Choices: what each one does to the claims, with the defaults otherwise and on average."""
+"""What each choice does to the claims: alone, all else as by default, and on average."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -16,26 +16,44 @@ from faultlens.profiling.multiverse.specifications import (
 from faultlens.profiling.multiverse.testing import BestFeatures
 from faultlens.profiling.result import Choice, Specification
 
-DIMENSIONS: dict[str, tuple[str, tuple[str, ...], Callable[[Specification], str]]] = {
-    "pooling": ("selectivity", ("pooling",), lambda spec: spec.pooling),
-    "BOS": ("selectivity", ("bos",), lambda spec: "pooled" if spec.bos else "left out"),
-    "padding": ("selectivity", ("padding",), lambda spec: "pooled" if spec.padding else "masked"),
-    "order": ("selectivity", ("order",), lambda spec: spec.order),
-    "scale": (
+
+@dataclass(frozen=True)
+class Dimension:
+    """One thing that has to be chosen.
+
+    Attributes:
+        by: the measure whose claims show what the choice does.
+        fields: of a specification, that hold the choice.
+        words: the choice of a specification, in words.
+    """
+
+    by: str
+    fields: tuple[str, ...]
+    words: Callable[[Specification], str]
+
+
+DIMENSIONS = {
+    "pooling": Dimension("selectivity", ("pooling",), lambda spec: spec.pooling),
+    "BOS": Dimension("selectivity", ("bos",), lambda spec: "pooled" if spec.bos else "left out"),
+    "padding": Dimension(
+        "selectivity", ("padding",), lambda spec: "pooled" if spec.padding else "masked"
+    ),
+    "order": Dimension("selectivity", ("order",), lambda spec: spec.order),
+    "scale": Dimension(
         "selectivity",
         ("relative",),
         lambda spec: "relative to the norm" if spec.relative else "raw",
     ),
-    "threshold": (
+    "threshold": Dimension(
         "specialist",
         ("percentile", "threshold"),
         lambda spec: (
             f"{spec.percentile:g}th percentile" if spec.threshold is None else "as asked for"
         ),
     ),
-    "rule": ("specialist", ("rule",), lambda spec: str(spec.rule)),
+    "rule": Dimension("specialist", ("rule",), lambda spec: str(spec.rule)),
 }
-"""For each dimension the measure it is looked at by, the fields that hold it, and its words."""
+"""All of them, by name."""
 
 
 def choices(
@@ -52,33 +70,33 @@ def choices(
     """
     return [
         choice
-        for name in DIMENSIONS
-        for choice in _dimension(
-            name,
-            specs[DIMENSIONS[name][0]],
-            best[DIMENSIONS[name][0]],
-            default[DIMENSIONS[name][0]],
+        for name, dimension in DIMENSIONS.items()
+        for choice in _values_of(
+            name, dimension, specs[dimension.by], best[dimension.by], default[dimension.by]
         )
     ]
 
 
-def _dimension(
-    name: str, specs: Sequence[Specification], best: Sequence[BestFeatures], default: int
+def _values_of(
+    name: str,
+    dimension: Dimension,
+    specs: Sequence[Specification],
+    best: Sequence[BestFeatures],
+    default: int,
 ) -> Iterator[Choice]:
-    by, fields, words = DIMENSIONS[name]
     beyond = [float(features.beyond.any(axis=1).mean()) for features in best]
     same = [float((b.features == best[default].features).mean()) for b in best]
-    held = [tuple(getattr(spec, field) for field in fields) for spec in specs]
+    held = [tuple(getattr(spec, field) for field in dimension.fields) for spec in specs]
     for value in dict.fromkeys(held):
         making = [i for i, holds in enumerate(held) if holds == value]
         alone = _distinct(
-            replace(specs[default], **dict(zip(fields, value, strict=True)), errors=[])
+            replace(specs[default], **dict(zip(dimension.fields, value, strict=True)), errors=[])
         )
         place = next(i for i, spec in enumerate(specs) if replace(spec, errors=[]) == alone)
         yield Choice(
             name=name,
-            value=words(specs[making[0]]),
-            by=by,
+            value=dimension.words(specs[making[0]]),
+            by=dimension.by,
             error=_error(name, specs[making[0]]),
             beyond_alone=beyond[place],
             same_alone=same[place],

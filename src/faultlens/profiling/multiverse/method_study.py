@@ -17,7 +17,7 @@ from faultlens.features.store import ActivationStore
 from faultlens.profiling.config import ProfileConfig
 from faultlens.profiling.measures import DEFAULT_PERCENTILE, SiteMeasures
 from faultlens.profiling.multiverse.choices import choices
-from faultlens.profiling.multiverse.extraction import BATCH, Pooled, extract
+from faultlens.profiling.multiverse.extraction import BATCH, Extraction, Pooled, extract
 from faultlens.profiling.multiverse.specifications import (
     Threshold,
     Way,
@@ -74,16 +74,7 @@ def method_study(
         top_k=config.measures.top_k,
         alpha=config.alpha,
     )
-    tick = progress.start("Testing specifications", 2 * len(distinct))
-    tested: dict[Key, BestFeatures] = {}
-    for way in distinct:
-        by_site = read.pooled(way)
-        for relative in (False, True):
-            sites = [_measures(pooled, relative) for pooled in by_site.values()]
-            tested[way, relative, (None, None), None] = tests.by_auroc(sites)
-            for cut, rule, best in tests.by_score(sites, _scales(by_site, relative)):
-                tested[way, relative, cut, rule] = best
-            tick(1)
+    tested = _tested(read, distinct, tests, progress)
     specs = specifications(distinct, threshold)
     best_of = {by: [tested[_key(spec)] for spec in of_by] for by, of_by in specs.items()}
     default = {by: _default(of_by, pooling, threshold) for by, of_by in specs.items()}
@@ -99,6 +90,23 @@ def method_study(
         choices=choices(specs, best_of, default),
         padded_together=BATCH,
     )
+
+
+def _tested(
+    read: Extraction, ways: Sequence[Way], tests: ClaimTests, progress: Progress
+) -> dict[Key, BestFeatures]:
+    """The best features under every specification."""
+    tick = progress.start("Testing specifications", 2 * len(ways))
+    tested: dict[Key, BestFeatures] = {}
+    for way in ways:
+        by_site = read.pooled(way)
+        for relative in (False, True):
+            sites = [_measures(pooled, relative) for pooled in by_site.values()]
+            tested[way, relative, (None, None), None] = tests.by_auroc(sites)
+            for cut, rule, best in tests.by_score(sites, _scales(by_site, relative)):
+                tested[way, relative, cut, rule] = best
+            tick(1)
+    return tested
 
 
 def _default(specs: Sequence[Specification], pooling: str, threshold: float | None) -> int:

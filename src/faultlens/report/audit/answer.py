@@ -17,6 +17,7 @@ from faultlens.numbers import (
 )
 from faultlens.report.audit.factors import level_name, strongest_level, without_factors
 from faultlens.report.audit.feature_tests import no_features
+from faultlens.report.audit.outcomes import prefer_target
 from faultlens.report.audit.replication import leading_stability, several
 from faultlens.report.audit.trials import Changed, changed
 from faultlens.report.audit.verdicts import class_name, fires_on
@@ -43,9 +44,10 @@ def what_fails(audit: Audit) -> str:
     task = clipped(audit.task, NAME)
     if not audit.failures:
         return f"none of {counted(audit.n, 'prompt')} of {task} fails {by_rule(audit.rule)}."
+    of_all = "; ".join(filter(None, [share(audit.failures / audit.n), prefer_target(audit)]))
     text = (
         f"{audit.failures:,} of {counted(audit.n, 'prompt')} of {task} fail "
-        f"{by_rule(audit.rule)} ({share(audit.failures / audit.n)})"
+        f"{by_rule(audit.rule)} ({of_all})"
     )
     taken = audit.selection.selected if audit.selection is not None else []
     if taken:

@@ -9,6 +9,7 @@ from faultlens.report.audit.prompts import NOT_RECORDED, failures_table
 from faultlens.report.parts import Callout, Cell, Column, Paragraph, Part, table
 
 TITLE = "Outcomes"
+TARGET_OVER_FOIL = "target-over-foil"  # by this rule no failure ranks the target above the foil
 FIRST_FAILURES = 12
 FIRST_LEVELS = 15
 STRONGEST_LEVELS = 3  # of each factor, shown under every rule
@@ -33,6 +34,13 @@ def sentence(audit: Audit) -> str:
         said.append("accuracy is the same under every rule of scoring")
     text = "; ".join(said) or "Every prompt is a success"
     return f"{text[:1].upper()}{text[1:]}."
+
+
+def prefer_target(audit: Audit) -> str:
+    """How many failures rank the target above the foil; empty where that says nothing."""
+    if audit.failures_over_foil is None or audit.rule == TARGET_OVER_FOIL:
+        return ""
+    return f"{audit.failures_over_foil:,} of them rank the target above the foil"
 
 
 def parts(audit: Audit) -> list[Part]:

@@ -36,6 +36,7 @@ from faultlens.models.dictionary import Convention, Dictionary, Relu
 from faultlens.models.families import adapter_for
 from faultlens.models.model import Model
 from faultlens.models.sites import Site
+from faultlens.progress import SILENT, Progress, Tick
 
 D = 32
 FILLERS = [f"w{i}" for i in range(20)]
@@ -51,7 +52,7 @@ class Words:
     def __call__(self, text: str, add_special_tokens: bool = False) -> dict[str, list[int]]:
         return {"input_ids": [VOCABULARY.index(word) for word in text.split()]}
 
-    def decode(self, ids: list[int]) -> str:
+    def decode(self, ids: list[int], clean_up_tokenization_spaces: bool = False) -> str:
         return " ".join(VOCABULARY[i] for i in ids)
 
 
@@ -127,16 +128,51 @@ def patching_of(
     return Patching.of(lens.dictionaries[0], PairRuns.of(swap, runs_of(lens, tokens)), pairs, read)
 
 
+class Stages:
+    """Notes the stages of the work, with their totals and what was done of them."""
+
+    def __init__(self) -> None:
+        self.seen: list[list[object]] = []
+
+    def start(self, stage: str, total: int) -> Tick:
+        noted: list[object] = [stage, total, 0]
+        self.seen.append(noted)
+
+        def tick(done: int) -> None:
+            noted[2] = done + int(str(noted[2]))
+
+        return tick
+
+
 def run(
-    lens: Lens, task: Task, selection: Selection, classes: list[FeatureSet]
+    lens: Lens,
+    task: Task,
+    selection: Selection,
+    classes: list[FeatureSet],
+    progress: Progress = SILENT,
 ) -> tuple[Counterfactuals, list[PairRuns], np.ndarray]:
     tokens = tokenize(task, lens.model)
     margin = np.array([score.margin for score in answer_scores(lens.model, tokens)])
     found, swaps = run_counterfactuals(
         lens, task, runs_of(lens, tokens), margin, margin <= 0, selection, classes,
-        succeeds=lambda ids, i: ids[:1] == [at("right")], alpha=0.05, seed=0,
+        succeeds=lambda ids, i: ids[:1] == [at("right")], alpha=0.05, seed=0, progress=progress,
     )  # fmt: skip
     return found, swaps, margin
+
+
+def test_a_stage_is_announced_of_the_prompts_that_are_swapped_and_of_nothing_else(
+    lens: Lens,
+) -> None:
+    task, stages = a_task("bad", "good", "w1"), Stages()
+    taken = taking(("n", "1"), ("word", "bad"), ("word", "good"))
+    found, _, _ = run(lens, task, taken, [], stages)
+    pairs = sum(swap.pairs for swap in found.swaps)
+    assert 20 < pairs < 60, "no level of n stands in a prompt"
+    assert stages.seen == [["Swapping levels", pairs, pairs]]
+    stages = Stages()
+    run(lens, task, taking(("n", "1")), [], stages)
+    run(lens, task, taking(), [], stages)
+    assert stages.seen == []
 
 
 def test_the_effect_of_a_swap_passes_through_the_cause_and_not_the_bystander(lens: Lens) -> None:
@@ -341,7 +377,8 @@ def test_swapped_prompts_are_decoded_by_the_rule_of_their_original(lens: Lens) -
         return ids[0] == at("right") and prompt % 4 == 0
 
     done: list[int] = []
-    right = outcomes_after(lens.model, swap, succeeds, done.append)
+    scores = answer_scores(lens.model, swap.tokens)
+    right = outcomes_after(lens.model, swap, scores, succeeds, done.append)
     assert sorted(asked) == swap.prompts.tolist()
     assert sum(done) == 30
     assert right.tolist() == (swap.prompts % 4 == 0).tolist()

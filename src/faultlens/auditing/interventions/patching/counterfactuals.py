@@ -12,7 +12,8 @@ from dataclasses import replace
 import numpy as np
 import torch
 
-from faultlens.auditing.behaviour.answer_scores import answer_scores
+from faultlens.auditing.behaviour.answer_scores import AnswerScore, answer_scores
+from faultlens.auditing.behaviour.outcomes import LogitRule
 from faultlens.auditing.feature_set import FeatureSet
 from faultlens.auditing.interventions.cached_run import CachedRuns
 from faultlens.auditing.interventions.decoding import Succeeds, generate
@@ -24,7 +25,7 @@ from faultlens.corpus.task import Task
 from faultlens.features.lens import Lens
 from faultlens.models.dictionary import Dictionary
 from faultlens.models.model import Model
-from faultlens.progress import Tick
+from faultlens.progress import SILENT, Progress, Tick
 from faultlens.stats.intervals import bootstrap_mean
 from faultlens.stats.mcnemar import mcnemar_exact
 
@@ -45,7 +46,7 @@ def run_counterfactuals(
     succeeds: Succeeds,
     alpha: float,
     seed: int,
-    progress: Tick | None = None,
+    progress: Progress = SILENT,
 ) -> tuple[Counterfactuals, list[PairRuns]]:
     """Swap the levels that forward selection took, and patch the classes between the pairs.
 
@@ -59,7 +60,7 @@ def run_counterfactuals(
         succeeds: the outcome's rule; the right answer is the original's.
         alpha: 1 − alpha is the level of the interval that must exclude 0 for a swap to count.
         seed: of the bootstrap and of the pairs drawn.
-        progress: told of each swapped prompt decoded; there are at most as many as prompts.
+        progress: told of each swapped prompt decoded; of nothing where none can be swapped.
 
     Returns:
         the effects of the swaps, and the runs of their pairs.
@@ -67,18 +68,14 @@ def run_counterfactuals(
     if not selection.selected:
         nothing = "no level of any factor goes with failure: forward selection took none"
         return Counterfactuals([], nothing), []
-    found, paired, missing = [], [], {}
-    tokens = runs.tokens
-    for reading in selection.selected[:MOST_SWAPS]:
-        taken = [s.level for s in selection.selected if s.factor == reading.factor]
-        swap = swap_level(task, tokens, lens.model, reading.factor, reading.level, taken)
-        if isinstance(swap, str):
-            missing[f"{reading.factor} = {reading.level}"] = swap
-            continue
+    swaps, missing = _swaps(lens.model, task, runs, selection)
+    found, paired = [], []
+    tick = progress.start("Swapping levels", sum(map(len, swaps))) if swaps else None
+    for swap in swaps:
         pairs = PairRuns.of(swap, runs)
         paired.append(pairs)
-        after = outcomes_after(lens.model, swap, succeeds, progress)
         scores = answer_scores(lens.model, swap.tokens)
+        after = outcomes_after(lens.model, swap, scores, succeeds, tick)
         change = np.array([score.margin for score in scores]) - margin[swap.prompts]
         before = failed[swap.prompts]
         gained, lost = int((before & after).sum()), int((~before & ~after).sum())
@@ -103,10 +100,32 @@ def run_counterfactuals(
     return Counterfactuals(found, reason, missing), paired
 
 
+def _swaps(
+    model: Model, task: Task, runs: CachedRuns, selection: Selection
+) -> tuple[list[LevelSwap], dict[str, str]]:
+    """The swaps of the first levels that were taken, and why the others cannot be swapped."""
+    swaps: list[LevelSwap] = []
+    missing: dict[str, str] = {}
+    for reading in selection.selected[:MOST_SWAPS]:
+        taken = [s.level for s in selection.selected if s.factor == reading.factor]
+        swap = swap_level(task, runs.tokens, model, reading.factor, reading.level, taken)
+        if isinstance(swap, str):
+            missing[f"{reading.factor} = {reading.level}"] = swap
+        else:
+            swaps.append(swap)
+    return swaps, missing
+
+
 def outcomes_after(
-    model: Model, swap: LevelSwap, succeeds: Succeeds, progress: Tick | None
+    model: Model,
+    swap: LevelSwap,
+    scores: Sequence[AnswerScore],
+    succeeds: Succeeds,
+    progress: Tick | None,
 ) -> np.ndarray:
     """Whether each swapped prompt is answered rightly, boolean `[pairs]`."""
+    if isinstance(succeeds, LogitRule):
+        return np.array([succeeds.holds(s.difference, s.margin) for s in scores], dtype=bool)
     found = generate(model, swap.tokens.rows, progress=progress)
     pairs = zip(found, swap.prompts, strict=True)
     return np.array([succeeds(ids, int(prompt)) for ids, prompt in pairs], dtype=bool)
