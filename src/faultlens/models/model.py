@@ -46,6 +46,7 @@ class Model:
         digest: of the files that decide its numbers, or the hub's commit.
         quantisation: what the weights were stored in, where that was coarser than a float.
         tuning: the folder of the LoRA adapter that is merged into the weights.
+        is_mini: whether the weights, before any adapter, are the bundled model's.
     """
 
     name: str
@@ -55,6 +56,7 @@ class Model:
     digest: str
     quantisation: str | None = None
     tuning: str | None = None
+    is_mini: bool = False
 
     @property
     def n_layers(self) -> int:
