@@ -20,8 +20,8 @@ from faultlens.errors import UserError
         ("profil x", "unknown command 'profil': did you mean profile?"),
         (
             "zzz",
-            "unknown command 'zzz': expected one of demo, profile, audit, read, tokens, doctor, "
-            "train, report",
+            "unknown command 'zzz': expected one of demo, profile, audit, outcomes, read, tokens, "
+            "doctor, train, report",
         ),
         ("profile", "CORPUS is missing: faultlens profile --help lists what there is"),
         ("read x", "--out is missing: faultlens read --help lists what there is"),

@@ -57,7 +57,7 @@ add_command(
     app,
     outcomes,
     "faultlens outcomes logs/task.eval",
-    "faultlens outcomes samples_arc_2026-09-01.jsonl --scorer acc_norm --factors subject",
+    "faultlens outcomes samples_arc.jsonl --scorer acc_norm --factors subject",
 )
 add_command(
     app,
