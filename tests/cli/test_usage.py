@@ -20,15 +20,11 @@ COMMANDS = [name for name in app if not name.startswith("-")]
     ("command", "message"),
     [
         ("profil x", "unknown command 'profil': did you mean profile?"),
-<<<<<<< .merge_file_xiatzG
-        ("zzz", f"unknown command 'zzz': expected one of {', '.join(COMMANDS)}"),
-=======
         (
             "zzz",
             "unknown command 'zzz': expected one of demo, profile, audit, outcomes, read, tokens, "
             "doctor, train, report",
         ),
->>>>>>> .merge_file_U1maVX
         ("profile", "CORPUS is missing: faultlens profile --help lists what there is"),
         ("read x", "--out is missing: faultlens read --help lists what there is"),
         ("tokens x", "--feature is missing: faultlens tokens --help lists what there is"),

@@ -245,7 +245,7 @@ def _dictionaries(lens: Lens, fits: dict[str, Fit]) -> str:
         "columns. Dead: fires on none of these tokens. "
         "Loss recovered: (CE ablated − CE reconstructed) / (CE ablated − CE clean), with the value "
         "ablated to its mean or to zero.\n\n"
-        "| name | site | features | FVU | L0 | dead | recovered (mean) | recovered (zero) | massive "
-        "| FVU with them |\n"
+        "| name | site | features | FVU | L0 | dead | recovered (mean) | recovered (zero) "
+        "| massive | FVU with them |\n"
         f"|{10 * ' --- |'}\n" + "\n".join(lines)
     )
