@@ -59,3 +59,15 @@ def test_public_names_are_there_and_the_verbs_are_functions() -> None:
     assert callable(profiling.profile_tables)
     assert callable(faultlens.audit)
     assert callable(faultlens.profile)
+
+
+EDITS = {"Add", "Clamp", "Mean", "Resample", "Scale", "Zero"}
+
+
+def test_what_a_user_starts_from_is_a_handful_of_names() -> None:
+    """Verbs, their configs and inputs, results to read back; the rest is one import deeper."""
+    assert set(faultlens.__all__) - EDITS == {
+        "Audit", "AuditConfig", "LensConfig", "Profile", "ProfileConfig", "TrainConfig",
+        "UserError", "audit", "intervene", "load", "profile", "read_answers", "read_corpus",
+        "read_task", "seven_categories", "tasks", "train",
+    }  # fmt: skip

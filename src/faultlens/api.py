@@ -80,7 +80,7 @@ def load(
         wanted.adapter,
     )
     dictionaries = load_dictionaries(
-        wanted.sae or LensConfig.model,
+        LensConfig.model if wanted.sae is None else wanted.sae,
         loaded,
         wanted.layers,
         None if wanted.sites is None else list(wanted.sites),

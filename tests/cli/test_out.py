@@ -24,7 +24,8 @@ AUDIT = (
 )  # fmt: skip
 READ = ("read", "corpus.jsonl", *FAST, "--out")
 DEMO = ("demo", "--out")
-WRITERS = [PROFILE, AUDIT, READ, DEMO]
+TRAIN = ("train", "corpus.jsonl", "--layers", "3", "--tokens", "100", "--out")
+WRITERS = [PROFILE, AUDIT, READ, DEMO, TRAIN]
 
 
 @pytest.fixture
@@ -53,6 +54,7 @@ def refused(capsys: pytest.CaptureFixture[str], *arguments: str | Path) -> str:
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(fl, "load", load)
+        patch.setattr(fl, "train", load)
         code, out, err = run(capsys, *arguments)
     assert (code, out) == (2, ""), err
     (sentence,) = [line for line in err.splitlines() if line.startswith("faultlens: ")]
@@ -87,8 +89,10 @@ def test_an_impossible_out_is_refused_before_the_work(
     (here / "mine" / "thesis.tex").write_text("years of work")
     before = tree(here)
     out, said = IMPOSSIBLE[what]
-    if what == "the root" and command is READ:
+    if what == "the root" and command in (READ, TRAIN):
         said = "/ exists and holds no store: choose another --out"
+        if command is TRAIN:
+            said = "/ holds files that are no training run"
     sentence = refused(capsys, *command, out)
     assert said in sentence
     assert tree(here) == before
@@ -117,7 +121,8 @@ def test_a_full_disk_is_noticed_before_the_work(
 def test_one_process_writes_at_a_time(
     capsys: pytest.CaptureFixture[str], here: Path, command: tuple[str, ...]
 ) -> None:
-    work = here / "run" / "unfinished" if command is READ else work_folder(here / "run")
+    within = command in (READ, TRAIN)
+    work = here / "run" / "unfinished" if within else work_folder(here / "run")
     with held(work, Path("run")):
         assert "run is being written by another process: wait for it (process " in refused(
             capsys, *command, "run"

@@ -25,6 +25,8 @@ from faultlens.cli.main import main
 from faultlens.runs.folder import MANIFEST, PAGE
 
 PATIENCE = 90  # seconds of wall time for one case, on a busy machine
+NO_WORDS = (" object at 0x", "<class '", "␊", "NoneType")
+"""What a sentence for a reader does not hold, but for what a library says, in parentheses."""
 Expected = Literal["refused", "done", "either"]
 Content = bytes | Callable[[Path], object]
 """A file's bytes, or what makes the file, link or folder at the path that it is given."""
@@ -117,7 +119,7 @@ def _refused(ending: Ending) -> list[str]:
     said = [line for line in ending.err.splitlines() if line.startswith("faultlens: ")]
     if len(said) != 1 or not ending.err.splitlines()[-1].startswith("faultlens: "):
         found.append(f"no single sentence at the end: {ending.err[-400:]!r}")
-    elif any(raw in said[0] for raw in (" object at 0x", "<class '", "␊", "NoneType")):
+    elif any(raw in re.sub(r"\(.*\)", "", said[0]) for raw in NO_WORDS):
         found.append(f"no sentence for a reader: {said[0][:400]}")
     if ending.out:
         found.append(f"refused, and yet it printed {ending.out[:80]!r}")

@@ -46,6 +46,7 @@ def loaded_once() -> Iterator[None]:
     from faultlens.models import dictionaries, load
 
     logging.disable_progress_bar()  # as the command line does, before it imports transformers
+    logging.set_verbosity_error()
 
     own_model, own_dictionaries = load.load_model, dictionaries.load_dictionaries
     kept: dict[object, object] = {}

@@ -176,7 +176,7 @@ def rewritten(folder: Path, **changes: Any) -> None:
         (lambda a: rewritten(a, peft_type="IA3"), "peft_type = 'IA3', expected 'LORA' "),
         (lambda a: (a / "adapter_model.safetensors").unlink(), "no file .*: expected the weights"),
         (lambda a: (a / "adapter_config.json").write_text("[" * 10**5), "cannot be read as JSON"),
-        (lambda a: (a / "adapter_config.json").write_text("[]"), "holds list, expected an object"),
+        (lambda a: (a / "adapter_config.json").write_text("[]"), "holds a list, expected a JSON"),
         (lambda a: (a / "adapter_model.safetensors").write_bytes(b"x"), "cannot be (read|merged)"),
         (lambda a: rewritten(a, target_modules=["nowhere"]), "cannot be merged into the model: "),
         (lambda a: rewritten(a, target_modules=["q_proj"]), "has the tensor .*down_proj.* against"),

@@ -131,7 +131,7 @@ MANIFESTS: dict[str, tuple[str, str]] = {
     "a browser's": ('{"manifest_version": 3}', "is not the manifest of a run of FaultLens"),
     "empty": ("", "cannot be read as JSON"),
     "truncated": (json.dumps(RUN)[:40], "cannot be read as JSON"),
-    "a list": ("[]", "holds no JSON object"),
+    "a list": ("[]", "holds a list, expected a JSON object"),
     "NaN": ('{"a": NaN}', "cannot be read as JSON: NaN is not a number of JSON"),
     "nested too deeply": ("[" * 100_000, "cannot be read as JSON: it is nested too deeply"),
     "files outside": (

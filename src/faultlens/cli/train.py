@@ -39,7 +39,9 @@ def train(
     Give OUT to --sae to read the model through them.
     """
     import faultlens as fl
+    from faultlens.training.run import check_folder
 
+    check_folder(folder.out)
     texts = read_named_texts(corpus, column)
     try:
         with progress_bars() as bars:

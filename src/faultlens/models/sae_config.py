@@ -8,7 +8,6 @@ refused in a sentence.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +17,7 @@ from faultlens.errors import UserError
 from faultlens.models.normalisation import NORMALISATIONS
 from faultlens.models.sae_fields import FROM_MODEL, OLD_NAMES, is_new_form, refuse_misspelt
 from faultlens.models.sites import Site
+from faultlens.runs.files import read_object
 
 CONFIG = "cfg.json"
 WRITTEN = ("resid_pre", "attn_out", "resid_mid", "mlp_out", "resid_post")
@@ -86,12 +86,9 @@ class SaeConfig:
 
 def read_json(path: Path) -> dict[str, Any]:
     """A configuration file as a dictionary. Raises UserError if it is not one."""
-    try:
-        config = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise UserError(f"{path} cannot be read as JSON: {error}") from error
-    if not isinstance(config, dict):
-        raise UserError(f"{path} holds {type(config).__name__}, expected an object")
+    config = read_object(path)
+    if config is None:
+        raise UserError(f"no file {path}: expected the configuration of a dictionary")
     return config
 
 

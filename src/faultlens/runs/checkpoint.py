@@ -16,8 +16,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from faultlens.errors import CannotWrite, UserError
-from faultlens.runs.files import OURS, file_name, json_text, real_folder, write_json
-from faultlens.runs.folder import read_object
+from faultlens.runs.files import OURS, file_name, json_text, read_object, real_folder, write_json
 from faultlens.serialisation import from_json, to_json
 
 Kind = TypeVar("Kind")

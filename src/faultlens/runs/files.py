@@ -18,7 +18,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from faultlens.errors import CannotWrite
+from faultlens.errors import CannotWrite, UserError
 
 OURS = ".faultlens-"
 """How the names begin of what is only there while something is written."""
@@ -29,6 +29,10 @@ _CREATE = (
 )
 LONGEST = 150
 """Bytes of a file's name: file systems allow 255, and endings are put to it."""
+_JSON_NAMES = {
+    list: "a list", str: "a text", int: "a number", float: "a number", bool: "a truth value",
+    type(None): "null",
+}  # fmt: skip
 _SURROGATE = re.compile("[\ud800-\udfff]")
 
 
@@ -68,6 +72,28 @@ def write_text(path: Path, text: str) -> None:
 def write_json(path: Path, value: Any) -> None:
     """Write a value as JSON. Raises CannotWrite, and ValueError for NaN or an infinite number."""
     write_text(path, json_text(value) + "\n")
+
+
+def read_object(path: Path) -> dict[str, Any] | None:
+    """The JSON object in a file, or None if there is no file.
+
+    Raises UserError if the file cannot be read, or holds anything else; NaN is no JSON.
+    """
+    try:
+        text = path.read_bytes().decode("utf-8")
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError) as error:
+        raise UserError(f"{path} cannot be read: {_reason(error)}") from error
+    try:
+        value = json.loads(text, parse_constant=_refuse)
+    except RecursionError as error:
+        raise UserError(f"{path} cannot be read as JSON: it is nested too deeply") from error
+    except ValueError as error:
+        raise UserError(f"{path} cannot be read as JSON: {error}") from error
+    if not isinstance(value, dict):
+        raise UserError(f"{path} holds {_JSON_NAMES[type(value)]}, expected a JSON object")
+    return value
 
 
 def json_text(value: Any) -> str:
@@ -131,3 +157,11 @@ def remove_parts(folder: Path) -> None:
             if PART.fullmatch(path.name):
                 with suppress(OSError):
                     path.unlink()
+
+
+def _refuse(constant: str) -> float:
+    raise ValueError(f"{constant} is not a number of JSON")
+
+
+def _reason(error: OSError | ValueError) -> str:
+    return (error.strerror if isinstance(error, OSError) else None) or str(error)

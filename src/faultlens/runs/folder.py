@@ -7,7 +7,6 @@ the record of what FaultLens wrote into the folder: nothing else there is ever r
 from __future__ import annotations
 
 import datetime
-import json
 import platform
 import re
 import sys
@@ -18,7 +17,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from faultlens.errors import UserError
-from faultlens.runs.files import file_digest, write_json
+from faultlens.runs.files import file_digest, read_object, write_json
 
 MANIFEST, PROFILE, AUDIT, PAGE = "manifest.json", "profile.json", "audit.json", "report.html"
 PACKAGES = ("faultlens", "torch", "transformers", "numpy", "scipy", "scikit-learn", "pandas")
@@ -115,28 +114,6 @@ def written_file(folder: Path, name: str) -> Path | None:
     return path
 
 
-def read_object(path: Path) -> dict[str, Any] | None:
-    """The JSON object in a file, or None if there is no file.
-
-    Raises UserError if the file cannot be read, or holds anything else; NaN is no JSON.
-    """
-    try:
-        text = path.read_bytes().decode("utf-8")
-    except FileNotFoundError:
-        return None
-    except (OSError, ValueError) as error:
-        raise UserError(f"{path} cannot be read: {_reason(error)}") from error
-    try:
-        value = json.loads(text, parse_constant=_refuse)
-    except RecursionError as error:
-        raise UserError(f"{path} cannot be read as JSON: it is nested too deeply") from error
-    except ValueError as error:
-        raise UserError(f"{path} cannot be read as JSON: {error}") from error
-    if not isinstance(value, dict):
-        raise UserError(f"{path} holds no JSON object")
-    return value
-
-
 def listed_files(manifest: Mapping[str, Any]) -> set[str]:
     """The names of all files that a run wrote, relative to its folder, by its manifest."""
     return {MANIFEST, PAGE, *manifest["files"]}
@@ -157,14 +134,6 @@ def _within(name: str) -> bool:
     """Whether a listed file lies in the folder of its manifest."""
     path = PurePosixPath(name)
     return bool(path.parts) and not path.is_absolute() and ".." not in path.parts
-
-
-def _refuse(constant: str) -> float:
-    raise ValueError(f"{constant} is not a number of JSON")
-
-
-def _reason(error: OSError | ValueError) -> str:
-    return (error.strerror if isinstance(error, OSError) else None) or str(error)
 
 
 def _now() -> str:

@@ -5,13 +5,13 @@ The figures are those of the fit check, by its own code, of the file as it was s
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from faultlens.models.fit import Fit
+from faultlens.runs.files import write_json, write_text
 from faultlens.training.plan import DictionaryPlan
 from faultlens.training.reading import CurvePoint
 from faultlens.training.stability import Stability
@@ -54,9 +54,8 @@ class Card:
 
     def write(self, folder: Path) -> None:
         """Both forms, into the dictionary's folder."""
-        text = json.dumps(self.to_dict(), indent=1, allow_nan=False)
-        (folder / CARD_JSON).write_text(text + "\n", encoding="utf-8")
-        (folder / CARD).write_text(self.markdown(), encoding="utf-8")
+        write_json(folder / CARD_JSON, self.to_dict())
+        write_text(folder / CARD, self.markdown())
 
     def markdown(self) -> str:
         """The card as a page."""

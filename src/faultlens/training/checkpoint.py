@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import torch
 
-from faultlens.errors import UserError
+from faultlens.errors import CannotWrite, UserError
+from faultlens.runs.checkpoint import STILL_THERE
+from faultlens.runs.files import new_file
 from faultlens.training.trainer import Trainer
 
 STATE = "unfinished.pt"
@@ -31,16 +32,16 @@ class TrainingCheckpoint:
         return self._path.exists()
 
     def write(self, trainers: Sequence[Trainer], blocks: int) -> None:
-        """Keep the state after so many blocks; a reader sees the old state or the new one."""
-        part = self._path.with_suffix(f".{os.getpid()}.part")
+        """Keep the state after so many blocks; a reader sees the old state or the new one.
+
+        Raises CannotWrite if there is no room for it; the old state stays.
+        """
+        state = {"blocks": blocks, "trainers": [trainer.state() for trainer in trainers]}
         try:
-            with part.open("xb") as file:
-                torch.save({"blocks": blocks, "trainers": [t.state() for t in trainers]}, file)
-                file.flush()
-                os.fsync(file.fileno())
-            os.replace(part, self._path)
-        finally:
-            part.unlink(missing_ok=True)
+            with new_file(self._path) as file:
+                torch.save(state, file)
+        except CannotWrite as error:
+            raise CannotWrite(self._path, error.reason, STILL_THERE) from error
 
     def resume(self, trainers: Sequence[Trainer]) -> int:
         """Put kept states into the trainers, and say after how many blocks they were kept.

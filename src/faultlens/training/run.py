@@ -20,7 +20,8 @@ from faultlens.models.fit import Fit, measure_fit
 from faultlens.models.model import Model
 from faultlens.models.sae_folder import load_sae_folder
 from faultlens.progress import SILENT, Progress
-from faultlens.runs.files import write_json
+from faultlens.runs.files import read_object, real_folder, remove_parts, write_json, writing
+from faultlens.runs.lock import held
 from faultlens.training.card import CARD_JSON, Card
 from faultlens.training.checkpoint import TrainingCheckpoint
 from faultlens.training.config import TrainConfig
@@ -32,7 +33,7 @@ from faultlens.training.stability import Stability, stability
 from faultlens.training.stream import TokenStream, check_size, split_corpus
 from faultlens.training.trainer import Trainer
 
-RECORD = "training.json"
+RECORD, WORK = "training.json", "unfinished"
 FIT_ROWS = 128  # held-out pieces on which losses are measured, at most
 VERSIONS = ("faultlens", "torch", "transformers", "sae-lens")
 STREAM_SEED = 0  # of the order of the text, the same for all seeds of a run
@@ -78,7 +79,19 @@ def train_dictionaries(
             something else, a loss that is not finite.
     """
     plans = plan_dictionaries(model, config)
-    _check_folder(out)
+    check_folder(out)
+    with held(out / WORK, out):
+        return _trained(model, texts, config, plans, out, progress)
+
+
+def _trained(
+    model: Model,
+    texts: Sequence[str],
+    config: TrainConfig,
+    plans: Sequence[DictionaryPlan],
+    out: Path,
+    progress: Progress,
+) -> TrainingRun:
     stream, held_out = split_corpus(
         model, texts, config.context, config.held_out, STREAM_SEED,
         progress.start("Tokenising", len(texts)),
@@ -98,8 +111,7 @@ def train_dictionaries(
     )
     for trainer in trainers:
         folder = out / trainer.plan.folder
-        folder.mkdir(parents=True, exist_ok=True)
-        save_dictionary(trainer, folder)
+        save_dictionary(trainer, real_folder(folder))
     cards = _measure(model, trainers, held_out, made, out, progress)
     for card in cards:
         card.write(out / card.plan.folder)
@@ -108,13 +120,23 @@ def train_dictionaries(
     return TrainingRun(out, done, warnings)
 
 
-def _check_folder(out: Path) -> None:
-    """Raises UserError for a folder that is finished, or holds something else."""
+def check_folder(out: Path) -> None:
+    """Raises UserError for what stands against training there; call it before the work.
+
+    That is a folder that is finished, holds something else, is being written, or cannot be.
+    """
+    with writing(out):
+        _refuse_others(out)
+    with held(out / WORK, out):
+        pass
+
+
+def _refuse_others(out: Path) -> None:
     if not out.exists():
         return
     if not out.is_dir():
         raise UserError(f"{out} is a file: expected a folder for the trained dictionaries")
-    if not any(out.iterdir()):
+    if not set(out.iterdir()) - {out / WORK}:
         return
     if not (out / RECORD).is_file():
         raise UserError(
@@ -129,21 +151,19 @@ def _check_folder(out: Path) -> None:
 
 def _claim(out: Path, made: dict[str, Any]) -> None:
     """Say in the folder what is trained there. Raises UserError where another run is."""
-    out.mkdir(parents=True, exist_ok=True)
     record = out / RECORD
-    if record.exists():
-        try:
-            before = json.loads(record.read_text(encoding="utf-8"))
-        except ValueError as error:
-            raise UserError(
-                f"{record} cannot be read as JSON: delete the folder {out} to begin anew"
-            ) from error
+    try:
+        before = read_object(record)
+    except UserError as error:
+        raise UserError(f"{error}; delete the folder {out} to begin anew") from error
+    if before is not None:
         differing = [key for key in made if before.get(key) != made[key]]
         if differing:
             raise UserError(
                 f"{out} holds an unfinished training run with another {', '.join(differing)}: give "
                 "the same command to go on, or name another folder"
             )
+    remove_parts(out)
     write_json(record, made)
 
 

@@ -6,16 +6,16 @@ folder reads the model's values as they are, and `normalize_activations` says `n
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors.torch import save_file
+from safetensors.torch import save
 from torch import Tensor
 
 from faultlens.models.sae_config import CONFIG
 from faultlens.models.sae_folder import WEIGHTS
+from faultlens.runs.files import new_file, write_json
 from faultlens.training.kinds import quiet
 from faultlens.training.trainer import OVER_BATCH, Trainer
 
@@ -28,11 +28,10 @@ def save_dictionary(trainer: Trainer, folder: Path) -> None:
     config, tensors = (_transcoder if trainer.plan.is_transcoder else _autoencoder)(trainer)
     for figure in WINDOW_FIGURES:
         config.get("metadata", {}).pop(figure, None)
-    save_file(
-        {name: t.detach().cpu().contiguous() for name, t in tensors.items()}, folder / WEIGHTS
-    )
-    text = json.dumps(config, indent=1, sort_keys=True, allow_nan=False)
-    (folder / CONFIG).write_text(text + "\n", encoding="utf-8")
+    whole = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
+    with new_file(folder / WEIGHTS) as file:
+        file.write(save(whole))
+    write_json(folder / CONFIG, dict(sorted(config.items())))
 
 
 def _autoencoder(trainer: Trainer) -> tuple[dict[str, Any], dict[str, Tensor]]:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 
@@ -210,14 +210,24 @@ def _unions(
     Of equal means the level with more prompts comes first, so that the order of the prompts decides
     nothing.
     """
-    for factor, raw in factors.items():
-        levels = np.array(pooled_levels(raw), dtype=object)
-        names = list(dict.fromkeys(levels))
-        mean = {name: values[levels == name].mean() for name in names}
-        size = Counter(levels)
-        names.sort(key=lambda name: (-mean[name], -size[name], name))
-        for count in range(1, len(names)):
-            yield factor, _union_name(names, count), np.isin(levels, names[:count])
+    for factor, levels in factors.items():
+        prompts_at = _by_level(tuple(levels))
+        mean = {level: values[at].mean() for level, at in prompts_at.items()}
+        names = sorted(prompts_at, key=lambda x: (-mean[x], -int(prompts_at[x].sum()), x))
+        union = np.zeros(len(levels), dtype=bool)
+        for count, level in enumerate(names[:-1], start=1):
+            union = union | prompts_at[level]
+            yield factor, _union_name(names, count), union
+
+
+@lru_cache(maxsize=64)
+def _by_level(levels: tuple[str, ...]) -> dict[str, np.ndarray]:
+    """Of a factor's levels, rare ones pooled, the prompts that have each, boolean `[prompts]`.
+
+    It is asked for by every class, and the same for all.
+    """
+    pooled = np.array(pooled_levels(levels), dtype=object)
+    return {level: pooled == level for level in dict.fromkeys(pooled)}
 
 
 def _likeness(firing: np.ndarray, union: np.ndarray) -> float:

@@ -234,15 +234,18 @@ def _dictionaries(lens: Lens, fits: dict[str, Fit]) -> str:
     lines = [
         f"| {name} | {lens[name].site.name} | {lens[name].d_sae} | {fit.fvu:.3f} | {fit.l0:.1f} | "
         f"{1 - fit.firing_share:.1%} | {_given(fit.recovered_from_mean):.3f} | "
-        f"{_given(fit.recovered_from_zero):.3f} |"
+        f"{_given(fit.recovered_from_zero):.3f} | {fit.massive} | {fit.fvu_all:.3f} |"
         for name, fit in fits.items()
     ]
     return (
         "## Dictionaries\n\n"
         f"On {tokens:,} held-out tokens, BOS left out (losses on the first {LOSS_TEXTS} "
-        "documents). FVU: unexplained share of the variance. Dead: fires on none of these tokens. "
+        "documents). FVU: unexplained share of the variance, and L0, over tokens of at most ten "
+        "times the median norm; how many are beyond, massive, and FVU with them, stand in the last "
+        "columns. Dead: fires on none of these tokens. "
         "Loss recovered: (CE ablated − CE reconstructed) / (CE ablated − CE clean), with the value "
         "ablated to its mean or to zero.\n\n"
-        "| name | site | features | FVU | L0 | dead | recovered (mean) | recovered (zero) |\n"
-        "| --- | --- | --- | --- | --- | --- | --- | --- |\n" + "\n".join(lines)
+        "| name | site | features | FVU | L0 | dead | recovered (mean) | recovered (zero) "
+        "| massive | FVU with them |\n"
+        f"|{10 * ' --- |'}\n" + "\n".join(lines)
     )

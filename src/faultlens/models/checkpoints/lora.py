@@ -8,13 +8,13 @@ installed, without a word either way; here nothing is applied that was not asked
 from __future__ import annotations
 
 import importlib.util
-import json
 import warnings
 from pathlib import Path
 from typing import Any
 
 from faultlens.errors import UserError
 from faultlens.models.checkpoints.digest import files_digest
+from faultlens.runs.files import read_object
 
 CONFIG, WEIGHTS, PICKLED = (
     "adapter_config.json", "adapter_model.safetensors", "adapter_model.bin"
@@ -89,12 +89,9 @@ def merged(network: Any, folder: Path) -> Any:
 
 
 def _read(path: Path) -> dict[str, Any]:
-    try:
-        config = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError) as error:
-        raise UserError(f"{path} cannot be read as JSON: {error}") from error
-    if not isinstance(config, dict):
-        raise UserError(f"{path} holds {type(config).__name__}, expected an object")
+    config = read_object(path)
+    if config is None:
+        raise UserError(f"no file {path}: expected the configuration of an adapter")
     return config
 
 

@@ -22,6 +22,11 @@ DTYPES = {
 # Downloads in bytes, where the name does not tell.
 _SIZES = {"gpt2": 548e6, "gpt2-medium": 1.52e9, "gpt2-large": 3.25e9, "gpt2-xl": 6.43e9}
 _PARAMETERS = re.compile(r"(\d+(?:\.\d+)?)([mb])\b", re.IGNORECASE)
+SIZES = (
+    "hidden_size", "num_attention_heads", "num_key_value_heads", "head_dim",
+    "vocab_size", "max_position_embeddings",
+)  # fmt: skip
+"""Of a configuration, by the names that transformers has for every family."""
 _IN_BLOCK = re.compile(r"(?:^|\.)(?:h|layers|blocks)\.\d+\.")
 # Where PEFT is installed transformers looks for an adapter beside the weights, over the network
 # too, and applies it without a word: it is told to look where there is none.
@@ -97,6 +102,7 @@ def _from_transformers(
     if isinstance(raw.get("model_type"), str):
         adapter_for(raw["model_type"])
     config = AutoConfig.from_pretrained(path, **where)
+    _refuse_sizes(source.name, config)
     adapter_for(config.model_type)  # an unknown family is refused before its weights are fetched
     network, loading = AutoModelForCausalLM.from_pretrained(
         path,
@@ -108,6 +114,18 @@ def _from_transformers(
     )
     folder = source.folder or hub.snapshot(source.name, source.revision)
     return network, loading, load_tokenizer(source.name, path, folder, where)
+
+
+def _refuse_sizes(name: str, config: Any) -> None:
+    """Raises UserError for a size that no network has; transformers lets some of them pass."""
+    text = config.get_text_config()
+    for size in SIZES:
+        value = getattr(text, size, None)
+        if value is not None and (type(value) is not int or value < 1):
+            raise UserError(
+                f"model {name!r}: its config.json has {size} {value!r}, expected a whole number of "
+                "at least 1"
+            )
 
 
 def _cannot_be_loaded(name: str, error: Exception) -> str:
