@@ -17,7 +17,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from faultlens.errors import UserError
-from faultlens.runs.files import file_digest, read_object, write_json
+from faultlens.runs.files import file_digest, read_failure, read_object, write_json
 
 MANIFEST, PROFILE, AUDIT, PAGE = "manifest.json", "profile.json", "audit.json", "report.html"
 PACKAGES = ("faultlens", "torch", "transformers", "numpy", "scipy", "scikit-learn", "pandas")
@@ -105,7 +105,7 @@ def written_file(folder: Path, name: str) -> Path | None:
     try:
         found = file_digest(path)
     except OSError as error:
-        raise UserError(f"{path} cannot be read: {_reason(error)}") from error
+        raise UserError(f"{path} cannot be read: {read_failure(error)}") from error
     if found != digest:
         raise UserError(
             f"{path} is not the file that the run wrote (its hash is not that of the manifest): "
