@@ -20,7 +20,8 @@ import torch
 import transformers
 
 import faultlens as fl
-from faultlens.auditing.from_task import audit_over_seeds, audit_task
+from faultlens.auditing.config import AuditConfig
+from faultlens.auditing.study import audit_over_seeds, audit_task
 from faultlens.corpus.task import Task
 from faultlens.features.lens import Lens
 from faultlens.models.dictionary import Convention, Dictionary, Relu
@@ -99,13 +100,13 @@ def main() -> None:
     model = gpt2(tokenizer)
     texts = [prompt.text for prompt in fl.tasks.ioi(n=300, seed=42).prompts]
     lens = Lens(model, (sae(model, texts),)).unchecked()
-    watch = Stopwatch()
+    watch, config = Stopwatch(), AuditConfig(rule=succeeds)
     began, cpu = time.perf_counter(), time.process_time()
     if seeds == 1:
-        audit = audit_task(lens, failing(42), rule=succeeds, progress=watch)
+        audit = audit_task(lens, failing(42), config=config, progress=watch)
     else:
-        numbers = range(42, 42 + seeds)
-        audit = audit_over_seeds(lens, failing, numbers, rule=succeeds, progress=watch)
+        tasks = {seed: failing(seed) for seed in range(42, 42 + seeds)}
+        audit = audit_over_seeds(lens, tasks, config=config, progress=watch)
     whole = {"seconds": time.perf_counter() - began, "cpu_seconds": time.process_time() - cpu}
     print(f"{audit.failures} failures, {len(audit.significant)} significant classes, seeds {seeds}")
     print(

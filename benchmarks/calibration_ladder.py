@@ -23,6 +23,7 @@ from typing import Any
 import numpy as np
 from scipy.sparse import csr_matrix
 
+from faultlens.auditing.config import LadderConfig
 from faultlens.auditing.held_out.ladder import build_ladder
 from faultlens.stats.cross_validation import cross_validate, repeated_folds
 from faultlens.stats.prediction import TunedLogistic, correlations
@@ -69,7 +70,8 @@ def leaked_auroc(audit: dict[str, Any]) -> float:
 def of_set(seed: int) -> dict[str, Any]:
     """Seed, and for everything the ladder estimates (estimate, low, high, truth)."""
     audit = noise_audit(seed)
-    rungs, ladder = build_ladder(**audit)
+    climbed = build_ladder(**audit, config=LadderConfig())
+    rungs, ladder = climbed.baselines, climbed.ladder
     found: dict[str, Any] = {"seed": seed, "leak": [leaked_auroc(audit), None, None, 0.5]}
     for name, rung in rungs.items():
         found[name] = [rung.auroc, rung.low, rung.high, 0.5]

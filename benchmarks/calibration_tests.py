@@ -20,13 +20,13 @@ from pathlib import Path
 
 import numpy as np
 from scipy.sparse import csr_matrix
-from scipy.stats import binom
+from scipy.stats import binom, false_discovery_control
 
 import faultlens as fl
 from faultlens.stats.fisher import fisher_exact
 from faultlens.stats.label_null import random_sets
 from faultlens.stats.moments import moments
-from faultlens.stats.multiplicity import benjamini_hochberg, holm
+from faultlens.stats.multiplicity import holm
 from faultlens.stats.stepdown import FamilyNull, max_t_null, min_p_null
 from faultlens.stats.two_sample import mann_whitney, welch
 
@@ -63,7 +63,7 @@ class Family:
             "max-T": of_strength,
             "either, doubled": 2 * min(of_firing, of_strength),
             "Fisher + Holm": holm(fisher).min(),
-            "Fisher + Benjamini–Hochberg": benjamini_hochberg(fisher).min(),
+            "Fisher + Benjamini–Hochberg": false_discovery_control(fisher).min(),
             "Welch + Holm": holm(welch(*groups).p).min(),
             "study's rule + Holm, all features": holm(welch(*whole, rule="study").p).min(),
             "Mann–Whitney + Holm": holm(mann_whitney(self.values, failed).p).min(),

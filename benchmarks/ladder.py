@@ -11,6 +11,7 @@ from collections import defaultdict
 
 from calibration_ladder import noise_audit
 
+from faultlens.auditing.config import LadderConfig
 from faultlens.auditing.held_out.ladder import build_ladder
 from faultlens.progress import Tick
 
@@ -34,7 +35,7 @@ def main() -> None:
     audit = noise_audit(seed=0)
     watch = Stopwatch()
     began = time.perf_counter()
-    rungs, _ = build_ladder(**audit, progress=watch)
+    rungs = build_ladder(**audit, config=LadderConfig(), progress=watch).baselines
     print(f"whole ladder {time.perf_counter() - began:6.1f} s")
     for stage, seconds in watch.seconds.items():
         print(f"  {stage:<22} {seconds:6.1f} s")

@@ -32,6 +32,18 @@ def test_help_loads_no_framework() -> None:
     assert modules_after(code) == "[]"
 
 
+def test_an_audit_of_answers_loads_no_model_library() -> None:
+    code = (
+        "from faultlens.auditing.config import AuditConfig\n"
+        "from faultlens.auditing.study import audit_answers\n"
+        "from faultlens.corpus.answers import Answers\n"
+        "rows = [{'prompt': str(i), 'target': 'a', 'generated': 'ab'[i % 2]} for i in range(20)]\n"
+        "config = AuditConfig.of(baselines=False)\n"
+        "assert audit_answers(Answers.from_records(rows), config=config).failures == 10"
+    )
+    assert modules_after(code) == "['numpy', 'pandas', 'scipy']"
+
+
 def test_the_check_would_notice_a_framework() -> None:
     assert "numpy" in modules_after("import faultlens.stats.effects")
 
@@ -43,7 +55,19 @@ def test_public_names_are_there_and_the_verbs_are_functions() -> None:
     import faultlens.auditing.study as auditing
     import faultlens.profiling.study as profiling
 
-    assert callable(auditing.audit_outcomes)
+    assert callable(auditing.audit_task)
     assert callable(profiling.profile_tables)
     assert callable(faultlens.audit)
     assert callable(faultlens.profile)
+
+
+EDITS = {"Add", "Clamp", "Mean", "Resample", "Scale", "Zero"}
+
+
+def test_what_a_user_starts_from_is_a_handful_of_names() -> None:
+    """Verbs, their configs and inputs, results to read back; the rest is one import deeper."""
+    assert set(faultlens.__all__) - EDITS == {
+        "Audit", "AuditConfig", "LensConfig", "Profile", "ProfileConfig", "TrainConfig",
+        "UserError", "audit", "intervene", "load", "profile", "read_answers", "read_corpus",
+        "read_task", "seven_categories", "tasks", "train",
+    }  # fmt: skip

@@ -193,22 +193,15 @@ def _audit_task(
     checkpoint: Checkpoint | None,
     progress: Progress,
 ) -> Audit:
-    from faultlens.auditing.from_task import audit_over_seeds, audit_task
+    from faultlens.auditing.study import audit_over_seeds, audit_task
 
     lens = lens.checked(progress) if config.reading.fit_check else lens.unchecked()
-    common: dict[str, Any] = {
-        "rule": config.rule,
-        "pooling": config.reading.pooling,
-        "config": _as_before(config),
-        "progress": progress,
-        "store": None if recorder is None else recorder.activations,
-        "kept": checkpoint,
-    }
+    store = None if recorder is None else recorder.activations
     if isinstance(task, Mapping):
-        found = audit_over_seeds(lens, task.__getitem__, list(task), **common)
-    else:
-        found = audit_task(lens, task, **common)
-    return replace(found, warnings=[*found.warnings, *lens.warnings])
+        return audit_over_seeds(
+            lens, task, config=config, progress=progress, store=store, kept=checkpoint
+        )
+    return audit_task(lens, task, config=config, progress=progress, store=store, kept=checkpoint)
 
 
 def _audit_answers(
@@ -220,7 +213,7 @@ def _audit_answers(
     progress: Progress,
 ) -> Audit:
     from faultlens.auditing.behaviour.conversations import as_model_reads
-    from faultlens.auditing.from_answers import audit_answers
+    from faultlens.auditing.study import audit_answers
     from faultlens.features.lens import Lens
 
     if config.interventions.test_features:
@@ -235,26 +228,8 @@ def _audit_answers(
         tick = progress.start("Reading the prompts", len(texts))
         store = None if recorder is None else recorder.activations
         source = source.read(texts, config.reading.pooling, progress=tick, store=store)
-    found = audit_answers(
-        answers, source, residuals, rule=config.rule, config=_as_before(config), progress=progress
-    )
-    return replace(found, warnings=[*found.warnings, *warnings])
-
-
-def _as_before(config: AuditConfig) -> Any:
-    from faultlens.auditing import study
-
-    return study.AuditConfig(
-        config.tests.min_support,
-        config.tests.permutations,
-        config.seed,
-        config.tests.strata,
-        config.ladder.folds,
-        config.ladder.baselines,
-        tried=config.interventions.test_classes,
-        searched=config.interventions.test_attributed,
-        repeats=config.ladder.repeats,
-        suspects=config.interventions.test_features,
+    return audit_answers(
+        answers, source, residuals, warnings=warnings, config=config, progress=progress
     )
 
 

@@ -13,9 +13,12 @@ from faultlens.auditing.interventions.cached_run import CachedRun, CachedRuns
 from faultlens.auditing.interventions.decoding import Succeeds
 from faultlens.corpus.task import Prompt, Task
 from faultlens.features.lens import Lens
+from faultlens.features.token_choice import TokenChoice
 from faultlens.models.dictionary import Dictionary
 from faultlens.models.model import Model
 from faultlens.models.sites import Site
+
+ALL_TOKENS = TokenChoice(massive="keep")
 
 
 def by_distance(tokens: TaskTokens) -> TokenAlignment:
@@ -31,7 +34,7 @@ def activated(
     alignment: TokenAlignment | None = None,
 ) -> TaskActivations:
     task = Task("by hand", tuple(Prompt("x", "right", "wrong") for _ in tokens.rows))
-    lens = Lens(model, (dictionary,))
+    lens = Lens(model, (dictionary,), choice=ALL_TOKENS)  # such models read no sample of text
     return TaskActivations.read(lens, task, tokens, alignment=alignment or by_distance(tokens))
 
 

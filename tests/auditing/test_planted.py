@@ -13,17 +13,18 @@ import pytest
 from scipy.sparse import csr_matrix
 from scipy.stats import binom, ttest_ind
 
-from faultlens.auditing.from_answers import audit_answers
+from faultlens.auditing.config import AuditConfig
 from faultlens.auditing.result import ClassReading
 from faultlens.auditing.result.audit import Audit
-from faultlens.auditing.study import AuditConfig
+from faultlens.auditing.study import audit_answers
 from faultlens.corpus.answers import Answers
 from faultlens.features.table import FeatureTable
 
 SITE = "8-res-x"
 FACTORS = ("object", "template_id", "place")
 NOISE = 120
-CONFIG = AuditConfig(permutations=999, baselines=False)
+OPTIONS = {"permutations": 999, "baselines": False}
+CONFIG = AuditConfig.of(**OPTIONS)
 
 
 @pytest.fixture(scope="module")
@@ -84,7 +85,7 @@ def table(n: int, columns: dict[int, np.ndarray], seed: int = 0) -> FeatureTable
 
 def audited(answers: Answers, columns: dict[int, np.ndarray], **config: object) -> Audit:
     features = table(len(answers), columns)
-    return audit_answers(answers, {SITE: features}, config=replace(CONFIG, **config))
+    return audit_answers(answers, {SITE: features}, config=AuditConfig.of(**{**OPTIONS, **config}))
 
 
 def of(audit: Audit, column: int) -> ClassReading:
@@ -316,7 +317,7 @@ def test_what_only_marks_the_scoring_rules_failures_is_an_artefact_of_scoring(
     assert {o.rule for o in artefact.other_scoring} == {"first-token", "named-later", "contains"}
     assert of(audit, 8).verdict.label == "CORRELATE", "it marks failure by any rule"
     by_another = audit_answers(
-        given, {SITE: table(300, columns)}, rule="first-token", config=CONFIG
+        given, {SITE: table(300, columns)}, config=replace(CONFIG, rule="first-token")
     )
     assert all(f"{SITE}/7" not in c.features for _, c in by_another.significant if c.auroc > 0.5)
 

@@ -10,10 +10,11 @@ import pytest
 from scipy.sparse import csr_matrix
 from scipy.stats import binom
 
+from faultlens.auditing.config import AuditConfig
+from faultlens.auditing.observed import Observed
 from faultlens.auditing.result import PromptOutcome
 from faultlens.auditing.result.audit import Audit
-from faultlens.auditing.study import AuditConfig, Observed, audit_outcomes
-from faultlens.errors import UserError
+from faultlens.auditing.study import audit_observed
 from faultlens.features.table import FeatureTable
 
 N, FAILURES = 200, 40
@@ -46,7 +47,7 @@ def audit(features: FeatureTable, failed: np.ndarray = FAILED, permutations: int
 
 def concluded(tables: dict[str, FeatureTable], failed: np.ndarray, permutations: int) -> Audit:
     observed = Observed("planted", outcomes(failed), "exact-word", {"object": OBJECTS}, tables)
-    return audit_outcomes(observed, AuditConfig(permutations=permutations, baselines=False))
+    return audit_observed(observed, AuditConfig.of(permutations=permutations, baselines=False))
 
 
 def noisy(mask: np.ndarray, seed: int, dense: bool = False) -> np.ndarray:
@@ -180,11 +181,3 @@ def test_what_was_not_tested_is_in_the_ledger() -> None:
     claims = audit(table({7: noisy(FAILED, 1)})).claims
     assert {claim.outcome for claim in claims} == {"passed", "not done"}
     assert any(claim.control == "intervention" for claim in claims)
-
-
-def test_fewer_than_none_to_be_tried_is_refused() -> None:
-    observed = Observed("by hand", [], "exact-word", {})
-    with pytest.raises(UserError, match="^tried -1 and searched 1: expected 0 or more of each$"):
-        audit_outcomes(observed, AuditConfig(tried=-1))
-    with pytest.raises(UserError, match="^tried 3 and searched -2: expected 0 or more of each$"):
-        audit_outcomes(observed, AuditConfig(searched=-2))

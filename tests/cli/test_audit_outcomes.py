@@ -193,7 +193,7 @@ def test_the_run_folder_keeps_the_contract(run: Run, here: Path) -> None:
     assert rungs["random_dictionary"]["reason"].startswith("needs token residuals")
     assert rungs["residual"]["auroc"] > 0.7 and rungs["sae_all"]["auroc"] > 0.9
     robustness = data["robustness"]
-    assert (robustness["seeds"], robustness["classes"], robustness["needed"]) == ([], [], 0)
+    assert (robustness["seeds"], robustness["classes"], robustness["needed"]) == ([], [], None)
     assert robustness["reason"] == "no prompts from other seeds were run"
     (half,) = [half for half in robustness["halves"] if "8-res-x/7" in half["features"]]
     assert (half["rate_discovery"], half["rate_replication"]) == (1.0, 1.0), "it copies failure"

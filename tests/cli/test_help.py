@@ -6,10 +6,12 @@ import io
 import re
 from contextlib import redirect_stdout
 from dataclasses import dataclass
+from pathlib import Path
 
 import pytest
 from cyclopts import App
 
+import faultlens
 from faultlens.auditing.config import AuditConfig
 from faultlens.cli.main import app
 from faultlens.cli.options import add_command, flag
@@ -49,7 +51,8 @@ def test_every_help_text_fits_eighty_columns(command: tuple[str, ...]) -> None:
     assert max(map(len, text.splitlines())) <= 80
     assert "`" not in text, "no markup is left over"
     if command:
-        assert f"faultlens {command[0]}" in text.split("Examples:")[1]
+        examples = text.split("Examples:\n")[1].split("\n\n")[0].splitlines()
+        assert all(line.startswith(f"  faultlens {command[0]}") for line in examples), "none wraps"
 
 
 @pytest.mark.parametrize(
@@ -87,3 +90,30 @@ def test_what_stands_in_square_brackets_is_no_markup() -> None:
     add_command(tried, show, "tried show")
     shown = unwrapped(printed_by(tried, "show"))
     assert "A matrix [texts, d_sae], or [bold]. [default: x]" in shown
+
+
+ROOT = Path(faultlens.__file__).parents[2]
+OF_OTHERS = {
+    "--log_samples", "--exclude-editable", "--help", "--version",
+    "--tried", "--searched", "--suspects",  # the changelog says what they are called now
+}  # fmt: skip
+
+
+def test_every_option_that_a_text_or_a_message_names_is_there() -> None:
+    there = {
+        name for command in COMMANDS for argument in arguments_of(command) for name in argument
+    }
+    texts = [ROOT / "README.md", ROOT / "CHANGELOG.md", *(ROOT / "docs").glob("*.md")]
+    sources = [p for p in (ROOT / "src").rglob("*.py") if "recipe" not in p.parts]
+    unknown = {
+        f"{path.name}: {option}"
+        for path in [*texts, *sources]
+        for option in re.findall(r"(?<![\w-])--[a-z][a-z_-]+", path.read_text(encoding="utf-8"))
+        if option not in there | OF_OTHERS
+    }
+    assert not unknown
+    assert {"--pooling", "--no-fit-check", "--test-classes"} <= there
+
+
+def arguments_of(command: str) -> list[tuple[str, ...]]:
+    return [argument.names for argument in app[command].assemble_argument_collection()]

@@ -9,9 +9,11 @@ from typing import Annotated, Any, Literal
 
 import pytest
 
-from faultlens.cli.main import main
+from faultlens.cli.main import app, main
 from faultlens.cli.values import Form, as_typed, metavar, parse
 from faultlens.errors import UserError
+
+COMMANDS = [name for name in app if not name.startswith("-")]
 
 
 @pytest.mark.parametrize(
@@ -20,8 +22,8 @@ from faultlens.errors import UserError
         ("profil x", "unknown command 'profil': did you mean profile?"),
         (
             "zzz",
-            "unknown command 'zzz': expected one of demo, profile, audit, read, tokens, doctor, "
-            "train, report",
+            "unknown command 'zzz': expected one of demo, profile, audit, outcomes, read, tokens, "
+            "doctor, train, report",
         ),
         ("profile", "CORPUS is missing: faultlens profile --help lists what there is"),
         ("read x", "--out is missing: faultlens read --help lists what there is"),

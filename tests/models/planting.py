@@ -32,11 +32,12 @@ def random_model(folder: Path, seed: int = 0) -> Model:
     mini = load_model("mini")
     config = transformers.GPT2Config(
         vocab_size=3072, n_positions=256, n_embd=32, n_layer=3, n_head=2, bos_token_id=0,
-        eos_token_id=0, initializer_range=0.5,
+        eos_token_id=0, initializer_range=0.5, tie_word_embeddings=False,
     )  # fmt: skip
     torch.manual_seed(seed)
     network = transformers.GPT2LMHeadModel(config).eval()
     with torch.no_grad():
+        network.lm_head.weight.normal_(std=0.05)  # its answers are hardly better than a guess
         network.transformer.wte.weight += 20 + torch.randn(3072, 1)  # a mean over d_model
         network.transformer.wte.weight[0, :16] += 30  # BOS looks like no other token …
         for block in network.transformer.h:

@@ -197,15 +197,18 @@ def test_the_published_l0_tells_what_variance_cannot(model: Model) -> None:
     right = planted(values(model, SITE), Convention(prepend_bos=True, centred=False), keep=31)
     base = one(model, right)
     other = next(a for a in base.others if a.words == ("no-bos",))
-    now = replace(base.in_force, fvu=0.1, l0=60.0)
+    now = replace(base.in_force, relative_error=0.1, l0=60.0)
     told = replace(
-        base, in_force=now, others=(replace(other, fvu=0.1, l0=20.0),), published=Published(l0=21.0)
+        base,
+        in_force=now,
+        others=(replace(other, relative_error=0.1, l0=20.0),),
+        published=Published(l0=21.0),
     )
     assert told.better is not None
     assert told.better.words == ("no-bos",)
     assert replace(told, published=Published(l0=55.0)).better is None
     assert replace(told, published=Published()).better is None
-    worse = replace(told, others=(replace(other, fvu=0.2, l0=20.0),))
+    worse = replace(told, others=(replace(other, relative_error=0.2, l0=20.0),))
     assert worse.better is None, "L0 alone does not outweigh variance"
 
 
@@ -220,8 +223,8 @@ def test_a_fit_far_below_the_published_one_is_stopped(model: Model) -> None:
     assert replace(miss, published=Published(None, 0.75)).complaint is None
     ill = replace(
         miss,
-        in_force=replace(base.in_force, fvu=0.45),
-        others=(replace(base.others[0], fvu=0.2),),
+        in_force=replace(base.in_force, fvu=0.45, relative_error=0.45, error_as_it_is=0.45),
+        others=(replace(base.others[0], relative_error=0.2),),
         published=Published(21.0, 0.9),
     )
     assert " (published: 10.0% and L0 21); give --convention no-bos, or" in str(ill.complaint)
@@ -232,22 +235,25 @@ def test_a_larger_input_that_lifts_features_over_their_thresholds_is_no_better_f
 ) -> None:
     base = one(model, planted(values(model, SITE), Convention(True, False), keep=31))
     other = next(a for a in base.others if a.words == ("layer_norm",))
-    now = replace(base.in_force, fvu=0.09, l0=20.0)
-    more = replace(other, fvu=0.02, l0=30.0)
+    now = replace(base.in_force, relative_error=0.09, l0=20.0)
+    more = replace(other, relative_error=0.02, l0=30.0)
     assert replace(base, in_force=now, others=(more,)).better is None
     assert replace(base, in_force=now, others=(replace(more, l0=21.0),)).better is not None
-    assert replace(base, in_force=replace(now, fvu=0.13), others=(more,)).better is not None
+    assert (
+        replace(base, in_force=replace(now, relative_error=0.13), others=(more,)).better is not None
+    )
 
 
 def test_of_conventions_that_fit_alike_the_one_that_changes_least_is_named(model: Model) -> None:
     base = one(model, planted(values(model, SITE), Convention(True, False), keep=31))
     by_words = {a.words: a for a in base.others}
-    both = replace(by_words["centred", "no-bos"], fvu=0.100, l0=30.0)
-    alone = replace(by_words["centred",], fvu=0.103, l0=40.0)
-    ill = replace(base, in_force=replace(base.in_force, fvu=0.4), others=(both, alone))
+    both = replace(by_words["centred", "no-bos"], relative_error=0.100, l0=30.0)
+    alone = replace(by_words["centred",], relative_error=0.103, l0=40.0)
+    now = replace(base.in_force, relative_error=0.4, error_as_it_is=0.4)
+    ill = replace(base, in_force=now, others=(both, alone))
     assert ill.better == alone
     assert replace(ill, published=Published(l0=30.0)).better == both
-    assert replace(ill, others=(both, replace(alone, fvu=0.12))).better == both
+    assert replace(ill, others=(both, replace(alone, relative_error=0.12))).better == both
 
 
 def test_the_published_rival_shows_in_all_figures(model: Model) -> None:

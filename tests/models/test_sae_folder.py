@@ -15,6 +15,7 @@ from safetensors.torch import load_file, save_file
 from torch.testing import assert_close
 
 from faultlens.errors import UserError
+from faultlens.models.convention import put_in_force, rivals
 from faultlens.models.dictionary import Dictionary
 from faultlens.models.sae_fields import refuse_misspelt
 from faultlens.models.sae_folder import load_sae_folder, sae_folders, site_of
@@ -86,6 +87,31 @@ def agree(ours: Dictionary, sae: Any, x: torch.Tensor) -> None:
     assert ((ours.encode(x) > 0) == (theirs > 0)).all()
     assert_close(ours.encode(x), theirs, rtol=RELATIVE, atol=RELATIVE * float(theirs.max()))
     assert_close(ours.reconstruct(x), decoded, rtol=RELATIVE, atol=RELATIVE * float(decoded.max()))
+
+
+@pytest.mark.parametrize("rescaled", [True, False])
+@pytest.mark.parametrize("architecture", ["topk", "jumprelu"])
+def test_dead_features_with_a_decoder_row_of_zeros(
+    tmp_path: Path, architecture: str, rescaled: bool
+) -> None:
+    """SAELens encodes them. Under every convention they rebuild nothing, and nothing is NaN."""
+    options = {"k": 7, "rescale_acts_by_decoder_norm": rescaled} if architecture == "topk" else {}
+    sae = saelens(architecture, **options)
+    sae.W_dec.data[5:20] = 0
+    sae.save_model(tmp_path / "sae")
+    ours, x = load_sae_folder(tmp_path / "sae", "set", CPU), inputs()
+    with torch.no_grad():
+        theirs = sae.encode(x)
+        theirs = theirs.to_dense() if theirs.is_sparse else theirs
+    assert_close(ours.encode(x), theirs, rtol=RELATIVE, atol=RELATIVE * float(theirs.max()))
+    if rescaled and architecture == "topk":
+        assert (ours.encode(x)[:, 5:20] == 0).all()
+    for rival in rivals(ours, 10.0):
+        assert rival.dictionary.encode(x).isfinite().all(), rival.said
+        assert rival.dictionary.reconstruct(x).isfinite().all(), rival.said
+        put = put_in_force(ours, rival.words)
+        assert put.encode(x).isfinite().all(), rival.said
+        assert put.reconstruct(x).isfinite().all(), rival.said
 
 
 @pytest.mark.parametrize("normalisation", NORMALISATIONS)

@@ -315,3 +315,25 @@ def test_length_strata_are_kept_by_the_method_study(lens: Lens) -> None:
     held = study(fl.profile(lens, corpus, length_strata=2, **options))
     assert all(c.by_default for c in free.claims if c.by == "selectivity")
     assert not any(any(c.holds) for c in held.claims), "every group is the observed one"
+
+
+@pytest.mark.parametrize("pooling", ["max", "mean", "sum", "last", "last-3"])
+def test_tokens_that_do_not_count_are_left_out_of_the_sound_way(pooling: str) -> None:
+    """Special tokens in the texts, and at one site massive activations."""
+    lens = fl.load("mini", layers=[5], sites=["resid_pre", "mlp_out"])
+    bos = lens.model.tokenizer.bos_token
+    texts = [
+        f"{bos}Mary and Tom went{bos} to the park.{bos}",
+        f"Once Ann and {bos}{bos} Tom sat down",
+        "When Mary and John went to the store, John gave a drink to",
+    ]
+    store = ActivationStore()
+    tables = lens.read(texts, pooling, store=store)
+    assert tables["5-res-mini"].rows["special_tokens"].tolist() == [2, 2, 0]
+    assert tables["5-mlp-mini"].rows["massive_activations"].sum() > 1
+    sound = Way(pooling, False, False, ENCODE_FIRST)
+    extraction = extract(lens, texts, store, [sound], "error", lambda done: None)
+    for name, pooled in extraction.pooled(sound).items():
+        expected = tables[name].matrix.toarray()
+        np.testing.assert_allclose(dense(pooled), expected, atol=1e-4 * expected.max())
+        np.testing.assert_allclose(pooled.norms, tables[name].rows["residual_norm"], rtol=1e-4)

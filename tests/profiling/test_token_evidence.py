@@ -39,7 +39,7 @@ def by_hand(lens: Lens, corpus: Corpus) -> dict[str, np.ndarray]:
     sums = {d.name: np.zeros((len(CLASSES), d.d_sae)) for d in lens.dictionaries}
     for text in corpus.texts:
         view = lens.tokens(text)
-        kinds = token_classes(text, view.pieces)
+        kinds = token_classes(text, view.tokens)
         for name, matrix in view.activations.items():
             for kind, row in zip(kinds, matrix.toarray(), strict=True):
                 sums[name][CLASSES.index(kind)] += row
@@ -84,7 +84,7 @@ def test_examples_are_the_strongest_token_of_the_strongest_texts(
         assert example.position == int(of_text.argmax())
         assert example.activation == pytest.approx(pooled[example.text_id], rel=1e-4)
         assert example.category == corpus.labels[example.text_id]
-        assert example.token == view.pieces[example.position]
+        assert example.token == view.tokens[example.position]
         text = corpus.texts[example.text_id]
         assert example.left in text and example.right in text
         assert (

@@ -270,6 +270,7 @@ def robustness() -> Robustness:
                 1,
                 "PROXY of object = the keys",
                 False,
+                2,
             ),
         ],
         needed=4,

@@ -12,6 +12,7 @@ from typing import Any
 import audit_samples
 import pytest
 import samples
+from axe_playwright_python.sync_playwright import Axe
 from browser import started_browser
 
 from faultlens.report.audit.study import audit_study
@@ -173,6 +174,44 @@ def test_a_table_downloads_as_csv_with_formulas_made_inert(browser: Any, tmp_pat
     assert [row[0] for row in rows] == [
         '\'=HYPERLINK("x")', "'+1+1", "'@SUM(A1)", "'-2+3", "-0.5", 'say "hi", twice',
     ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("screen", "scheme"), [((1280, 800), "light"), ((390, 844), "dark")], ids=["desk", "telephone"]
+)
+def test_axe_finds_nothing(
+    browser: Any, page_file: Path, screen: tuple[int, int], scheme: str
+) -> None:
+    width, height = screen
+    options = {"viewport": {"width": width, "height": height}, "color_scheme": scheme}
+    with opened(browser, page_file, **options) as page:
+        page.locator("details").evaluate_all("all => all.forEach(d => d.open = true)")
+        classes(page).locator(".opener").first.click()
+        assert violations(page) == []
+        page.evaluate("document.querySelector('h1').insertAdjacentHTML('afterend', '<button/>')")
+        assert "button-name" in violations(page), "the check sees what it is there to see"
+
+
+def violations(page: Any) -> list[str]:
+    """What axe-core finds wrong with the page as it stands."""
+    found = Axe().run(page).response["violations"]
+    return [violation["id"] for violation in found]
+
+
+def test_on_paper_nothing_is_cut_and_the_evidence_is_there(browser: Any, page_file: Path) -> None:
+    paper = 680  # pixels between the margins of an A4 sheet
+    with opened(browser, page_file, viewport={"width": paper, "height": 960}) as page:
+        page.emulate_media(media="print", color_scheme="dark")
+        page.evaluate("window.dispatchEvent(new Event('beforeprint'))")
+        assert background(page) == "rgb(253, 253, 251)", "paper is white"
+        assert page.locator("details.evidence:not([open])").count() == 0
+        assert not page.get_by_role("button", name="CSV").first.is_visible()
+        for chart in page.locator("svg.chart:visible").all():
+            box = chart.bounding_box()
+            assert box["x"] >= 0 and box["x"] + box["width"] <= paper
+        assert page.evaluate("document.documentElement.scrollWidth") <= paper
+        page.evaluate("window.dispatchEvent(new Event('afterprint'))")
+        assert page.locator("details.evidence[open]").count() == 0
 
 
 def test_a_link_into_a_fold_opens_it(browser: Any, page_file: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import re
+from dataclasses import replace
 
 import audit_samples
 import pytest
@@ -147,6 +148,41 @@ def words_of(part: Part) -> list[str]:
             return []
         case _:
             return [part.text]
+
+
+def test_a_run_of_any_size_has_a_page_that_says_what_it_leaves_out() -> None:
+    audit, profile = audit_samples.audit(), samples.profile()
+    level = audit.factors["order"]["ABBA"]
+    site = audit.sites["4-res-mini"]
+    classes = [replace(site.classes[i % 7], rank=i) for i in range(3_000)]
+    many = replace(
+        audit,
+        outcomes=[audit.outcomes[i % 5] for i in range(20_000)],
+        factors={"name": {f"level {i}": level for i in range(5_000)}},
+        sites={"4-res-mini": replace(site, classes=classes)},
+    )
+    first = profile.categories[0]
+    names = [f"category {i}" for i in range(5_000)]
+    large = replace(
+        profile,
+        lengths=dict.fromkeys(names, profile.lengths[first]),
+        difficulty={n: replace(profile.difficulty[first], rank=i) for i, n in enumerate(names)},
+        sites={
+            name: replace(site, categories=dict.fromkeys(names, site.categories[first]))
+            for name, site in profile.sites.items()
+        },
+    )
+    page = build_page(document(large, many, None))
+    assert len(page) < 6_000_000
+    for said in (
+        "2,500 more stand in audit.json",
+        "4,000 more levels stand in tables/levels.parquet",
+        "The first 2,000 of 20,000 prompts",
+        "4,500 more stand in tables/categories.parquet",
+        "Of 5,000 categories the 40 easiest are drawn.",
+        "Of 5,000 categories the 16 easiest are drawn.",
+    ):
+        assert said in page
 
 
 def test_nothing_to_show_is_no_page() -> None:

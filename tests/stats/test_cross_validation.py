@@ -99,7 +99,7 @@ def test_too_few_of_an_outcome_is_said_in_a_sentence() -> None:
     assert too_few(~failed) is not None
     assert too_few(np.arange(20) < 5) is None
     with pytest.raises(ValueError, match=reason):
-        repeated_folds(failed)
+        repeated_folds(failed, repeats=10)
     with pytest.raises(ValueError, match=reason):
         study_folds(failed)
 

@@ -1,266 +1,291 @@
-"""The failure audit: outcomes, factors, correlates, confounds, baselines, causes, verdicts."""
+"""The failure audit: every step, in the order of the argument. Only this file calls them all."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 from scipy.sparse import csr_matrix, hstack
 
-from faultlens.auditing.behaviour.kinds import counted_kinds
 from faultlens.auditing.behaviour.rule_sensitivity import (
     failures_by_rule,
-    failures_over_foil,
+    other_rules,
     scoring_table,
-    scoring_warnings,
 )
-from faultlens.auditing.factors.derived import derived_factors
-from faultlens.auditing.factors.levels import factor_table, left_out, prepared, trends
-from faultlens.auditing.factors.selection import pair_table, select_levels
-from faultlens.auditing.held_out.ladder import Scheme, build_ladder
-from faultlens.auditing.replication.agreement import with_replication
-from faultlens.auditing.replication.split_half import replicate
-from faultlens.auditing.result import Ladder, PromptOutcome, Robustness, Rung
+from faultlens.auditing.config import AuditConfig
+from faultlens.auditing.factors.findings import FactorFindings, find_factors
+from faultlens.auditing.feature_tests.confounds import stratify
+from faultlens.auditing.feature_tests.findings import FeatureFindings, find_features
+from faultlens.auditing.findings import Findings
+from faultlens.auditing.from_answers import observe_answers
+from faultlens.auditing.held_out.ladder import LadderFindings, build_ladder
+from faultlens.auditing.interventions.causal_findings import CausalFindings
+from faultlens.auditing.observed import Observed
+from faultlens.auditing.replication.seeds import SeedComparison, compare_seeds
+from faultlens.auditing.replication.split_half import HalfReplication, replicate
+from faultlens.auditing.result import Robustness, Verdict
 from faultlens.auditing.result.audit import Audit
-from faultlens.auditing.verdicts import conclusions
-from faultlens.auditing.verdicts import rules as verdicts
+from faultlens.auditing.result.conclusions import suspect_of
+from faultlens.auditing.verdicts.conclusions import conclude
 from faultlens.auditing.verdicts.ledger import ledger
+from faultlens.auditing.verdicts.rules import of_audit
+from faultlens.corpus.answers import Answers
 from faultlens.errors import UserError
 from faultlens.features.table import FeatureTable
 from faultlens.progress import SILENT, Progress
 from faultlens.runs.checkpoint import Checkpoint
-from faultlens.stats.cross_validation import REPEATS
 
-if TYPE_CHECKING:  # it loads the model's libraries, which an audit of answers can do without
-    from faultlens.auditing.interventions.causal_tests import CausalTests
+if TYPE_CHECKING:
+    from faultlens.corpus.task import Task
+    from faultlens.features.lens import Lens
+    from faultlens.features.store import ActivationStore
 
-ALPHA = 0.05
+REPEATS_ON_OTHER_SEEDS = 2  # of the ladder
+NO_OTHER_SEEDS = "no prompts from other seeds were run"
 
 
-@dataclass(frozen=True)
-class AuditConfig:
-    """How an audit is carried out."""
+def audit_task(
+    lens: Lens,
+    task: Task,
+    *,
+    config: AuditConfig | None = None,
+    progress: Progress = SILENT,
+    store: ActivationStore | None = None,
+    kept: Checkpoint | None = None,
+) -> Audit:
+    """Run a task, and audit what goes with its failures.
 
-    min_support: int = 5
-    """Least number of prompts on which a feature must fire to be tested."""
-    permutations: int = 10_000
-    """Random outcome vectors behind the deciding tests."""
-    seed: int = 0
-    """Of the permutations, the folds and the random controls."""
-    strata: tuple[str, ...] = ()
-    """Factors to hold constant beside those that forward selection keeps."""
-    folds: Scheme = "repeated"
-    """Of the ladder: `repeated`, or the reference `study`'s one split."""
-    baselines: bool = True
-    """Whether the ladder is climbed."""
-    tried: int = 3
-    """Classes that are put to the test by intervening, the most certain first; 0: none are.
+    Args:
+        lens: the model, and the dictionaries it is read through.
+        task: the prompts.
+        config: how to carry it out; None: as by default.
+        progress: told of the stages.
+        store: takes in the prompts' token-level activations.
+        kept: finished stages of the same audit, interrupted before.
 
-    Levels are swapped, causes searched for and suspects tried all the same.
+    Raises:
+        UserError: an unknown rule or factor, a prompt that does not fit, a dictionary without BOS,
+            features to test that there are not or that never fire.
     """
-    searched: int = 1
-    """Features that attribution names first, over all sites, which are put to the test as well.
+    from faultlens.auditing.from_task import observe_task  # loads the model's libraries
 
-    0: causes are not searched for, and nothing is attributed.
+    config, kept = config or AuditConfig(), kept or Checkpoint()
+    observed = observe_task(lens, task, config, progress=progress, store=store, kept=kept)
+    return audit_observed(observed, config, progress, kept)
+
+
+def audit_over_seeds(
+    lens: Lens,
+    tasks: Mapping[int, Task],
+    *,
+    config: AuditConfig | None = None,
+    progress: Progress = SILENT,
+    store: ActivationStore | None = None,
+    kept: Checkpoint | None = None,
+) -> Audit:
+    """Audit the first seed's prompts, and say which verdicts hold on those of the others.
+
+    Args:
+        tasks: by seed, the task with its prompts; at least two. The first is reported.
+        store: takes in the first seed's activations.
+
+    The other arguments are those of `audit_task`. On the other seeds the ladder is climbed with
+    two repeats, and features are tested by intervening only if they are of a significant class;
+    nothing else is left out.
+
+    Raises:
+        UserError: fewer than two seeds; and what `audit_task` raises.
     """
-    repeats: int = REPEATS
-    """Of the ladder's five folds, under `repeated`."""
-    suspects: tuple[str, ...] = ()
-    """Features to be tried whatever the statistics say: `SITE/INDEX`, several joined by `+`."""
+    from faultlens.auditing.from_task import observe_task  # loads the model's libraries
+
+    if len(tasks) < 2:
+        raise UserError(f"seeds {list(tasks)}: expected two or more, all different")
+    config, kept = config or AuditConfig(), kept or Checkpoint()
+    found, runs = [], []
+    for place, (seed, task) in enumerate(tasks.items()):
+        own, of_seed = _config_of_seed(config, place), kept.within(f"seed-{seed}")
+        observed = observe_task(
+            lens, task, own, progress=progress, kept=of_seed,
+            store=store if place == 0 else None,
+        )  # fmt: skip
+        found.append(_findings(observed, own, progress, of_seed, halved=place == 0))
+        runs.append(found[-1].run(seed, config.alpha))
+    return _audit(found[0], config, compare_seeds(lens, runs))
 
 
-@dataclass(frozen=True)
-class Observed:
-    """What an audit concludes from: outcomes, what describes the prompts, and what was measured.
+def audit_answers(
+    answers: Answers,
+    tables: Mapping[str, FeatureTable] | None = None,
+    residuals: Mapping[str, np.ndarray | csr_matrix] | None = None,
+    *,
+    warnings: Sequence[str] = (),
+    config: AuditConfig | None = None,
+    progress: Progress = SILENT,
+) -> Audit:
+    """Audit outcomes that came with their answers; no model is run.
 
-    Attributes:
-        name: the task's.
-        outcomes: one a prompt.
-        rule: the name of the rule that decided them.
-        factors: for each factor the level of every prompt; empty: they are derived.
-        tables: by dictionary, rows = prompts; may be empty.
-        ladder_inputs: gives the residual `[prompts, d]` and the random dictionary's activations,
-            or None for either; called when the ladder is climbed.
-        causal_tests: tests classes by intervening in the model; None: there is none.
+    Args:
+        answers: prompts, what was generated, perhaps whether it is right.
+        tables: by dictionary, one row a prompt, in the order of the prompts; may be left out.
+        residuals: by layer, `[prompts, d]`, for the ladder; may be left out.
+        warnings: what the result has to say of the tables, e.g. the warnings of the lens that the
+            prompts were read through.
+        config: how to carry it out; None: as by default.
+        progress: told of the stages.
+
+    Raises:
+        UserError: rows that do not match, values that are not finite, an unknown rule or factor, a
+            rule without continuations to apply it to.
     """
-
-    name: str
-    outcomes: Sequence[PromptOutcome]
-    rule: str
-    factors: Mapping[str, Sequence[str]]
-    tables: Mapping[str, FeatureTable] = field(default_factory=dict)
-    ladder_inputs: Callable[[], tuple[np.ndarray | None, csr_matrix | None]] = lambda: (None, None)
-    causal_tests: CausalTests | None = None
+    config = config or AuditConfig()
+    observed = observe_answers(answers, tables or {}, residuals or {}, config, warnings)
+    return audit_observed(observed, config, progress)
 
 
-def audit_outcomes(
+def audit_observed(
     observed: Observed,
     config: AuditConfig,
     progress: Progress = SILENT,
     kept: Checkpoint | None = None,
 ) -> Audit:
-    """The argument, step by step, in the order in which it is to be read.
+    """The audit of what was observed, whatever its source.
 
     Args:
         kept: finished stages of the same audit, interrupted before.
+
+    Raises UserError for a factor to hold constant that there is not.
     """
-    _check_config(config)
+    return _audit(_findings(observed, config, progress, kept or Checkpoint()), config)
+
+
+def _findings(
+    observed: Observed,
+    config: AuditConfig,
+    progress: Progress,
+    kept: Checkpoint,
+    halved: bool = True,
+) -> Findings:
+    """All steps on one set of prompts; without `halved` no replication in its other half."""
     outcomes, tables = observed.outcomes, observed.tables
     by_rule = failures_by_rule(outcomes, observed.rule)
     failed = by_rule[observed.rule]
-    n, failures = len(failed), int(failed.sum())
+    alpha, seed = config.alpha, config.seed
     texts = [outcome.prompt for outcome in outcomes]
-
-    brought = {name: [*map(str, levels)] for name, levels in observed.factors.items()}
-    given = brought or derived_factors(texts)
-    factors = prepared(given)
-    scoring = scoring_table(by_rule, factors)
-    selection = select_levels(factors, failed, ALPHA)
-
-    verdict = verdicts.of_audit(n, failures)
-    drawn = conclusions.Conclusions()
-    baselines: dict[str, Rung] | None = None
-    ladder: Ladder | None = None
+    factors = find_factors(observed.factors, texts, failed, alpha=alpha, seed=seed)
+    verdict = of_audit(len(failed), int(failed.sum()))
+    strata = ladder = halves = None
+    features = FeatureFindings()
     if verdict is None:
-        drawn = conclusions.conclude(
-            tables,
-            by_rule,
-            observed.rule,
-            conclusions.Description(factors, selection, config.strata),
-            alpha=ALPHA,
-            min_support=config.min_support,
-            permutations=config.permutations,
-            seed=config.seed,
-            causal_tests=observed.causal_tests,
-            tried=config.tried,
-            progress=progress,
-        )
-        if config.baselines:
-            climbed = (kept or Checkpoint()).once(
-                "ladder", _Climbed, lambda: _ladder(observed, given, failed, config, progress)
+        strata = stratify(factors.levels, failed, factors.selection, config.tests.strata)
+        features = find_features(
+            tables, failed, strata, factors.levels, other_rules(by_rule, observed.rule),
+            config=config.tests, alpha=alpha, seed=seed, progress=progress,
+        )  # fmt: skip
+        if config.ladder.baselines:
+            ladder = kept.once(
+                "ladder",
+                LadderFindings,
+                lambda: _ladder(observed, factors, failed, config, progress),
             )
-            baselines, ladder = climbed.baselines, climbed.ladder
-    audit = Audit(
-        task=observed.name,
-        n=n,
-        failures=failures,
-        rule=observed.rule,
-        alpha=ALPHA,
-        seed=config.seed,
-        permutations=config.permutations,
-        min_support=config.min_support,
+    causes = _causes(observed, features, factors, config, verdict)
+    if verdict is None and tables and halved:
+        halves = replicate(tables, failed, config=config.tests, alpha=alpha, seed=seed)
+    held = [] if strata is None else strata.record.factors
+    return Findings(
+        observed=observed,
+        by_rule=by_rule,
         verdict=verdict,
-        outcome_kinds=counted_kinds(outcome.kind for outcome in outcomes),
-        scoring_sensitivity={rule: reading.accuracy for rule, reading in scoring.items()},
-        factors=factor_table(factors, failed),
-        sites=drawn.sites,
-        claims=[]
-        if verdict
-        else ledger(
-            drawn.suspect,
-            drawn.tested,
-            ALPHA,
-            drawn.strata,
-            baselines,
-            ladder,
-            drawn.causes.named,
-            drawn.causes.untried,
-        ),
-        outcomes=list(outcomes),
-        scoring=scoring,
-        factors_derived=not observed.factors and bool(given),
-        factors_left_out=left_out(given),
-        selection=selection,
-        pairs=pair_table(factors, failed, ALPHA),
-        trends=trends(given, failed, config.seed),
-        strata=drawn.strata,
-        baselines=baselines,
+        scoring=scoring_table(by_rule, factors.levels),
+        factors=factors,
+        strata=strata,
+        features=features,
         ladder=ladder,
-        counterfactuals=drawn.causes.counterfactuals,
-        attribution=dict(drawn.causes.attribution),
-        untried=dict(drawn.causes.untried),
-        named=list(drawn.causes.named),
-        robustness=_robustness(tables, failed, config) if verdict is None and tables else None,
-        warnings=[*scoring_warnings(by_rule, observed.rule), *_warnings(texts, outcomes)],
-        failures_over_foil=failures_over_foil(outcomes),
-        features=drawn.features,
+        causes=causes,
+        halves=halves,
+        sites=conclude(features, causes.interventions, held=held, alpha=alpha),
     )
-    return with_replication(audit)
-
-
-@dataclass(frozen=True)
-class _Climbed:
-    """The ladder, as it is kept."""
-
-    baselines: dict[str, Rung]
-    ladder: Ladder
-
-
-def _robustness(
-    tables: Mapping[str, FeatureTable], failed: np.ndarray, config: AuditConfig
-) -> Robustness:
-    """What the two halves of one corpus say; other seeds are added where there are any."""
-    readings, shrinkage = replicate(
-        tables,
-        failed,
-        alpha=ALPHA,
-        min_support=config.min_support,
-        permutations=config.permutations,
-        seed=config.seed,
-    )
-    return Robustness([], [], 0, readings, shrinkage, "no prompts from other seeds were run")
-
-
-def _check_config(config: AuditConfig) -> None:
-    if config.min_support < 1 or config.permutations < 1:
-        raise UserError(
-            f"min_support {config.min_support} and permutations {config.permutations}: expected at "
-            "least 1 of each"
-        )
-    if config.tried < 0 or config.searched < 0:
-        raise UserError(
-            f"tried {config.tried} and searched {config.searched}: expected 0 or more of each"
-        )
-    if not 0 <= config.seed < 2**31:
-        raise UserError(f"seed {config.seed}: expected 0 to {2**31 - 1}")
 
 
 def _ladder(
     observed: Observed,
-    factors: Mapping[str, Sequence[str]],
+    factors: FactorFindings,
     failed: np.ndarray,
     config: AuditConfig,
     progress: Progress,
-) -> _Climbed:
+) -> LadderFindings:
     residual, random = observed.ladder_inputs()
     matrices = [table.matrix for table in observed.tables.values()]
-    rungs, ladder = build_ladder(
+    return build_ladder(
         [outcome.prompt for outcome in observed.outcomes],
-        factors,
+        factors.given,
         failed,
         residual=residual,
         random=random,
         features=csr_matrix(hstack(matrices, format="csr")) if matrices else None,
-        scheme=config.folds,
-        repeats=config.repeats,
+        config=config.ladder,
         seed=config.seed,
         progress=progress,
     )
-    return _Climbed(rungs, ladder)
 
 
-def _warnings(texts: Sequence[str], outcomes: Sequence[PromptOutcome]) -> list[str]:
-    """What a reader should know of the input, a sentence each."""
-    found = []
-    more = len(texts) - len(set(texts))
-    if more:
-        found.append(
-            f"{more} of {len(texts)} prompts repeat another word for word: the tests take prompts "
-            "as independent, and the ladder may train on what it is tested on; leave them out"
+def _causes(
+    observed: Observed,
+    features: FeatureFindings,
+    factors: FactorFindings,
+    config: AuditConfig,
+    verdict: Verdict | None,
+) -> CausalFindings:
+    """Steps 7 and 8, where there is a model to intervene in, and features to test."""
+    tests = observed.causal_tests
+    if tests is None:
+        return CausalFindings()
+    if not features.tested:
+        return CausalFindings(named=tests.none_tested(None if verdict is None else str(verdict)))
+    return tests.run(features.significant, config.interventions.test_classes, factors.selection)
+
+
+def _audit(found: Findings, config: AuditConfig, seeds: SeedComparison | None = None) -> Audit:
+    """The result; `seeds`: what the prompts of other seeds say of it."""
+    strata = None if found.strata is None else found.strata.record
+    robustness = _robustness(found.halves, seeds)
+    claims = []
+    if found.verdict is None:
+        claims = ledger(
+            suspect_of(found.sites),
+            tested=found.features.tested,
+            alpha=config.alpha,
+            strata=strata,
+            causes=found.causes,
+            robustness=robustness,
+            ladder=found.ladder,
         )
-    empty = sum(outcome.generated == "" for outcome in outcomes)
-    if empty:
-        found.append(f"{empty} of {len(texts)} continuations are empty")
-    return found
+    return found.audit(config, claims, robustness)
+
+
+def _config_of_seed(config: AuditConfig, place: int) -> AuditConfig:
+    """How the prompts of the first seed are audited, and those of the others."""
+    if place == 0:
+        return config
+    return replace(
+        config,
+        ladder=replace(config.ladder, repeats=REPEATS_ON_OTHER_SEEDS),
+        interventions=replace(config.interventions, test_features=(), test_attributed=0),
+    )
+
+
+def _robustness(halves: HalfReplication | None, seeds: SeedComparison | None) -> Robustness | None:
+    """What other prompts say: the two halves of the same ones, and those of other seeds."""
+    if halves is None and seeds is None:
+        return None
+    halves = halves or HalfReplication()
+    if seeds is None:
+        return Robustness(halves=halves.readings, shrinkage=halves.shrinkage, reason=NO_OTHER_SEEDS)
+    return Robustness(
+        seeds=seeds.readings,
+        classes=seeds.classes,
+        needed=seeds.needed,
+        halves=halves.readings,
+        shrinkage=halves.shrinkage,
+    )

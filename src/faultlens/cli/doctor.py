@@ -45,7 +45,7 @@ def _lines(found: Sequence[Examination]) -> list[str]:
     if not first.knows_language:
         lines.append(
             f"  Loss recovered says nothing here: the model's own loss is {first.fit.loss:.1f} "
-            "nats, hardly better than a guess."
+            f"nats, that of guessing evenly {first.language.of_a_guess:.1f}."
         )
     for examination in found:
         fit = examination.fit
@@ -53,6 +53,11 @@ def _lines(found: Sequence[Examination]) -> list[str]:
             f"  {examination.name}  FVU {fit.fvu:.3f}  L0 {fit.l0:.1f}  {fit.firing_share:.0%} of "
             f"features fire  {_recovered(examination, fit)}".rstrip()
         )
+        if fit.massive:
+            lines.append(
+                f"    with {fit.massive} tokens more, beyond ten times the median norm: FVU "
+                f"{fit.fvu_all:.3f}  L0 {fit.l0_all:.1f}"
+            )
         lines.append(f"    published: {_published(examination)}")
         lines.append("    Conventions, all on the same tokens:")
         lines.append(f"      in force: {_figures(examination, examination.in_force)}")
@@ -70,8 +75,16 @@ def _published(examination: Examination) -> str:
 
 
 def _figures(examination: Examination, found: Alternative) -> str:
-    figures = f"FVU {found.fvu:.3f}  L0 {found.l0:.1f}  {found.firing_share:.0%} fire"
+    fvu = f"FVU {found.fvu:.3f}{_over_the_variance_in_force(found)}"
+    figures = f"{fvu}  L0 {found.l0:.1f}  {found.firing_share:.0%} fire"
     return f"{figures}  {_recovered(examination, found)}".rstrip()
+
+
+def _over_the_variance_in_force(found: Alternative) -> str:
+    """What conventions are compared by, where that is not the FVU itself."""
+    if abs(found.relative_error - found.fvu) < 0.0005:
+        return ""
+    return f" ({found.relative_error:.3f} of the variance in force)"
 
 
 def _recovered(examination: Examination, found: Fit | Alternative) -> str:
@@ -80,4 +93,5 @@ def _recovered(examination: Examination, found: Fit | Alternative) -> str:
     mean, zero = found.recovered_from_mean, found.recovered_from_zero
     if mean is None or zero is None:
         return "loss recovered says nothing: ablating the site leaves the loss as it is"
-    return f"loss recovered {mean:.3f} (mean ablation), {zero:.3f} (zero)"
+    # Over a few hundred tokens a third digit would be noise.
+    return f"loss recovered {mean:.2f} (mean ablation), {zero:.2f} (zero)"

@@ -57,7 +57,7 @@ add_command(
     app,
     outcomes,
     "faultlens outcomes logs/task.eval",
-    "faultlens outcomes samples_arc_2026-09-01.jsonl --scorer acc_norm --factors subject",
+    "faultlens outcomes samples_arc.jsonl --scorer acc_norm --factors subject",
 )
 add_command(
     app,
@@ -79,8 +79,8 @@ add_command(
 add_command(
     app,
     train,
-    "faultlens train texts.jsonl --layers 3 --sites resid_pre,mlp_out --out sets/mini",
-    "faultlens train texts.jsonl --model gpt2 --layers 8 --k 32 --tokens 2M --out sets/8",
+    "faultlens train texts.jsonl --layers 3 --sites resid_pre,mlp_out --out sets/a",
+    "faultlens train texts.jsonl --model gpt2 --layers 8 --tokens 2M --out sets/b",
 )
 add_command(app, report, "faultlens report runs/audit")
 

@@ -62,7 +62,7 @@ def add_command(app: App, function: Callable[..., None], *examples: str) -> None
     def run(*arguments: str, **written: Any) -> None:
         function(**taken.filled(arguments, written))
 
-    paragraphs = (inspect.getdoc(function) or "").split("\n\n")
+    paragraphs = _shown(inspect.getdoc(function) or "").split("\n\n")
     run.__name__ = function.__name__
     run.__doc__ = "\n\n".join(" ".join(paragraph.split()) for paragraph in paragraphs)
     run.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
@@ -152,7 +152,7 @@ def _keywords(every: Sequence[Option]) -> Iterator[inspect.Parameter]:
         switch = plain_type(option.type) is bool
         shown = Parameter(
             name=_names(option.name),
-            help=_help(option),
+            help=_shown(documentation(option.record)[option.name]),
             group=groups[title(option.record)],
             metavar=metavar(option.type),
             choices=choices(option.type) or None,
@@ -173,9 +173,9 @@ def _names(name: str) -> tuple[str, ...]:
     return (flag(name), f"--{name}") if len(name) == 1 else (flag(name),)
 
 
-def _help(option: Option) -> str:
-    """The docstring under the field; in a terminal nothing marks what is code."""
-    return documentation(option.record)[option.name].replace("`", "")
+def _shown(docstring: str) -> str:
+    """A docstring as a terminal shows it, where nothing marks what is code."""
+    return docstring.replace("`", "")
 
 
 def _default(option: Option) -> str | bool:

@@ -43,8 +43,7 @@ def outcomes(
 ) -> None:
     """What is understood of a file of outcomes: failures, kinds, factors, and what is left out.
 
-    Runs no model and writes nothing. `faultlens audit --outcomes FILE` reads the file in the same
-    way.
+    Runs no model and writes nothing. An audit with --outcomes reads the file in the same way.
     """
     import faultlens as fl
     from faultlens.auditing.behaviour.recorded import recorded_outcomes

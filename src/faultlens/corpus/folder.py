@@ -29,7 +29,7 @@ def folder_records(folder: Path) -> Iterator[Placed]:
             raise UserError(f"{place} holds no file: expected a text file for each text")
         for path in files:
             text = read_text(path).rstrip()
-            yield printable(path), {"text": text, "category": printable(place.name)}
+            yield printable(path), {"text": text, "category": place.name}
 
 
 def _seen(folder: Path) -> list[Path]:

@@ -10,12 +10,12 @@ from scipy.sparse import csr_matrix
 from torch import Tensor
 
 from faultlens.features.plain_encoding import encode_plain
-from faultlens.features.reading_config import Encoding
+from faultlens.features.reading_config import PLAIN, Encoding
 from faultlens.features.screened_encoding import can_screen, check_installed, encode_screened
 from faultlens.models.dictionary import Dictionary
 
 
-def encode(dictionary: Dictionary, x: Tensor, encoding: Encoding = "plain") -> csr_matrix:
+def encode(dictionary: Dictionary, x: Tensor, encoding: Encoding = PLAIN) -> csr_matrix:
     """Activations of every token by itself.
 
     Args:

@@ -15,7 +15,7 @@ from faultlens.features.median_norm import median_norms
 from faultlens.features.pooled_tables import PooledTables
 from faultlens.features.pooling import Pooling
 from faultlens.features.reading import Reader, first_values
-from faultlens.features.reading_config import LONG, AskedEncoding, Long, ReadingConfig
+from faultlens.features.reading_config import AUTO, LONG, AskedEncoding, Long, ReadingConfig
 from faultlens.features.shapes import Shapes
 from faultlens.features.store import ActivationStore
 from faultlens.features.streaming import FeatureStatistics, StreamingStatistics
@@ -69,7 +69,7 @@ class Lens:
     dictionaries: tuple[Dictionary, ...]
     fit_check: Mapping[str, str] = field(default_factory=dict)
     choice: TokenChoice = DEFAULT
-    encoding: AskedEncoding = "auto"
+    encoding: AskedEncoding = AUTO
     chosen: ChosenEncoding = field(default_factory=ChosenEncoding, repr=False)
 
     def __post_init__(self) -> None:

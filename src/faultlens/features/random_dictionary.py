@@ -11,6 +11,7 @@ from collections.abc import Iterator
 import numpy as np
 from scipy.sparse import csr_matrix, vstack
 
+from faultlens.config import SEED
 from faultlens.progress import Tick
 
 TILE = 256  # features whose dense values are held at once: 5 MB at 5,000 tokens
@@ -25,7 +26,7 @@ def firing_rates(tokens: csr_matrix) -> np.ndarray:
 
 
 def random_dictionary(
-    x: np.ndarray, rates: np.ndarray, *, seed: int = 0, tick: Tick | None = None
+    x: np.ndarray, rates: np.ndarray, *, seed: int = SEED, tick: Tick | None = None
 ) -> csr_matrix:
     """Activations of as many random features as there are rates, to be pooled as the real ones.
 

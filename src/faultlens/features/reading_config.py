@@ -14,8 +14,12 @@ LONG: Long = "error"
 """What becomes of it where nothing else is said."""
 Encoding = Literal["plain", "compiled"]
 """`plain`: PyTorch alone. `compiled`: screened by compiled code (the extra `fast`)."""
+PLAIN: Encoding = "plain"
+"""How values are encoded where nothing else is said."""
 AskedEncoding = Literal["auto", "plain", "compiled"]
 """`auto`: the quicker of the two ways, found by trying both."""
+AUTO: AskedEncoding = "auto"
+"""How a lens encodes where nothing else is asked for."""
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from faultlens.features.budget import token_budget
 from faultlens.features.packing import ROW
-from faultlens.features.reading_config import Encoding
+from faultlens.features.reading_config import PLAIN, Encoding
 from faultlens.models.dictionary import Dictionary
 from faultlens.models.model import Model
 
@@ -28,11 +28,11 @@ class Shapes:
 
     budget: int
     row: int
-    encoding: Encoding = "plain"
+    encoding: Encoding = PLAIN
 
     @classmethod
     def suited_to(
-        cls, model: Model, dictionaries: Sequence[Dictionary], encoding: Encoding = "plain"
+        cls, model: Model, dictionaries: Sequence[Dictionary], encoding: Encoding = PLAIN
     ) -> Shapes:
         """What suits the model, and the memory that is free now."""
         row = min(ROW, model.context) if model.packs else 0

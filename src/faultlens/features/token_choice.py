@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from faultlens.models.lens_config import MassiveActivations
+from faultlens.models.lens_config import LensConfig, MassiveActivations
 from faultlens.models.model import Model
 
 SHOWN = 4  # kinds of token that a sentence names
@@ -31,7 +31,7 @@ class TokenChoice:
     special: Choice = "drop"
     """Special tokens that stand in a text: all that the tokenizer marks so. BOS in front never
     counts."""
-    massive: Choice = "drop"
+    massive: Choice = LensConfig.massive
     """Tokens whose value at the site is beyond ten times the median norm there, the median being
     that of a bundled sample of natural text."""
 

@@ -75,6 +75,11 @@ class Gated:
         return torch.relu(pre * self.scale + self.shift) * (pre > 0)
 
 
+def inverse(norm: Tensor) -> Tensor:
+    """`1 / norm`, and 0 where the norm is 0: of a dead feature, which then never fires."""
+    return torch.where(norm > 0, 1 / norm, torch.zeros_like(norm))
+
+
 @dataclass(frozen=True, eq=False)
 class ByDecoderNorm:
     """`activation(norm · pre) / norm`: SAELens's `rescale_acts_by_decoder_norm`, not folded.
@@ -87,7 +92,7 @@ class ByDecoderNorm:
     norm: Tensor  # [d_sae]
 
     def __call__(self, pre: Tensor) -> Tensor:
-        return self.activation(pre * self.norm) / self.norm
+        return self.activation(pre * self.norm) * inverse(self.norm)
 
 
 class Encoder(Protocol):

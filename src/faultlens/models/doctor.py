@@ -15,16 +15,21 @@ from torch import Tensor
 
 from faultlens.models.convention import Rival, rivals, sites_read
 from faultlens.models.dictionary import Dictionary
-from faultlens.models.examination import Alternative, Examination
-from faultlens.models.fit import Reconstruction, fit_of, recovered, sample_rows
+from faultlens.models.examination import Alternative, Examination, Language
+from faultlens.models.fit import at_least, fit_of, recovered, sample_rows
 from faultlens.models.losses import CachedTexts, Replacement, held_at, padded_texts, zeroed
+from faultlens.models.massive import MassiveLimits
 from faultlens.models.model import Model
+from faultlens.models.reconstruction import Reconstruction
 from faultlens.models.scales import without_scales
 from faultlens.models.sites import Site
 from faultlens.progress import SILENT, Progress
 
-TOKENS, RIVAL_TOKENS, LOSS_TOKENS = 2_000, 300, 64
+TOKENS, RIVAL_TOKENS, LOSS_TOKENS = 2_000, 1_000, 256
 """So many or more for the fit in force; so many for comparing conventions, and for the losses."""
+
+Values = Mapping[Site, Tensor]
+"""By site, the values at some tokens, `[tokens, d]` each."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,26 +37,35 @@ class Reading:
     """The sample as the model holds it, with BOS or without.
 
     Attributes:
-        whole: by site, the tokens after position 0, `[tokens, d]`; None where this state of BOS is
-            in force for no dictionary.
-        compared: by site, those on which conventions are compared: the same with BOS and without.
+        whole: the tokens after position 0; None where this state of BOS is in force for no
+            dictionary.
+        compared: those on which conventions are compared: the same with BOS and without.
+        limits: the norm at each site beyond which a token's value is massive.
         loss_texts: those on which losses are measured.
     """
 
-    whole: Mapping[Site, Tensor] | None
-    compared: Mapping[Site, Tensor]
+    whole: Values | None
+    compared: Values
+    limits: MassiveLimits
     loss_texts: CachedTexts
 
     @classmethod
     def of(cls, model: Model, sites: Sequence[Site], bos: bool, in_force: bool) -> Reading:
         """Read the sample once; all of it only where it is `in_force`."""
         rows = sample_rows(model, TOKENS)
-        few = [len(row) for row in at_least(rows, RIVAL_TOKENS)]
-        lengths = [*few, *[0] * (len(rows) - len(few))]
-        read_here = rows if in_force else at_least(rows, RIVAL_TOKENS)
-        whole, compared = read(model, read_here, sites, bos, lengths)
+        few = len(at_least(rows, RIVAL_TOKENS))
+        values, later = read(model, rows[:few], sites, bos)
+        compared = {site: value[later] for site, value in values.items()}
+        whole = None
+        if in_force:
+            rest = read(model, rows[few:], sites, bos)[0] if rows[few:] else {}
+            whole = {s: torch.cat([values[s], *([rest[s]] if rest else [])]) for s in values}
         loss_texts = CachedTexts.of(model, at_least(rows, LOSS_TOKENS), sites, bos)
-        return cls(whole if in_force else None, compared, loss_texts)
+        return cls(whole, compared, MassiveLimits.of(whole or compared), loss_texts)
+
+    def typical(self, values: Values, sites: set[Site]) -> Tensor:
+        """Which of the tokens have a massive activation at none of the sites."""
+        return self.limits.typical({site: values[site] for site in sites})
 
 
 def examine(
@@ -59,11 +73,13 @@ def examine(
 ) -> list[Examination]:
     """Check every dictionary on the bundled sample of natural text.
 
-    The sample is read once for all dictionaries, and in part once more with BOS the other way.
+    The sample is read once for all dictionaries, and in part once more with BOS the other way,
+    where the model has a BOS.
     """
     sites = sorted({s for d in dictionaries for s in sites_read(d)}, key=lambda site: site.depth)
-    states = {dictionary.convention.prepend_bos for dictionary in dictionaries}
-    readings = {bos: Reading.of(model, sites, bos, bos in states) for bos in (True, False)}
+    in_force = {dictionary.convention.prepend_bos for dictionary in dictionaries}
+    states = in_force | ({True, False} if model.has_bos else {False})
+    readings = {bos: Reading.of(model, sites, bos, bos in in_force) for bos in states}
     tick = progress.start("Checking the fit", len(dictionaries))
     found = []
     for dictionary in dictionaries:
@@ -73,88 +89,75 @@ def examine(
 
 
 def read(
-    model: Model,
-    rows: Sequence[Sequence[int]],
-    sites: Sequence[Site],
-    bos: bool,
-    compared: Sequence[int] = (),
-) -> tuple[dict[Site, Tensor], dict[Site, Tensor]]:
-    """The sites' values after position 0, `[tokens, d]`: at all tokens, and at those compared.
+    model: Model, rows: Sequence[Sequence[int]], sites: Sequence[Site], bos: bool
+) -> tuple[dict[Site, Tensor], Tensor]:
+    """The sites' values at the tokens after position 0, and which of those to compare.
 
     Args:
         model: what reads.
         rows: token ids without BOS.
         sites: where.
         bos: whether BOS is prepended.
-        compared: of each row, how many of its tokens are compared; its first token never is, so
-            that the tokens are the same with BOS and without.
+
+    Returns:
+        by site `[tokens, d]`; and boolean `[tokens]`, false at the first token of each row, so that
+        what is true are the same tokens, in the same order, with BOS and without.
     """
-    whole: dict[Site, list[Tensor]] = {site: [] for site in sites}
-    some: dict[Site, list[Tensor]] = {site: [] for site in sites}
+    parts: dict[Site, list[Tensor]] = {site: [] for site in sites}
+    later = []
     for texts in padded_texts(model, rows, bos):
-        limits = torch.tensor([compared[i] if compared else 0 for i in texts.rows])
-        token = torch.arange(texts.ids.shape[1]) - int(bos)
-        chosen = (token > 0) & (token < limits[:, None])
+        token = torch.arange(texts.ids.shape[1], device=texts.ids.device) - int(bos)
+        later.append((token > 0).expand_as(texts.real)[texts.real])
         for site, value in model.read(texts.ids, sites).items():
-            whole[site].append(value[texts.real])
-            some[site].append(value[chosen.to(value.device)])
-    return _together(whole), _together(some)
-
-
-def _together(parts: Mapping[Site, list[Tensor]]) -> dict[Site, Tensor]:
-    return {site: torch.cat(values) for site, values in parts.items()}
-
-
-def at_least(rows: Sequence[Sequence[int]], tokens: int) -> list[Sequence[int]]:
-    """The first rows, as many as it takes, the last one cut; pieces of two tokens or more."""
-    chosen: list[Sequence[int]] = []
-    for row in rows:
-        missing = tokens - sum(map(len, chosen))
-        if missing <= 0:
-            break
-        chosen.append(row[: max(missing, 2)])
-    return chosen
+            parts[site].append(value[texts.real])
+    return {site: torch.cat(values) for site, values in parts.items()}, torch.cat(later)
 
 
 def _examine(model: Model, dictionary: Dictionary, readings: Mapping[bool, Reading]) -> Examination:
     """Measure the convention in force on the whole sample, and all conventions on part of it."""
     reading = readings[dictionary.convention.prepend_bos]
     assert reading.whole is not None, "read for the states of BOS that are in force"
+    sites = {dictionary.site, dictionary.target}
     seen = Reconstruction(dictionary)
-    seen.add(reading.whole[dictionary.site], reading.whole[dictionary.target])
+    x, target = reading.whole[dictionary.site], reading.whole[dictionary.target]
+    seen.add(x, target, reading.typical(reading.whole, sites))
     mean_norm = float(dictionary.plain_input(reading.compared[dictionary.site]).norm(dim=-1).mean())
-    tried = list(rivals(dictionary, mean_norm))
+    tried = [r for r in rivals(dictionary, mean_norm) if _bos(r) in readings]
     plain = without_scales(dictionary)
-    found: dict[int, Alternative] = {}
-    losses: list[float] = []
+    typical = torch.stack([r.typical(r.compared, sites) for r in readings.values()]).all(dim=0)
+    compared: dict[int, Reconstruction] = {}
+    losses: dict[int, tuple[float, float, float, float]] = {}
     for bos, state in readings.items():
-        chosen = [i for i, r in enumerate(tried) if r.dictionary.convention.prepend_bos == bos]
         trial = _Trial(plain, state)
-        compared = {i: trial.compared(tried[i].dictionary) for i in chosen}
-        target = dictionary.target
-        mean = seen.mean if state is reading else next(iter(compared.values())).mean
+        chosen = [i for i, r in enumerate(tried) if _bos(r) == bos]
+        compared |= {i: trial.compared(tried[i].dictionary, typical) for i in chosen}
+        mean = seen.mean if state is reading else compared[chosen[0]].mean
+        fixed = [zeroed(dictionary.target), held_at(dictionary.target, mean)]
         rebuilt = [trial.rebuilt_by(tried[i].dictionary) for i in chosen]
-        zero, held, *rest = state.loss_texts.replaced(
-            target, [zeroed(target), held_at(target, mean), *rebuilt]
+        zero, held, *rest = state.loss_texts.replaced(dictionary.target, [*fixed, *rebuilt])
+        clean = state.loss_texts.loss
+        losses |= {i: (clean, zero, held, loss) for i, loss in zip(chosen, rest, strict=True)}
+    in_force, *others = (
+        _alternative(
+            rival,
+            compared[i],
+            # What is rebuilt elsewhere has a variance of its own.
+            compared[0 if rival.dictionary.target == dictionary.target else i],
+            losses[i],
         )
-        for i, loss in zip(chosen, rest, strict=True):
-            found[i] = _alternative(
-                tried[i], compared[i], (state.loss_texts.loss, zero, held, loss)
-            )
-        if state is reading:
-            losses = [zero, held, rest[0]]
-    in_force, *others = (found[i] for i in range(len(tried)))
+        for i, rival in enumerate(tried)
+    )
     return Examination(
         name=dictionary.name,
         model=model.name,
         site=dictionary.site.name,
-        fit=fit_of(seen, reading.loss_texts.loss, losses),
-        compared_tokens=len(reading.compared[dictionary.target]),
+        fit=fit_of(seen, reading.loss_texts.loss, losses[0][1:]),
+        compared_tokens=int(typical.sum()),
         loss_tokens=reading.loss_texts.tokens,
         in_force=in_force,
         others=tuple(others),
         published=dictionary.published,
-        knows_language=reading.loss_texts.loss < 0.9 * math.log(model.vocabulary),
+        language=_language(model, readings),
     )
 
 
@@ -172,11 +175,11 @@ class _Trial:
             self._projected[place] = x.float() @ self._plain.W_enc
         return dictionary.encode_from(x, self._projected[place])
 
-    def compared(self, dictionary: Dictionary) -> Reconstruction:
+    def compared(self, dictionary: Dictionary, typical: Tensor) -> Reconstruction:
         """How a dictionary of these tensors rebuilds the tokens that are compared."""
         seen = Reconstruction(dictionary)
         x, target = (self._reading.compared[s] for s in (dictionary.site, dictionary.target))
-        seen.add_encoded(x, target, self._encoded(dictionary, x, None))
+        seen.add_encoded(x, target, typical, self._encoded(dictionary, x, None))
         return seen
 
     def rebuilt_by(self, dictionary: Dictionary) -> Replacement:
@@ -190,17 +193,32 @@ class _Trial:
         return replacement
 
 
+def _bos(rival: Rival) -> bool:
+    return rival.dictionary.convention.prepend_bos
+
+
 def _alternative(
-    rival: Rival, under: Reconstruction, losses: tuple[float, float, float, float]
+    rival: Rival,
+    under: Reconstruction,
+    in_force: Reconstruction,
+    losses: tuple[float, float, float, float],
 ) -> Alternative:
     clean, zero, mean, rebuilt = losses
     return Alternative(
         words=rival.words,
         said=rival.said,
         fvu=under.fvu,
+        relative_error=under.error_over(in_force),
+        error_as_it_is=under.error_as_it_is,
         l0=under.l0,
         firing_share=under.firing_share,
         recovered_from_mean=recovered(mean, rebuilt, clean),
         recovered_from_zero=recovered(zero, rebuilt, clean),
         given=rival.dictionary.convention.given,
     )
+
+
+def _language(model: Model, readings: Mapping[bool, Reading]) -> Language:
+    """How well the model predicts the sample: with BOS or without, whichever it does better."""
+    loss = min(reading.loss_texts.loss for reading in readings.values())
+    return Language(loss, math.log(model.vocabulary), model.is_mini)

@@ -3,7 +3,8 @@
 Unexplained variance decides, since it needs no good model: loss recovered says little of a model
 that does not know the sample's language, and is then not given. A convention is better if under it
 clearly less variance is unexplained, or if only under it the published L0 comes out. The published
-variance explained stops what misses it by far.
+variance explained stops what misses it by far. A model that predicts natural text worse than a
+guess stops everything: its files do not belong together.
 """
 
 from __future__ import annotations
@@ -19,9 +20,8 @@ from faultlens.models.fit import Fit
 
 MOST_UNEXPLAINED = 0.5
 # docs/doctor.md says what these were set on.
-CLEARLY = 0.9  # a better convention's FVU is below this share of the one in force, and less by
-LEAST_GAIN = 0.01  # so much
-LEAST_GAIN_OF_BOS = 0.03  # more where the model itself reads otherwise
+CLEARLY = 0.9  # a better convention's error is below this share of the one in force, and less by
+LEAST_GAIN = 0.01  # so much of the variance in force
 LEAST_GAIN_OF_SCALE = 0.1  # more where a larger input lifts features over their thresholds, so that
 MORE_FIRE = 1.1  # L0 is above so many times the one in force
 AS_GOOD = 1.05  # times the best FVU: of those as good, the one that changes least is named
@@ -30,23 +30,66 @@ RECOVERED = ("recovered_from_mean", "recovered_from_zero")
 FVU_DISAGREES = 0.25  # above the published FVU: other text explains some of that, not more
 
 
+GUESSING = 0.9  # of a guess's loss: from here on a model does not know the language
+BROKEN = 1.15  # of a guess's loss: random weights stay below it
+
+
+@dataclass(frozen=True)
+class Language:
+    """How well a model predicts natural text.
+
+    Attributes:
+        loss: in nats a token.
+        of_a_guess: the loss of guessing evenly: ln of the vocabulary.
+        is_mini: the model is `mini`, which knows only the small world that it was made for.
+    """
+
+    loss: float
+    of_a_guess: float
+    is_mini: bool = False
+
+    @property
+    def is_known(self) -> bool:
+        """Whether it predicts clearly better than a guess."""
+        return self.loss < GUESSING * self.of_a_guess
+
+    @property
+    def is_broken(self) -> bool:
+        """Whether it predicts so much worse that it cannot have been trained to be as it is."""
+        return self.loss > BROKEN * self.of_a_guess and not self.is_mini
+
+
 @dataclass(frozen=True)
 class Alternative:
-    """A convention, and what comes out under it on the tokens that conventions are compared on."""
+    """A convention, and what comes out under it on the tokens that conventions are compared on.
 
-    words: tuple[str, ...]  # those that change it to this; none for the one in force
+    Attributes:
+        words: those that change the one in force to it; none for that one.
+        said: in words.
+        fvu: of the model's values under it, typical tokens only.
+        relative_error: its error over the variance under the one in force: what is compared, since
+            without BOS, or not centred, the variance itself is another.
+        error_as_it_is: its error over the variance of the model's values, nothing taken off.
+        l0: likewise of typical tokens.
+        given: all that --convention then has to say.
+    """
+
+    words: tuple[str, ...]
     said: str
     fvu: float
+    relative_error: float
+    error_as_it_is: float
     l0: float
     firing_share: float
     recovered_from_mean: float | None
     recovered_from_zero: float | None
-    given: tuple[str, ...] = ()  # all that --convention then has to say
+    given: tuple[str, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
         return {
             "convention": " ".join(self.words),
             "fvu": self.fvu,
+            "relative_error": self.relative_error,
             "l0": self.l0,
             "firing_share": self.firing_share,
             "recovered_from_mean": self.recovered_from_mean,
@@ -68,7 +111,7 @@ class Examination:
         in_force: the same convention on the tokens that conventions are compared on.
         others: the rival conventions.
         published: what the registry says.
-        knows_language: whether the model predicts the sample clearly better than a guess.
+        language: how well the model predicts the sample.
     """
 
     name: str
@@ -80,7 +123,11 @@ class Examination:
     in_force: Alternative
     others: tuple[Alternative, ...]
     published: Published
-    knows_language: bool
+    language: Language
+
+    @property
+    def knows_language(self) -> bool:
+        return self.language.is_known
 
     @property
     def better(self) -> Alternative | None:
@@ -99,13 +146,21 @@ class Examination:
     @property
     def complaint(self) -> str | None:
         """Why a run should stop, in one sentence with the next step; None if nothing is wrong."""
+        if self.language.is_broken:
+            return (
+                f"model {self.model} predicts natural text worse than a guess: its loss is "
+                f"{self.language.loss:.1f} nats a token, that of guessing evenly "
+                f"{self.language.of_a_guess:.1f}; its weights do not belong to its config.json or "
+                "tokenizer, or were never trained; get its files again, or give --no-fit-check to "
+                "go on"
+            )
         better, published = self.better, self.published_fvu
         if better is not None:
             return (
                 f"dictionary {self.name} does not fit {self.model} as it is read: with "
-                f"{better.said} it leaves {better.fvu:.1%} of the variance at {self.site} "
-                f"unexplained and has L0 {better.l0:.1f}, now {self.in_force.fvu:.1%} and "
-                f"{self.in_force.l0:.1f}{self._published_aside()}; give --convention "
+                f"{better.said} it leaves {better.relative_error:.1%} of the variance at "
+                f"{self.site} unexplained and has L0 {better.l0:.1f}, now {self.in_force.fvu:.1%} "
+                f"and {self.in_force.l0:.1f}{self._published_aside()}; give --convention "
                 f"{','.join(better.given)}, or --no-fit-check to go on"
             )
         too_much = published is not None and self.fit.fvu - published > FVU_DISAGREES
@@ -130,31 +185,38 @@ class Examination:
         return f" (published: {' and '.join(said)})" if said else ""
 
     def _is_clearly_better(self, other: Alternative) -> bool:
-        now = self.in_force.fvu
-        small = other.fvu <= MOST_UNEXPLAINED and other.fvu < CLEARLY * now
-        return small and now - other.fvu > self._least_gain(other)
+        now, then = self.in_force.relative_error, other.relative_error
+        small = then <= MOST_UNEXPLAINED and then < CLEARLY * now
+        return small and now - then > self._least_gain(other) and not self._is_smaller_only(other)
+
+    def _is_smaller_only(self, other: Alternative) -> bool:
+        """Whether the error is less only because the model's values are, with BOS the other way."""
+        of_bos = bool({"bos", "no-bos"} & set(other.words))
+        return of_bos and other.error_as_it_is >= self.in_force.error_as_it_is
 
     def _is_the_published_one(self, other: Alternative) -> bool:
         """Only under it the published L0 comes out, and it rebuilds about as much or more."""
         now, l0 = self.in_force, self.published.l0
         if l0 is None or _apart(now.l0, l0) <= L0_DISAGREES:
             return False
-        return _apart(other.l0, l0) <= L0_AGREES and other.fvu <= AS_GOOD * now.fvu
+        return (
+            _apart(other.l0, l0) <= L0_AGREES
+            and other.relative_error <= AS_GOOD * now.relative_error
+        )
 
     def _least_gain(self, other: Alternative) -> float:
-        if any(word.startswith(SCALES) for word in other.words):
-            more = other.l0 > MORE_FIRE * self.in_force.l0
-            return LEAST_GAIN_OF_SCALE if more else LEAST_GAIN
-        return LEAST_GAIN_OF_BOS if {"bos", "no-bos"} & set(other.words) else LEAST_GAIN
+        scaled = any(word.startswith(SCALES) for word in other.words)
+        more = other.l0 > MORE_FIRE * self.in_force.l0
+        return LEAST_GAIN_OF_SCALE if scaled and more else LEAST_GAIN
 
     def _plainest(self, others: Sequence[Alternative]) -> Alternative:
         """Of those about as good as the best: one with the published L0, that changes least."""
-        best, l0 = min(other.fvu for other in others), self.published.l0
-        about = [other for other in others if other.fvu <= AS_GOOD * best]
+        best, l0 = min(other.relative_error for other in others), self.published.l0
+        about = [other for other in others if other.relative_error <= AS_GOOD * best]
 
         def rank(other: Alternative) -> tuple[bool, int, float]:
             off = l0 is not None and _apart(other.l0, l0) > L0_AGREES
-            return off, len(other.words), other.fvu
+            return off, len(other.words), other.relative_error
 
         return min(about, key=rank)
 

@@ -1,4 +1,4 @@
-"""How well a dictionary reconstructs its model: unexplained variance, L0, firing, loss recovered.
+"""How well a dictionary fits its model: unexplained variance, L0, firing, loss recovered.
 
 All figures are over real tokens after position 0: BOS, or without it the first token, which takes
 its part. Losses are those of `losses`.
@@ -18,16 +18,15 @@ from faultlens.errors import UserError
 from faultlens.models.dictionary import Dictionary
 from faultlens.models.losses import CachedTexts, Replacement, held_at, padded_texts, zeroed
 from faultlens.models.losses import mean_loss as mean_loss
+from faultlens.models.massive import MassiveLimits
 from faultlens.models.model import Model
+from faultlens.models.reconstruction import Reconstruction
 from faultlens.models.sites import Site
 
 SAMPLE = Path(__file__).parent / "fit_sample.txt"
 """Natural text of many kinds, about 2,500 words: templated text has too little variance."""
-
-
-CONSTANT = 1e-12  # a variance below this share of the mean square is rounding
-TILE = 512  # tokens whose activations are held at once: 50 MB at 24,576 features
 PIECE = 128  # tokens: the context that published dictionaries were often trained with
+MEDIAN_TOKENS = 4_096  # of a longer text, the tokens that the median norm is taken from
 
 
 def sample_rows(model: Model, least: int | None = None) -> list[list[int]]:
@@ -36,6 +35,9 @@ def sample_rows(model: Model, least: int | None = None) -> list[list[int]]:
     Args:
         model: whose tokens and context.
         least: stop at so many tokens, taken from passages spread over the whole; None for all.
+
+    Raises:
+        UserError: the tokenizer makes one token of every passage, of which nothing can be told.
     """
     room = min(model.context - 1, PIECE)
     passages = SAMPLE.read_text(encoding="utf-8").strip().split("\n\n")
@@ -45,18 +47,52 @@ def sample_rows(model: Model, least: int | None = None) -> list[list[int]]:
             break
         row = model.ids(passages[index])
         chosen.extend(row[start : start + room] for start in range(0, len(row), room))
+    chosen = [row for row in chosen if len(row) > 1]
+    if not chosen:
+        raise UserError(
+            f"model {model.name} cannot be checked: its tokenizer makes one token of every passage "
+            "of natural text; give --no-fit-check to go on"
+        )
+    return chosen
+
+
+def at_least(rows: Sequence[Sequence[int]], tokens: int) -> list[Sequence[int]]:
+    """The first rows, as many as it takes, the last one cut; pieces of two tokens or more."""
+    chosen: list[Sequence[int]] = []
+    for row in rows:
+        missing = tokens - sum(map(len, chosen))
+        if missing <= 0:
+            break
+        chosen.append(row[: max(missing, 2)])
     return chosen
 
 
 @dataclass(frozen=True)
 class Fit:
-    """What a dictionary does to a model on some text."""
+    """What a dictionary does to a model on some text.
+
+    Attributes:
+        tokens: how many there were.
+        massive: of them, those beyond ten times the median norm, which `fvu` and `l0` leave out.
+        fvu: Σ‖x − x̂‖² / Σ‖x − x̄‖², x̄ over the same tokens.
+        l0: mean number of features firing on a token.
+        fvu_all: the same over all tokens.
+        l0_all: the same over all tokens.
+        firing_share: features that fire on any of the tokens.
+        loss: of the model as it is, in nats.
+        loss_reconstructed: with the dictionary's reconstruction in the value's place.
+        loss_zero_ablated: with zero there.
+        loss_mean_ablated: with the mean over the tokens there.
+    """
 
     tokens: int
-    fvu: float  # Σ‖x − x̂‖² / Σ‖x − x̄‖², x̄ over these tokens
-    l0: float  # mean number of features firing on a token
-    firing_share: float  # features that fire on any of the tokens
-    loss: float  # of the model as it is
+    massive: int
+    fvu: float
+    l0: float
+    fvu_all: float
+    l0_all: float
+    firing_share: float
+    loss: float
     loss_reconstructed: float
     loss_zero_ablated: float
     loss_mean_ablated: float
@@ -87,77 +123,6 @@ def recovered(floor: float, reconstructed: float, clean: float) -> float | None:
     return (floor - reconstructed) / (floor - clean)
 
 
-class Reconstruction:
-    """Accumulates, some tokens at a time, how a dictionary rebuilds its target site's values."""
-
-    def __init__(self, dictionary: Dictionary) -> None:
-        self._dictionary = dictionary
-        self.tokens = 0
-        self._total: Tensor | None = None  # of the values as they are, for mean ablation
-        self._sums: Tensor | None = None  # of the values as they are to be rebuilt
-        self._squares = self._error = 0.0
-        self._fired = 0
-        device = dictionary.W_enc.device
-        self._seen = torch.zeros(dictionary.d_sae, dtype=torch.bool, device=device)
-
-    @torch.no_grad()
-    def add(self, x: Tensor, target: Tensor) -> None:
-        """Take in tokens: the site's values `[tokens, d_in]`, and the target site's."""
-        for start in range(0, len(x), TILE):
-            part = slice(start, start + TILE)
-            self.add_encoded(x[part], target[part], self._dictionary.encode(x[part]))
-
-    @torch.no_grad()
-    def add_encoded(self, x: Tensor, target: Tensor, activations: Tensor) -> None:
-        """The same with their activations, `[tokens, d_sae]`."""
-        dictionary = self._dictionary
-        wanted = dictionary.centred(target)
-        rebuilt = dictionary.rebuilt_of(activations, x, target)
-        error = (target.float() - rebuilt).double()
-        self.tokens += len(x)
-        self._total = _plus(self._total, target.double().sum(dim=0))
-        self._sums = _plus(self._sums, wanted.double().sum(dim=0))
-        self._squares += float((wanted.double() ** 2).sum())
-        self._error += float((error**2).sum())
-        firing = activations.nonzero(as_tuple=True)[1]  # none is negative
-        self._fired += len(firing)
-        self._seen[firing] = True
-
-    @property
-    def mean(self) -> Tensor:
-        """Of the target site's values, `[d_out]`."""
-        assert self._total is not None
-        return (self._total / self.tokens).float()
-
-    @property
-    def fvu(self) -> float:
-        """Σ‖x − x̂‖² / Σ‖x − x̄‖²: a ratio of sums.
-
-        Raises UserError where the value to be rebuilt is the same at every token.
-        """
-        assert self._sums is not None
-        variance = self._squares - float((self._sums**2).sum()) / self.tokens
-        if variance <= CONSTANT * self._squares:
-            raise UserError(
-                f"dictionary {self._dictionary.name} cannot be judged: what it is to rebuild at "
-                f"{self._dictionary.target.name} is the same at all {self.tokens} tokens read; "
-                "choose another site or layer, or give --no-fit-check to go on"
-            )
-        return self._error / variance
-
-    @property
-    def l0(self) -> float:
-        return self._fired / self.tokens
-
-    @property
-    def firing_share(self) -> float:
-        return float(self._seen.float().mean())
-
-
-def _plus(total: Tensor | None, more: Tensor) -> Tensor:
-    return more if total is None else total + more
-
-
 @torch.no_grad()
 def measure_fit(
     model: Model,
@@ -174,15 +139,29 @@ def measure_fit(
         loss_rows: measure the losses on the first so many texts only; None for all.
     """
     site, target, bos = dictionary.site, dictionary.target, dictionary.convention.prepend_bos
+    sites = list({site, target})
+    limits = MassiveLimits.of(read_tokens(model, at_least(rows, MEDIAN_TOKENS), sites, bos))
     seen = Reconstruction(dictionary)
     for texts in padded_texts(model, rows, bos):
-        values = model.read(texts.ids, list({site, target}))
-        seen.add(values[site][texts.real], values[target][texts.real])
+        read = model.read(texts.ids, sites)
+        values = {site: value[texts.real] for site, value in read.items()}
+        seen.add(values[site], values[target], limits.typical(values))
     cached = CachedTexts.of(model, rows[:loss_rows], [site, target], bos)
     losses = cached.replaced(
         target, [zeroed(target), held_at(target, seen.mean), rebuilt_by(dictionary)]
     )
     return fit_of(seen, cached.loss, losses)
+
+
+def read_tokens(
+    model: Model, rows: Sequence[Sequence[int]], sites: Sequence[Site], bos: bool
+) -> dict[Site, Tensor]:
+    """The sites' values at the real tokens after position 0, `[tokens, d]` each."""
+    parts: dict[Site, list[Tensor]] = {site: [] for site in sites}
+    for texts in padded_texts(model, rows, bos):
+        for site, value in model.read(texts.ids, sites).items():
+            parts[site].append(value[texts.real])
+    return {site: torch.cat(values) for site, values in parts.items()}
 
 
 def rebuilt_by(dictionary: Dictionary) -> Replacement:
@@ -200,8 +179,11 @@ def fit_of(seen: Reconstruction, loss: float, losses: Sequence[float]) -> Fit:
     zero, mean, rebuilt = losses
     return Fit(
         tokens=seen.tokens,
+        massive=seen.massive,
         fvu=seen.fvu,
         l0=seen.l0,
+        fvu_all=seen.fvu_all,
+        l0_all=seen.l0_all,
         firing_share=seen.firing_share,
         loss=loss,
         loss_reconstructed=rebuilt,

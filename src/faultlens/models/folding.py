@@ -174,8 +174,6 @@ def _check(config: SaeConfig, tensors: dict[str, Tensor], origin: Origin) -> Non
             )
         if not torch.isfinite(tensor).all():
             raise UserError(f"{origin.source}: tensor {name!r} has values that are NaN or infinite")
-    if config.decoder_norm_in_activations and not (tensors["W_dec"].norm(dim=1) > 0).all():
-        raise UserError(f"{origin.source}: W_dec has a row of zeros, whose norm cannot be folded")
 
 
 def _require(config: SaeConfig, tensors: dict[str, Tensor], name: str) -> None:

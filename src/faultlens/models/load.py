@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import filecmp
 import hashlib
+import json
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import torch
 
 from faultlens.errors import UserError
+from faultlens.mini import LANGUAGE_MODEL
 from faultlens.models import hub
 from faultlens.models.checkpoints import gguf, lora
 from faultlens.models.checkpoints.digest import folder_digest
@@ -67,7 +71,25 @@ def load_model(
         _digest(source, made, tuning),
         quantisation=None if made is None else made.quantisation,
         tuning=None if tuning is None else str(tuning),
+        is_mini=source.folder is not None and _is_mini(source.folder),
     )
+
+
+def _is_mini(folder: Path) -> bool:
+    """Whether a folder holds the bundled model's weights under its configuration."""
+    if folder == LANGUAGE_MODEL:
+        return True
+    weights, config = "model.safetensors", "config.json"
+    if not (folder / weights).is_file():
+        return False
+    same = filecmp.cmp(folder / weights, LANGUAGE_MODEL / weights, shallow=False)
+    return same and _fields(folder / config) == _fields(LANGUAGE_MODEL / config)
+
+
+def _fields(config: Path) -> dict[str, Any]:
+    """Of a configuration that has been loaded: all but the version that wrote it."""
+    fields: dict[str, Any] = json.loads(config.read_text(encoding="utf-8"))
+    return {name: value for name, value in fields.items() if name != "transformers_version"}
 
 
 def _digest(source: Source, made: gguf.Converted | None, tuning: Path | None) -> str:

@@ -52,6 +52,7 @@ class Model:
         quantisation: what the weights were stored in, where that was coarser than a float.
         tuning: the folder of the LoRA adapter that is merged into the weights.
         split_special_tokens: what looks like a special token in a text is read as plain text.
+        is_mini: whether the weights, before any adapter, are the bundled model's.
     """
 
     name: str
@@ -62,6 +63,7 @@ class Model:
     quantisation: str | None = None
     tuning: str | None = None
     split_special_tokens: bool = False
+    is_mini: bool = False
 
     @property
     def n_layers(self) -> int:

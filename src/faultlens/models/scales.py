@@ -3,7 +3,8 @@
 Let the file's dictionary be `a = f(x W_enc + b_enc)`, `x̂ = a W_dec + b_dec`. A factor s on its
 input makes it `f(s·x W_enc + b_enc)` and `x̂ / s`; the decoder's norm n, carried by the activations,
 makes it `f(n · (…))` and `(a / n) W_dec`. Both go into the tensors and come out of them again, so
-that another convention can be tried and put in force.
+that another convention can be tried and put in force. (A feature whose decoder row is 0 has no
+norm to carry: once folded in, it never fires, and does not come back when it is taken out.)
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from dataclasses import replace
 
 import torch
 
-from faultlens.models.dictionary import ByDecoderNorm, Dictionary
+from faultlens.models.dictionary import ByDecoderNorm, Dictionary, inverse
 from faultlens.models.normalisation import UNSCALED, OneFactor
 
 
@@ -31,7 +32,7 @@ def with_scales(plain: Dictionary, factor: float | None, decoder_norm: bool) -> 
         W_enc, W_dec, b_dec = W_enc * factor, W_dec / factor, b_dec / factor
     if decoder_norm:
         norm = _norm(plain) / (factor or 1.0)
-        W_enc, b_enc, W_dec = W_enc * norm, b_enc * norm, W_dec / norm[:, None]
+        W_enc, b_enc, W_dec = W_enc * norm, b_enc * norm, W_dec * inverse(norm)[:, None]
     convention = replace(plain.convention, factor=factor, decoder_norm=decoder_norm)
     return replace(plain, W_enc=W_enc, b_enc=b_enc, W_dec=W_dec, b_dec=b_dec, convention=convention)
 
@@ -44,7 +45,7 @@ def without_scales(dictionary: Dictionary) -> Dictionary:
     )  # fmt: skip
     if decoder_norm:
         norm = _norm(dictionary) / (factor or 1.0)
-        W_enc, b_enc, W_dec = W_enc / norm, b_enc / norm, W_dec * norm[:, None]
+        W_enc, b_enc, W_dec = W_enc * inverse(norm), b_enc * inverse(norm), W_dec * norm[:, None]
     if factor is not None:
         W_enc, W_dec, b_dec = W_enc / factor, W_dec * factor, b_dec * factor
     convention = replace(dictionary.convention, factor=None, decoder_norm=False)

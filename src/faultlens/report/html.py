@@ -17,6 +17,7 @@ from itertools import count
 from jinja2 import Environment, FunctionLoader, StrictUndefined
 from markupsafe import Markup
 
+from faultlens.report.figures.chart import HeatMap
 from faultlens.report.figures.svg import svg
 from faultlens.report.glossary import glossed
 from faultlens.report.tree import Document, Section, Study, brief
@@ -108,6 +109,7 @@ def _environment() -> Environment:
     found.tests["kind"] = lambda part, name: type(part).__name__ == name
     found.globals["wide"] = lambda chart, alt: svg(chart, WIDE, alt)
     found.globals["narrow"] = lambda chart, alt: svg(chart, NARROW, alt)
+    found.tests["scalable"] = lambda chart: isinstance(chart, HeatMap) and not chart.labels
     found.globals["next_number"] = lambda: next(numbers)
     return found
 

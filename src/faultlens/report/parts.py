@@ -15,6 +15,7 @@ Support = Literal["shown", "partly", "open", "refuted", "caution"]
 """How far a claim is supported: shown by every control that it takes, shown in part, neither shown
 nor refuted, refuted; or a caution about how something was done."""
 Align = Literal["left", "right"]
+MOST_ROWS = 1_000  # of one table
 
 
 @dataclass(frozen=True)
@@ -140,13 +141,22 @@ def table(
     rows: Iterable[Row | Iterable[Cell | str]],
     first: int = 0,
     rows_are: str = "rows",
+    elsewhere: str = "the results' JSON file",
 ) -> Table:
-    """A table whose plain cells may be given as strings; a few rows too many are all shown."""
+    """A table whose plain cells may be given as strings.
+
+    A page does not open with any number of rows: of very many the first are kept, and the caption
+    says how many more stand `elsewhere` in the run folder.
+    """
+    every = list(rows)
     whole = tuple(
         row
         if isinstance(row, Row)
         else Row(tuple(Cell(cell) if isinstance(cell, str) else cell for cell in row))
-        for row in rows
+        for row in every[:MOST_ROWS]
     )
+    rest = len(every) - len(whole)
+    if rest:
+        caption = f"{caption} {rest:,} more {rows_are} stand in {elsewhere}."
     fits = len(whole) - first <= 3  # hiding fewer would hide more than it saves
     return Table(caption, tuple(columns), whole, 0 if fits else first, rows_are)

@@ -25,7 +25,6 @@ Inputs = np.ndarray | csr_matrix
 
 Tick = Callable[[int], None]
 
-REPEATS = 10
 FOLDS = 5
 RESAMPLES = 2_000
 THREADS = min(2, os.cpu_count() or 1)  # liblinear leaves the interpreter to others while it fits
@@ -56,9 +55,7 @@ def too_few(failed: np.ndarray, folds: int = FOLDS) -> str | None:
     return f"{which}: {folds} folds need at least {folds} failures and {folds} successes"
 
 
-def repeated_folds(
-    failed: np.ndarray, repeats: int = REPEATS, folds: int = FOLDS, seed: int = 0
-) -> Splits:
+def repeated_folds(failed: np.ndarray, repeats: int, folds: int = FOLDS, seed: int = 0) -> Splits:
     """Stratified folds, drawn anew for each repeat. Raises ValueError where `too_few` says why."""
     _check_size(failed, folds)
     split = RepeatedStratifiedKFold(n_splits=folds, n_repeats=repeats, random_state=seed)

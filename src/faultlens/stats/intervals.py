@@ -1,4 +1,4 @@
-"""Intervals: of a proportion, of a cross-validated mean, and by bootstrap."""
+"""Intervals: of a cross-validated mean, and by bootstrap."""
 
 from __future__ import annotations
 
@@ -6,25 +6,7 @@ import math
 from collections.abc import Callable
 
 import numpy as np
-from scipy.stats import beta
 from scipy.stats import t as student
-
-
-def clopper_pearson(successes: int, n: int, level: float = 0.95) -> tuple[float, float]:
-    """The exact interval of a binomial proportion; covers at least its level.
-
-    Reference: Clopper & Pearson (1934).
-
-    >>> low, high = clopper_pearson(42, 45)
-    >>> round(low, 3), round(high, 3)
-    (0.817, 0.986)
-    """
-    if not 0 <= successes <= n or n == 0:
-        raise ValueError(f"{successes} of {n}: expected 0 <= successes <= n and n > 0")
-    tail = (1 - level) / 2
-    low = 0.0 if successes == 0 else float(beta.ppf(tail, successes, n - successes + 1))
-    high = 1.0 if successes == n else float(beta.ppf(1 - tail, successes + 1, n - successes))
-    return low, high
 
 
 def bootstrap_mean(

@@ -1,4 +1,4 @@
-"""Corrections for testing many hypotheses at once."""
+"""Holm's correction for testing many hypotheses at once; SciPy has Benjamini and Hochberg's."""
 
 from __future__ import annotations
 
@@ -16,24 +16,6 @@ def holm(p: np.ndarray) -> np.ndarray:
     m = len(p)
     order = np.argsort(p, kind="stable")
     adjusted = np.minimum(np.maximum.accumulate(p[order] * np.arange(m, 0, -1)), 1.0)
-    back = np.empty(m)
-    back[order] = adjusted
-    return back
-
-
-def benjamini_hochberg(p: np.ndarray) -> np.ndarray:
-    """Benjamini and Hochberg's adjusted p-values: false discovery rate under positive dependence.
-
-    `p` is `[hypotheses]`; so is the result, in the same order.
-    Reference: Benjamini & Hochberg (1995).
-
-    >>> benjamini_hochberg(np.array([0.01, 0.04, 0.03])).round(3).tolist()
-    [0.03, 0.04, 0.04]
-    """
-    m = len(p)
-    order = np.argsort(p, kind="stable")[::-1]
-    scaled = p[order] * m / np.arange(m, 0, -1)
-    adjusted = np.minimum(np.minimum.accumulate(scaled), 1.0)
     back = np.empty(m)
     back[order] = adjusted
     return back

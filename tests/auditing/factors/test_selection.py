@@ -51,7 +51,7 @@ def p_over(tables: list[tuple[int, int, int, int]]) -> float:
 
 def test_the_published_selection(reference_data: Path) -> None:
     factors, failed = published(reference_data)
-    found = select_levels(factors, failed)
+    found = select_levels(factors, failed, alpha=0.05)
     keys, template = found.selected
     assert (keys.factor, keys.level) == ("object", "the keys")
     assert (keys.failures, keys.n, keys.rest_failures, keys.rest_n) == (42, 45, 19, 255)
@@ -85,7 +85,7 @@ def test_a_level_that_matters_in_the_taken_strata_alone_is_not_taken(reference_d
 
 def test_what_only_looked_protective_is_dropped(reference_data: Path) -> None:
     factors, failed = published(reference_data)
-    card, bag = select_levels(factors, failed).dropped
+    card, bag = select_levels(factors, failed, alpha=0.05).dropped
     table = factor_table(factors, failed)["object"]
     for dropped, level, p in ((card, "a card", 0.0506), (bag, "the bag", 0.0847)):
         assert (dropped.factor, dropped.level) == ("object", level)
@@ -98,7 +98,7 @@ def test_what_only_looked_protective_is_dropped(reference_data: Path) -> None:
 
 def test_the_published_pairs_say_no_more_than_their_levels(reference_data: Path) -> None:
     factors, failed = published(reference_data)
-    found = pair_table(factors, failed)
+    found = pair_table(factors, failed, alpha=0.05)
     assert found.tested == 137
     assert len(found.pairs) == 5
     assert min(pair.p_holm for pair in found.pairs) == 1.0
@@ -114,8 +114,11 @@ def test_noise_is_taken_in_at_most_its_level() -> None:
     failed = np.arange(120) < 25
     draws = [rng.permutation(failed) for _ in range(200)]
     limit = binom.ppf(0.999, 200, 0.05)
-    assert sum(bool(select_levels(factors, draw).selected) for draw in draws) <= limit
-    assert sum(pair_table(factors, draw).pairs[0].p_holm <= 0.05 for draw in draws) <= limit
+    assert sum(bool(select_levels(factors, draw, alpha=0.05).selected) for draw in draws) <= limit
+    assert (
+        sum(pair_table(factors, draw, alpha=0.05).pairs[0].p_holm <= 0.05 for draw in draws)
+        <= limit
+    )
     unadjusted = [
         min(r.p_value for levels in factor_table(factors, draw).values() for r in levels.values())
         for draw in draws[:50]
@@ -130,7 +133,7 @@ def test_two_planted_levels_are_taken_and_their_shadow_is_dropped() -> None:
     shadow = np.where(rng.random(400) < np.where(thing == "keys", 0.7, 0.1), "here", "there")
     failed = rng.random(400) < np.where(thing == "keys", 0.9, np.where(verb == "sold", 0.3, 0.05))
     factors = {"thing": [*thing], "verb": [*verb], "shadow": [*shadow]}
-    found = select_levels(factors, failed)
+    found = select_levels(factors, failed, alpha=0.05)
     assert taken(found) == [("thing", "keys"), ("verb", "sold")]
     assert found.kept == ["thing", "verb"]
     named = {(dropped.factor, dropped.level): dropped for dropped in found.dropped}
@@ -147,7 +150,7 @@ def test_a_factor_with_two_taken_levels_is_kept_once() -> None:
     thing = np.array(["keys", "bag", "book", "pen"] * 30)
     verb = np.array(["gave"] * 60 + ["sold"] * 60)
     failed = (thing == "keys") | (thing == "bag") & (np.arange(120) % 12 != 1)
-    found = select_levels({"verb": [*verb], "thing": [*thing]}, failed)
+    found = select_levels({"verb": [*verb], "thing": [*thing]}, failed, alpha=0.05)
     assert taken(found) == [("thing", "keys"), ("thing", "bag")]
     assert found.kept == ["thing"]
 
@@ -155,7 +158,9 @@ def test_a_factor_with_two_taken_levels_is_kept_once() -> None:
 def test_a_level_that_the_taken_ones_determine_has_no_p() -> None:
     failed = np.array([True] * 20 + [False] * 20)
     copied = ["a"] * 20 + ["b"] * 20
-    found = select_levels({"one": copied, "two": ["x" + level for level in copied]}, failed)
+    found = select_levels(
+        {"one": copied, "two": ["x" + level for level in copied]}, failed, alpha=0.05
+    )
     assert taken(found) == [("one", "a")]
     (dropped,) = found.dropped
     assert (dropped.factor, dropped.level) == ("two", "xa")
@@ -167,7 +172,7 @@ def test_a_level_all_of_whose_prompts_are_at_taken_ones_has_no_p() -> None:
     thing = ["keys"] * 30 + ["book"] * 40
     place = ["bar"] * 15 + ["inn"] * 15 + ["bar"] * 40
     failed = np.array([True] * 28 + [False] * 42)
-    found = select_levels({"thing": thing, "place": place}, failed)
+    found = select_levels({"thing": thing, "place": place}, failed, alpha=0.05)
     assert taken(found) == [("thing", "keys")]
     (dropped,) = found.dropped
     assert (dropped.factor, dropped.level) == ("place", "inn")
@@ -176,7 +181,7 @@ def test_a_level_all_of_whose_prompts_are_at_taken_ones_has_no_p() -> None:
 
 def test_no_p_is_zero_however_many_prompts() -> None:
     failed = np.arange(3000) < 1500
-    (step,) = select_levels({"x": ["a"] * 1500 + ["b"] * 1500}, failed).selected
+    (step,) = select_levels({"x": ["a"] * 1500 + ["b"] * 1500}, failed, alpha=0.05).selected
     assert 0 < step.p_value < 1e-300
     assert 0 < step.p_stratified < 1e-300
 
@@ -187,7 +192,10 @@ def test_the_order_of_prompts_changes_nothing() -> None:
     failed = rng.random(90) < np.where(np.array(factors["a"]) == "x", 0.7, 0.1)
     again = rng.permutation(90)
     moved = {name: [levels[i] for i in again] for name, levels in factors.items()}
-    one, other = select_levels(factors, failed), select_levels(moved, failed[again])
+    one, other = (
+        select_levels(factors, failed, alpha=0.05),
+        select_levels(moved, failed[again], alpha=0.05),
+    )
     assert taken(one) == taken(other) == [("a", "x")]
     assert one.selected[0].p_value == pytest.approx(other.selected[0].p_value)
 
@@ -197,7 +205,7 @@ def test_a_pair_that_fails_only_together_is_found() -> None:
     thing, verb = rng.choice([*"abcd"], 400), rng.choice([*"wxyz"], 400)
     failed = rng.random(400) < np.where((thing == "a") & (verb == "x"), 0.9, 0.05)
     factors = {"thing": [*thing], "verb": [*verb], "noise": [*rng.choice([*"mn"], 400)]}
-    found = pair_table(factors, failed)
+    found = pair_table(factors, failed, alpha=0.05)
     best = found.pairs[0]
     assert (best.factors, best.levels) == (["thing", "verb"], ["a", "x"])
     assert best.p_holm < 1e-4
@@ -212,7 +220,7 @@ def test_a_level_that_fails_whatever_it_goes_with_makes_no_pair() -> None:
     rng = np.random.default_rng(4)
     thing, verb = rng.choice([*"abcd"], 400), rng.choice([*"wxyz"], 400)
     failed = rng.random(400) < np.where(thing == "a", 0.9, 0.05)
-    found = pair_table({"thing": [*thing], "verb": [*verb]}, failed)
+    found = pair_table({"thing": [*thing], "verb": [*verb]}, failed, alpha=0.05)
     assert found.tested == 16
     assert all(pair.p_holm > 0.05 for pair in found.pairs)
     assert factor_table({"thing": [*thing]}, failed)["thing"]["a"].p_holm < 1e-20
@@ -243,13 +251,13 @@ def test_levels_that_lie_within_one_another_make_no_pair() -> None:
     town = ["Rome", "Oslo", "Paris", "Nice"] * 10
     country = ["Italy", "Norway", "France", "France"] * 10
     failed = np.arange(40) % 3 == 0
-    assert pair_table({"town": town, "country": country}, failed).tested == 0
+    assert pair_table({"town": town, "country": country}, failed, alpha=0.05).tested == 0
 
 
 def test_levels_that_do_not_match_the_prompts_are_one_sentence() -> None:
     for read in (select_levels, pair_table):
         with pytest.raises(UserError) as caught:
-            read({"x": ["a", "b", "c"]}, np.array([True, False]))
+            read({"x": ["a", "b", "c"]}, np.array([True, False]), alpha=0.05)
         assert str(caught.value) == (
             "factor 'x' has 3 levels for 2 prompts: expected one level a prompt"
         )

@@ -13,7 +13,7 @@ from faultlens.auditing.feature_tests.confounds import (
     confounds,
     followed_level,
     nearest_level,
-    strata_of,
+    stratify,
 )
 from faultlens.auditing.result import Confounds, Interval, Proxy, Selection
 from faultlens.errors import UserError
@@ -30,7 +30,8 @@ def kept(*names: str) -> Selection:
 
 
 def test_strata_are_made_of_what_selection_kept_and_of_what_was_named() -> None:
-    strata, codes = strata_of(FACTORS, FAILED, kept("thing"), ["verb"])
+    found = stratify(FACTORS, FAILED, kept("thing"), ["verb"])
+    strata, codes = found.record, found.codes
     assert (strata.factors, strata.named) == (["thing", "verb"], ["verb"])
     assert codes.tolist() == stratum_codes([THING, VERB]).tolist()
     assert strata.strata == 6
@@ -47,23 +48,26 @@ def test_strata_are_made_of_what_selection_kept_and_of_what_was_named() -> None:
 
 
 def test_a_factor_that_is_named_and_kept_is_held_once() -> None:
-    strata, codes = strata_of(FACTORS, FAILED, kept("thing"), ["thing"])
+    found = stratify(FACTORS, FAILED, kept("thing"), ["thing"])
+    strata, codes = found.record, found.codes
     assert (strata.factors, strata.named, strata.strata) == (["thing"], ["thing"], 3)
     assert codes.max() == 2
 
 
 def test_where_nothing_is_held_all_prompts_are_one_stratum() -> None:
-    strata, codes = strata_of(FACTORS, FAILED, kept())
+    found = stratify(FACTORS, FAILED, kept())
+    strata, codes = found.record, found.codes
     assert (strata.factors, strata.strata, strata.informative) == ([], 1, 1)
     assert strata.failures_in_them == 12
     assert set(codes) == {0}
-    bare, codes = strata_of({}, FAILED, kept())
+    found = stratify({}, FAILED, kept())
+    bare, codes = found.record, found.codes
     assert (bare.factors, bare.strata, bare.others) == ([], 1, [])
     assert len(codes) == len(FAILED)
 
 
 def test_all_factors_together_are_counted_only_where_there_are_two() -> None:
-    strata, _ = strata_of({"thing": THING}, FAILED, kept("thing"))
+    strata = stratify({"thing": THING}, FAILED, kept("thing")).record
     assert [count.factors for count in strata.others] == [["thing"]]
 
 
@@ -81,7 +85,7 @@ def test_an_unknown_factor_to_hold_is_one_sentence(
     factors: dict[str, list[str]], sentence: str
 ) -> None:
     with pytest.raises(UserError) as caught:
-        strata_of(factors, FAILED, kept(), ["place"])
+        stratify(factors, FAILED, kept(), ["place"])
     assert str(caught.value) == sentence
 
 
@@ -218,6 +222,15 @@ def test_the_followed_level_explains_most_of_the_strength() -> None:
 def test_what_is_constant_follows_nothing() -> None:
     assert followed_level(np.full(40, 0.7), FACTORS) is None
     assert followed_level(np.arange(40.0), {}) is None
+
+
+def test_levels_with_equal_shares_are_taken_in_the_same_order_whatever_comes_first() -> None:
+    """It fires on half of a's prompts, and on a quarter of b's and of c's, of which c has more."""
+    levels = np.array(["a"] * 6 + ["b"] * 8 + ["c"] * 12)
+    firing = np.array([True] * 3 + [False] * 3 + ([True] + [False] * 3) * 5)
+    for order in (np.arange(26), np.arange(26)[::-1]):
+        found = nearest_level(firing[order], {"x": levels[order].tolist()})
+        assert found == Proxy("x", "anything but b", 6 / 20)
 
 
 @settings(deadline=None, max_examples=30)

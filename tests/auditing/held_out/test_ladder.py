@@ -20,6 +20,7 @@ from scipy.stats import binom
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder
 
+from faultlens.auditing.config import LadderConfig
 from faultlens.auditing.factors.levels import pooled_levels
 from faultlens.auditing.held_out import ladder as module
 from faultlens.auditing.held_out.ladder import RUNGS, Ladder, Rung, build_ladder
@@ -29,6 +30,16 @@ from faultlens.stats.cross_validation import leave_one_level_out
 from faultlens.stats.prediction import TunedLogistic, balanced_logistic
 
 FACTORS = ("object", "template_id", "place", "subject", "indirect_object")
+
+
+def climb(
+    texts: Sequence[str], factors: Any, failed: Any, *, folds: Any = "repeated", repeats: int = 2,
+    seed: int = 0, **inputs: Any,
+) -> tuple[dict[str, Rung], Ladder]:  # fmt: skip
+    """The rungs and the ladder, of two repeats if nothing else is said."""
+    config = LadderConfig(folds=folds, repeats=repeats)
+    found = build_ladder(texts, factors, failed, config=config, seed=seed, **inputs)
+    return found.baselines, found.ladder
 
 
 def published(folder: Path, names: Sequence[str]) -> dict[str, Any]:
@@ -54,7 +65,7 @@ def test_the_studys_split_gives_the_studys_numbers(
 ) -> None:
     folder = reference_data / "ioi_audit"
     residual = np.load(folder / "residuals.npy") if len(names) == 2 else None
-    rungs, ladder = build_ladder(**published(folder, names), residual=residual, scheme="study")
+    rungs, ladder = climb(**published(folder, names), residual=residual, folds="study")
     assert rungs["factors"].auroc == pytest.approx(auroc, abs=0.0005)
     assert (rungs["factors"].low, rungs["factors"].high) == (None, None)
     assert (ladder.repeats, ladder.folds) == (1, 5)
@@ -66,7 +77,7 @@ def test_over_repeats_the_factors_predict_no_worse_than_the_residual(reference_d
     """METHODS: .927 for object and template; .914 for the residual, unscaled and untuned."""
     folder = reference_data / "ioi_audit"
     residual = np.load(folder / "residuals.npy")
-    rungs, ladder = build_ladder(**published(folder, FACTORS[:2]), residual=residual)
+    rungs, ladder = climb(**published(folder, FACTORS[:2]), residual=residual, repeats=10)
     assert (ladder.repeats, ladder.folds) == (10, 5)
     assert rungs["factors"].auroc == pytest.approx(0.927, abs=0.002)
     assert rungs["residual"].auroc == pytest.approx(0.920, abs=0.002)
@@ -81,8 +92,7 @@ def test_over_repeats_the_factors_predict_no_worse_than_the_residual(reference_d
 
 @pytest.fixture
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Two repeats, one penalty, k chosen of two: all that looks at labels, fewer times."""
-    monkeypatch.setattr(module, "REPEATS", 2)
+    """One penalty, k chosen of two: all that looks at labels, fewer times."""
     monkeypatch.setattr(module, "TunedLogistic", partial(TunedLogistic, cs=(1.0,)))
     monkeypatch.setattr(module, "KS", (5, 20))
 
@@ -112,7 +122,7 @@ def noise(seed: int, n: int = 120, failures: int = 30, width: int = 300) -> dict
 def test_on_noise_every_rung_is_a_coin_and_says_so(quick: None) -> None:
     """Benchmarks hold the full version: 200 sets of 300 prompts and 24,576 features."""
     sets = 20
-    climbed = [build_ladder(**noise(seed)) for seed in range(sets)]
+    climbed = [climb(**noise(seed)) for seed in range(sets)]
     covered = 0
     for name in RUNGS[1:]:
         rungs = [of_set[name] for of_set, _ in climbed]
@@ -141,13 +151,13 @@ def test_a_feature_that_decides_within_levels_lifts_its_rungs_above_the_others(
     rng = np.random.default_rng(2)
     knows = np.where(rng.random(200) < 0.9, failed, rng.random(200) < 0.3)
     given["features"] = csr_matrix(hstack([given["features"], csr_matrix(knows[:, None] * 2.0)]))
-    rungs, ladder = build_ladder(**given)
+    rungs, ladder = climb(**given)
     assert rungs["sae_top_k"].low > 0.8
     assert rungs["residual"].high < 0.8
     for other in ("factors", "residual", "random_dictionary"):
         assert difference(ladder, "sae_top_k", other).low > 0.1
     told = {"x": given["factors"]["x"], "knows": [str(bool(k)) for k in knows]}
-    _, beside = build_ladder(**{**given, "factors": told})
+    _, beside = climb(**{**given, "factors": told})
     gap = difference(beside, "sae_top_k", "factors")
     assert gap.low < 0.02 and abs(gap.difference) < 0.05
     lost = next(one for one in beside.left_out if (one.factor, one.rung) == ("knows", "sae_all"))
@@ -158,8 +168,8 @@ def test_a_feature_that_decides_within_levels_lifts_its_rungs_above_the_others(
 def test_an_added_feature_far_from_chosen_changes_no_fold() -> None:
     """All folds are the same for every rung, and a rung depends on its own inputs alone."""
     given = noise(3)
-    alone, _ = build_ladder(**{**given, "features": None, "random": None}, scheme="study")
-    whole, _ = build_ladder(**given, scheme="study")
+    alone, _ = climb(**{**given, "features": None, "random": None}, folds="study")
+    whole, _ = climb(**given, folds="study")
     for name in ("factors", "bag_of_tokens", "residual"):
         assert alone[name] == whole[name]
 
@@ -171,7 +181,7 @@ def test_a_factor_held_out_is_left_to_the_other_factors() -> None:
     factors["z"] = [str(f ^ (rng.random() < 0.3)) for f in failed]
     factors["x"] = [f"{x}{z}" if rng.random() < 0.5 else x for x, z in zip(
         factors["x"], factors["z"], strict=True)]  # fmt: skip
-    _, ladder = build_ladder(given["texts"], factors, failed, scheme="study")
+    _, ladder = climb(given["texts"], factors, failed, folds="study")
     others = np.array([factors["y"], factors["z"]], dtype=object).T
     pipeline = make_pipeline(OneHotEncoder(handle_unknown="ignore"), balanced_logistic())
     expected = leave_one_level_out(pipeline, others, failed, pooled_levels(factors["x"]))
@@ -184,7 +194,7 @@ def test_a_factor_held_out_is_left_to_the_other_factors() -> None:
 
 def test_what_cannot_be_had_says_why() -> None:
     given = noise(4)
-    rungs, bare = build_ladder(given["texts"], {}, given["failed"], scheme="study")
+    rungs, bare = climb(given["texts"], {}, given["failed"], folds="study")
     reasons = {name: rung.reason for name, rung in rungs.items()}
     assert reasons == {
         "base_rate": None,
@@ -199,7 +209,7 @@ def test_what_cannot_be_had_says_why() -> None:
     assert rungs["bag_of_tokens"].auroc is not None
     assert (bare.differences, bare.left_out) == ([], [])
     factors = {"x": given["factors"]["x"]}
-    _, one = build_ladder(given["texts"], factors, given["failed"], scheme="study")
+    _, one = climb(given["texts"], factors, given["failed"], folds="study")
     assert [left.reason for left in one.left_out] == ["there is no other factor"]
 
 
@@ -207,7 +217,7 @@ def test_what_cannot_be_had_says_why() -> None:
 def test_too_few_of_an_outcome_stops_every_rung_but_the_first(failures: int, invert: bool) -> None:
     given = noise(5)
     failed = (np.arange(120) < failures) ^ invert
-    rungs, _ = build_ladder(**{**given, "failed": failed})
+    rungs, _ = climb(**{**given, "failed": failed})
     count = f"{int(failed.sum())} failures among 120 prompts"
     reason = f"{count}: 5 folds need at least 5 failures and 5 successes"
     assert rungs["base_rate"].auroc == 0.5
@@ -223,7 +233,7 @@ def test_levels_held_out_say_why_there_is_no_number() -> None:
         "decides": ["bad" if f else "good" for f in failed],
         "half": ["even" if i % 2 else "odd" for i in range(60)],
     }
-    _, ladder = build_ladder(["a text"] * 60, factors, failed, scheme="study")
+    _, ladder = climb(["a text"] * 60, factors, failed, folds="study")
     found = {left.factor: left for left in ladder.left_out}
     assert found["one"].reason == found["own"].reason == "there is one level only"
     assert found["decides"].reason == "no level holds both outcomes while the other levels do too"
@@ -244,7 +254,7 @@ def test_progress_is_told_of_every_training() -> None:
 
             return tick
 
-    build_ladder(**noise(6), scheme="study", progress=Watch())
+    climb(**noise(6), folds="study", progress=Watch())
     assert started == done == {"Baseline ladder": 30, "Levels held out": 6}
 
 
@@ -255,7 +265,6 @@ def bad(**changes: Any) -> dict[str, Any]:
 @pytest.mark.parametrize(
     ("given", "message"),
     [
-        (bad(scheme="loo"), "unknown folds 'loo': expected repeated or study"),
         (bad(texts=["one"]), "1 prompts, but 120 outcomes: expected as many"),
         (bad(factors={"x": ["a"] * 7}), "7 levels of 'x', but 120 outcomes: expected as many"),
         (bad(residual=np.ones((3, 2))), "3 residuals, but 120 outcomes: expected as many"),
@@ -273,7 +282,7 @@ def bad(**changes: Any) -> dict[str, Any]:
 )  # fmt: skip
 def test_a_mistake_is_one_sentence(given: dict[str, Any], message: str) -> None:
     with pytest.raises(UserError) as error:
-        build_ladder(**given)
+        climb(**given)
     assert str(error.value) == message
 
 
@@ -290,15 +299,14 @@ def test_whatever_comes_there_is_a_number_or_a_reason(
     failed = rng.permutation(np.arange(n) < failures)
     features = csr_matrix((rng.random((n, width)) < density) * rng.integers(0, 3, (n, width)))
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(module, "REPEATS", 2)
         patch.setattr(module, "TunedLogistic", partial(TunedLogistic, cs=(0.1, 10.0)))
-        rungs, ladder = build_ladder(
+        rungs, ladder = climb(
             ["" if i % 3 else "same words" for i in range(n)],
             {"f": [str(i) for i in rng.integers(0, levels, n)], "g": [str(i) for i in range(n)]},
             failed,
             residual=np.ones((n, 4)),
             features=features,
-            scheme=scheme,
+            folds=scheme,
         )
     for row in (*rungs.values(), *ladder.left_out):
         assert (row.auroc is None) == (row.reason is not None)

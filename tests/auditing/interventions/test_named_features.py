@@ -15,8 +15,8 @@ from faultlens.auditing.activations.task_activations import TaskActivations
 from faultlens.auditing.activations.task_tokens import tokenize
 from faultlens.auditing.behaviour.generation import run_task
 from faultlens.auditing.behaviour.outcomes import resolve_rule, right_answer
+from faultlens.auditing.config import AuditConfig
 from faultlens.auditing.feature_set import FeatureSet
-from faultlens.auditing.from_task import audit_task
 from faultlens.auditing.interventions.ablation import Ablation
 from faultlens.auditing.interventions.causal_findings import CausalFindings
 from faultlens.auditing.interventions.causal_tests import CausalTests
@@ -24,7 +24,7 @@ from faultlens.auditing.interventions.controls import CONTROLS
 from faultlens.auditing.interventions.patching.counterfactuals import run_counterfactuals
 from faultlens.auditing.named_features import parse_feature_sets
 from faultlens.auditing.result import Intervention, NamedTrial, SelectedLevel, Selection
-from faultlens.auditing.study import AuditConfig
+from faultlens.auditing.study import audit_task
 from faultlens.auditing.verdicts.ledger import ledger
 from faultlens.corpus.answers import Answers
 from faultlens.corpus.task import Task
@@ -245,7 +245,10 @@ def test_what_attribution_names_is_tested_as_its_class_and_counted_once(
 def test_the_ledger_says_what_became_of_what_was_named(findings: CausalFindings) -> None:
     _, trial = findings.named
     few = NamedTrial([f"{SITE}/1"], 3, 0, None, "it fires on 3 failures: at least 5 are needed")
-    claims = ledger(None, 0, 0.05, None, None, None, [trial, few])
+    claims = ledger(
+        None, tested=0, alpha=0.05, strata=None, causes=CausalFindings(named=[trial, few]),
+        robustness=None, ladder=None,
+    )  # fmt: skip
     name = f"{SITE}/808+{SITE}/26 matters for failure"
     assert [c.control[:10] for c in claims if c.claim == name] == ["necessity ", "sufficienc"]
     (lacking,) = [c for c in claims if c.claim == f"{SITE}/1 matters for failure"]
@@ -285,7 +288,7 @@ def test_a_suspect_that_is_not_there_is_refused_before_the_task_is_run(
 
     monkeypatch.setattr(import_module("faultlens.auditing.from_task"), "run_task", never)
     with pytest.raises(UserError) as caught:
-        audit_task(lens, task, config=AuditConfig(suspects=(text,)))
+        audit_task(lens, task, config=AuditConfig.of(test_features=(text,)))
     assert str(caught.value) == sentence
 
 
@@ -295,11 +298,11 @@ def test_a_suspect_that_never_fires_is_refused_before_anything_is_tested(
     def never(*_: object) -> None:
         raise AssertionError("the audit was begun")
 
-    monkeypatch.setattr(import_module("faultlens.auditing.from_task"), "audit_outcomes", never)
+    monkeypatch.setattr(import_module("faultlens.auditing.study"), "find_features", never)
     counts = lens.read([p.text for p in task.prompts])[SITE].matrix.getnnz(axis=0)
     silent = f"{SITE}/{int(np.flatnonzero(counts == 0)[0])}"
     with pytest.raises(UserError) as caught:
-        audit_task(lens, task, config=AuditConfig(suspects=(silent,)))
+        audit_task(lens, task, config=AuditConfig.of(test_features=(silent,)))
     assert str(caught.value).startswith(
         f"suspect {silent} fires on none of the 60 prompts of mini-ioi, so there is nothing to "
         "take away"
@@ -322,11 +325,11 @@ def test_a_set_of_which_something_fires_is_tested_with_a_warning_of_the_rest(
 
 def test_an_audit_that_ends_early_says_so_of_what_was_named(lens: Lens) -> None:
     few = fl.tasks.mini_ioi(n=8, seed=0)
-    config = AuditConfig(suspects=("3-res-mini/808",), permutations=99)
+    config = AuditConfig.of(test_features=("3-res-mini/808",), permutations=99)
     audit = audit_task(lens, few, config=config)
     assert audit.verdict is not None
     (trial,) = audit.named
-    assert (trial.intervention, trial.reason) == (None, audit.verdict)
+    assert (trial.intervention, trial.reason) == (None, str(audit.verdict))
     assert fl.Audit.from_dict(audit.to_dict()) == audit
 
 

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from activated import ablation_of
+from activated import ALL_TOKENS, ablation_of
 from hub_cache import RELEASE, put_gpt2, put_saes
 from referees import hooked_gpt2, quietly, registry_sae
 from torch.testing import assert_close
@@ -169,7 +169,9 @@ def case(request: pytest.FixtureRequest, hub_in_use: Path, tmp_path_factory: Any
 def ablation(case: Case, model: Model) -> Ablation:
     task = Task("names", tuple(Prompt(text, "Mary", "John") for text in TEXTS))
     tokens = tokenize(task, model)
-    activations = TaskActivations.read(Lens(model, (case.dictionary,)), task, tokens)
+    activations = TaskActivations.read(
+        Lens(model, (case.dictionary,), choice=ALL_TOKENS), task, tokens
+    )
     return ablation_of(activations, case.dictionary, FAILED, lambda ids, i: False)
 
 

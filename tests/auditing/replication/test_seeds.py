@@ -13,10 +13,11 @@ from by_hand import CLEAR, asked, axes, dictionary, made
 from scipy.sparse import csr_matrix
 
 import faultlens as fl
-from faultlens.auditing.from_task import audit_over_seeds, audit_task
-from faultlens.auditing.replication.seeds import Corpus, matched, robustness
+from faultlens.auditing.config import AuditConfig, InterventionConfig
+from faultlens.auditing.replication.seeds import SeedRun, compare_seeds, matched
 from faultlens.auditing.result import ClassReading, Verdict, VerdictKind
-from faultlens.auditing.study import AuditConfig
+from faultlens.auditing.result.conclusions import ranked_classes
+from faultlens.auditing.study import audit_over_seeds, audit_task
 from faultlens.corpus.answers import Answers
 from faultlens.corpus.task import Task
 from faultlens.errors import UserError
@@ -26,7 +27,7 @@ from faultlens.features.table import FeatureTable
 SITE, N, FAILURES = "1-res-hand", 100, 40
 FAILED = np.arange(N) < FAILURES
 OWN, TWIN = 0, 1  # the class that is looked for, and another feature
-QUICK = AuditConfig(permutations=200, baselines=False, tried=1, searched=0)
+QUICK = AuditConfig.of(permutations=200, baselines=False, test_classes=1, test_attributed=0)
 
 
 def lens_of(cosine: float) -> Lens:
@@ -39,7 +40,7 @@ def lens_of(cosine: float) -> Lens:
     return Lens(nothing, (found,))
 
 
-def corpus(seed: int, fires: Mapping[int, np.ndarray]) -> Corpus:
+def run(seed: int, fires: Mapping[int, np.ndarray]) -> SeedRun:
     """An audit of outcomes, with features that fire on given prompts, at strengths of their own."""
     rng = np.random.default_rng(seed)
     matrix = np.where(rng.random((N, 6)) < 0.3, rng.gamma(2.0, 1.0, (N, 6)), 0.0)
@@ -54,11 +55,11 @@ def corpus(seed: int, fires: Mapping[int, np.ndarray]) -> Corpus:
     rows = pd.DataFrame({"text": [prompt.text for prompt in answers.task.prompts]})
     table = FeatureTable(SITE, csr_matrix(matrix.astype(np.float32)), rows, {}, 1)
     audit = fl.audit({SITE: table}, answers, permutations=500, baselines=False)
-    return Corpus(seed, audit, {SITE: table})
+    return SeedRun(seed, N, FAILURES, 0.05, None, audit.sites, audit.baselines, {SITE: table})
 
 
-def class_of(found: Corpus, feature: int) -> ClassReading:
-    (reading,) = [c for _, c in found.audit.significant if f"{SITE}/{feature}" in c.features]
+def class_of(found: SeedRun, feature: int) -> ClassReading:
+    (reading,) = [c for _, c in found.significant if f"{SITE}/{feature}" in c.features]
     return reading
 
 
@@ -67,13 +68,13 @@ FEW = np.arange(N) < 4
 
 
 @pytest.fixture(scope="module")
-def here() -> Corpus:
+def here() -> SeedRun:
     """Both features fire on the failures."""
-    return corpus(0, {OWN: FAILED, TWIN: FAILED})
+    return run(0, {OWN: FAILED, TWIN: FAILED})
 
 
-def test_the_same_feature_is_found_again(here: Corpus) -> None:
-    there = corpus(1, {OWN: FAILED, TWIN: NEVER})
+def test_the_same_feature_is_found_again(here: SeedRun) -> None:
+    there = run(1, {OWN: FAILED, TWIN: NEVER})
     found = matched(lens_of(0.0), SITE, class_of(here, OWN), here, there)
     assert found is not None
     assert found == class_of(there, OWN)
@@ -82,68 +83,66 @@ def test_the_same_feature_is_found_again(here: Corpus) -> None:
 
 @pytest.mark.parametrize(("cosine", "alike"), [(0.91, True), (0.89, False)])
 def test_another_feature_is_the_same_class_where_it_points_the_same_way(
-    here: Corpus, cosine: float, alike: bool
+    here: SeedRun, cosine: float, alike: bool
 ) -> None:
     """There its own feature has all but fallen silent, and the twin fires: Jaccard 44 / 80."""
-    there = corpus(1, {OWN: FEW, TWIN: FAILED})
+    there = run(1, {OWN: FEW, TWIN: FAILED})
     found = matched(lens_of(cosine), SITE, class_of(here, OWN), here, there)
     assert found == (class_of(there, TWIN) if alike else None)
 
 
 def test_a_direction_alone_is_not_enough() -> None:
-    """The twin fires on fewer prompts of the first corpus: Jaccard 34 / 80 over both."""
-    here = corpus(0, {OWN: FAILED, TWIN: np.arange(N) < 30})
-    there = corpus(1, {OWN: FEW, TWIN: FAILED})
+    """The twin fires on fewer prompts of the first seed: Jaccard 34 / 80 over both."""
+    here = run(0, {OWN: FAILED, TWIN: np.arange(N) < 30})
+    there = run(1, {OWN: FEW, TWIN: FAILED})
     assert matched(lens_of(0.99), SITE, class_of(here, OWN), here, there) is None
 
 
-def test_a_class_that_no_longer_goes_with_failure_is_not_found(here: Corpus) -> None:
+def test_a_class_that_no_longer_goes_with_failure_is_not_found(here: SeedRun) -> None:
     index = np.arange(N)
     weakly = np.where(FAILED, index < 28, index < FAILURES + 28)
-    there = corpus(1, {OWN: weakly, TWIN: NEVER})
-    assert [c.features for _, c in there.audit.classes] == [[f"{SITE}/{OWN}"]], "it is listed"
-    assert there.audit.significant == []
+    there = run(1, {OWN: weakly, TWIN: NEVER})
+    listed = [c.features for _, c in ranked_classes(there.sites)]
+    assert listed == [[f"{SITE}/{OWN}"]]
+    assert there.significant == []
     assert matched(lens_of(0.0), SITE, class_of(here, OWN), here, there) is None
-    elsewhere = replace(there, audit=replace(there.audit, sites={}))
+    elsewhere = replace(there, sites={})
     assert matched(lens_of(0.0), SITE, class_of(here, OWN), here, elsewhere) is None
 
 
-def test_of_several_that_are_alike_the_one_that_fires_most_alike_is_taken(here: Corpus) -> None:
-    there = corpus(1, {OWN: FAILED, TWIN: np.arange(N) < 30})
+def test_of_several_that_are_alike_the_one_that_fires_most_alike_is_taken(here: SeedRun) -> None:
+    there = run(1, {OWN: FAILED, TWIN: np.arange(N) < 30})
     found = matched(lens_of(0.99), SITE, class_of(here, OWN), here, there)
     assert found == class_of(there, OWN)
 
 
 @pytest.mark.parametrize(("lost", "same", "stable"), [(0, 5, True), (1, 4, True), (2, 3, False)])
 def test_a_verdict_is_stable_in_four_of_five(lost: int, same: int, stable: bool) -> None:
-    corpora = [corpus(seed, {OWN: FAILED if seed < 5 - lost else NEVER}) for seed in range(5)]
-    found = robustness(lens_of(0.0), corpora, corpora[0].audit.robustness)
+    runs = [run(seed, {OWN: FAILED if seed < 5 - lost else NEVER}) for seed in range(5)]
+    found = compare_seeds(lens_of(0.0), runs)
     (followed,) = found.classes
-    verdict = class_of(corpora[0], OWN).verdict.label
+    verdict = class_of(runs[0], OWN).verdict.label
     assert followed.verdicts == [verdict] * (5 - lost) + [None] * lost
     assert (followed.verdict, followed.same, followed.stable) == (verdict, same, stable)
     assert followed.replicated == same
-    assert (found.needed, found.reason) == (4, None)
-    assert [seed.significant for seed in found.seeds] == [1] * (5 - lost) + [0] * lost
-    assert corpora[0].audit.robustness is not None
-    assert found.halves == corpora[0].audit.robustness.halves != []
+    assert found.needed == 4
+    assert [seed.significant for seed in found.readings] == [1] * (5 - lost) + [0] * lost
 
 
-def test_the_first_seeds_verdict_is_what_is_to_be_stable(here: Corpus) -> None:
+def test_the_first_seeds_verdict_is_what_is_to_be_stable(here: SeedRun) -> None:
     """Elsewhere the class is called otherwise, or goes with success: only that undoes the first."""
-    site = here.audit.sites[SITE]
+    site = here.sites[SITE]
 
-    def seen(verdict: VerdictKind, auroc: float) -> Corpus:
+    def seen(verdict: VerdictKind, auroc: float) -> SeedRun:
         own = class_of(here, OWN)
         others = [
             replace(c, verdict=Verdict(verdict, None, ""), auroc=auroc) if c == own else c
             for c in site.classes
         ]
-        sites = {SITE: replace(site, classes=others)}
-        return replace(here, audit=replace(here.audit, sites=sites))
+        return replace(here, sites={SITE: replace(site, classes=others)})
 
     readings = [("CORRELATE", 0.9), *[("PROXY", 0.9)] * 3, ("PROXY", 0.1)]
-    found = robustness(lens_of(0.0), [seen(*reading) for reading in readings], None)
+    found = compare_seeds(lens_of(0.0), [seen(*reading) for reading in readings])
     (followed,) = [c for c in found.classes if f"{SITE}/{OWN}" in c.features]
     assert followed.verdicts == ["CORRELATE", *["PROXY"] * 4]
     assert (followed.verdict, followed.same, followed.stable) == ("CORRELATE", 1, False)
@@ -157,7 +156,7 @@ def by_hand(tmp_path_factory: pytest.TempPathFactory) -> Lens:
 
 
 def over(lens: Lens, make: Callable[[int], Task]) -> fl.Audit:
-    return audit_over_seeds(lens, make, [0, 1, 2], config=QUICK)
+    return audit_over_seeds(lens, {seed: make(seed) for seed in range(3)}, config=QUICK)
 
 
 def test_a_cause_is_a_cause_on_all_prompts(by_hand: Lens) -> None:
@@ -166,7 +165,10 @@ def test_a_cause_is_a_cause_on_all_prompts(by_hand: Lens) -> None:
     first = replace(audit, robustness=alone.robustness, claims=alone.claims)
     assert first == alone, "the first is the one reported"
     found = audit.robustness
-    assert found is not None
+    assert found is not None and alone.robustness is not None
+    assert (found.halves, found.shrinkage) == (alone.robustness.halves, alone.robustness.shrinkage)
+    assert found.halves
+    assert (found.reason, alone.robustness.reason) == (None, "no prompts from other seeds were run")
     assert [(s.seed, s.n, s.failures, s.verdict and s.verdict.label) for s in found.seeds] == [
         (seed, 100, 40, "CAUSE") for seed in range(3)
     ]
@@ -193,8 +195,8 @@ def test_prompts_without_failures_find_nothing_again(by_hand: Lens) -> None:
 def test_the_keys_are_what_they_are_on_all_prompts_of_the_bundled_model() -> None:
     lens = fl.load("mini", layers=[3])
     audit = audit_over_seeds(
-        lens, lambda seed: fl.tasks.mini_ioi(n=150, seed=seed), [0, 1, 2],
-        config=replace(QUICK, tried=0),
+        lens, {seed: fl.tasks.mini_ioi(n=150, seed=seed) for seed in range(3)},
+        config=replace(QUICK, interventions=InterventionConfig(0, 0)),
     )  # fmt: skip
     found = audit.robustness
     assert found is not None
@@ -208,8 +210,8 @@ def test_the_keys_are_what_they_are_on_all_prompts_of_the_bundled_model() -> Non
     assert not all(c.stable for c in found.classes), "some are of the first prompts only"
 
 
-@pytest.mark.parametrize("seeds", [[], [4], [0, 1, 0]])
+@pytest.mark.parametrize("seeds", [[], [4]])
 def test_seeds_that_say_nothing_of_other_prompts(by_hand: Lens, seeds: list[int]) -> None:
     with pytest.raises(UserError) as refused:
-        audit_over_seeds(by_hand, lambda seed: asked(100, seed), seeds, config=QUICK)
+        audit_over_seeds(by_hand, {seed: asked(100, seed) for seed in seeds}, config=QUICK)
     assert str(refused.value) == f"seeds {seeds}: expected two or more, all different"

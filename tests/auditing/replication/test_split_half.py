@@ -7,7 +7,8 @@ import pandas as pd
 import pytest
 from scipy.sparse import csr_matrix
 
-from faultlens.auditing.replication.split_half import halves, replicate
+from faultlens.auditing.config import FeatureTestConfig
+from faultlens.auditing.replication.split_half import HalfReplication, halves, replicate
 from faultlens.features.table import FeatureTable
 
 FAILED = np.arange(200) < 60
@@ -35,9 +36,14 @@ def test_a_planted_class_replicates() -> None:
     matrix = noise(rng, 50)
     fires = rng.random(200) < np.where(FAILED, 0.9, 0.3)
     matrix[:, 7] = np.where(fires, rng.normal(3.0, 0.3, 200), 0.0)
-    found, shrinkage = replicate(
-        table(matrix), FAILED, alpha=0.05, min_support=5, permutations=999, seed=0
+    done = replicate(
+        table(matrix),
+        FAILED,
+        config=FeatureTestConfig(permutations=999),
+        alpha=0.05,
+        seed=0,
     )
+    found, shrinkage = done.readings, done.shrinkage
     assert found[0].features == ["8-res/7"]
     top = found[0]
     assert top.replication is not None
@@ -55,9 +61,14 @@ def test_what_noise_brings_up_shrinks_to_nothing() -> None:
     ratios = []
     for seed in range(12):
         matrix = noise(np.random.default_rng(seed), 200)
-        found, shrinkage = replicate(
-            table(matrix), FAILED, alpha=0.999, min_support=5, permutations=199, seed=seed
+        done = replicate(
+            table(matrix),
+            FAILED,
+            config=FeatureTestConfig(permutations=199),
+            alpha=0.999,
+            seed=seed,
         )
+        found, shrinkage = done.readings, done.shrinkage
         if found:
             assert shrinkage is not None
             assert all(r.discovery is not None and r.discovery > 0.4 for r in found)
@@ -69,10 +80,13 @@ def test_what_noise_brings_up_shrinks_to_nothing() -> None:
 def test_too_few_failures_are_not_halved() -> None:
     few = np.arange(200) < 9
     found = replicate(
-        table(noise(np.random.default_rng(0), 20)), few, alpha=0.05, min_support=5,
-        permutations=99, seed=0,
-    )  # fmt: skip
-    assert found == ([], None)
+        table(noise(np.random.default_rng(0), 20)),
+        few,
+        config=FeatureTestConfig(permutations=99),
+        alpha=0.05,
+        seed=0,
+    )
+    assert found == HalfReplication([], None)
 
 
 def test_there_is_no_share_of_an_effect_of_nothing() -> None:
@@ -81,8 +95,12 @@ def test_there_is_no_share_of_an_effect_of_nothing() -> None:
     for half in halves(FAILED, seed=0):
         successes = half[~FAILED[half]]
         values[successes] = np.where(np.arange(len(successes)) % 5 == 0, 5.0, 0.0)
-    found, shrinkage = replicate(
-        table(values[:, None]), FAILED, alpha=0.05, min_support=5, permutations=199, seed=0
+    done = replicate(
+        table(values[:, None]),
+        FAILED,
+        config=FeatureTestConfig(permutations=199),
+        alpha=0.05,
+        seed=0,
     )
-    assert [reading.discovery for reading in found] == [0.0]
-    assert shrinkage is None
+    assert [reading.discovery for reading in done.readings] == [0.0]
+    assert done.shrinkage is None

@@ -6,6 +6,9 @@ from dataclasses import replace
 
 import pytest
 
+from faultlens.auditing.held_out.ladder import LadderFindings
+from faultlens.auditing.interventions.causal_findings import CausalFindings
+from faultlens.auditing.replication.claims import OTHER_HALF, OTHER_SEEDS
 from faultlens.auditing.result import (
     Claim,
     ClassReading,
@@ -17,6 +20,7 @@ from faultlens.auditing.result import (
     Ladder,
     OtherScoring,
     Proxy,
+    Robustness,
     Rung,
     RungDifference,
     Strata,
@@ -72,12 +76,32 @@ PREDICTS = "features predict failure better than the prompt's description"
 SWITCHED_OFF = Claim(PREDICTS, "baseline ladder", "not done", "it was switched off")
 
 
-def climbed(*differences: RungDifference) -> Ladder:
-    return Ladder("repeated", 10, 5, list(differences), [])
+def climbed(*differences: RungDifference, **rungs: Rung) -> LadderFindings:
+    ladder = Ladder("repeated", 10, 5, list(differences), [])
+    return LadderFindings({**RUNGS, **rungs}, ladder)
+
+
+def claims_of(
+    suspect: ClassReading | None,
+    *,
+    strata: Strata | None = STRATA,
+    causes: CausalFindings | None = None,
+    robustness: Robustness | None = None,
+    ladder: LadderFindings | None = None,
+) -> list[Claim]:
+    return ledger(
+        suspect,
+        tested=700,
+        alpha=0.05,
+        strata=strata,
+        causes=causes or CausalFindings(),
+        robustness=robustness,
+        ladder=ladder,
+    )
 
 
 def of_suspect(reading: ClassReading, strata: Strata | None = STRATA) -> list[Claim]:
-    claims = ledger(reading, 700, 0.05, strata, None, None)
+    claims = claims_of(reading, strata=strata)
     assert claims.pop() == SWITCHED_OFF
     return claims
 
@@ -101,6 +125,8 @@ def test_a_correlate_passes_what_was_done_and_lacks_the_rest() -> None:
             "passed",
             "largest adjusted p = 0.004, under contains (41 failures)",
         ),
+        Claim(GOES, OTHER_SEEDS, "not done", "no prompts from other seeds were run"),
+        Claim(GOES, OTHER_HALF, "not done", "the prompts were not halved"),
         Claim(SAYS, "no copy of a level (Jaccard below 0.95)", "passed", "no level reaches 0.95"),
         Claim(
             SAYS,
@@ -115,7 +141,7 @@ def test_a_correlate_passes_what_was_done_and_lacks_the_rest() -> None:
 def test_a_class_that_a_model_could_have_tried_has_the_reason_why_it_was_not() -> None:
     reason = "the audit was told to try no class (tried = 0)"
     untried = {READING.features[0]: reason, "8-res-jb/1": "another"}
-    claims = ledger(READING, 700, 0.05, STRATA, None, None, untried=untried)
+    claims = claims_of(READING, causes=CausalFindings(untried=untried))
     assert only(claims, "intervention") == Claim(MATTERS, "intervention", "not done", reason)
 
 
@@ -214,7 +240,7 @@ def test_an_intervention_passes_or_fails_necessity_and_sufficiency_is_open(
 
 
 def test_without_features_the_ladder_alone_is_told() -> None:
-    assert ledger(None, 0, 0.05, None, None, None) == [SWITCHED_OFF]
+    assert claims_of(None, strata=None) == [SWITCHED_OFF]
 
 
 def test_features_pass_a_rung_only_where_the_interval_is_above_zero() -> None:
@@ -225,9 +251,8 @@ def test_features_pass_a_rung_only_where_the_interval_is_above_zero() -> None:
         RungDifference("sae_top_k", "random_dictionary", 0.3, 0.2, 0.4),
         RungDifference("random_dictionary", "sae_all", -0.3, -0.4, -0.2),
     )
-    unclimbed = Rung(None, None, None, "needs token residuals")
-    rungs = {**RUNGS, "random_dictionary": unclimbed}
-    claims = ledger(None, 0, 0.05, None, rungs, ladder)
+    unclimbed = {"random_dictionary": Rung(None, None, None, "needs token residuals")}
+    claims = claims_of(None, ladder=replace(ladder, baselines={**RUNGS, **unclimbed}))
     assert {claim.claim for claim in claims} == {PREDICTS}
     assert [(claim.control, claim.outcome, claim.detail) for claim in claims] == [
         (
@@ -255,16 +280,16 @@ def test_features_pass_a_rung_only_where_the_interval_is_above_zero() -> None:
 
 def test_a_rung_that_was_not_climbed_gives_its_own_reason_first() -> None:
     none = Rung(None, None, None, "needs features: none were given")
-    claims = ledger(None, 0, 0.05, None, {**RUNGS, "sae_all": none}, climbed())
+    claims = claims_of(None, ladder=climbed(sae_all=none))
     assert {(claim.outcome, claim.detail) for claim in claims} == {
         ("not done", "needs features: none were given")
     }
-    assert {c.detail for c in ledger(None, 0, 0.05, None, RUNGS, climbed())} == {"not compared"}
+    assert {c.detail for c in claims_of(None, ladder=climbed())} == {"not compared"}
 
 
 def test_one_split_has_no_interval_and_decides_nothing() -> None:
     pairs = [RungDifference("sae_all", rival, 0.1, None, None) for rival in RIVALS]
-    claims = ledger(None, 0, 0.05, None, RUNGS, climbed(*pairs))
+    claims = claims_of(None, ladder=climbed(*pairs))
     assert {(claim.outcome, claim.detail) for claim in claims} == {
         ("not done", "+0.1, one split: no interval")
     }
@@ -272,6 +297,6 @@ def test_one_split_has_no_interval_and_decides_nothing() -> None:
 
 def test_the_ladder_stands_after_the_suspect() -> None:
     pairs = [RungDifference("sae_all", rival, 0.1, 0.05, 0.15) for rival in RIVALS]
-    claims = ledger(READING, 700, 0.05, STRATA, RUNGS, climbed(*pairs))
+    claims = claims_of(READING, ladder=climbed(*pairs))
     assert [claim.claim for claim in claims[-4:]] == [PREDICTS] * 4
     assert PREDICTS not in [claim.claim for claim in claims[:-4]]

@@ -20,6 +20,7 @@ from inspect_ai import Epochs, Task
 from inspect_ai import eval as run
 from inspect_ai.dataset import Sample
 from inspect_ai.log import read_eval_log, write_eval_log
+from inspect_ai.log._recorders.chunked.convert import convert_eval_logs_to_chunked
 from inspect_ai.model import ChatMessageUser, ModelOutput, ModelUsage, get_model
 from inspect_ai.scorer import (
     Score,
@@ -185,6 +186,7 @@ def main(folder: str, out: Path) -> None:
             },
             "samples": len(read.samples or []),
         }
+    convert_eval_logs_to_chunked(str(out / "choice.eval"), str(out / "chunked"), chunk_size=1)
     (out / "reported.json").write_text(json.dumps(reported))
 
 

@@ -73,12 +73,16 @@ metric_list:
   - metric: acc
 """
 IN_CONTEXT = """
+def names(doc):
+    return [name for name in doc["choices"] if name != "the landlord"]
+
+
 def doc_to_text(doc):
-    return doc["label"]
+    return names(doc).index(doc["target"])
 
 
 def doc_to_choice(doc):
-    return [f"{doc['prompt']} {name}" for name in doc["choices"]]
+    return [f"{doc['prompt']} {name}" for name in names(doc)]
 
 
 def doc_to_target(doc):

@@ -85,6 +85,20 @@ def scoring_warnings(by_rule: Mapping[str, np.ndarray], rule: str) -> list[str]:
     return found
 
 
+def other_rules(by_rule: Mapping[str, np.ndarray], rule: str) -> dict[str, np.ndarray]:
+    """The comparable rules, beside the audit's own, under which other prompts fail.
+
+    Args:
+        by_rule: which prompts fail under each rule, boolean `[prompts]`.
+        rule: the audit's own.
+    """
+    return {
+        name: failed
+        for name, failed in by_rule.items()
+        if name != rule and name in comparable(rule) and not (failed == by_rule[rule]).all()
+    }
+
+
 def scoring_table(
     by_rule: Mapping[str, np.ndarray], factors: Mapping[str, Sequence[str]]
 ) -> dict[str, RuleReading]:

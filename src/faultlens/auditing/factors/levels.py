@@ -7,12 +7,12 @@ from collections.abc import Mapping, Sequence
 from itertools import pairwise
 
 import numpy as np
+from scipy.stats import binomtest
 
 from faultlens.auditing.result import LevelReading, TrendReading
 from faultlens.errors import UserError
 from faultlens.stats.effects import auroc, midranks
 from faultlens.stats.fisher import fisher_exact, odds_ratio
-from faultlens.stats.intervals import clopper_pearson
 from faultlens.stats.label_null import permutation_p, random_sets
 from faultlens.stats.multiplicity import holm
 
@@ -153,14 +153,14 @@ def factor_table(
     found = zip(members, sizes.tolist(), failing.tolist(), p_values, holm(p_values), strict=True)
     table: dict[str, dict[str, LevelReading]] = {}
     for (factor, level), size, here, p, p_holm in sorted(found, key=lambda row: -row[2] / row[1]):
-        low, high = clopper_pearson(here, size)
+        interval = binomtest(here, size).proportion_ci()  # Clopper–Pearson
         ratio = odds_ratio(here, size, failures, n)
         table.setdefault(factor, {})[level] = LevelReading(
             n=size,
             failures=here,
             rate=here / size,
-            low=low,
-            high=high,
+            low=interval.low,
+            high=interval.high,
             p_value=float(p),
             p_holm=float(p_holm),
             odds_ratio=ratio if np.isfinite(ratio) else None,
@@ -169,7 +169,7 @@ def factor_table(
 
 
 def trends(
-    factors: Mapping[str, Sequence[str]], failed: np.ndarray, seed: int = 0
+    factors: Mapping[str, Sequence[str]], failed: np.ndarray, seed: int
 ) -> dict[str, TrendReading]:
     """The trend of failure with every numeric factor, on its values before they are binned.
 

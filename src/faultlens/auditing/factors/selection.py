@@ -10,11 +10,11 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 
 import numpy as np
+from scipy.stats import binomtest
 
 from faultlens.auditing.factors.levels import LEAST_LEVEL, Level, level_members, matched
 from faultlens.auditing.result import DroppedLevel, PairReading, PairTable, SelectedLevel, Selection
 from faultlens.stats.fisher import fisher_exact
-from faultlens.stats.intervals import clopper_pearson
 from faultlens.stats.multiplicity import holm
 from faultlens.stats.strata import exact_conditional
 
@@ -23,7 +23,7 @@ SAME_P = 1e-7  # p-values within this of each other, relatively, are equal
 
 
 def select_levels(
-    factors: Mapping[str, Sequence[str]], failed: np.ndarray, alpha: float = 0.05
+    factors: Mapping[str, Sequence[str]], failed: np.ndarray, alpha: float
 ) -> Selection:
     """Forward selection of the levels that go with failure or success.
 
@@ -126,9 +126,7 @@ def _strongest(tests: Mapping[Level, tuple[float, float]], named: Sequence[Level
     return next((level for level, p in p_values.items() if p <= least * (1 + SAME_P)), None)
 
 
-def pair_table(
-    factors: Mapping[str, Sequence[str]], failed: np.ndarray, alpha: float = 0.05
-) -> PairTable:
+def pair_table(factors: Mapping[str, Sequence[str]], failed: np.ndarray, alpha: float) -> PairTable:
     """The pairs of levels of two factors that say more about failure than either level alone.
 
     Tested is every pair on at least five prompts, neither of whose levels lies within the other.
@@ -167,7 +165,7 @@ def pair_table(
     pairs = []
     for k in np.argsort(p_values, kind="stable")[:shown]:
         i, j = int(first[k]), int(second[k])
-        low, high = clopper_pearson(int(failures[i, j]), int(n[i, j]))
+        interval = binomtest(int(failures[i, j]), int(n[i, j])).proportion_ci()  # Clopper–Pearson
         pairs.append(
             PairReading(
                 factors=[levels[i][0], levels[j][0]],
@@ -175,8 +173,8 @@ def pair_table(
                 failures=int(failures[i, j]),
                 n=int(n[i, j]),
                 rate=float(failures[i, j] / n[i, j]),
-                low=low,
-                high=high,
+                low=interval.low,
+                high=interval.high,
                 p_value=float(p_values[k]),
                 p_holm=float(adjusted[k]),
             )

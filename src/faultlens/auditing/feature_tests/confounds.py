@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 
@@ -27,13 +29,26 @@ NO_EFFECT = 0.2  # SD: a conditional interval inside ± this says that nothing i
 LEAST_INFORMATIVE = 10  # failures in informative strata, below which that interval is not asked
 
 
-def strata_of(
+@dataclass(frozen=True, eq=False)
+class Stratification:
+    """The strata within which outcomes are permuted.
+
+    Attributes:
+        record: of which factors, and how many strata can tell anything.
+        codes: the stratum of every prompt, `[prompts]`.
+    """
+
+    record: Strata
+    codes: np.ndarray
+
+
+def stratify(
     factors: Mapping[str, Sequence[str]],
     failed: np.ndarray,
     selection: Selection,
     named: Sequence[str] = (),
-) -> tuple[Strata, np.ndarray]:
-    """The strata of the factors that forward selection kept and of those that the user names.
+) -> Stratification:
+    """The strata of the factors that forward selection kept and of those that the user asks for.
 
     Args:
         factors: for each factor the level of every prompt, as `prepared` gives them.
@@ -41,12 +56,10 @@ def strata_of(
         selection: what forward selection kept.
         named: further factors to hold constant.
 
-    Returns:
-        the record, and the stratum of every prompt, `[prompts]`. Without factors all prompts are
-        one stratum.
+    Without factors all prompts are one stratum.
 
     Raises:
-        UserError: a named factor that there is not.
+        UserError: a factor to hold constant that there is not.
     """
     for name in named:
         if name not in factors:
@@ -65,7 +78,7 @@ def strata_of(
     strata = Strata(
         count.factors, count.strata, count.informative, count.failures_in_them, list(named), others
     )
-    return strata, codes
+    return Stratification(strata, codes)
 
 
 def _count(factors: list[str], codes: np.ndarray, failed: np.ndarray) -> StrataCount:
@@ -192,14 +205,29 @@ def followed_level(values: np.ndarray, factors: Mapping[str, Sequence[str]]) -> 
 def _unions(
     values: np.ndarray, factors: Mapping[str, Sequence[str]]
 ) -> Iterator[tuple[str, str, np.ndarray]]:
-    """Of each factor, the levels of the largest means, ever more of them: name and prompts."""
-    for factor, raw in factors.items():
-        levels = np.array(pooled_levels(raw), dtype=object)
-        names = list(dict.fromkeys(levels))
-        mean = {name: values[levels == name].mean() for name in names}
-        names.sort(key=lambda name: -mean[name])
-        for count in range(1, len(names)):
-            yield factor, _union_name(names, count), np.isin(levels, names[:count])
+    """Of each factor, the levels of the largest means, ever more of them: name and prompts.
+
+    Of equal means the level with more prompts comes first, so that the order of the prompts decides
+    nothing.
+    """
+    for factor, levels in factors.items():
+        prompts_at = _by_level(tuple(levels))
+        mean = {level: values[at].mean() for level, at in prompts_at.items()}
+        names = sorted(prompts_at, key=lambda x: (-mean[x], -int(prompts_at[x].sum()), x))
+        union = np.zeros(len(levels), dtype=bool)
+        for count, level in enumerate(names[:-1], start=1):
+            union = union | prompts_at[level]
+            yield factor, _union_name(names, count), union
+
+
+@lru_cache(maxsize=64)
+def _by_level(levels: tuple[str, ...]) -> dict[str, np.ndarray]:
+    """Of a factor's levels, rare ones pooled, the prompts that have each, boolean `[prompts]`.
+
+    It is asked for by every class, and the same for all.
+    """
+    pooled = np.array(pooled_levels(levels), dtype=object)
+    return {level: pooled == level for level in dict.fromkeys(pooled)}
 
 
 def _likeness(firing: np.ndarray, union: np.ndarray) -> float:

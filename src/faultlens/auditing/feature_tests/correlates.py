@@ -1,4 +1,4 @@
-"""Steps 3 and 4: which features go with failure, over all sites as one family, in classes."""
+"""Step 3: which features go with failure, over the features of all sites as one family."""
 
 from __future__ import annotations
 
@@ -9,25 +9,25 @@ from math import comb
 
 import numpy as np
 from scipy.sparse import csc_matrix, csr_matrix, hstack
+from scipy.stats import false_discovery_control
 
 from faultlens.auditing.result import StudyRule
 from faultlens.errors import UserError
 from faultlens.features.table import FeatureTable
 from faultlens.runs.memory import free_memory
 from faultlens.stats.effects import cohens_d_of_moments
-from faultlens.stats.equivalence import equivalence_classes
 from faultlens.stats.fisher import fisher_exact, least_attainable
 from faultlens.stats.label_null import random_sets
 from faultlens.stats.moments import moments
-from faultlens.stats.multiplicity import benjamini_hochberg, holm
+from faultlens.stats.multiplicity import holm
 from faultlens.stats.stepdown import max_t, min_p
-from faultlens.stats.strata import stratified_sets
 from faultlens.stats.two_sample import mann_whitney, welch
 
-ALPHA = 0.05
+STUDY_ALPHA = 0.05  # of the published study's rule
 LARGE, MEDIUM = 0.8, 0.5  # of |d|
 BYTES = 500_000_000  # held whatever the size of a family: blocks of draws and of their sums
 FIRING_BYTES = 110  # held for each stored activation at most: sorted copies of its column
+LEAST_OUTCOMES = 5  # failures, and successes, below which nothing is tested
 
 
 @dataclass(frozen=True, eq=False)
@@ -82,14 +82,27 @@ class Correlates:
         return result
 
     @cached_property
-    def flagged(self) -> dict[str, np.ndarray]:
-        """Which features the tests flag that describe and do not decide, boolean, by test."""
-        found = {
-            "the study's rule": self.p_study,
-            "Welch + Holm": holm(self.p_welch),
-            "Mann–Whitney + Holm": holm(self.p_mann_whitney),
+    def adjusted(self) -> dict[str, np.ndarray]:
+        """The adjusted p-values by test: the two that decide, and those that describe."""
+        return {
+            "min_p": self.p_min_p,
+            "max_t": self.p_max_t,
+            "holm": self.p_holm,
+            "bh": self.p_bh,
+            "welch": holm(self.p_welch),
+            "mann_whitney": holm(self.p_mann_whitney),
         }
-        return {name: p <= ALPHA for name, p in found.items()}
+
+    def flagged(self, alpha: float) -> dict[str, np.ndarray]:
+        """Which features the tests flag that describe and do not decide, boolean, by test.
+
+        The study's rule has its own level, 0.05.
+        """
+        return {
+            "the study's rule": self.p_study <= STUDY_ALPHA,
+            "Welch + Holm": self.adjusted["welch"] <= alpha,
+            "Mann–Whitney + Holm": self.adjusted["mann_whitney"] <= alpha,
+        }
 
     @cached_property
     def decisive(self) -> np.ndarray:
@@ -101,6 +114,30 @@ class Correlates:
         result: np.ndarray = np.minimum(2 * np.minimum(self.p_min_p, self.p_max_t), 1.0)
         return result
 
+    @property
+    def columns(self) -> dict[str, np.ndarray]:
+        """Every test of every feature, a column each, under the names of `features.parquet`."""
+        return {
+            "site": np.array(self.sites, dtype=object)[self.site],
+            "feature": self.column,
+            "fail_active": self.fail_active,
+            "success_active": self.success_active,
+            "mean_failure": self.mean_failure,
+            "mean_success": self.mean_success,
+            "rate_difference": self.rate_difference,
+            "cohens_d": self.cohens_d,
+            "auroc": self.auroc,
+            "p_fisher": self.p_fisher,
+            "p_holm": self.p_holm,
+            "p_bh": self.p_bh,
+            "p_min_p": self.p_min_p,
+            "p_max_t": self.p_max_t,
+            "p_deciding": self.decisive,
+            "p_welch": self.p_welch,
+            "p_mann_whitney": self.p_mann_whitney,
+            "p_study_holm": self.p_study,
+        }
+
     def rank(self, members: np.ndarray) -> np.ndarray:
         """`members`, the strongest first: by the deciding tests, Fisher's p, then |d|."""
         d = np.nan_to_num(np.abs(self.cohens_d[members]), posinf=1e9)
@@ -111,15 +148,6 @@ class Correlates:
 
 def _by_column(columns: csc_matrix) -> list[np.ndarray]:
     return np.split(columns.data, columns.indptr[1:-1])
-
-
-@dataclass(frozen=True, eq=False)
-class OtherOutcome:
-    """The family against another outcome, `[features]` each."""
-
-    decisive: np.ndarray
-    rate_difference: np.ndarray
-    cohens_d: np.ndarray
 
 
 def correlate(
@@ -176,7 +204,7 @@ def correlate(
         auroc=ranks.u / (failures * (n - failures)),
         p_fisher=p_fisher,
         p_holm=holm(p_fisher),
-        p_bh=benjamini_hochberg(p_fisher),
+        p_bh=false_discovery_control(p_fisher),
         p_min_p=min_p(firing, sets, failed),
         p_max_t=max_t(values, sets, failed),
         p_welch=welch(first, rest).p,
@@ -205,7 +233,7 @@ def _check_memory(tables: Mapping[str, FeatureTable], permutations: int) -> None
 def study_rule(table: FeatureTable, failed: np.ndarray) -> tuple[StudyRule, np.ndarray]:
     """The published study's rule over all features of a dictionary, and its adjusted p-values.
 
-    Welch's t with df = min(n) − 1, Holm over all d_sae, at α = 0.05.
+    Welch's t with df = min(n) − 1, Holm over all d_sae, at its level of 0.05.
 
     Returns:
         the counts, and p after Holm, `[d_sae]`.
@@ -213,7 +241,7 @@ def study_rule(table: FeatureTable, failed: np.ndarray) -> tuple[StudyRule, np.n
     first, rest = moments(table.matrix, failed), moments(table.matrix, ~failed)
     p_holm = holm(welch(first, rest, rule="study").p)
     d = np.abs(cohens_d_of_moments(first, rest))
-    flagged = p_holm <= ALPHA
+    flagged = p_holm <= STUDY_ALPHA
     top = int(np.argmax(np.where(flagged, d, -1.0))) if flagged.any() else None
     return StudyRule(
         tested=table.d_sae,
@@ -225,65 +253,3 @@ def study_rule(table: FeatureTable, failed: np.ndarray) -> tuple[StudyRule, np.n
         top=None if top is None else table.feature(top),
         top_cohens_d=None if top is None or not np.isfinite(d[top]) else float(d[top]),
     ), p_holm
-
-
-def conditional_p(
-    found: Correlates, failed: np.ndarray, codes: np.ndarray, permutations: int, seed: int
-) -> np.ndarray:
-    """max-T over the whole family with the outcomes permuted within strata, adjusted `[features]`.
-
-    With one stratum that is `p_max_t`.
-    """
-    if len(np.unique(codes)) == 1:
-        return found.p_max_t
-    sets = stratified_sets(failed, codes, permutations, np.random.default_rng(seed))
-    return max_t(found.values, sets, failed, codes)
-
-
-def decisive_under(
-    found: Correlates, failed: np.ndarray, permutations: int, seed: int
-) -> OtherOutcome:
-    """The deciding tests of the same family against another outcome, boolean `[prompts]`."""
-    n, failures = len(failed), int(failed.sum())
-    firing = csr_matrix((found.values > 0).astype(np.float32))
-    sets = random_sets(n, failures, permutations, np.random.default_rng(seed))
-    smaller = np.minimum(min_p(firing, sets, failed), max_t(found.values, sets, failed))
-    fail_active = np.asarray(firing[np.flatnonzero(failed)].sum(axis=0)).ravel()
-    success_active = np.asarray(firing.sum(axis=0)).ravel() - fail_active
-    return OtherOutcome(
-        np.minimum(2 * smaller, 1.0),
-        fail_active / failures - success_active / (n - failures),
-        cohens_d_of_moments(moments(found.values, failed), moments(found.values, ~failed)),
-    )
-
-
-def significant_classes(found: Correlates, alpha: float) -> list[np.ndarray]:
-    """Equivalence classes of the features that a deciding test finds, within each site.
-
-    Each class is ranked by its strongest member; classes likewise. Index arrays into the family.
-    """
-    return _classes(found, found.decisive <= alpha)
-
-
-def artefact_classes(found: Correlates, alpha: float) -> list[np.ndarray]:
-    """Classes of the features that only an approximate test or the study's rule flags.
-
-    No deciding test finds them, although their support would have allowed it: the least attainable
-    p is at most α / m. Ranked as `significant_classes` ranks.
-    """
-    flagged = np.logical_or.reduce(list(found.flagged.values()))
-    able = found.least_p <= alpha / max(len(found.column), 1)
-    by_neither = np.minimum(found.p_min_p, found.p_max_t) > alpha
-    return _classes(found, flagged & able & by_neither)
-
-
-def _classes(found: Correlates, chosen: np.ndarray) -> list[np.ndarray]:
-    classes = []
-    for index in range(len(found.sites)):
-        members = np.flatnonzero((found.site == index) & chosen)
-        effects = found.auroc[members] - 0.5
-        for group in equivalence_classes(csr_matrix(found.values[:, members]), effects):
-            classes.append(found.rank(members[group]))
-    leaders = np.array([group[0] for group in classes], dtype=int)
-    place = {int(leader): i for i, leader in enumerate(found.rank(leaders))} if classes else {}
-    return sorted(classes, key=lambda group: place[int(group[0])])

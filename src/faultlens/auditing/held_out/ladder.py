@@ -10,7 +10,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from typing import Any, Literal
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from scipy.sparse import csr_matrix
@@ -18,13 +19,13 @@ from sklearn.feature_extraction.text import CountVectorizer
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder
 
+from faultlens.auditing.config import Folds, LadderConfig
 from faultlens.auditing.factors.levels import pooled_levels
 from faultlens.auditing.result import Ladder, LeftOut, Rung, RungDifference
 from faultlens.errors import UserError
 from faultlens.progress import SILENT, Progress
 from faultlens.stats.cross_validation import (
     FOLDS,
-    REPEATS,
     Inputs,
     cross_validate,
     leave_one_level_out,
@@ -34,9 +35,6 @@ from faultlens.stats.cross_validation import (
 )
 from faultlens.stats.intervals import nadeau_bengio
 from faultlens.stats.prediction import KS, Rotation, TunedLogistic, balanced_logistic
-
-Scheme = Literal["repeated", "study"]
-
 
 RUNGS = (
     "base_rate",
@@ -72,6 +70,19 @@ Candidate = tuple[Any, Inputs]
 """An unfitted pipeline, and the inputs of all prompts."""
 
 
+@dataclass(frozen=True)
+class LadderFindings:
+    """The ladder, climbed.
+
+    Attributes:
+        baselines: the rungs, by name.
+        ladder: how they were climbed and compared.
+    """
+
+    baselines: dict[str, Rung]
+    ladder: Ladder
+
+
 def build_ladder(
     texts: Sequence[str],
     factors: Mapping[str, Sequence[str]],
@@ -80,17 +91,16 @@ def build_ladder(
     residual: np.ndarray | None = None,
     random: csr_matrix | None = None,
     features: csr_matrix | None = None,
-    scheme: Scheme = "repeated",
-    repeats: int = REPEATS,
-    seed: int = 0,
+    config: LadderConfig,
+    seed: int,
     progress: Progress = SILENT,
-) -> tuple[dict[str, Rung], Ladder]:
-    """Climb the ladder; the rungs by name, and how they were climbed and compared.
+) -> LadderFindings:
+    """Climb the ladder.
 
-    `repeated`: ten repeats of five stratified folds; C, and the k of `sae_top_k`, chosen by inner
-    folds; residuals and features standardised. `study`: the reference study's one split and its
-    model, C = 1 and nothing scaled (k is still chosen inside); one split has no interval, and the
-    AUROC is the mean of its five folds.
+    Under `config.folds`, `repeated`: repeats of five stratified folds; C, and the k of `sae_top_k`,
+    chosen by inner folds; residuals and features standardised. `study`: the reference study's one
+    split and its model, C = 1 and nothing scaled (k is still chosen inside); one split has no
+    interval, and the AUROC is the mean of its five folds.
 
     Args:
         texts: the prompts.
@@ -100,22 +110,23 @@ def build_ladder(
         residual: one row a prompt, `[prompts, d]`.
         random: activations of the random dictionary, pooled as the features are.
         features: **all** features of the dictionary, CSR `[prompts, d_sae]`.
-        scheme: `repeated` or `study`.
-        repeats: of the five folds, under `repeated`.
+        config: how the folds are drawn.
         seed: of the folds and the bootstrap.
         progress: told of the trainings.
 
     Raises:
-        UserError: an unknown scheme, rows that do not match, values that are not finite.
+        UserError: rows that do not match, values that are not finite.
     """
     failed = np.asarray(failed, dtype=bool)
     matrices = {"residuals": residual, "random features": random, "features": features}
-    _check(texts, factors, failed, scheme, matrices)
-    repeats = repeats if scheme == "repeated" else 1
+    _check(texts, factors, failed, matrices)
+    scheme = config.folds
+    repeats = config.repeats if scheme == "repeated" else 1
     reason = too_few(failed)
     if reason:
         rungs = {name: Rung(None, None, None, reason) for name in RUNGS}
-        return {**rungs, "base_rate": _base_rate()}, Ladder(scheme, repeats, FOLDS, [], [])
+        rungs["base_rate"] = _base_rate()
+        return LadderFindings(rungs, Ladder(scheme, repeats, FOLDS, [], []))
     if scheme == "repeated":
         splits = repeated_folds(failed, repeats, seed=seed)
     else:
@@ -136,7 +147,9 @@ def build_ladder(
         if first in folds and second in folds
     ]
     left_out = _left_out(candidates, factors, failed, scheme, seed, progress)
-    return rungs, Ladder(scheme, splits.repeats, splits.folds, differences, left_out)
+    return LadderFindings(
+        rungs, Ladder(scheme, splits.repeats, splits.folds, differences, left_out)
+    )
 
 
 def words(text: str) -> list[str]:
@@ -161,7 +174,7 @@ def _candidates(
     residual: np.ndarray | None,
     random: csr_matrix | None,
     features: csr_matrix | None,
-    scheme: Scheme,
+    scheme: Folds,
 ) -> dict[str, Candidate]:
     """By rung, in order of the ladder, those that can be had."""
     found: dict[str, Candidate] = {}
@@ -182,16 +195,16 @@ def _candidates(
     return found
 
 
-def _of_factors(factors: Mapping[str, Sequence[str]], scheme: Scheme) -> Candidate:
+def _of_factors(factors: Mapping[str, Sequence[str]], scheme: Folds) -> Candidate:
     levels = np.array([list(column) for column in factors.values()], dtype=object).T
     return make_pipeline(OneHotEncoder(handle_unknown="ignore"), _model(scheme)), levels
 
 
-def _of_values(scheme: Scheme) -> Any:
+def _of_values(scheme: Folds) -> Any:
     return make_pipeline(Rotation(), _model(scheme)) if scheme == "repeated" else _model(scheme)
 
 
-def _model(scheme: Scheme) -> Any:
+def _model(scheme: Folds) -> Any:
     return TunedLogistic() if scheme == "repeated" else balanced_logistic()
 
 
@@ -207,7 +220,7 @@ def _left_out(
     candidates: Mapping[str, Candidate],
     factors: Mapping[str, Sequence[str]],
     failed: np.ndarray,
-    scheme: Scheme,
+    scheme: Folds,
     seed: int,
     progress: Progress,
 ) -> list[LeftOut]:
@@ -252,11 +265,8 @@ def _check(
     texts: Sequence[str],
     factors: Mapping[str, Sequence[str]],
     failed: np.ndarray,
-    scheme: str,
     matrices: Mapping[str, np.ndarray | csr_matrix | None],
 ) -> None:
-    if scheme not in ("repeated", "study"):
-        raise UserError(f"unknown folds {scheme!r}: expected repeated or study")
     sizes = {"prompts": len(texts), **{f"levels of {f!r}": len(c) for f, c in factors.items()}}
     sizes |= {name: m.shape[0] for name, m in matrices.items() if m is not None}
     for name, size in sizes.items():

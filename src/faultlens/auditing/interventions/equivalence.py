@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import numpy as np
+from scipy.stats import binomtest
 
 from faultlens.auditing.result import Effect, Null
-from faultlens.stats.intervals import clopper_pearson
 
 SHARE_OF_GAP = 0.1  # of the gap between successes and failures: what counts as no effect
 MOST_RESTORED = 0.1  # one-sided 95 % upper bound of restoration; zero flips need n >= 29
@@ -28,9 +28,9 @@ def equivalence_test(necessity: Effect, gap: float, restored: float | None, patc
         patched: on how many prompts.
     """
     bound = SHARE_OF_GAP * abs(gap)
-    # One-sided 95 % is the upper end of the two-sided 90 %.
+    # Clopper–Pearson: the one-sided 95 % bound is the upper end of the two-sided 90 %.
     turned, able = necessity.turned, necessity.able
-    high = clopper_pearson(turned, able, level=0.9)[1] if able else 1.0
+    high = binomtest(turned, able).proportion_ci(confidence_level=0.9).high if able else 1.0
     within = -bound <= necessity.low_90 and necessity.high_90 <= bound
     few = high <= MOST_RESTORED
     sees = None if restored is None else restored >= LEAST_PATCHED

@@ -1,23 +1,33 @@
-"""Step 9, over corpora: the same audit on prompts from other seeds, and which verdicts hold.
+"""Step 9, over seeds: the same audit on prompts from other seeds, and which verdicts hold.
 
-The model and the dictionaries stay; only the prompts are drawn anew. A class of the first corpus is
-looked for among the classes of each other one: the match fires alike, over both corpora together,
-and has a direction in common.
+The model and the dictionaries stay; only the prompts are others. A class of the first seed is
+looked for among the classes of each other one: the match fires alike, over the prompts of both
+seeds together, and has a decoder direction in common.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from math import ceil
+from typing import TYPE_CHECKING
 
 import numpy as np
 from scipy.sparse import csr_matrix, vstack
 
-from faultlens.auditing.result import ClassReading, Robustness, SeedReading, StableClass
-from faultlens.auditing.result.audit import Audit
-from faultlens.features.lens import Lens
+from faultlens.auditing.result import (
+    ClassReading,
+    Rung,
+    SeedReading,
+    SiteAudit,
+    StableClass,
+    Verdict,
+)
+from faultlens.auditing.result.conclusions import significant_classes, suspect_of
 from faultlens.features.table import FeatureTable
+
+if TYPE_CHECKING:
+    from faultlens.features.lens import Lens
 
 FIRES_ALIKE = 0.5  # Jaccard index of the prompts on which any member fires
 SAME_DIRECTION = 0.9  # cosine of two members' decoder directions
@@ -26,51 +36,80 @@ MOST = 20  # classes that are followed, the most certain first
 
 
 @dataclass(frozen=True, eq=False)
-class Corpus:
-    """One seed's audit, and the tables that it concluded from."""
+class SeedRun:
+    """What the audit of one seed's prompts concluded, and the tables that it concluded from.
+
+    Attributes:
+        seed: of the prompts.
+        n: prompts.
+        failures: among them.
+        alpha: the level of the deciding tests.
+        verdict: on the audit as a whole, where it could not be carried out.
+        sites: the classes, by dictionary.
+        baselines: the ladder's rungs; None where it was not climbed.
+        tables: by dictionary, rows = prompts.
+    """
 
     seed: int
-    audit: Audit
+    n: int
+    failures: int
+    alpha: float
+    verdict: Verdict | None
+    sites: Mapping[str, SiteAudit]
+    baselines: Mapping[str, Rung] | None
     tables: Mapping[str, FeatureTable]
 
+    @property
+    def significant(self) -> list[tuple[str, ClassReading]]:
+        """The classes that a deciding test finds, with their sites."""
+        return significant_classes(self.sites, self.alpha)
 
-def robustness(lens: Lens, corpora: Sequence[Corpus], first: Robustness | None) -> Robustness:
-    """Compare the verdicts of several corpora.
+
+@dataclass(frozen=True)
+class SeedComparison:
+    """What the seeds say together.
+
+    Attributes:
+        readings: one a seed.
+        classes: the first seed's, followed over the others.
+        needed: so many seeds make a class stable, or replicated: four fifths.
+    """
+
+    readings: list[SeedReading]
+    classes: list[StableClass]
+    needed: int
+
+
+def compare_seeds(lens: Lens, runs: Sequence[SeedRun]) -> SeedComparison:
+    """Compare the verdicts of several seeds.
 
     Args:
         lens: whose decoder directions tell whether two features are the same.
-        corpora: at least two; the first is the one that is reported.
-        first: what the first one's own halves gave.
+        runs: at least two; the first is the one that is reported.
     """
-    needed = ceil(STABLE * len(corpora))
-    halves = first or Robustness([], [], 0, [], None, None)
-    return replace(
-        halves,
-        seeds=[_seed_reading(corpus) for corpus in corpora],
-        classes=[
-            _followed(lens, site, reading, corpora, needed)
-            for site, reading in corpora[0].audit.significant[:MOST]
-        ],
-        needed=needed,
-        reason=None,
+    needed = ceil(STABLE * len(runs))
+    return SeedComparison(
+        [_seed_reading(run) for run in runs],
+        [_followed(lens, site, c, runs, needed) for site, c in runs[0].significant[:MOST]],
+        needed,
     )
 
 
 def matched(
-    lens: Lens, site: str, reading: ClassReading, here: Corpus, there: Corpus
+    lens: Lens, site: str, reading: ClassReading, here: SeedRun, there: SeedRun
 ) -> ClassReading | None:
     """The class of `there` that is most like a class of `here`; None if none is alike enough.
 
-    Alike: over the prompts of both corpora the Jaccard index of firing is at least 0.5, and two of
+    Alike: over the prompts of both seeds the Jaccard index of firing is at least 0.5, and two of
     their members have a decoder cosine of at least 0.9 (a common member has 1).
     """
-    if there.audit.sites.get(site) is None:
+    if site not in there.sites:
         return None
     own = _indices(reading)
     fires = _fires(site, own, (here, there))
     best: tuple[float, ClassReading] | None = None
-    for other in there.audit.sites[site].classes:
-        if other.p_deciding > there.audit.alpha or not _share_direction(lens, site, own, other):
+    for other in there.sites[site].classes:
+        if other.p_deciding > there.alpha or not _share_direction(lens, site, own, other):
             continue
         both = _fires(site, _indices(other), (here, there))
         jaccard = float((fires & both).sum() / max((fires | both).sum(), 1))
@@ -80,14 +119,21 @@ def matched(
 
 
 def _followed(
-    lens: Lens, site: str, reading: ClassReading, corpora: Sequence[Corpus], needed: int
+    lens: Lens, site: str, reading: ClassReading, runs: Sequence[SeedRun], needed: int
 ) -> StableClass:
-    found = [matched(lens, site, reading, corpora[0], other) for other in corpora[1:]]
+    found = [matched(lens, site, reading, runs[0], other) for other in runs[1:]]
     own = reading.verdict.label
     verdicts = [own, *(None if match is None else match.verdict.label for match in found)]
     same = verdicts.count(own)
     again = sum(match is not None and _same_sign(reading, match) for match in found)
-    return StableClass(reading.features, verdicts, same, own, same >= needed, replicated=1 + again)
+    return StableClass(
+        features=reading.features,
+        verdicts=verdicts,
+        same=same,
+        verdict=own,
+        stable=same >= needed,
+        replicated=1 + again,
+    )
 
 
 def _same_sign(one: ClassReading, other: ClassReading) -> bool:
@@ -95,18 +141,16 @@ def _same_sign(one: ClassReading, other: ClassReading) -> bool:
     return (one.auroc > 0.5) == (other.auroc > 0.5)
 
 
-def _seed_reading(corpus: Corpus) -> SeedReading:
-    audit = corpus.audit
-    suspect = audit.suspect
-    rungs = audit.baselines or {}
+def _seed_reading(run: SeedRun) -> SeedReading:
+    suspect = suspect_of(run.sites)
     return SeedReading(
-        seed=corpus.seed,
-        n=audit.n,
-        failures=audit.failures,
-        significant=len(audit.significant),
+        seed=run.seed,
+        n=run.n,
+        failures=run.failures,
+        significant=len(run.significant),
         suspect=[] if suspect is None else suspect.features,
-        verdict=audit.verdict if suspect is None else suspect.verdict,
-        baselines={name: rung.auroc for name, rung in rungs.items()},
+        verdict=run.verdict if suspect is None else suspect.verdict,
+        baselines={name: rung.auroc for name, rung in (run.baselines or {}).items()},
     )
 
 
@@ -114,9 +158,9 @@ def _indices(reading: ClassReading) -> list[int]:
     return [int(feature.rsplit("/", 1)[1]) for feature in reading.features]
 
 
-def _fires(site: str, features: list[int], corpora: Sequence[Corpus]) -> np.ndarray:
-    """Whether any of the features fires, over the prompts of all corpora."""
-    matrix = csr_matrix(vstack([corpus.tables[site].matrix for corpus in corpora], format="csr"))
+def _fires(site: str, features: list[int], runs: Sequence[SeedRun]) -> np.ndarray:
+    """Whether any of the features fires, over the prompts of all runs."""
+    matrix = csr_matrix(vstack([run.tables[site].matrix for run in runs], format="csr"))
     fires: np.ndarray = np.asarray((matrix[:, features] > 0).sum(axis=1)).ravel() > 0
     return fires
 

@@ -7,13 +7,15 @@ says how large. The halves are drawn at random, each with half of the failures.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from scipy.sparse import csr_matrix
 from scipy.stats import fisher_exact
 
-from faultlens.auditing.feature_tests.correlates import correlate, significant_classes
+from faultlens.auditing.config import FeatureTestConfig
+from faultlens.auditing.feature_tests.classes import significant_classes
+from faultlens.auditing.feature_tests.correlates import correlate
 from faultlens.auditing.result import HalfReading, Interval
 from faultlens.features.table import FeatureTable
 from faultlens.stats.effect_intervals import cohens_d_interval
@@ -22,6 +24,20 @@ from faultlens.stats.moments import moments
 
 MOST = 10  # classes that are carried over, the strongest first
 LEAST_FAILURES = 10  # below which a half has fewer than five
+
+
+@dataclass(frozen=True)
+class HalfReplication:
+    """Classes that go with failure in one half, and their effect in the other.
+
+    Attributes:
+        readings: of each class.
+        shrinkage: mean d in replication over mean d in discovery; None without a class whose d is
+            finite in both, or where the latter is 0.
+    """
+
+    readings: list[HalfReading] = field(default_factory=list)
+    shrinkage: float | None = None
 
 
 def halves(failed: np.ndarray, seed: int) -> tuple[np.ndarray, np.ndarray]:
@@ -37,35 +53,33 @@ def replicate(
     tables: Mapping[str, FeatureTable],
     failed: np.ndarray,
     *,
+    config: FeatureTestConfig,
     alpha: float,
-    min_support: int,
-    permutations: int,
     seed: int,
-) -> tuple[list[HalfReading], float | None]:
+) -> HalfReplication:
     """Discover classes in one half, and measure each one's strongest member in the other.
 
     Args:
         tables: one a dictionary, rows = prompts.
         failed: boolean `[prompts]`.
+        config: prompts of a half on which a feature must fire, and permutations.
         alpha: the level of discovery.
-        min_support: prompts of a half on which a feature must fire.
-        permutations: behind the deciding tests.
         seed: of the halves and the permutations.
-
-    Returns:
-        the classes that go with failure, and the shrinkage: mean d in replication over mean d in
-        discovery, None without a class whose d is finite in both, or where the latter is 0.
     """
     successes = len(failed) - int(failed.sum())
     if not tables or min(int(failed.sum()), successes) < LEAST_FAILURES:
-        return [], None
+        return HalfReplication()
     first, second = halves(failed, seed)
     half = {name: _rows(table, first) for name, table in tables.items()}
     found = correlate(
-        half, failed[first], min_support=min_support, permutations=permutations, seed=seed
+        half,
+        failed[first],
+        min_support=config.min_support,
+        permutations=config.permutations,
+        seed=seed,
     )
     if not len(found.column):
-        return [], None
+        return HalfReplication()
     groups = [g for g in significant_classes(found, alpha) if found.auroc[g[0]] > 0.5][:MOST]
     readings = []
     for group in groups:
@@ -78,7 +92,7 @@ def replicate(
         if r.discovery is not None and r.replication is not None
     ]
     discovered, replicated = np.mean(both, axis=0) if both else (0.0, 0.0)
-    return readings, float(replicated / discovered) if discovered else None
+    return HalfReplication(readings, float(replicated / discovered) if discovered else None)
 
 
 def _reading(

@@ -31,6 +31,7 @@ from faultlens.auditing.result import (
     Strata,
     TrendReading,
 )
+from faultlens.auditing.result.conclusions import ranked_classes, significant_classes, suspect_of
 from faultlens.auditing.result.verdict import Verdict
 from faultlens.runs.results import save_result
 from faultlens.serialisation import MERGED, NOT_WRITTEN, from_json, to_json
@@ -99,13 +100,12 @@ class Audit:
     @property
     def classes(self) -> list[tuple[str, ClassReading]]:
         """All classes of all sites with their site's name, the most certain first."""
-        found = [(name, c) for name, site in self.sites.items() for c in site.classes]
-        return sorted(found, key=lambda pair: pair[1].rank)
+        return ranked_classes(self.sites)
 
     @property
     def significant(self) -> list[tuple[str, ClassReading]]:
         """The classes that either deciding test finds, with their sites."""
-        return [(site, c) for site, c in self.classes if c.p_deciding <= self.alpha]
+        return significant_classes(self.sites, self.alpha)
 
     @property
     def suspect(self) -> ClassReading | None:
@@ -113,9 +113,7 @@ class Audit:
 
         The most certain of all where none goes with failure; None where no feature was tested.
         """
-        classes = [reading for _, reading in self.classes]
-        with_failure = [reading for reading in classes if reading.auroc > 0.5]
-        return next(iter([*with_failure, *classes]), None)
+        return suspect_of(self.sites)
 
     def to_dict(self) -> dict[str, Any]:
         """Everything but `features`, in the shape of `audit.json`."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -49,6 +50,29 @@ class SiteAudit:
     convention: dict[str, Any]
     classes: list[ClassReading]
     study_rule: StudyRule | None = None
+
+
+def ranked_classes(sites: Mapping[str, SiteAudit]) -> list[tuple[str, ClassReading]]:
+    """All classes of all sites with their site's name, the most certain first."""
+    found = [(name, c) for name, site in sites.items() for c in site.classes]
+    return sorted(found, key=lambda pair: pair[1].rank)
+
+
+def significant_classes(
+    sites: Mapping[str, SiteAudit], alpha: float
+) -> list[tuple[str, ClassReading]]:
+    """The classes that either deciding test finds, with their sites."""
+    return [(site, c) for site, c in ranked_classes(sites) if c.p_deciding <= alpha]
+
+
+def suspect_of(sites: Mapping[str, SiteAudit]) -> ClassReading | None:
+    """The class to look at first: the most certain that goes with failure, not with success.
+
+    The most certain of all where none goes with failure; None where no feature was tested.
+    """
+    classes = [reading for _, reading in ranked_classes(sites)]
+    with_failure = [reading for reading in classes if reading.auroc > 0.5]
+    return next(iter([*with_failure, *classes]), None)
 
 
 @dataclass(frozen=True)

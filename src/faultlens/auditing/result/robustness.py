@@ -31,8 +31,8 @@ class StableClass:
     same: int  # seeds with the first one's verdict, itself among them
     verdict: str  # the first one's
     stable: bool  # the same verdict in at least four fifths of the seeds
-    replicated: int | None = None  # seeds, the first among them, on which the class or its match is
-    # significant with the same sign; None: not counted
+    replicated: int  # seeds, the first among them, on which the class or its match is significant
+    # with the same sign
 
 
 @dataclass(frozen=True)
@@ -51,9 +51,10 @@ class HalfReading:
 class Robustness:
     """Whether the findings hold on other prompts."""
 
-    seeds: list[SeedReading]
-    classes: list[StableClass]
-    needed: int  # four fifths of the seeds: so many make a class stable, and replicated
-    halves: list[HalfReading]
-    shrinkage: float | None  # mean replication / mean discovery of Cohen's d
-    reason: str | None  # why other seeds were not run
+    seeds: list[SeedReading] = field(default_factory=list)
+    classes: list[StableClass] = field(default_factory=list)
+    needed: int | None = None  # four fifths of the seeds make a class stable, or replicated; None:
+    # other seeds were not run
+    halves: list[HalfReading] = field(default_factory=list)
+    shrinkage: float | None = None  # mean replication / mean discovery of Cohen's d
+    reason: str | None = None  # why other seeds were not run

@@ -1,7 +1,7 @@
 """The claims ledger: each claim with the controls it passed, failed or could not be given, and why.
 
 The order is that of the argument; the claims are those about the suspect, the features that the
-user named, and the ladder. What other prompts say of them is added by `replication`.
+user asked to test, and the ladder.
 """
 
 from __future__ import annotations
@@ -9,15 +9,17 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from faultlens.auditing.feature_tests.confounds import PROXY_JACCARD
+from faultlens.auditing.held_out.ladder import LadderFindings
+from faultlens.auditing.interventions.causal_findings import CausalFindings
+from faultlens.auditing.replication.claims import replication_claims
 from faultlens.auditing.result import (
     Claim,
     ClassReading,
     Effect,
     Intervention,
-    Ladder,
     NamedTrial,
     Null,
-    Rung,
+    Robustness,
     Strata,
 )
 from faultlens.auditing.result.verdict import ARTEFACT, OF_SCORING
@@ -28,38 +30,37 @@ NOT_DONE = "not done"
 
 
 def ledger(
-    reading: ClassReading | None,
+    suspect: ClassReading | None,
+    *,
     tested: int,
     alpha: float,
     strata: Strata | None,
-    baselines: Mapping[str, Rung] | None,
-    ladder: Ladder | None,
-    named: Sequence[NamedTrial] = (),
-    untried: Mapping[str, str] | None = None,
+    causes: CausalFindings,
+    robustness: Robustness | None,
+    ladder: LadderFindings | None,
 ) -> list[Claim]:
     """All claims of an audit.
 
     Args:
-        reading: the suspect; None where no feature was tested.
+        suspect: the class to look at first; None where no feature was tested.
         tested: features in the family.
         alpha: the level.
         strata: within which the outcomes were permuted.
-        baselines: the ladder's rungs.
-        ladder: their differences.
-        named: what the user wanted to be tried.
-        untried: by strongest member, why a class was not tried though a model was run.
+        causes: what the user asked to test, and why a class was not tested by intervening.
+        robustness: what other prompts say; None: nothing was asked of them.
+        ladder: the ladder; None: it was not climbed.
     """
     claims = []
-    if reading is not None:
-        claims = _of_suspect(reading, tested, alpha, strata, untried or {})
-    for trial in named:
-        if reading is None or set(trial.features) != set(reading.features):
+    if suspect is not None:
+        claims = _of_suspect(suspect, tested, alpha, strata, causes.untried, robustness)
+    for trial in causes.named:
+        if suspect is None or set(trial.features) != set(suspect.features):
             claims += _of_named(trial)
-    return claims + _of_ladder(baselines, ladder)
+    return claims + _of_ladder(ladder)
 
 
 def _of_named(trial: NamedTrial) -> list[Claim]:
-    """Whether what the user named matters; the suspect's own claims are not made twice."""
+    """Whether what the user asked to test matters; the suspect's claims are not made twice."""
     name = "+".join(trial.features)
     matters = f"{name} matters for failure"
     if trial.intervention is None:
@@ -73,6 +74,7 @@ def _of_suspect(
     alpha: float,
     strata: Strata | None,
     untried: Mapping[str, str],
+    robustness: Robustness | None,
 ) -> list[Claim]:
     name = reading.features[0]
     goes, matters = f"{name} goes with failure", f"{name} matters for failure"
@@ -88,6 +90,7 @@ def _of_suspect(
     return [
         family,
         _scoring(goes, reading),
+        *replication_claims(goes, reading, robustness),
         *_beyond_the_prompt(f"{name} says more than the prompt's factors", reading, alpha, strata),
         *_tried(matters, reading, untried),
     ]
@@ -194,17 +197,18 @@ def _null(name: str, null: Null | None) -> list[Claim]:
     return [Claim(claim, control, "passed" if null.proven else "failed", detail)]
 
 
-def _of_ladder(baselines: Mapping[str, Rung] | None, ladder: Ladder | None) -> list[Claim]:
+def _of_ladder(found: LadderFindings | None) -> list[Claim]:
     claim = "features predict failure better than the prompt's description"
-    if baselines is None or ladder is None:
+    if found is None:
         return [Claim(claim, "baseline ladder", NOT_DONE, "it was switched off")]
     rivals = ("factors", "bag_of_tokens", "residual", "random_dictionary")
-    return [_against(claim, rival, baselines, ladder) for rival in rivals]
+    return [_against(claim, rival, found) for rival in rivals]
 
 
-def _against(claim: str, rival: str, baselines: Mapping[str, Rung], ladder: Ladder) -> Claim:
+def _against(claim: str, rival: str, found: LadderFindings) -> Claim:
     control = f"all features against {rival.replace('_', ' ')}, on the same held-out folds"
-    pairs = [d for d in ladder.differences if (d.first, d.second) == ("sae_all", rival)]
+    baselines = found.baselines
+    pairs = [d for d in found.ladder.differences if (d.first, d.second) == ("sae_all", rival)]
     if not pairs:
         missing: Sequence[str] = [n for n in ("sae_all", rival) if baselines[n].auroc is None]
         why = next((baselines[n].reason or "" for n in missing), "not compared")

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from faultlens.auditing.feature_tests.confounds import NO_EFFECT, PROXY_JACCARD, adds_nothing
+from faultlens.auditing.feature_tests.correlates import LEAST_OUTCOMES
 from faultlens.auditing.result import Confounds, Effect, Intervention, OtherScoring, Proxy
 from faultlens.auditing.result.verdict import (
     ARTEFACT,
@@ -27,7 +28,6 @@ from faultlens.auditing.result.verdict import (
 )
 from faultlens.numbers import interval, number, p_value, share, signed
 
-LEAST_OUTCOMES = 5  # failures, and successes, below which nothing can be said
 HALVED = 0.5  # of an effect, under another rule of scoring
 RESTORES = 0.5  # share of failures beyond the controls that a cause restores
 RESTORES_LOW = 0.25  # lower bound of its 95 % interval

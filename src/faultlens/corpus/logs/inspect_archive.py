@@ -84,7 +84,7 @@ def _header(archive: zipfile.ZipFile, names: list[str]) -> Header:
         return header
     if "_journal/start.json" in names:  # an evaluation that has not ended
         return {"status": "started", **_member(archive, "_journal/start.json")}
-    raise KeyError("it has neither header.json nor _journal/start.json")
+    raise ValueError("it has neither header.json nor _journal/start.json")
 
 
 def _samples(archive: zipfile.ZipFile, names: list[str]) -> Iterator[RawSample]:

@@ -79,7 +79,9 @@ def read_choices(where: str, row: dict[str, Any], metric: str, delimiter: str) -
     continuations = [_continuation(where, requests[i], i) for i in asked]
     values = [likelihoods[i] for i in asked]
     if len(set(contexts)) > 1:
-        return _in_contexts(where, row, contexts, continuations, values)
+        if metric != RAW:
+            raise UserError(f"{where} has its choices in the context: only {RAW} compares them")
+        return _in_contexts(where, bool(row.get(RAW)), contexts, continuations, values)
     texts = [text.removeprefix(delimiter) for text in continuations]
     compared = _compared(where, metric, values, texts, [likelihoods[i] for i in alone])
     right = _right(where, row.get("target"), texts)
@@ -158,7 +160,7 @@ def _right(where: str, target: Any, texts: Sequence[str]) -> list[int]:
 
 def _in_contexts(
     where: str,
-    row: dict[str, Any],
+    chose_right: bool,
     contexts: Sequence[str],
     continuations: Sequence[str],
     values: Sequence[float],
@@ -175,5 +177,5 @@ def _in_contexts(
         raise UserError(f"{where}: its contexts have no beginning in common that could be a prompt")
     texts = [context[len(common) :].strip() for context in contexts]
     best = list(values).index(max(values))
-    right = best if row.get(RAW) else 1 - best
+    right = best if chose_right else 1 - best
     return Choices(common, tuple(f" {text}" for text in texts), (right,), tuple(values))

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Literal, get_args
 
 from faultlens.checks import check_choice
-from faultlens.features.reading_config import LONG, AskedEncoding, Long
+from faultlens.features.reading_config import AUTO, LONG, AskedEncoding, Long
 
 Precision = Literal["float32", "float16"]
 
@@ -20,7 +20,7 @@ class DatasetConfig:
     parts, `truncate` reads its beginning."""
     precision: Precision = "float32"
     """Of the activations on disk."""
-    encoding: AskedEncoding = "auto"
+    encoding: AskedEncoding = AUTO
     """What encodes: `plain`, PyTorch alone; `compiled`, which needs the extra `fast`; `auto`, the
     quicker of the two here."""
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from scipy.stats import binomtest
 
 from faultlens.api import load
 from faultlens.auditing.activations.task_tokens import tokenize
@@ -27,7 +28,6 @@ from faultlens.mini.recipe.stories import story
 from faultlens.mini.recipe.text import KINDS, documents
 from faultlens.models.fit import Fit, mean_loss, measure_fit
 from faultlens.stats.fisher import fisher_exact
-from faultlens.stats.intervals import clopper_pearson
 
 HELD_OUT_TOKENS = 200_000
 LOSS_TEXTS = 400
@@ -167,7 +167,7 @@ def sit_exam(lens: Lens) -> Exam:
 
 
 def _exam(exam: Exam) -> str:
-    low, high = clopper_pearson(int((~exam.failed).sum()), len(exam.failed))
+    right = binomtest(int((~exam.failed).sum()), len(exam.failed)).proportion_ci()
     lines = [
         f"| {factor} | {level} | {1 - reading.rate:.1%} | {reading.n} |"
         for factor, levels in factor_table(exam.task.factors, exam.failed).items()
@@ -177,7 +177,7 @@ def _exam(exam: Exam) -> str:
         "## Indirect object identification\n\n"
         f"{EXAM_PROMPTS} prompts of the task `mini-ioi` (seed {EXAM_SEED}), all on name pairs that "
         "no story brings together; success: the first generated word is the name. "
-        f"{exam.accuracy:.1%} right [{low:.1%}, {high:.1%}].\n\n"
+        f"{exam.accuracy:.1%} right [{right.low:.1%}, {right.high:.1%}].\n\n"
         "| factor | level | right | prompts |\n| --- | --- | --- | --- |\n" + "\n".join(lines)
     )
 
@@ -234,15 +234,18 @@ def _dictionaries(lens: Lens, fits: dict[str, Fit]) -> str:
     lines = [
         f"| {name} | {lens[name].site.name} | {lens[name].d_sae} | {fit.fvu:.3f} | {fit.l0:.1f} | "
         f"{1 - fit.firing_share:.1%} | {_given(fit.recovered_from_mean):.3f} | "
-        f"{_given(fit.recovered_from_zero):.3f} |"
+        f"{_given(fit.recovered_from_zero):.3f} | {fit.massive} | {fit.fvu_all:.3f} |"
         for name, fit in fits.items()
     ]
     return (
         "## Dictionaries\n\n"
         f"On {tokens:,} held-out tokens, BOS left out (losses on the first {LOSS_TEXTS} "
-        "documents). FVU: unexplained share of the variance. Dead: fires on none of these tokens. "
+        "documents). FVU: unexplained share of the variance, and L0, over tokens of at most ten "
+        "times the median norm; how many are beyond, massive, and FVU with them, stand in the last "
+        "columns. Dead: fires on none of these tokens. "
         "Loss recovered: (CE ablated − CE reconstructed) / (CE ablated − CE clean), with the value "
         "ablated to its mean or to zero.\n\n"
-        "| name | site | features | FVU | L0 | dead | recovered (mean) | recovered (zero) |\n"
-        "| --- | --- | --- | --- | --- | --- | --- | --- |\n" + "\n".join(lines)
+        "| name | site | features | FVU | L0 | dead | recovered (mean) | recovered (zero) "
+        "| massive | FVU with them |\n"
+        f"|{10 * ' --- |'}\n" + "\n".join(lines)
     )

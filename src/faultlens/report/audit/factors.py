@@ -124,6 +124,7 @@ def _levels(audit: Audit) -> Table:
         rows,
         FIRST_LEVELS,
         "levels",
+        "tables/levels.parquet",
     )
 
 

@@ -101,7 +101,7 @@ def _classes(found: Robustness) -> list[Part]:
         [
             Cell(members_name(c.features[0], len(c.features)), c.verdict, c.stable),
             _stable(c),
-            NOT_DONE if c.replicated is None else f"{c.replicated:,} of {len(c.verdicts):,}",
+            f"{c.replicated:,} of {len(c.verdicts):,}",
             _by_seed(c, [seed.seed for seed in found.seeds]),
         ]
         for c in found.classes

@@ -10,6 +10,7 @@ from faultlens.profiling.result import CategoryReading, Profile, Selectivity, Sp
 from faultlens.report.figures.chart import Axis, HeatMap, Line, Panel, Panels, Point
 
 Best = TypeVar("Best", Selectivity, Specialist)
+CELLS, LINES = 40, 16  # categories in a heat map, and as lines
 GREY = 7  # the colour of what holds for all texts
 
 
@@ -18,7 +19,7 @@ def selectivity_heatmap(profile: Profile) -> HeatMap:
     best = _best(profile, lambda reading: reading.selectivity)
     values = tuple(tuple(b.auroc for b in row) for row in best)
     return HeatMap(
-        rows=tuple(profile.categories),
+        rows=tuple(easiest(profile, CELLS)),
         columns=tuple(profile.sites),
         values=values,
         words=tuple(
@@ -41,7 +42,7 @@ def specialist_heatmap(profile: Profile) -> HeatMap:
     values = tuple(tuple(float(b.score) for b in row) for row in best)
     ends = [value for row in values for value in row]
     return HeatMap(
-        rows=tuple(profile.categories),
+        rows=tuple(easiest(profile, CELLS)),
         columns=tuple(profile.sites),
         values=values,
         words=tuple(
@@ -61,9 +62,24 @@ def specialist_heatmap(profile: Profile) -> HeatMap:
     )
 
 
+def easiest(profile: Profile, most: int) -> list[str]:
+    """The categories that are drawn: all, or the easiest where there are very many."""
+    if len(profile.categories) <= most:
+        return profile.categories
+    ranked = sorted(profile.categories, key=lambda name: profile.difficulty[name].rank)
+    kept = set(ranked[:most])
+    return [name for name in profile.categories if name in kept]
+
+
+def drawn_words(profile: Profile, most: int) -> str:
+    """That not all categories are drawn, to stand after a caption; empty if all are."""
+    every = len(profile.categories)
+    return "" if every <= most else f" Of {every:,} categories the {most} easiest are drawn."
+
+
 def _best(profile: Profile, of: Callable[[CategoryReading], Best]) -> list[list[Best]]:
     sites = profile.sites.values()
-    return [[of(site.categories[name]) for site in sites] for name in profile.categories]
+    return [[of(site.categories[name]) for site in sites] for name in easiest(profile, CELLS)]
 
 
 def peak_lines(profile: Profile) -> tuple[Panels, bool] | None:
@@ -167,7 +183,7 @@ def _lines(
     kinds = _kinds(profile)
     lines = []
     for dash, (kind, names) in enumerate(kinds.items()):
-        for place, category in enumerate(profile.categories):
+        for place, category in enumerate(easiest(profile, LINES)):
             readings = [profile.sites[name].categories[category] for name in names]
             layers = [profile.sites[name].layer or 0 for name in names]
             points = tuple(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from faultlens.numbers import NOT_DONE, counted, listed, number
 from faultlens.profiling.result import LayerStep, Profile, Successor
-from faultlens.report.figures.profile import peak_lines
+from faultlens.report.figures.profile import LINES, drawn_words, peak_lines
 from faultlens.report.parts import Cell, Column, Figure, Part, Table, table
 
 TITLE = "Across layers"
@@ -42,7 +42,7 @@ def _peaks(profile: Profile) -> list[Part]:
             "peaks",
             chart,
             f"The largest pooled activation of each category by layer, {what}; below it the Gini "
-            f"of its {profile.top_k} largest maxima.",
+            f"of its {profile.top_k} largest maxima.{drawn_words(profile, LINES)}",
             "A line for each category over the layers; each category's row in the list holds the "
             "numbers.",
         )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from faultlens.numbers import listed, number
 from faultlens.profiling.result import Profile
-from faultlens.report.figures.profile import coverage_lines, tail_curves
+from faultlens.report.figures.profile import LINES, coverage_lines, drawn_words, tail_curves
 from faultlens.report.parts import Column, Figure, Part, Table, table
 
 TITLE = "Coverage and long tail"
@@ -29,7 +29,7 @@ def parts(profile: Profile) -> list[Part]:
                 "coverage",
                 coverage,
                 "Coverage: the share of texts on which the most frequent feature fires, of each "
-                "category and of all texts.",
+                f"category and of all texts.{drawn_words(profile, LINES)}",
                 "A line for each category; the list of categories holds the numbers.",
             )
         )

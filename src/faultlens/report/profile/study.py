@@ -3,7 +3,12 @@
 from __future__ import annotations
 
 from faultlens.profiling.result import Profile
-from faultlens.report.figures.profile import selectivity_heatmap, specialist_heatmap
+from faultlens.report.figures.profile import (
+    CELLS,
+    drawn_words,
+    selectivity_heatmap,
+    specialist_heatmap,
+)
 from faultlens.report.parts import Callout, Figure
 from faultlens.report.profile import (
     layers,
@@ -45,22 +50,24 @@ def profile_study(profile: Profile) -> Study:
 
 
 def _figures(profile: Profile) -> tuple[Figure, ...]:
+    rest = drawn_words(profile, CELLS)
+    rows = min(len(profile.categories), CELLS)
     alt = (
-        f"Heat map of {len(profile.categories)} categories by {len(profile.sites)} sites; the list "
-        "of categories holds the numbers."
+        f"Heat map of {rows} categories by {len(profile.sites)} sites; the list of categories "
+        "holds the numbers."
     )
     return (
         Figure(
             "selectivity",
             selectivity_heatmap(profile),
             "AUROC of the feature that best tells each category from the rest. The best of "
-            "thousands is high even under random labels: ✓ marks what is beyond that.",
+            f"thousands is high even under random labels: ✓ marks what is beyond that.{rest}",
             alt,
         ),
         Figure(
             "specialists",
             specialist_heatmap(profile),
-            "The best score of each category at each site. ✓ marks what is beyond chance.",
+            f"The best score of each category at each site. ✓ marks what is beyond chance.{rest}",
             alt,
         ),
     )

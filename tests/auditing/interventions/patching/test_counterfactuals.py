@@ -37,6 +37,7 @@ from faultlens.models.families import adapter_for
 from faultlens.models.model import Model
 from faultlens.models.sites import Site
 from faultlens.progress import SILENT, Progress, Tick
+from faultlens.stats.intervals import paired_bootstrap
 
 D = 32
 FILLERS = [f"w{i}" for i in range(20)]
@@ -332,6 +333,11 @@ def test_a_share_is_a_ratio_of_means() -> None:
     assert found is not None
     assert found.value == pytest.approx(0.5)  # the mean of ratios is 0.525
     assert found.low < 0.5 < found.high
+    ends = paired_bootstrap(
+        lambda rows: float(patched[rows].mean() / effect[rows].mean()), 4,
+        np.random.default_rng(0), resamples=2000,
+    )  # fmt: skip
+    assert (found.low, found.high) == ends
     assert share(patched, np.array([-1.0, 2.0, -3.0, 2.5]), 0.05, 0) is None
     assert share(patched, np.full(4, 1e-6), 0.05, 0) is None
 

@@ -1,0 +1,72 @@
+"""Step 2 in order: what describes the prompts, and which of it goes with failure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from faultlens.auditing.factors.derived import derived_factors
+from faultlens.auditing.factors.levels import factor_table, left_out, prepared, trends
+from faultlens.auditing.factors.selection import pair_table, select_levels
+from faultlens.auditing.result import LevelReading, PairTable, Selection, TrendReading
+
+
+@dataclass(frozen=True)
+class FactorFindings:
+    """The prompts' factors, and what each says of failure.
+
+    Attributes:
+        given: for each factor the level of every prompt, as it was brought or read off the text.
+        levels: the same as the tables take it: numbers binned, rare levels pooled.
+        derived: whether the factors were read off the prompts, none having been given.
+        left_out: those that tell nothing, with the reason.
+        table: failure at every level, by factor and level.
+        selection: the levels that forward selection took and dropped.
+        pairs: pairs of levels that matter as pairs.
+        trends: of numeric factors.
+    """
+
+    given: dict[str, list[str]]
+    levels: dict[str, list[str]]
+    derived: bool
+    left_out: dict[str, str]
+    table: dict[str, dict[str, LevelReading]]
+    selection: Selection
+    pairs: PairTable
+    trends: dict[str, TrendReading]
+
+
+def find_factors(
+    brought: Mapping[str, Sequence[str]],
+    texts: Sequence[str],
+    failed: np.ndarray,
+    *,
+    alpha: float,
+    seed: int,
+) -> FactorFindings:
+    """Test what describes the prompts against the outcome, before any feature is looked at.
+
+    Args:
+        brought: for each factor the level of every prompt; empty: factors are read off the texts.
+        texts: the prompts.
+        failed: the outcome, boolean `[prompts]`.
+        alpha: the family-wise level of forward selection and of the pairs.
+        seed: of the trends' permutations.
+
+    Raises UserError where a factor has not one level a prompt.
+    """
+    given = {name: [*map(str, levels)] for name, levels in brought.items()}
+    given = given or derived_factors(texts)
+    levels = prepared(given)
+    return FactorFindings(
+        given=given,
+        levels=levels,
+        derived=not brought and bool(given),
+        left_out=left_out(given),
+        table=factor_table(levels, failed),
+        selection=select_levels(levels, failed, alpha),
+        pairs=pair_table(levels, failed, alpha),
+        trends=trends(given, failed, seed),
+    )

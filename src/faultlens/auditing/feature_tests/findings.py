@@ -1,0 +1,239 @@
+"""Steps 3 to 5 in order: tables → tested features, their classes, and what each class says.
+
+A class is spoken of by its strongest member: all numbers of a class are those of that feature.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from faultlens.auditing.config import FeatureTestConfig
+from faultlens.auditing.feature_set import FeatureSet
+from faultlens.auditing.feature_tests.classes import feature_classes
+from faultlens.auditing.feature_tests.confounds import (
+    Stratification,
+    confounds,
+    followed_level,
+    nearest_level,
+)
+from faultlens.auditing.feature_tests.correlates import Correlates, correlate
+from faultlens.auditing.feature_tests.description import described
+from faultlens.auditing.feature_tests.other_outcomes import OtherRule, conditional_p, under_rule
+from faultlens.auditing.result import Confounds, Described, OtherScoring, Proxy, StudyRule
+from faultlens.features.table import FeatureTable
+from faultlens.progress import SILENT, Progress
+
+
+@dataclass(frozen=True)
+class FeatureClass:
+    """Features that cannot be told apart on these prompts, and what the tests say of them.
+
+    Attributes:
+        features: the members, the strongest first.
+        rank: among all classes of all sites, from 0: the most certain.
+        significant: whether a deciding test finds it.
+        fail_active: failures on which it fires; success_active: successes.
+        rate_difference: share of failures − share of successes on which it fires.
+        cohens_d: None where infinite.
+        p_deciding: twice the smaller of `p_min_p` and `p_max_t`, at most 1.
+        p_conditional: max-T with the outcomes permuted within strata, adjusted.
+        least_p: the least unadjusted p that it admits.
+        flagged_by: the describing tests by which it is significant, where no deciding one finds it.
+        nearest: the level, or union of levels, that it fires with most.
+        followed: the level of a held factor that its activation goes with most.
+        confounds: what it says within strata; None where it is not significant.
+        other_scoring: the class under the other rules; None where it is not significant.
+    """
+
+    features: FeatureSet
+    rank: int
+    significant: bool
+    fail_active: int
+    success_active: int
+    rate_difference: float
+    cohens_d: float | None
+    auroc: float
+    p_fisher: float
+    p_holm: float
+    p_min_p: float
+    p_max_t: float
+    p_deciding: float
+    p_conditional: float
+    least_p: float
+    described: Described
+    flagged_by: list[str]
+    nearest: Proxy | None
+    followed: Proxy | None
+    confounds: Confounds | None
+    other_scoring: list[OtherScoring] | None
+
+    @property
+    def with_failure(self) -> bool:
+        """Whether it goes with failure, not with success."""
+        return self.auroc > 0.5
+
+
+@dataclass(frozen=True)
+class SiteTests:
+    """One dictionary: how many of its features were tested, and how many each test finds.
+
+    Attributes:
+        significant: by test: `min_p`, `max_t`, `holm`, `bh`; described: `welch`, `mann_whitney`.
+    """
+
+    layer: int | None
+    d_sae: int
+    tested: int
+    significant: dict[str, int]
+    convention: dict[str, Any]
+    study_rule: StudyRule
+
+
+@dataclass(frozen=True, eq=False)
+class FeatureFindings:
+    """What the tests of all features of all sites gave.
+
+    Attributes:
+        tested: features in the family.
+        sites: by dictionary.
+        classes: the most certain first.
+        columns: every test of every feature in the family, `[tested]` each; None without tables.
+    """
+
+    tested: int = 0
+    sites: dict[str, SiteTests] = field(default_factory=dict)
+    classes: list[FeatureClass] = field(default_factory=list)
+    columns: dict[str, np.ndarray] | None = None
+
+    @property
+    def significant(self) -> list[FeatureClass]:
+        """The classes that a deciding test finds."""
+        return [found for found in self.classes if found.significant]
+
+
+def find_features(
+    tables: Mapping[str, FeatureTable],
+    failed: np.ndarray,
+    strata: Stratification,
+    factors: Mapping[str, Sequence[str]],
+    other_rules: Mapping[str, np.ndarray],
+    *,
+    config: FeatureTestConfig,
+    alpha: float,
+    seed: int,
+    progress: Progress = SILENT,
+) -> FeatureFindings:
+    """Test all features of all tables, group those that go with the outcome, and describe them.
+
+    Args:
+        tables: by dictionary, rows = prompts; may be empty.
+        failed: the outcome, boolean `[prompts]`.
+        strata: within which the outcomes are permuted for the conditional test.
+        factors: for each factor the level of every prompt, rare levels pooled.
+        other_rules: other rules of scoring, by name: which prompts fail under each, boolean
+            `[prompts]`.
+        config: least support, and permutations.
+        alpha: the family-wise level.
+        seed: of all permutations.
+        progress: told of the stages.
+    """
+    if not tables:
+        return FeatureFindings()
+    permutations = config.permutations
+    tick = progress.start("Testing features", 3)
+    found = correlate(
+        tables, failed, min_support=config.min_support, permutations=permutations, seed=seed
+    )
+    tick(1)
+    sites = _site_tests(found, tables, alpha)
+    if not len(found.column):
+        return FeatureFindings(0, sites, [], found.columns)
+    conditional = conditional_p(found, failed, strata.codes, permutations, seed)
+    tick(1)
+    groups = feature_classes(found, alpha)
+    others = []
+    if found.decisive[groups[0][0]] <= alpha:
+        others = [
+            under_rule(found, rule, failing, permutations, seed)
+            for rule, failing in other_rules.items()
+        ]
+    tick(1)
+    describer = _Describer(found, failed, strata, factors, conditional, others, alpha)
+    return FeatureFindings(
+        len(found.column),
+        sites,
+        [describer.feature_class(rank, members) for rank, members in enumerate(groups)],
+        {**found.columns, "p_conditional": conditional},
+    )
+
+
+def _site_tests(
+    found: Correlates, tables: Mapping[str, FeatureTable], alpha: float
+) -> dict[str, SiteTests]:
+    return {
+        name: SiteTests(
+            layer=table.layer,
+            d_sae=table.d_sae,
+            tested=int((found.site == index).sum()),
+            significant={
+                test: int((p[found.site == index] <= alpha).sum())
+                for test, p in found.adjusted.items()
+            },
+            convention=table.convention,
+            study_rule=found.study[name],
+        )
+        for index, (name, table) in enumerate(tables.items())
+    }
+
+
+@dataclass(frozen=True, eq=False)
+class _Describer:
+    """Everything that the description of a class rests on."""
+
+    found: Correlates
+    failed: np.ndarray
+    strata: Stratification
+    factors: Mapping[str, Sequence[str]]
+    conditional: np.ndarray
+    others: Sequence[OtherRule]
+    alpha: float
+
+    def feature_class(self, rank: int, members: np.ndarray) -> FeatureClass:
+        """The class of some members of the family, the strongest first."""
+        found, top = self.found, int(members[0])
+        values = found.values[:, [top]].toarray().ravel()
+        significant = bool(found.decisive[top] <= self.alpha)
+        flags = [] if significant else found.flagged(self.alpha).items()
+        held = {name: self.factors[name] for name in self.strata.record.factors}
+        within = confounds(values, self.failed, self.strata.codes, held) if significant else None
+        d = float(found.cohens_d[top])
+        return FeatureClass(
+            features=FeatureSet(
+                found.sites[found.site[top]],
+                tuple(int(column) for column in found.column[members]),
+            ),
+            rank=rank,
+            significant=significant,
+            fail_active=int(found.fail_active[top]),
+            success_active=int(found.success_active[top]),
+            rate_difference=float(found.rate_difference[top]),
+            cohens_d=d if np.isfinite(d) else None,
+            auroc=float(found.auroc[top]),
+            p_fisher=float(found.p_fisher[top]),
+            p_holm=float(found.p_holm[top]),
+            p_min_p=float(found.p_min_p[top]),
+            p_max_t=float(found.p_max_t[top]),
+            p_deciding=float(found.decisive[top]),
+            p_conditional=float(self.conditional[top]),
+            least_p=float(found.least_p[top]),
+            described=described(found, top, self.failed),
+            flagged_by=[test for test, flag in flags if flag[top]],
+            nearest=nearest_level(values > 0, self.factors),
+            followed=followed_level(values, held),
+            confounds=within,
+            other_scoring=[o.reading(top) for o in self.others] if significant else None,
+        )

@@ -1,0 +1,147 @@
+"""Findings: what all steps found on one set of prompts, and the result that is made of them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from faultlens.auditing.behaviour.kinds import counted_kinds
+from faultlens.auditing.behaviour.rule_sensitivity import (
+    failures_over_foil,
+    scoring_warnings,
+)
+from faultlens.auditing.config import AuditConfig
+from faultlens.auditing.factors.findings import FactorFindings
+from faultlens.auditing.feature_tests.confounds import Stratification
+from faultlens.auditing.feature_tests.findings import FeatureFindings
+from faultlens.auditing.held_out.ladder import LadderFindings
+from faultlens.auditing.interventions.causal_findings import CausalFindings
+from faultlens.auditing.observed import Observed
+from faultlens.auditing.replication.seeds import SeedRun
+from faultlens.auditing.replication.split_half import HalfReplication
+from faultlens.auditing.result import (
+    Claim,
+    PromptOutcome,
+    Robustness,
+    RuleReading,
+    SiteAudit,
+    Verdict,
+)
+from faultlens.auditing.result.audit import Audit
+
+
+@dataclass(frozen=True, eq=False)
+class Findings:
+    """What every step found on one set of prompts.
+
+    Attributes:
+        observed: outcomes, factors and tables that the steps started from.
+        by_rule: which prompts fail under each rule, boolean `[prompts]`.
+        verdict: on the audit as a whole, where it could not be carried out.
+        scoring: the outcomes under each rule.
+        factors: step 2.
+        strata: within which outcomes are permuted; None where nothing could be tested.
+        features: steps 3 to 5.
+        ladder: step 6; None where it was not climbed.
+        causes: steps 7 and 8.
+        halves: step 9, on these prompts alone; None where it was not done.
+        sites: step 10: every class with its verdict, by dictionary.
+    """
+
+    observed: Observed
+    by_rule: Mapping[str, np.ndarray]
+    verdict: Verdict | None
+    scoring: dict[str, RuleReading]
+    factors: FactorFindings
+    strata: Stratification | None
+    features: FeatureFindings
+    ladder: LadderFindings | None
+    causes: CausalFindings
+    halves: HalfReplication | None
+    sites: dict[str, SiteAudit]
+
+    @property
+    def failures(self) -> int:
+        """Prompts that fail under the audit's rule."""
+        return int(self.by_rule[self.observed.rule].sum())
+
+    def run(self, seed: int, alpha: float) -> SeedRun:
+        """What is compared with other seeds."""
+        return SeedRun(
+            seed=seed,
+            n=len(self.observed.outcomes),
+            failures=self.failures,
+            alpha=alpha,
+            verdict=self.verdict,
+            sites=self.sites,
+            baselines=None if self.ladder is None else self.ladder.baselines,
+            tables=self.observed.tables,
+        )
+
+    def audit(
+        self, config: AuditConfig, claims: list[Claim], robustness: Robustness | None
+    ) -> Audit:
+        """The result.
+
+        Args:
+            config: in force.
+            claims: the ledger.
+            robustness: what other prompts say.
+        """
+        observed, factors, causes = self.observed, self.factors, self.causes
+        return Audit(
+            task=observed.name,
+            n=len(observed.outcomes),
+            failures=self.failures,
+            rule=observed.rule,
+            alpha=config.alpha,
+            seed=config.seed,
+            permutations=config.tests.permutations,
+            min_support=config.tests.min_support,
+            verdict=self.verdict,
+            outcome_kinds=counted_kinds(outcome.kind for outcome in observed.outcomes),
+            scoring_sensitivity={rule: found.accuracy for rule, found in self.scoring.items()},
+            factors=factors.table,
+            sites=self.sites,
+            claims=claims,
+            outcomes=list(observed.outcomes),
+            scoring=self.scoring,
+            factors_derived=factors.derived,
+            factors_left_out=factors.left_out,
+            selection=factors.selection,
+            pairs=factors.pairs,
+            trends=factors.trends,
+            strata=None if self.strata is None else self.strata.record,
+            baselines=None if self.ladder is None else self.ladder.baselines,
+            ladder=None if self.ladder is None else self.ladder.ladder,
+            counterfactuals=causes.counterfactuals,
+            attribution=dict(causes.attribution),
+            untried=dict(causes.untried),
+            named=list(causes.named),
+            robustness=robustness,
+            warnings=[
+                *observed.warnings,
+                *scoring_warnings(self.by_rule, observed.rule),
+                *_outcome_warnings(observed.outcomes),
+            ],
+            failures_over_foil=failures_over_foil(observed.outcomes),
+            features=self.features.columns,
+        )
+
+
+def _outcome_warnings(outcomes: Sequence[PromptOutcome]) -> list[str]:
+    """What a reader should know of the prompts and answers, a sentence each."""
+    texts = [outcome.prompt for outcome in outcomes]
+    warnings = []
+    more = len(texts) - len(set(texts))
+    if more:
+        warnings.append(
+            f"{more} of {len(texts)} prompts repeat another word for word: the tests take prompts "
+            "as independent, and the ladder may train on what it is tested on; leave them out"
+        )
+    empty = sum(outcome.generated == "" for outcome in outcomes)
+    if empty:
+        warnings.append(f"{empty} of {len(texts)} continuations are empty")
+    return warnings
