@@ -80,9 +80,11 @@ def read_object(path: Path) -> dict[str, Any] | None:
     Raises UserError if the file cannot be read, or holds anything else; NaN is no JSON.
     """
     try:
+        if not os.path.lexists(path):
+            return None
+        if not path.is_file():  # a pipe would never end, nor would a device
+            raise UserError(f"{path} cannot be read: expected a file")
         text = path.read_bytes().decode("utf-8")
-    except FileNotFoundError:
-        return None
     except (OSError, ValueError) as error:
         raise UserError(f"{path} cannot be read: {read_failure(error)}") from error
     try:
