@@ -80,7 +80,7 @@ def test_the_search_names_the_cause_first_and_its_test_agrees(one_site: fl.Audit
     first = one_site.attribution["1-res-hand"].top[0]
     assert first.feature == CAUSE
     assert first.effect is not None and first.effect.shown
-    assert first.tried_as == [CAUSE] and first.intervention is None, "it is with its class"
+    assert first.tested_as == [CAUSE] and first.intervention is None, "it is with its class"
     assert first.effect == tried(reading(one_site, CAUSE)).necessity
     others = one_site.attribution["1-res-hand"].top[1:]
     assert not any(other.effect is not None and other.effect.shown for other in others)
@@ -97,8 +97,8 @@ def test_where_no_class_is_tried_the_search_finds_the_cause_and_levels_are_swapp
     with_search: Lens,
 ) -> None:
     audit = audited(with_search, asked(100), tried=0, searched=1)
-    found = [r for site in audit.attribution.values() for r in site.top if r.tried_as]
-    assert [r.tried_as for r in found] == [[r.feature] for r in found] and len(found) == 1
+    found = [r for site in audit.attribution.values() for r in site.top if r.tested_as]
+    assert [r.tested_as for r in found] == [[r.feature] for r in found] and len(found) == 1
     held = reading(audit, found[0].feature)
     assert held.verdict.label == "CAUSE"
     others = [r for _, r in audit.significant if r is not held]

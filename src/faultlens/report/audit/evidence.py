@@ -28,7 +28,7 @@ def evidence(audit: Audit, site: str, reading: ClassReading) -> list[Part]:
         found += changed_parts(class_name(reading), reading.intervention, audit.alpha)
         swaps = audit.counterfactuals.swaps if audit.counterfactuals is not None else []
         found += class_patches(swaps, reading)
-    elif why := audit.untried.get(reading.features[0]):
+    elif why := audit.not_tested.get(reading.features[0]):
         found.append(Paragraph(f"{why}.", "Why it was not changed:"))
     return found
 
