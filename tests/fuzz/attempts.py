@@ -25,6 +25,7 @@ from faultlens.cli.main import main
 from faultlens.runs.folder import MANIFEST, PAGE
 
 PATIENCE = 90  # seconds of wall time for one case, on a busy machine
+RUNS = ("profile", "audit")
 NO_WORDS = (" object at 0x", "<class '", "␊", "NoneType")
 """What a sentence for a reader does not hold, but for what a library says, in parentheses."""
 Expected = Literal["refused", "done", "either"]
@@ -53,13 +54,19 @@ class Case:
 
 @dataclass(frozen=True)
 class Ending:
-    """How a command ended: its code, what it printed, what lay in the folder before and after."""
+    """How a command ended: its code, what it printed, what lay in the folder before and after.
+
+    Attributes:
+        whole: whether what it wrote to `--out` is a run as its manifest has it; None where nothing
+            was written there.
+    """
 
     code: int
     out: str
     err: str
     before: Mapping[str, str]
     after: Mapping[str, str]
+    whole: bool | None
 
 
 def attempt(case: Case, folder: Path) -> Ending:
@@ -87,7 +94,10 @@ def attempt(case: Case, folder: Path) -> Ending:
     finally:
         os.chdir(here)
         sys.argv = arguments
-    return Ending(code, out.getvalue(), err.getvalue(), before, contents(folder))
+    after, whole = contents(folder), None
+    if case.arguments[0] in RUNS and "--out" in case.arguments and code == 0:
+        whole = whole_run(folder / case.arguments[case.arguments.index("--out") + 1])
+    return Ending(code, out.getvalue(), err.getvalue(), before, after, whole)
 
 
 def faults(case: Case, ending: Ending) -> list[str]:
@@ -140,6 +150,8 @@ def _done(case: Case, ending: Ending) -> list[str]:
     elif not ending.out:
         found.append("done, and nothing was said")
     new = {name: digest for name, digest in ending.after.items() if name not in ending.before}
+    if ending.whole is False:
+        found.append("done, and the run is not whole")
     half = [name for name in new if any(part.startswith(".") for part in Path(name).parts)]
     if half or any(name.endswith(".part") for name in new):
         found.append(f"left over: {half[:6]}")
@@ -149,7 +161,7 @@ def _done(case: Case, ending: Ending) -> list[str]:
 def whole_run(folder: Path) -> bool:
     """Whether a folder holds a run as its manifest has it, and nothing else."""
     record = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
-    there = contents(folder)
+    there = {name: digest for name, digest in contents(folder).items() if digest != "folder"}
     expected = {*record["files"], MANIFEST, PAGE}
     return set(there) == expected and all(
         there[name] == digest for name, digest in record["files"].items()

@@ -17,12 +17,16 @@ import pytest
 from attempts import Case, attempt, faults
 from odd_folders import folder_cases
 from odd_matrices import matrix_cases
+from odd_options import option_cases
+from odd_runs import run_cases
 from odd_tables import table_cases
 
 FAMILIES: dict[str, Callable[[], Iterator[Case]]] = {
     "tables": table_cases,
     "matrices": matrix_cases,
     "folders": folder_cases,
+    "runs": run_cases,
+    "options": option_cases,
 }
 ALONE = os.environ.get("FAULTLENS_FUZZ")
 LEAST, SECONDS = 1000, 120

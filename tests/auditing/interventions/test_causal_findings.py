@@ -116,7 +116,7 @@ def test_without_classes_and_search_the_swaps_are_left_and_the_ledger_says_why(
         sites = [patch.site for patch in swap.patches if not patch.features]
         assert sites == ["0-res-hand", "1-res-hand"], "the whole value at every site"
     (claim,) = [c for c in audit.claims if c.control == "intervention"]
-    assert claim.detail == "the audit was asked to test no class (tried = 0)"
+    assert claim.detail == "the audit was asked to test no class (test_classes = 0)"
 
 
 def test_what_fires_at_the_same_time_is_no_cause(one_site: fl.Audit) -> None:

@@ -202,7 +202,9 @@ def test_no_class_is_tested_where_none_is_asked_for_and_the_reason_is_said(
 ) -> None:
     found = carried_out(tests, [Class(CLASS)], 0)
     assert (found.interventions, run_ones) == ({}, [])
-    assert found.not_tested == {f"{SITE}/26": "the audit was asked to test no class (tried = 0)"}
+    assert found.not_tested == {
+        f"{SITE}/26": "the audit was asked to test no class (test_classes = 0)"
+    }
     assert found.counterfactuals is not None, "levels are swapped all the same"
     attributed = carried_out(tests, [Class(CLASS)], 0, attributed=1)
     assert len(run_ones) == 1 and set(attributed.attribution) == {SITE}
@@ -270,15 +272,16 @@ def test_sets_are_read_and_repeats_left_out(lens: Lens) -> None:
 @pytest.mark.parametrize(
     ("text", "sentence"),
     [
-        ("808", "suspect '808': expected DICTIONARY/INDEX, e.g. 3-res-mini/808, or several of one "
-         "dictionary joined by +"),
-        ("3-res-mini/-1", "suspect '3-res-mini/-1': expected DICTIONARY/INDEX, e.g. 3-res-mini/808"
-         ", or several of one dictionary joined by +"),
+        ("808", "test_features '808': expected DICTIONARY/INDEX, e.g. 3-res-mini/808, or several "
+         "of one dictionary joined by +"),
+        ("3-res-mini/-1", "test_features '3-res-mini/-1': expected DICTIONARY/INDEX, e.g. "
+         "3-res-mini/808, or several of one dictionary joined by +"),
         ("9-res/1", "no dictionary '9-res' in this lens: expected one of 3-res-mini, 4-res-mini"),
-        ("3-res-mini/1536", "suspect '3-res-mini/1536': dictionary 3-res-mini has the features "
-         "0 to 1535, got 1536"),
-        ("3-res-mini/1+4-res-mini/1", "suspect '3-res-mini/1+4-res-mini/1' is of the dictionaries "
-         "3-res-mini, 4-res-mini: expected one, for features are changed together at one site; "
+        ("3-res-mini/1536", "test_features '3-res-mini/1536': dictionary 3-res-mini has the "
+         "features 0 to 1535, got 1536"),
+        ("3-res-mini/1+4-res-mini/1", "test_features '3-res-mini/1+4-res-mini/1' is of the "
+         "dictionaries 3-res-mini, 4-res-mini: expected one, for features are changed together at "
+         "one site; "
          "name them one by one"),
     ],
 )  # fmt: skip
@@ -306,8 +309,8 @@ def test_a_suspect_that_never_fires_is_refused_before_anything_is_tested(
     with pytest.raises(UserError) as caught:
         audit_task(lens, task, config=AuditConfig.of(test_features=(silent,)))
     assert str(caught.value).startswith(
-        f"suspect {silent} fires on none of the 60 prompts of mini-ioi, so there is nothing to "
-        "take away"
+        f"test_features: {silent} fires on none of the 60 prompts of mini-ioi, so there is nothing "
+        "to take away"
     )
 
 
@@ -318,10 +321,12 @@ def test_a_set_of_which_something_fires_is_tested_with_a_warning_of_the_rest(
     silent = next(f for f in range(1536) if not codes.fires([f]).any())
     assert replace(tests, requested=[some(808, 26)]).check_requested() == []
     assert replace(tests, requested=[some(808, silent)]).check_requested() == [
-        f"suspect {SITE}/808+{SITE}/{silent}: {SITE}/{silent} fires on none of the 60 prompts, so "
-        "that the others alone are tested"
+        f"test_features: of {SITE}/808+{SITE}/{silent}, {SITE}/{silent} fires on none of the 60 "
+        "prompts, so that the others alone are tested"
     ]
-    with pytest.raises(UserError, match=f"^suspect {SITE}/{silent} fires on none of the 60 "):
+    with pytest.raises(
+        UserError, match=f"^test_features: {SITE}/{silent} fires on none of the 60 "
+    ):
         replace(tests, requested=[some(silent)]).check_requested()
 
 

@@ -34,7 +34,7 @@ from faultlens.features.lens import Lens
 from faultlens.progress import Progress
 from faultlens.runs.checkpoint import Checkpoint
 
-NONE_ASKED = "the audit was asked to test no class (tried = 0)"
+NONE_ASKED = "the audit was asked to test no class (test_classes = 0)"
 WITH_SUCCESS = "it goes with success: only classes that go with failure are tested unasked"
 
 
@@ -115,13 +115,13 @@ class CausalTests:
             codes, n = self.ablation(named.site).codes, len(self.task)
             if not codes.fires(named.indices).any():
                 raise UserError(
-                    f"suspect {named} fires on none of the {n} "
+                    f"test_features: {named} fires on none of the {n} "
                     f"prompts of {self.task.name}, so there is nothing to take away: expected "
                     "a feature that fires on some of them (`faultlens tokens` shows which do)"
                 )
             warnings += [
-                f"suspect {named}: {named.site}/{index} fires on none of the {n} prompts, "
-                "so that the others alone are tested"
+                f"test_features: of {named}, {named.site}/{index} fires on none of the {n} "
+                "prompts, so that the others alone are tested"
                 for index in named.indices
                 if not codes.fires([index]).any()
             ]

@@ -36,6 +36,7 @@ def evidence(audit: Audit, site: str, reading: ClassReading) -> list[Part]:
 def _measured(reading: ClassReading, alpha: float) -> Facts:
     """Every measure of a class's strongest member, by name."""
     entries = [
+        ("Strongest member", reading.features[0]),
         *_tests(reading),
         *_described(reading),
         *within_strata(reading, alpha),
