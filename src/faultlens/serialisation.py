@@ -60,7 +60,12 @@ def keys_of(kind: type[Any]) -> list[Key]:
         if field.metadata.get("not_written"):
             continue
         if field.metadata.get("merged"):
-            found += keys_of(_merged_kind(hints[field.name]))
+            hint = hints[field.name]
+            absent = type(None) in get_args(hint)  # then each of its keys may be null
+            found += [
+                dataclasses.replace(key, hint=key.hint | None if absent else key.hint)
+                for key in keys_of(_merged_kind(hint))
+            ]
         else:
             name = field.metadata.get(WRITTEN_AS, field.name)
             found.append(Key(name, field, hints[field.name], kind))

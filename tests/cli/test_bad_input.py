@@ -478,8 +478,9 @@ def test_dictionaries_that_cannot_be_used(
     [
         (
             ("audit", "mini-ioi", "--layers", "3", "--test-features", "3-res-mini/1+4-res-mini/2"),
-            "suspect '3-res-mini/1+4-res-mini/2' is of the dictionaries 3-res-mini, 4-res-mini: "
-            "expected one, for features are changed together at one site; name them one by one",
+            "test_features '3-res-mini/1+4-res-mini/2' is of the dictionaries 3-res-mini, "
+            "4-res-mini: expected one, for features are changed together at one site; name them "
+            "one by one",
         ),
         (
             ("audit", "mini-ioi", "--layers", "3", "--test-features", "3-res-mini/1,,"),

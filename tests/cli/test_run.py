@@ -127,6 +127,13 @@ def test_an_audit_of_prompts_from_a_file(tmp_path: Path) -> None:
         "under 'factors'"
     )
     assert "Which prompts of mine fail, and why?" in done.stdout
+    tokens = pd.read_parquet(tmp_path / "run" / "tables" / "prompt-tokens.parquet")
+    texts = tokens.sort_values("position").groupby("text_id").token.agg("".join)
+    assert texts.tolist() == [line["prompt"] for line in lines]
+    fired = pd.read_parquet(tmp_path / "run" / "activations" / "task" / "3-res-mini.parquet")
+    last = fired.groupby("text_id").position.max()
+    assert last.tolist() == (tokens.groupby("text_id").size() - 1).tolist(), "the same positions"
+    assert "Features on the prompts" in (tmp_path / "run" / "report.html").read_text()
     again = subprocess.run(
         [*FAULTLENS, "audit", str(path), "--out", "run"],
         cwd=tmp_path, capture_output=True, text=True, check=False,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import random
@@ -20,7 +21,7 @@ import pandas as pd
 import pytest
 import torch
 
-from faultlens.errors import UserError
+from faultlens.errors import CannotWrite, UserError
 from faultlens.features.dataset import shard as shards
 from faultlens.features.dataset import writing
 from faultlens.features.dataset.reading import ActivationDataset
@@ -480,3 +481,54 @@ def test_a_dictionary_that_never_fires_is_named(lens: Lens, tmp_path: Path) -> N
     written = write(replace(lens, dictionaries=(silent, topk)), tmp_path / "store")
     assert written.silent == (RELU,)
     assert write(lens, tmp_path / "other").silent == ()
+
+
+@pytest.mark.parametrize(
+    ("columns", "held"),
+    [
+        ({"text_id": ["a"], "position": [1]}, "text_id large_string, position int64"),
+        ({}, "nothing"),
+        (
+            {key: ["x"] for key in shards.COLUMNS},
+            ", ".join(f"{key} large_string" for key in shards.COLUMNS),
+        ),
+    ],
+)
+def test_a_parquet_file_of_something_else_is_one_sentence(
+    lens: Lens, tmp_path: Path, columns: dict[str, list[Any]], held: str
+) -> None:
+    write(lens, tmp_path / "store")
+    path = tmp_path / "store" / RELU / "00000.parquet"
+    pd.DataFrame(columns).to_parquet(path, index=False)
+    store = ActivationDataset.open(tmp_path / "store")
+    for look_up in (lambda: store.feature(RELU, 3), lambda: store.text(RELU, 0)):
+        with pytest.raises(UserError) as refused:
+            look_up()
+        assert str(refused.value) == (
+            f"{path} is no file of a store: it holds {held}, expected text_id, position, feature, "
+            "activation; run the command that made the store again, which rebuilds it"
+        )
+
+
+def test_where_there_is_no_room_what_was_finished_is_kept(
+    lens: Lens, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The disk is full when the third shard is written, and when the manifest is."""
+    write(lens, tmp_path / "whole")
+    own = os.fsync
+    for fails_at in (7, 17):
+        store, done = tmp_path / f"store-{fails_at}", []
+
+        def full(handle: int, done: list[int] = done, fails_at: int = fails_at) -> None:
+            done.append(handle)
+            if len(done) == fails_at:
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+            own(handle)
+
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(os, "fsync", full)
+            with pytest.raises(CannotWrite, match=r"cannot be written: No space left on device"):
+                write(lens, store)
+        assert not list(store.rglob("*.part")) and not (store / "manifest.json").exists()
+        assert write(lens, store).kept > 0
+        assert files(store) == files(tmp_path / "whole")

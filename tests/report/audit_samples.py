@@ -77,7 +77,7 @@ def audit() -> Audit:
         ladder=_ladder(),
         counterfactuals=cause_samples.counterfactuals(),
         attribution=cause_samples.attribution(),
-        untried={"4-res-mini/250": "it fires on 3 failures: at least 5 are needed"},
+        not_tested={"4-res-mini/250": "it fires on 3 failures: at least 5 are needed"},
         robustness=cause_samples.robustness(),
         warnings=["4 of 300 prompts repeat another word for word: leave them out"],
     )  # fmt: skip
@@ -111,7 +111,7 @@ def untested() -> Audit:
         ladder=None,
         counterfactuals=None,
         attribution={},
-        untried={},
+        not_tested={},
         robustness=None,
     )
 
@@ -163,7 +163,7 @@ def tables_only() -> Audit:
         strata=Strata([], 1, 1, 61, [], [StrataCount(["object"], 8, 6, 61)]),
         counterfactuals=None,
         attribution={},
-        untried={},
+        not_tested={},
         robustness=None,
         baselines=rungs,
         ladder=Ladder("study", 1, 5, differences, []),

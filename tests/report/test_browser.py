@@ -11,6 +11,7 @@ from typing import Any
 
 import audit_samples
 import pytest
+import reading_samples
 import samples
 from axe_playwright_python.sync_playwright import Axe
 from browser import started_browser
@@ -212,6 +213,26 @@ def test_on_paper_nothing_is_cut_and_the_evidence_is_there(browser: Any, page_fi
         assert page.evaluate("document.documentElement.scrollWidth") <= paper
         page.evaluate("window.dispatchEvent(new Event('afterprint'))")
         assert page.locator("details.evidence[open]").count() == 0
+
+
+def test_a_feature_is_picked_anywhere_and_its_page_opens(browser: Any, tmp_path: Path) -> None:
+    path = tmp_path / "report.html"
+    whole = document(None, reading_samples.audit(), None, reading_samples.readings())
+    path.write_text(build_page(whole), encoding="utf-8")
+    with opened(browser, path) as page:
+        row = page.locator("#row-4-res-mini-91")
+        assert not row.locator("tr.opened").is_visible()
+        page.get_by_text("7 Interventions").last.scroll_into_view_if_needed()
+        page.locator("details.evidence").evaluate_all("all => all.forEach(d => d.open = true)")
+        page.locator("a[href='#row-4-res-mini-91']:visible").first.click()
+        page.wait_for_selector("#row-4-res-mini-91 tr.opened", state="visible")
+        shaded = row.locator(".tokens").first
+        assert shaded.inner_text() == "passed <keys>"
+        assert [mark.get_attribute("class") for mark in shaded.locator("span").all()] == [
+            "a2",
+            "a9",
+        ]
+        assert "ed 1, <keys> 4" in row.locator(".shaded-values").first.inner_text()
 
 
 def test_a_link_into_a_fold_opens_it(browser: Any, page_file: Path) -> None:

@@ -118,8 +118,8 @@ class Findings:
             ladder=None if self.ladder is None else self.ladder.ladder,
             counterfactuals=causes.counterfactuals,
             attribution=dict(causes.attribution),
-            untried=dict(causes.untried),
-            named=list(causes.named),
+            not_tested=dict(causes.not_tested),
+            requested=list(causes.requested),
             robustness=robustness,
             warnings=[
                 *observed.warnings,

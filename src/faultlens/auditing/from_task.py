@@ -91,9 +91,9 @@ def observe_task(
         attributed=config.interventions.test_attributed,
         progress=progress,
         kept=kept,
-        named=requested,
+        requested=requested,
     )
-    warnings = causal_tests.check_named()
+    warnings = causal_tests.check_requested()
     return Observed(
         name=task.name,
         outcomes=outcomes,

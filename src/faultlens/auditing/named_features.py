@@ -11,7 +11,9 @@ from faultlens.features.lens import Lens
 EXPECTED = "DICTIONARY/INDEX, e.g. 3-res-mini/808, or several of one dictionary joined by +"
 
 
-def parse_feature_sets(texts: Sequence[str], lens: Lens, what: str = "suspect") -> list[FeatureSet]:
+def parse_feature_sets(
+    texts: Sequence[str], lens: Lens, what: str = "test_features"
+) -> list[FeatureSet]:
     """What each text names, a set a text; one that was named before is left out.
 
     Raises UserError as `parse_features` does.

@@ -243,7 +243,9 @@ def _causes(
     if tests is None:
         return CausalFindings()
     if not features.tested:
-        return CausalFindings(named=tests.none_tested(None if verdict is None else str(verdict)))
+        return CausalFindings(
+            requested=tests.none_tested(None if verdict is None else str(verdict))
+        )
     return tests.run(features.significant, config.interventions.test_classes, factors.selection)
 
 

@@ -17,6 +17,7 @@ from faultlens.cli.run import (
     begin,
     finish,
     identity,
+    prompt_tokens,
     record_lens,
     resumable,
     run_claimed,
@@ -132,8 +133,12 @@ def _of_task(
                 checkpoint=kept,
                 progress=bars,
             )
-    read = None if recorder is None else recorder.activations
-    return Findings(audit=found, task_read=read, task=first, kept=kept)
+    if recorder is None:
+        return Findings(audit=found, task=first, kept=kept)
+    tokens = prompt_tokens(opened, first)
+    return Findings(
+        audit=found, task_read=recorder.activations, task=first, task_tokens=tokens, kept=kept
+    )
 
 
 def _of_outcomes(

@@ -9,7 +9,15 @@ from typing import Any
 from faultlens.auditing.config import AuditConfig, LadderConfig
 from faultlens.cli.lens import open_lens
 from faultlens.cli.options import Invocation
-from faultlens.cli.run import Findings, begin, finish, identity, record_lens, run_claimed
+from faultlens.cli.run import (
+    Findings,
+    begin,
+    finish,
+    identity,
+    prompt_tokens,
+    record_lens,
+    run_claimed,
+)
 from faultlens.cli.screen import progress_bars
 from faultlens.config import values_of
 from faultlens.models.lens_config import LensConfig
@@ -64,5 +72,6 @@ def demo(run: DemoOptions, call: Invocation) -> None:
             audit,
             prompts_read.activations,
             task,
+            prompt_tokens(lens, task),
         )
         finish(claim, manifest, found, json=False)

@@ -93,6 +93,7 @@ class Findings:
     audit: Audit | None = None
     task_read: ActivationStore | None = None
     task: Task | None = None  # what the audit is of; its factors and foils go beside the outcomes
+    task_tokens: Sequence[Sequence[str]] = ()  # of each prompt, as positions count
     kept: Checkpoint | None = None  # thrown away once the run is written
 
 
@@ -109,6 +110,7 @@ def write_run(claim: Claim, manifest: Manifest, found: Findings) -> None:
             _write_profile(folder, found.profile, found.tables)
         if found.audit is not None:
             _write_audit(folder, found.audit, found.task)
+            _write_tokens(folder, found.task_tokens)
         if found.corpus_read is not None:
             found.corpus_read.write(folder / "activations" / "corpus")
         if found.task_read is not None:
@@ -217,6 +219,28 @@ def _write_audit(folder: Path, audit: Audit, task: Task | None) -> None:
     _write_table(folder, "levels", pd.DataFrame(levels))
     if audit.features is not None:
         _write_table(folder, "features", pd.DataFrame(audit.features))
+
+
+def prompt_tokens(lens: Lens, task: Task) -> list[list[str]]:
+    """What each token of each prompt shows of its text; BOS is not among them."""
+    from faultlens.features.token_text import token_texts
+
+    decode = lens.model.tokenizer.decode
+    read = lens.tokenize([prompt.text for prompt in task.prompts])
+    return [token_texts(decode, tokens.ids.tolist()) for tokens in read]
+
+
+def _write_tokens(folder: Path, tokens: Sequence[Sequence[str]]) -> None:
+    import pandas as pd
+
+    rows = [
+        (prompt, position, token)
+        for prompt, of_prompt in enumerate(tokens)
+        for position, token in enumerate(of_prompt)
+    ]
+    if rows:
+        table = pd.DataFrame(rows, columns=["text_id", "position", "token"])
+        _write_table(folder, "prompt-tokens", table)
 
 
 def _write_table(folder: Path, name: str, rows: pd.DataFrame) -> None:

@@ -9,16 +9,24 @@ from faultlens.auditing.result.audit import Audit
 from faultlens.profiling.result import Profile
 from faultlens.report.audit.study import audit_study
 from faultlens.report.profile.study import profile_study
+from faultlens.report.prompt_readings import PromptReadings
 from faultlens.report.tree import Document
 
 HEADED_PACKAGES = ("faultlens", "torch", "transformers", "python")
 
 
 def document(
-    profile: Profile | None, audit: Audit | None, manifest: dict[str, Any] | None
+    profile: Profile | None,
+    audit: Audit | None,
+    manifest: dict[str, Any] | None,
+    readings: PromptReadings | None = None,
 ) -> Document:
-    """All that is said of a run; the studies that it does not hold are left out."""
-    studies = [] if audit is None else [audit_study(audit)]
+    """All that is said of a run; the studies that it does not hold are left out.
+
+    `readings` is what the run folder holds of the audit's prompts; None where there is no folder.
+    """
+    corpus = None if profile is None else profile.tokens
+    studies = [] if audit is None else [audit_study(audit, readings, corpus)]
     studies += [] if profile is None else [profile_study(profile)]
     name = ", ".join(study.name for study in studies)
     return Document(

@@ -17,9 +17,11 @@ from itertools import count
 from jinja2 import Environment, FunctionLoader, StrictUndefined
 from markupsafe import Markup
 
+from faultlens.numbers import number
 from faultlens.report.figures.chart import HeatMap
 from faultlens.report.figures.svg import svg
 from faultlens.report.glossary import glossed
+from faultlens.report.links import linked
 from faultlens.report.tree import Document, Section, Study, brief
 
 WIDE, NARROW = 760, 350  # pixels: figures are drawn for a desk and for a telephone
@@ -43,7 +45,7 @@ def build_page(document: Document) -> str:
     if not document.studies:
         raise ValueError("a page needs a profile or an audit")
     css, scripts = _resource("page.css"), [_resource(name) for name in SCRIPTS]
-    whole = glossed(document)
+    whole = glossed(linked(document))
     return _environment().get_template("page.html.j2").render(
         document=whole,
         studies=_placed(whole),
@@ -83,6 +85,24 @@ def _placed(document: Document) -> list[Placed]:
     ]
 
 
+def place(name: str) -> str:
+    """The place of a named row on the page.
+
+    >>> place("5-res-mini/635")
+    'row-5-res-mini-635'
+    """
+    return "row-" + re.sub(r"[^A-Za-z0-9]+", "-", name)
+
+
+def shade(activation: float, largest: float) -> int:
+    """How full a token's shade is, from 0 (silent) to 9.
+
+    >>> shade(0.0, 4.0), shade(0.01, 4.0), shade(2.0, 4.0), shade(4.0, 4.0)
+    (0, 1, 5, 9)
+    """
+    return 0 if activation <= 0 else max(1, min(9, round(9 * activation / largest + 0.01)))
+
+
 def _policy(css: str, scripts: list[str]) -> str:
     """The content security policy: this style and these scripts, and nothing else."""
     allowed = " ".join(_hash(script) for script in scripts)
@@ -110,6 +130,9 @@ def _environment() -> Environment:
     found.globals["wide"] = lambda chart, alt: svg(chart, WIDE, alt)
     found.globals["narrow"] = lambda chart, alt: svg(chart, NARROW, alt)
     found.tests["scalable"] = lambda chart: isinstance(chart, HeatMap) and not chart.labels
+    found.filters["number"] = number
+    found.filters["place"] = place
+    found.filters["shade"] = shade
     found.globals["next_number"] = lambda: next(numbers)
     return found
 

@@ -8,8 +8,10 @@ from typing import Any, TypeVar
 from faultlens.auditing.result.audit import Audit
 from faultlens.errors import UserError
 from faultlens.profiling.result import Profile
+from faultlens.report.audit.named_features import named_features
 from faultlens.report.document import document
 from faultlens.report.html import build_page
+from faultlens.report.prompt_readings import read_prompts
 from faultlens.runs.files import write_text
 from faultlens.runs.folder import AUDIT, MANIFEST, PAGE, PROFILE, read_result
 
@@ -31,8 +33,9 @@ def write_page(folder: Path) -> Path:
         None if profile is None else _read(Profile, profile, folder / PROFILE),
         None if audit is None else _read(Audit, audit, folder / AUDIT),
     )
+    readings = None if found[1] is None else read_prompts(folder, named_features(found[1]))
     try:
-        page = build_page(document(*found, manifest))
+        page = build_page(document(*found, manifest, readings))
     except Exception as error:
         there = [name for name, data in ((PROFILE, profile), (AUDIT, audit)) if data is not None]
         if manifest is not None and set(there) <= set(manifest["files"]):

@@ -81,6 +81,8 @@ class Cell:
     """How far what it says is supported, where it states a claim."""
     value: float | str | None = None
     """What rows are sorted and chosen by, where that is not the text."""
+    link: str = ""
+    """The name of the row that the cell leads to."""
 
 
 @dataclass(frozen=True)
@@ -89,6 +91,8 @@ class Row:
 
     cells: tuple[Cell, ...]
     opens: tuple[Part, ...] = ()
+    name: str = ""
+    """Under which links lead here; empty: none does."""
 
 
 @dataclass(frozen=True)
@@ -119,6 +123,16 @@ class Facts:
 
 
 @dataclass(frozen=True)
+class ShadedText:
+    """A text in tokens, each with a feature's activation on it; 0 where it is silent."""
+
+    label: str
+    tokens: tuple[tuple[str, float], ...]
+    largest: float
+    """The activation that is shaded in full."""
+
+
+@dataclass(frozen=True)
 class Folded:
     """Parts that are shown on demand, under these words."""
 
@@ -126,7 +140,7 @@ class Folded:
     parts: tuple[Part, ...]
 
 
-Part = Paragraph | Gloss | Callout | Figure | Table | Facts | Folded
+Part = Paragraph | Gloss | Callout | Figure | Table | Facts | ShadedText | Folded
 
 
 def facts(title: str, entries: Iterable[tuple[str, Cell | str]]) -> Facts:

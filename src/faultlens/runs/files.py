@@ -86,7 +86,7 @@ def read_object(path: Path) -> dict[str, Any] | None:
             raise UserError(f"{path} cannot be read: expected a file")
         text = path.read_bytes().decode("utf-8")
     except (OSError, ValueError) as error:
-        raise UserError(f"{path} cannot be read: {_reason(error)}") from error
+        raise UserError(f"{path} cannot be read: {read_failure(error)}") from error
     try:
         value = json.loads(text, parse_constant=_refuse)
     except RecursionError as error:
@@ -174,5 +174,6 @@ def _refuse(constant: str) -> float:
     raise ValueError(f"{constant} is not a number of JSON")
 
 
-def _reason(error: OSError | ValueError) -> str:
+def read_failure(error: OSError | ValueError) -> str:
+    """Why a file could not be read, in the words of the system."""
     return (error.strerror if isinstance(error, OSError) else None) or str(error)

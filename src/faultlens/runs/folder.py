@@ -17,7 +17,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from faultlens.errors import UserError
-from faultlens.runs.files import file_digest, read_object, write_json
+from faultlens.runs.files import file_digest, read_failure, read_object, write_json
 
 MANIFEST, PROFILE, AUDIT, PAGE = "manifest.json", "profile.json", "audit.json", "report.html"
 PACKAGES = ("faultlens", "torch", "transformers", "numpy", "scipy", "scikit-learn", "pandas")
@@ -84,21 +84,34 @@ def read_result(folder: Path, name: str) -> dict[str, Any] | None:
     Raises UserError if the file is there and cannot be read, if it is not the file whose hash the
     manifest holds, or if the manifest lists it and it is gone.
     """
-    manifest = read_manifest(folder)
     if name == MANIFEST:
-        return manifest
-    path, result = folder / name, read_object(folder / name)
+        return read_manifest(folder)
+    written_file(folder, name)
+    return read_object(folder / name)
+
+
+def written_file(folder: Path, name: str) -> Path | None:
+    """A file of a run, as the run wrote it; None if the manifest does not list it, or is not there.
+
+    Raises UserError if the manifest cannot be read, or lists the file and it is gone or another.
+    """
+    manifest = read_manifest(folder)
     digest = None if manifest is None else manifest["files"].get(name)
     if digest is None:
-        return result
-    if result is None:
+        return None
+    path = folder / name
+    if not path.is_file():
         raise UserError(f"{path} is missing, and the manifest beside it lists it: run it again")
-    if file_digest(path) != digest:
+    try:
+        found = file_digest(path)
+    except OSError as error:
+        raise UserError(f"{path} cannot be read: {read_failure(error)}") from error
+    if found != digest:
         raise UserError(
             f"{path} is not the file that the run wrote (its hash is not that of the manifest): "
             "restore it, or run it again"
         )
-    return result
+    return path
 
 
 def listed_files(manifest: Mapping[str, Any]) -> set[str]:

@@ -40,6 +40,9 @@ ASKED = Prompt("Who is the tallest?\nAnswer:", "Lisa", "Alex")
         (GYM, " the gym. Lisa was", "another phrase of the prompt"),
         (GYM, " the gym\n\nLisa was", "another phrase of the prompt"),
         (GYM, " the gym to Lisandra", "another phrase of the prompt"),
+        (GYM, " the gym, and Lisa left", "another phrase of the prompt"),
+        (GYM, " her friend, who knew Lisa", "possessive noun phrase"),
+        (GYM, " one of us, Lisa", "names the target later"),
         # names
         (GYM, " Mary and", "another name"),
         (GYM, " Zbigniew", "another name"),
@@ -51,6 +54,7 @@ ASKED = Prompt("Who is the tallest?\nAnswer:", "Lisa", "Alex")
         # no word
         (GYM, "'s decision", "suffix of the prompt's last word"),
         (GYM, "’s idea", "suffix of the prompt's last word"),
+        (GYM, "' office are", "suffix of the prompt's last word"),
         (GYM, ".\n\nThe book is", "ended the sentence"),
         (GYM, "\n\nThe book is", "ended the sentence"),
         (ASKED, "\n\nThe tallest", "another phrase of the prompt"),

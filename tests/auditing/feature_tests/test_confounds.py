@@ -32,7 +32,7 @@ def kept(*names: str) -> Selection:
 def test_strata_are_made_of_what_selection_kept_and_of_what_was_named() -> None:
     found = stratify(FACTORS, FAILED, kept("thing"), ["verb"])
     strata, codes = found.record, found.codes
-    assert (strata.factors, strata.named) == (["thing", "verb"], ["verb"])
+    assert (strata.factors, strata.requested) == (["thing", "verb"], ["verb"])
     assert codes.tolist() == stratum_codes([THING, VERB]).tolist()
     assert strata.strata == 6
     # keys: 5 of 5 with gave fail, 4 of 5 with sold; book: 2 of 7 and 1 of 8; pen: none.
@@ -50,7 +50,7 @@ def test_strata_are_made_of_what_selection_kept_and_of_what_was_named() -> None:
 def test_a_factor_that_is_named_and_kept_is_held_once() -> None:
     found = stratify(FACTORS, FAILED, kept("thing"), ["thing"])
     strata, codes = found.record, found.codes
-    assert (strata.factors, strata.named, strata.strata) == (["thing"], ["thing"], 3)
+    assert (strata.factors, strata.requested, strata.strata) == (["thing"], ["thing"], 3)
     assert codes.max() == 2
 
 

@@ -80,7 +80,7 @@ def test_the_search_names_the_cause_first_and_its_test_agrees(one_site: fl.Audit
     first = one_site.attribution["1-res-hand"].top[0]
     assert first.feature == CAUSE
     assert first.effect is not None and first.effect.shown
-    assert first.tried_as == [CAUSE] and first.intervention is None, "it is with its class"
+    assert first.tested_as == [CAUSE] and first.intervention is None, "it is with its class"
     assert first.effect == tried(reading(one_site, CAUSE)).necessity
     others = one_site.attribution["1-res-hand"].top[1:]
     assert not any(other.effect is not None and other.effect.shown for other in others)
@@ -97,8 +97,8 @@ def test_where_no_class_is_tried_the_search_finds_the_cause_and_levels_are_swapp
     with_search: Lens,
 ) -> None:
     audit = audited(with_search, asked(100), tried=0, searched=1)
-    found = [r for site in audit.attribution.values() for r in site.top if r.tried_as]
-    assert [r.tried_as for r in found] == [[r.feature] for r in found] and len(found) == 1
+    found = [r for site in audit.attribution.values() for r in site.top if r.tested_as]
+    assert [r.tested_as for r in found] == [[r.feature] for r in found] and len(found) == 1
     held = reading(audit, found[0].feature)
     assert held.verdict.label == "CAUSE"
     others = [r for _, r in audit.significant if r is not held]
@@ -116,7 +116,7 @@ def test_without_classes_and_search_the_swaps_are_left_and_the_ledger_says_why(
         sites = [patch.site for patch in swap.patches if not patch.features]
         assert sites == ["0-res-hand", "1-res-hand"], "the whole value at every site"
     (claim,) = [c for c in audit.claims if c.control == "intervention"]
-    assert claim.detail == "the audit was asked to test no class (tried = 0)"
+    assert claim.detail == "the audit was asked to test no class (test_classes = 0)"
 
 
 def test_what_fires_at_the_same_time_is_no_cause(one_site: fl.Audit) -> None:

@@ -23,7 +23,7 @@ from faultlens.auditing.interventions.causal_tests import CausalTests
 from faultlens.auditing.interventions.controls import CONTROLS
 from faultlens.auditing.interventions.patching.counterfactuals import run_counterfactuals
 from faultlens.auditing.named_features import parse_feature_sets
-from faultlens.auditing.result import Intervention, NamedTrial, SelectedLevel, Selection
+from faultlens.auditing.result import Intervention, RequestedTest, SelectedLevel, Selection
 from faultlens.auditing.study import audit_task
 from faultlens.auditing.verdicts.ledger import ledger
 from faultlens.corpus.answers import Answers
@@ -81,7 +81,7 @@ def findings(tests: CausalTests) -> CausalFindings:
 
 
 def test_a_named_set_is_tested_like_a_class(findings: CausalFindings, tests: CausalTests) -> None:
-    _, trial = findings.named
+    _, trial = findings.requested
     assert trial.features == [f"{SITE}/808", f"{SITE}/26"]
     done = trial.intervention
     assert done is not None
@@ -96,7 +96,7 @@ def test_a_named_set_is_tested_like_a_class(findings: CausalFindings, tests: Cau
 
 
 def test_a_class_that_is_named_as_well_is_tested_once(findings: CausalFindings) -> None:
-    twin, other = findings.named
+    twin, other = findings.requested
     assert twin.intervention == findings.interventions[CLASS]
     assert (
         twin.reason
@@ -118,11 +118,11 @@ def carried_out(
     classes: list[Class],
     most: int,
     *,
-    named: Sequence[FeatureSet] = (),
+    requested: Sequence[FeatureSet] = (),
     attributed: int = 0,
 ) -> CausalFindings:
     """Other tests on the same prompts, which are not read again."""
-    again = replace(tests, named=named, attributed=attributed)
+    again = replace(tests, requested=requested, attributed=attributed)
     return again.run(classes, most, Selection([], [], []))
 
 
@@ -154,9 +154,9 @@ def test_naming_the_strongest_member_leaves_its_class_as_it_was(
 ) -> None:
     both = Class(some(808, 26))
     before = carried_out(tests, [both], 1)
-    after = carried_out(tests, [both], 1, named=[some(808)])
+    after = carried_out(tests, [both], 1, requested=[some(808)])
     assert after.interventions == before.interventions
-    (trial,) = after.named
+    (trial,) = after.requested
     assert trial.reason is None and trial.intervention is not None
     assert (
         trial.intervention.necessity.change != after.interventions[both.features].necessity.change
@@ -176,10 +176,10 @@ def test_however_many_are_named_a_class_has_the_controls_of_its_own_family(
 
     monkeypatch.setattr(Ablation, "run", run)
     named = [some(f) for f in (808, 13, 15, 16, 43)]
-    found = carried_out(tests, [Class(CLASS)], 1, named=named)
+    found = carried_out(tests, [Class(CLASS)], 1, requested=named)
     assert seen == {CLASS: 199, **dict.fromkeys(named, 299)}
-    assert found.untried == {f"{SITE}/26": "only counted"}
-    assert [trial.reason for trial in found.named] == ["only counted"] * 5
+    assert found.not_tested == {f"{SITE}/26": "only counted"}
+    assert [trial.reason for trial in found.requested] == ["only counted"] * 5
 
 
 def test_a_class_beyond_those_tested_that_is_named_is_tested(
@@ -188,8 +188,8 @@ def test_a_class_beyond_those_tested_that_is_named_is_tested(
     classes = [Class(CLASS), Class(some(808, 26), rank=1)]
     alone = carried_out(tests, classes, 1)
     assert list(alone.interventions) == [CLASS]
-    found = carried_out(tests, classes, 1, named=[some(26, 808)])
-    (trial,) = found.named
+    found = carried_out(tests, classes, 1, requested=[some(26, 808)])
+    (trial,) = found.requested
     assert found.interventions == {
         CLASS: alone.interventions[CLASS], some(808, 26): trial.intervention,
     }  # fmt: skip
@@ -202,12 +202,14 @@ def test_no_class_is_tested_where_none_is_asked_for_and_the_reason_is_said(
 ) -> None:
     found = carried_out(tests, [Class(CLASS)], 0)
     assert (found.interventions, run_ones) == ({}, [])
-    assert found.untried == {f"{SITE}/26": "the audit was asked to test no class (tried = 0)"}
+    assert found.not_tested == {
+        f"{SITE}/26": "the audit was asked to test no class (test_classes = 0)"
+    }
     assert found.counterfactuals is not None, "levels are swapped all the same"
     attributed = carried_out(tests, [Class(CLASS)], 0, attributed=1)
     assert len(run_ones) == 1 and set(attributed.attribution) == {SITE}
     good = carried_out(tests, [Class(CLASS, with_failure=False)], 3)
-    assert good.untried == {
+    assert good.not_tested == {
         f"{SITE}/26": "it goes with success: only classes that go with failure are tested unasked"
     }
 
@@ -216,37 +218,39 @@ def test_what_attribution_names_is_tested_as_its_class_and_counted_once(
     tests: CausalTests, run_ones: list[tuple[str, int]]
 ) -> None:
     alone = carried_out(tests, [], 0, attributed=1)
-    (first,) = [r for r in alone.attribution[SITE].top if r.tried_as]
+    (first,) = [r for r in alone.attribution[SITE].top if r.tested_as]
     assert first == alone.attribution[SITE].top[0]
     assert first.intervention is not None and first.effect == first.intervention.necessity
     assert first.intervention.shown or first.intervention.null is not None
     index = int(first.feature.rpartition("/")[2])
 
     own = some(index)
-    twice = carried_out(tests, [Class(own)], 1, attributed=1, named=[own])
+    twice = carried_out(tests, [Class(own)], 1, attributed=1, requested=[own])
     assert len(run_ones) == 2, "the class, what attribution names and what the user names are one"
     again = twice.attribution[SITE].top[0]
     assert again.effect == twice.interventions[own].necessity == first.effect
     assert again.intervention is None, "it is with its class"
-    assert twice.named[0].intervention == twice.interventions[own]
+    assert twice.requested[0].intervention == twice.interventions[own]
 
     holding = some(26, index)
     wider = carried_out(tests, [Class(holding, rank=4)], 0, attributed=1)
     held = wider.attribution[SITE].top[0]
-    assert held.tried_as == [f"{SITE}/26", f"{SITE}/{index}"]
+    assert held.tested_as == [f"{SITE}/26", f"{SITE}/{index}"]
     assert held.effect == wider.interventions[holding].necessity != first.effect
     assert run_ones[2:] == [(str(holding), 199)]
 
-    named = carried_out(tests, [], 0, attributed=1, named=[own])
-    assert named.named[0].intervention == first.intervention
-    assert named.named[0].reason == "attribution names it among the first: it was tested for that"
+    named = carried_out(tests, [], 0, attributed=1, requested=[own])
+    assert named.requested[0].intervention == first.intervention
+    assert (
+        named.requested[0].reason == "attribution names it among the first: it was tested for that"
+    )
 
 
 def test_the_ledger_says_what_became_of_what_was_named(findings: CausalFindings) -> None:
-    _, trial = findings.named
-    few = NamedTrial([f"{SITE}/1"], 3, 0, None, "it fires on 3 failures: at least 5 are needed")
+    _, trial = findings.requested
+    few = RequestedTest([f"{SITE}/1"], 3, 0, None, "it fires on 3 failures: at least 5 are needed")
     claims = ledger(
-        None, tested=0, alpha=0.05, strata=None, causes=CausalFindings(named=[trial, few]),
+        None, tested=0, alpha=0.05, strata=None, causes=CausalFindings(requested=[trial, few]),
         robustness=None, ladder=None,
     )  # fmt: skip
     name = f"{SITE}/808+{SITE}/26 matters for failure"
@@ -268,15 +272,16 @@ def test_sets_are_read_and_repeats_left_out(lens: Lens) -> None:
 @pytest.mark.parametrize(
     ("text", "sentence"),
     [
-        ("808", "suspect '808': expected DICTIONARY/INDEX, e.g. 3-res-mini/808, or several of one "
-         "dictionary joined by +"),
-        ("3-res-mini/-1", "suspect '3-res-mini/-1': expected DICTIONARY/INDEX, e.g. 3-res-mini/808"
-         ", or several of one dictionary joined by +"),
+        ("808", "test_features '808': expected DICTIONARY/INDEX, e.g. 3-res-mini/808, or several "
+         "of one dictionary joined by +"),
+        ("3-res-mini/-1", "test_features '3-res-mini/-1': expected DICTIONARY/INDEX, e.g. "
+         "3-res-mini/808, or several of one dictionary joined by +"),
         ("9-res/1", "no dictionary '9-res' in this lens: expected one of 3-res-mini, 4-res-mini"),
-        ("3-res-mini/1536", "suspect '3-res-mini/1536': dictionary 3-res-mini has the features "
-         "0 to 1535, got 1536"),
-        ("3-res-mini/1+4-res-mini/1", "suspect '3-res-mini/1+4-res-mini/1' is of the dictionaries "
-         "3-res-mini, 4-res-mini: expected one, for features are changed together at one site; "
+        ("3-res-mini/1536", "test_features '3-res-mini/1536': dictionary 3-res-mini has the "
+         "features 0 to 1535, got 1536"),
+        ("3-res-mini/1+4-res-mini/1", "test_features '3-res-mini/1+4-res-mini/1' is of the "
+         "dictionaries 3-res-mini, 4-res-mini: expected one, for features are changed together at "
+         "one site; "
          "name them one by one"),
     ],
 )  # fmt: skip
@@ -304,8 +309,8 @@ def test_a_suspect_that_never_fires_is_refused_before_anything_is_tested(
     with pytest.raises(UserError) as caught:
         audit_task(lens, task, config=AuditConfig.of(test_features=(silent,)))
     assert str(caught.value).startswith(
-        f"suspect {silent} fires on none of the 60 prompts of mini-ioi, so there is nothing to "
-        "take away"
+        f"test_features: {silent} fires on none of the 60 prompts of mini-ioi, so there is nothing "
+        "to take away"
     )
 
 
@@ -314,13 +319,15 @@ def test_a_set_of_which_something_fires_is_tested_with_a_warning_of_the_rest(
 ) -> None:
     codes = tests.ablation(SITE).codes
     silent = next(f for f in range(1536) if not codes.fires([f]).any())
-    assert replace(tests, named=[some(808, 26)]).check_named() == []
-    assert replace(tests, named=[some(808, silent)]).check_named() == [
-        f"suspect {SITE}/808+{SITE}/{silent}: {SITE}/{silent} fires on none of the 60 prompts, so "
-        "that the others alone are tested"
+    assert replace(tests, requested=[some(808, 26)]).check_requested() == []
+    assert replace(tests, requested=[some(808, silent)]).check_requested() == [
+        f"test_features: of {SITE}/808+{SITE}/{silent}, {SITE}/{silent} fires on none of the 60 "
+        "prompts, so that the others alone are tested"
     ]
-    with pytest.raises(UserError, match=f"^suspect {SITE}/{silent} fires on none of the 60 "):
-        replace(tests, named=[some(silent)]).check_named()
+    with pytest.raises(
+        UserError, match=f"^test_features: {SITE}/{silent} fires on none of the 60 "
+    ):
+        replace(tests, requested=[some(silent)]).check_requested()
 
 
 def test_an_audit_that_ends_early_says_so_of_what_was_named(lens: Lens) -> None:
@@ -328,7 +335,7 @@ def test_an_audit_that_ends_early_says_so_of_what_was_named(lens: Lens) -> None:
     config = AuditConfig.of(test_features=("3-res-mini/808",), permutations=99)
     audit = audit_task(lens, few, config=config)
     assert audit.verdict is not None
-    (trial,) = audit.named
+    (trial,) = audit.requested
     assert (trial.intervention, trial.reason) == (None, str(audit.verdict))
     assert fl.Audit.from_dict(audit.to_dict()) == audit
 
@@ -345,11 +352,11 @@ def test_what_was_named_is_patched_where_a_level_is_swapped(tests: CausalTests) 
     level = SelectedLevel("object", "the keys", 8, 8, 52, 5, 1e-5, 1e-4, 40.0)
     swaps, _ = run_counterfactuals(
         tests.lens, tests.task, tests.runs, tests.margin, tests.failed,
-        Selection([level], [], ["object"]), [CLASS], named=[NAMED],
+        Selection([level], [], ["object"]), [CLASS], requested=[NAMED],
         succeeds=tests.succeeds, alpha=0.05, seed=0,
     )  # fmt: skip
     (swap,) = swaps.swaps
-    assert [(patch.features, patch.named) for patch in swap.patches] == [
+    assert [(patch.features, patch.requested) for patch in swap.patches] == [
         ([f"{SITE}/26"], False),
         ([f"{SITE}/808", f"{SITE}/26"], True),
         ([], False),

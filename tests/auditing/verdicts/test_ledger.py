@@ -139,9 +139,9 @@ def test_a_correlate_passes_what_was_done_and_lacks_the_rest() -> None:
 
 
 def test_a_class_that_a_model_could_have_tried_has_the_reason_why_it_was_not() -> None:
-    reason = "the audit was told to try no class (tried = 0)"
-    untried = {READING.features[0]: reason, "8-res-jb/1": "another"}
-    claims = claims_of(READING, causes=CausalFindings(untried=untried))
+    reason = "the audit was asked to test no class (test_classes = 0)"
+    not_tested = {READING.features[0]: reason, "8-res-jb/1": "another"}
+    claims = claims_of(READING, causes=CausalFindings(not_tested=not_tested))
     assert only(claims, "intervention") == Claim(MATTERS, "intervention", "not done", reason)
 
 

@@ -159,9 +159,9 @@ def test_why_a_correlate_is_no_cause() -> None:
         "it is shown to do nothing (taking it away moves the margin by +0.003 nats beyond its "
         "controls, 90% interval [−0.043, 0.049])"
     ) in what_may_not_be_claimed(null)
-    untried = changed(of_suspect(None), untried={"4-res-mini/91": "it fires on 3 failures"})
+    not_tested = changed(of_suspect(None), not_tested={"4-res-mini/91": "it fires on 3 failures"})
     assert "its effect was not tested, for it fires on 3 failures" in (
-        what_may_not_be_claimed(untried)
+        what_may_not_be_claimed(not_tested)
     )
 
 

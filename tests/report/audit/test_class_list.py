@@ -52,6 +52,7 @@ def test_a_row_says_where_it_fires_what_changing_it_did_and_what_it_stands_for()
 def test_what_a_row_opens_holds_every_measure() -> None:
     facts = facts_of(class_row(audit_samples.audit(), "4-res-mini/91"))
     assert facts == {
+        "Strongest member": "4-res-mini/91",
         "min-P": "p 0.0001 of firing; decides",
         "max-T": "p 0.0001 of strength; decides",
         "Fisher": "p 8.8e-33 Holm over all 6.9e-30",

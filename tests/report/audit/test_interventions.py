@@ -8,20 +8,22 @@ import audit_samples
 import cause_samples
 from tree_reading import captioned, headed, of_suspect, paragraphs, rows, section, tables
 
-from faultlens.auditing.result import NamedTrial
+from faultlens.auditing.result import RequestedTest
 from faultlens.auditing.result.audit import Audit
 from faultlens.numbers import NOT_DONE
 from faultlens.report.parts import Folded
 
 TITLE = "7 Interventions"
 CLASS = audit_samples.audit().classes[0][1].features
-ALONE = NamedTrial(["3-res-mini/808"], 26, 94, cause_samples.cause(), None)
-TWIN = NamedTrial(CLASS, 42, 3, cause_samples.cause(), "it is the class of X")
-FEW_FIRE = NamedTrial(["3-res-mini/5"], 1, 0, None, "it fires on 1 failures: at least 5 are needed")
+ALONE = RequestedTest(["3-res-mini/808"], 26, 94, cause_samples.cause(), None)
+TWIN = RequestedTest(CLASS, 42, 3, cause_samples.cause(), "it is the class of X")
+FEW_FIRE = RequestedTest(
+    ["3-res-mini/5"], 1, 0, None, "it fires on 1 failures: at least 5 are needed"
+)
 
 
-def naming(*trials: NamedTrial) -> Audit:
-    return dataclasses.replace(audit_samples.audit(), named=list(trials))
+def naming(*trials: RequestedTest) -> Audit:
+    return dataclasses.replace(audit_samples.audit(), requested=list(trials))
 
 
 def searching(**changes: object) -> Audit:
@@ -49,7 +51,7 @@ def test_the_sentence_counts_effects_and_names_what_does_nothing() -> None:
 def test_classes_that_could_not_be_changed_are_named_with_the_reason() -> None:
     table = headed(section(audit_samples.audit(), TITLE).parts, "Why not")
     assert rows(table) == [["4-res-mini/250", "it fires on 3 failures: at least 5 are needed"]]
-    alone = dataclasses.replace(audit_samples.untested(), untried={"4-res-mini/91": "no reason"})
+    alone = dataclasses.replace(audit_samples.untested(), not_tested={"4-res-mini/91": "no reason"})
     step = section(alone, TITLE)
     assert rows(headed(step.parts, "Why not")) == [["4-res-mini/91 and 11 alike", "no reason"]]
     assert paragraphs(step.parts) == [
@@ -95,7 +97,7 @@ def test_a_long_search_is_shown_in_part() -> None:
 def test_what_the_search_changes_by_itself_has_the_evidence_of_a_class() -> None:
     name, done = "4-res-mini/808", cause_samples.proven_null()
     audit = searching(
-        feature=name, in_class=None, effect=done.necessity, tried_as=[name], intervention=done
+        feature=name, in_class=None, effect=done.necessity, tested_as=[name], intervention=done
     )
     inside = folded(audit)[name].parts
     assert captioned(inside, f"{name}: the two tests that decide").rows
@@ -106,12 +108,12 @@ def test_what_the_search_changes_by_itself_has_the_evidence_of_a_class() -> None
 
 def test_a_find_of_a_class_is_told_by_its_class_and_shown_once() -> None:
     done = cause_samples.contributes()
-    audit = searching(effect=done.necessity, tried_as=CLASS)
+    audit = searching(effect=done.necessity, tested_as=CLASS)
     assert "changed as 4-res-mini/91 and 11 alike: both effects shown" in section(audit, TITLE).lead
     found = [t for t in tables(section(audit, TITLE).parts) if "lower margin" in t.caption][-1]
     assert rows(found)[0][3] == "+0.84 [0.52, 1.17], as its class"
     assert folded(audit) == {}
-    few = searching(effect=None, effect_missing="it fires on 2 failures", tried_as=CLASS)
+    few = searching(effect=None, effect_missing="it fires on 2 failures", tested_as=CLASS)
     assert "not done: it fires on 2 failures" in section(few, TITLE).lead
 
 

@@ -6,10 +6,12 @@ import dataclasses
 
 import audit_samples
 import pytest
-from tree_reading import headed, paragraphs, rows, section
+import reading_samples
+from tree_reading import headed, paragraphs, rows, section, titled
 
 from faultlens.auditing.result.audit import Audit
 from faultlens.report.audit import prompts
+from faultlens.report.audit.study import audit_study
 
 
 def listed(audit: Audit) -> list[list[str]]:
@@ -58,3 +60,24 @@ def test_what_is_left_to_the_tables_on_disk_is_counted(monkeypatch: pytest.Monke
     )
     assert len(listed(audit_samples.audit())) == 3
     assert paragraphs(step.parts) == []
+
+
+def test_factors_and_the_features_that_fire_stand_with_each_prompt() -> None:
+    study = audit_study(reading_samples.audit(), reading_samples.readings())
+    table = headed(titled(study, "Prompts").parts, "Generated")
+    assert [column.header for column in table.columns][-2:] == [
+        "object", "Named features that fire",
+    ]  # fmt: skip
+    assert [row[-2:] for row in rows(table)] == [
+        ["the keys", "4-res-mini/91"], ["the keys", "4-res-mini/91"], ["a card", ""], ["", ""],
+        ["a card", "4-res-mini/91"],
+    ]  # fmt: skip
+    assert [c.chosen for c in table.columns][-2:] == ["object", ""]
+
+
+def test_factors_of_other_prompts_are_left_out() -> None:
+    """A table of another length than the audit's prompts describes something else."""
+    readings = dataclasses.replace(reading_samples.readings(), factors={"object": ["a card"] * 4})
+    bare = audit_study(reading_samples.audit(), readings)
+    headers = [c.header for c in headed(titled(bare, "Prompts").parts, "Generated").columns]
+    assert "object" not in headers

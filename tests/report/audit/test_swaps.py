@@ -104,9 +104,9 @@ def test_patches_of_two_swaps_are_told_apart_in_the_figure() -> None:
 def test_a_named_set_is_patched_under_its_own_name_and_never_speaks_for_the_class() -> None:
     swap = cause_samples.counterfactuals().swaps[0]
     own = next(patch for patch in swap.patches if patch.features)
-    pair = dataclasses.replace(own, features=[CLASS.features[0], "4-res-mini/5"], named=True)
+    pair = dataclasses.replace(own, features=[CLASS.features[0], "4-res-mini/5"], requested=True)
     assert through_name(pair) == f"{CLASS.features[0]} + 4-res-mini/5"
-    twin = dataclasses.replace(own, named=True)
+    twin = dataclasses.replace(own, requested=True)
     assert goes_through(own, CLASS) and not goes_through(twin, CLASS)
     assert not goes_through(pair, CLASS)
     both = dataclasses.replace(swap, patches=[pair, *swap.patches])

@@ -7,6 +7,7 @@ import plotly.graph_objects as go
 import samples
 
 from faultlens.report.audit.study import audit_study
+from faultlens.report.figures.chart import Bars
 from faultlens.report.figures.plotly_figure import plotly_figure
 from faultlens.report.figures.plots import figures
 from faultlens.report.parts import Figure
@@ -47,6 +48,12 @@ def test_an_audits_figures_are_handed_out_too_each_under_a_name_of_its_own() -> 
     assert "doses of 4-res-mini/91 and 11 alike" in drawn
     for figure in drawn.values():
         assert "<script>" not in str(figure.to_json())
+
+
+def test_bars_are_plotly_bars() -> None:
+    chart = Bars(("silent", "≤ 1"), (("failures", "striking", (0.25, 0.75)),), "x", "y")
+    (bars,) = go.Figure(plotly_figure(chart)).data
+    assert list(bars.x) == ["silent", "≤ 1"] and list(bars.y) == [0.25, 0.75]
 
 
 def test_an_interval_is_an_error_bar_and_a_missing_one_is_none() -> None:

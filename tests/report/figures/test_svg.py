@@ -12,6 +12,7 @@ import samples
 from faultlens.report.audit.study import audit_study
 from faultlens.report.figures.chart import (
     Axis,
+    Bars,
     Chart,
     Dots,
     HeatMap,
@@ -116,6 +117,21 @@ def test_every_figure_of_both_studies_draws_within_its_width(width: int) -> None
                     assert -1 <= float(element.get(name, "0")) <= width + 1
         assert "style" not in {name for element in root.iter() for name in element.attrib}
         assert "nan" not in str(svg(figure.chart, width, ""))
+
+
+def test_bars_are_as_high_as_their_shares() -> None:
+    chart = Bars(
+        ("silent", "≤ 1"),
+        (("failures", "striking", (0.25, 0.75)), ("successes", "plain", (1.0, 0.0))), "x", "y",
+    )  # fmt: skip
+    root = drawn(chart)
+    bars = [g for g in root.iter("g") if g.find("title") is not None]
+    assert titles(root) == [
+        "silent: 25% of failures", "silent: 100% of successes", "≤ 1: 75% of failures",
+        "≤ 1: 0% of successes",
+    ]  # fmt: skip
+    heights = [float(bar.find("rect").get("height")) for bar in bars]  # type: ignore[union-attr, arg-type]
+    assert heights == pytest.approx([37.5, 150, 112.5, 0], abs=0.1)
 
 
 def test_hostile_names_stay_text() -> None:

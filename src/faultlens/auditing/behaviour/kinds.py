@@ -65,7 +65,12 @@ NO_OWNERS = PRONOUNS | FUNCTION_WORDS | frozenset("there here what how let".spli
 
 _ENDERS = ".!?。।؟۔"
 _ENDS = re.compile(rf"[{_ENDERS}](?![{_ENDERS}A-Za-z0-9_])")
-_SUFFIX = re.compile(r"\s?'(?:s|re|ve|ll|d|m|t)\b", re.IGNORECASE)
+_CLAUSE = re.compile(
+    r";|, (?:and|but|so|while|who|which|whose|then|when|where|as|because|before|after|he|she|it|"
+    r"they)\b"
+)
+"""Where another clause begins, whose names answer nothing: "the gym, and Lily left"."""
+_SUFFIX = re.compile(r"\s?'(?:s|re|ve|ll|d|m|t)\b|' (?=\w)", re.IGNORECASE)
 _POSSESSIVE = re.compile(r"\w(?:'s|(?<=s)')$", re.IGNORECASE)
 _REPEATS = 4  # times that one word, or more than this one sign, is no answer
 
@@ -147,11 +152,11 @@ def _looked_through(said: str) -> str:
 
 
 def _later(prompt: Prompt, generated: str) -> str | None:
-    """Whether the sentence goes on to a right answer, not to the foil first: "the gym to Lily"."""
+    """Whether the clause goes on to a right answer, not to the foil first: "the gym to Lily"."""
     line = _looked_through(plain(generated.strip().split("\n")[0]))
-    sentence = _ENDS.split(line, maxsplit=1)[0]
-    right = min((place_of(sentence, a) for a in prompt.answers), default=NOWHERE)
-    foil = NOWHERE if prompt.foil is None else place_of(sentence, prompt.foil)
+    clause = _CLAUSE.split(_ENDS.split(line, maxsplit=1)[0], maxsplit=1)[0]
+    right = min((place_of(clause, a) for a in prompt.answers), default=NOWHERE)
+    foil = NOWHERE if prompt.foil is None else place_of(clause, prompt.foil)
     return "names the target later" if right < foil else None
 
 

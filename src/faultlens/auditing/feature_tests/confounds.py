@@ -56,7 +56,7 @@ def stratify(
     factors: Mapping[str, Sequence[str]],
     failed: np.ndarray,
     selection: Selection,
-    named: Sequence[str] = (),
+    requested: Sequence[str] = (),
 ) -> Stratification:
     """The strata of the factors that forward selection kept and of those that the user asks for.
 
@@ -64,15 +64,15 @@ def stratify(
         factors: for each factor the level of every prompt, as `prepared` gives them.
         failed: the outcome, boolean `[prompts]`.
         selection: what forward selection kept.
-        named: further factors to hold constant.
+        requested: further factors to hold constant.
 
     Without factors all prompts are one stratum.
 
     Raises:
         UserError: a factor to hold constant that there is not.
     """
-    check_held(factors, named)
-    held = list(dict.fromkeys([*selection.kept, *named]))
+    check_held(factors, requested)
+    held = list(dict.fromkeys([*selection.kept, *requested]))
     codes = stratum_codes([factors[name] for name in held], len(failed))
     sets = [[name] for name in factors] + ([list(factors)] if len(factors) > 1 else [])
     count = _count(held, codes, failed)
@@ -80,10 +80,15 @@ def stratify(
         _count(names, stratum_codes([factors[name] for name in names], len(failed)), failed)
         for names in sets
     ]
-    strata = Strata(
-        count.factors, count.strata, count.informative, count.failures_in_them, list(named), others
+    record = Strata(
+        factors=count.factors,
+        strata=count.strata,
+        informative=count.informative,
+        failures_in_them=count.failures_in_them,
+        requested=list(requested),
+        others=others,
     )
-    return Stratification(strata, codes)
+    return Stratification(record, codes)
 
 
 def _count(factors: list[str], codes: np.ndarray, failed: np.ndarray) -> StrataCount:

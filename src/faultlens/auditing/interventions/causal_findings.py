@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from faultlens.auditing.feature_set import FeatureSet
-from faultlens.auditing.result import Counterfactuals, Intervention, NamedTrial, SiteAttribution
+from faultlens.auditing.result import Counterfactuals, Intervention, RequestedTest, SiteAttribution
 
 
 @dataclass(frozen=True)
@@ -15,15 +15,15 @@ class CausalFindings:
 
     Attributes:
         interventions: of the significant classes that were tested.
-        untried: by the name of a class's strongest member, why it was not tested: of the classes
+        not_tested: by the name of a class's strongest member, why it was not tested: of the classes
             that were to be tested, and of the suspect.
         counterfactuals: the swapped levels.
         attribution: by site.
-        named: the features that the user asked for.
+        requested: the features that the user asked for.
     """
 
     interventions: Mapping[FeatureSet, Intervention] = field(default_factory=dict)
-    untried: Mapping[str, str] = field(default_factory=dict)
+    not_tested: Mapping[str, str] = field(default_factory=dict)
     counterfactuals: Counterfactuals | None = None
     attribution: Mapping[str, SiteAttribution] = field(default_factory=dict)
-    named: Sequence[NamedTrial] = ()
+    requested: Sequence[RequestedTest] = ()

@@ -27,14 +27,14 @@ from faultlens.auditing.interventions.patching.counterfactuals import (
     share_restored,
 )
 from faultlens.auditing.interventions.patching.pair_runs import PairRuns
-from faultlens.auditing.result import NamedTrial, Selection
+from faultlens.auditing.result import RequestedTest, Selection
 from faultlens.corpus.task import Task
 from faultlens.errors import UserError
 from faultlens.features.lens import Lens
 from faultlens.progress import Progress
 from faultlens.runs.checkpoint import Checkpoint
 
-NONE_ASKED = "the audit was asked to test no class (tried = 0)"
+NONE_ASKED = "the audit was asked to test no class (test_classes = 0)"
 WITH_SUCCESS = "it goes with success: only classes that go with failure are tested unasked"
 
 
@@ -50,7 +50,7 @@ class CausalTests:
         attributed: how many of the features that attribution names first, over all sites, are
             tested; 0: nothing is attributed.
         kept: finished tests of an interrupted run.
-        named: feature sets that the user wants tested, whatever the feature tests say.
+        requested: feature sets that the user wants tested, whatever the feature tests say.
     """
 
     lens: Lens
@@ -64,7 +64,7 @@ class CausalTests:
     attributed: int
     progress: Progress
     kept: Checkpoint
-    named: Sequence[FeatureSet] = ()
+    requested: Sequence[FeatureSet] = ()
     _ablations: dict[str, Ablation] = field(default_factory=dict, repr=False)
 
     def run(
@@ -81,13 +81,14 @@ class CausalTests:
         chosen = [c.features for c in candidates if c.with_failure][:most]
         search = self._search(candidates)
         found = Family.of("found", [*chosen, *search.feature_sets], self.alpha)
-        named = Family.of("named", [n for n in self.named if n not in found.members], self.alpha)
+        others = [features for features in self.requested if features not in found.members]
+        requested = Family.of("requested", others, self.alpha)
         swaps, pairs = run_counterfactuals(
             self.lens, self.task, self.runs, self.margin, self.failed, selection, found.members,
-            named=named.members, succeeds=self.succeeds, alpha=self.alpha, seed=self.seed,
+            requested=requested.members, succeeds=self.succeeds, alpha=self.alpha, seed=self.seed,
             progress=self.progress,
         )  # fmt: skip
-        outcomes = {**self._tested(found, pairs), **self._tested(named, pairs)}
+        outcomes = {**self._tested(found, pairs), **self._tested(requested, pairs)}
         done = {features: outcome.intervention for features, outcome in outcomes.items()}
         return CausalFindings(
             {
@@ -99,37 +100,37 @@ class CausalTests:
             swaps,
             search.with_outcomes(outcomes.__getitem__),
             [
-                self._named(n, outcomes[n], _why_not_alone(n, found, chosen, classes))
-                for n in self.named
+                self._requested_test(n, outcomes[n], _why_not_alone(n, found, chosen, classes))
+                for n in self.requested
             ],
         )
 
-    def check_named(self) -> list[str]:
+    def check_requested(self) -> list[str]:
         """What to know of the named features: a sentence on each that never fires in a set.
 
         Raises UserError for a set of which nothing fires on any prompt.
         """
         warnings = []
-        for named in self.named:
+        for named in self.requested:
             codes, n = self.ablation(named.site).codes, len(self.task)
             if not codes.fires(named.indices).any():
                 raise UserError(
-                    f"suspect {named} fires on none of the {n} "
+                    f"test_features: {named} fires on none of the {n} "
                     f"prompts of {self.task.name}, so there is nothing to take away: expected "
                     "a feature that fires on some of them (`faultlens tokens` shows which do)"
                 )
             warnings += [
-                f"suspect {named}: {named.site}/{index} fires on none of the {n} prompts, "
-                "so that the others alone are tested"
+                f"test_features: of {named}, {named.site}/{index} fires on none of the {n} "
+                "prompts, so that the others alone are tested"
                 for index in named.indices
                 if not codes.fires([index]).any()
             ]
         return warnings
 
-    def none_tested(self, verdict: str | None) -> list[NamedTrial]:
+    def none_tested(self, verdict: str | None) -> list[RequestedTest]:
         """The features that the user named, where the audit ended before anything was tested."""
         why = TrialOutcome(None, verdict or "no feature fires on enough prompts to be tested")
-        return [self._named(named, why, None) for named in self.named]
+        return [self._requested_test(named, why, None) for named in self.requested]
 
     def ablation(self, site: str) -> Ablation:
         """The tests of one dictionary's features, set up once."""
@@ -145,10 +146,12 @@ class CausalTests:
         values = self.activations.values
         return CachedRuns(self.lens.model, self.activations.tokens, values.sites)
 
-    def _named(self, named: FeatureSet, outcome: TrialOutcome, not_alone: str | None) -> NamedTrial:
+    def _requested_test(
+        self, named: FeatureSet, outcome: TrialOutcome, not_alone: str | None
+    ) -> RequestedTest:
         """What testing the features that the user named gave, once all is tested."""
         fires = self.ablation(named.site).codes.fires(named.indices)
-        return NamedTrial(
+        return RequestedTest(
             named.names,
             int((fires & self.failed).sum()),
             int((fires & ~self.failed).sum()),

@@ -43,8 +43,8 @@ from faultlens.auditing.result.interventions import (
     Effect,
     Flips,
     Intervention,
-    NamedTrial,
     Null,
+    RequestedTest,
     Variant,
 )
 from faultlens.auditing.result.ladder import (
@@ -84,7 +84,6 @@ __all__ = [
     "Ladder",
     "LeftOut",
     "LevelReading",
-    "NamedTrial",
     "Null",
     "OddsReading",
     "OtherScoring",
@@ -93,6 +92,7 @@ __all__ = [
     "Patch",
     "PromptOutcome",
     "Proxy",
+    "RequestedTest",
     "Robustness",
     "RuleReading",
     "Rung",

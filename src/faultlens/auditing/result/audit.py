@@ -19,9 +19,9 @@ from faultlens.auditing.result import (
     Counterfactuals,
     Ladder,
     LevelReading,
-    NamedTrial,
     PairTable,
     PromptOutcome,
+    RequestedTest,
     Robustness,
     RuleReading,
     Rung,
@@ -51,8 +51,9 @@ class Audit:
         baselines: the rungs of the ladder, by name; `ladder` says how they were climbed.
         counterfactuals: what swapping levels of factors did; None: no model was run.
         attribution: by site; empty where no model was run.
-        untried: by the first feature, why a class that was to be tried, or the suspect, was not.
-        named: the features that the user wanted to be tried; empty: none were named.
+        not_tested: by the first feature, why a class that was to be tested by intervening, or the
+            suspect, was not.
+        requested: tests of features that the user asked for; empty: none.
         failures_over_foil: failures in which the target's logit is still above the foil's: how far
             the rule of scoring decides; None: not known of every failure, or there is none.
         warnings: what a reader should know of the input, a sentence each.
@@ -63,34 +64,52 @@ class Audit:
     FORMAT_VERSION: ClassVar[int] = 1
 
     task: str
+    """Name of the task, or of the file of outcomes."""
     n: int
+    """Number of prompts."""
     failures: int
+    """Number of prompts that fail under the rule."""
     rule: str
+    """Rule that decided the outcomes; `given` where they came with the answers."""
     alpha: float
+    """Level of every test that decides."""
     seed: int
+    """Of the permutations, the folds and the random controls."""
     permutations: int
+    """Random outcome vectors behind each permutation test."""
     min_support: int
+    """Least number of prompts on which a tested feature fires."""
     verdict: Verdict | None = field(metadata=MERGED)
     outcome_kinds: dict[str, int]
+    """Number of prompts by kind of outcome."""
     scoring_sensitivity: dict[str, float]
     factors: dict[str, dict[str, LevelReading]]
     sites: dict[str, SiteAudit]
+    """What each dictionary gave, by its name."""
     claims: list[Claim]
+    """The claims ledger, in the order of the argument."""
     outcomes: list[PromptOutcome]
+    """One a prompt, in the order of the prompts."""
     scoring: dict[str, RuleReading] = field(default_factory=dict)
+    """The outcomes under each rule, by rule."""
     factors_derived: bool = False
     factors_left_out: dict[str, str] = field(default_factory=dict)
     selection: Selection | None = None
+    """What forward selection took and dropped."""
     pairs: PairTable | None = None
+    """Pairs of levels that say more than either level alone."""
     trends: dict[str, TrendReading] = field(default_factory=dict)
+    """By numeric factor."""
     strata: Strata | None = None
     baselines: dict[str, Rung] | None = None
     ladder: Ladder | None = None
+    """How the ladder was climbed; null where it was not."""
     counterfactuals: Counterfactuals | None = None
     attribution: dict[str, SiteAttribution] = field(default_factory=dict)
-    untried: dict[str, str] = field(default_factory=dict)
-    named: list[NamedTrial] = field(default_factory=list)
+    not_tested: dict[str, str] = field(default_factory=dict)
+    requested: list[RequestedTest] = field(default_factory=list)
     robustness: Robustness | None = None
+    """What other prompts say; null where nothing could be tested."""
     failures_over_foil: int | None = None
     warnings: list[str] = field(default_factory=list)
     features: dict[str, np.ndarray] | None = field(

@@ -19,23 +19,37 @@ class ClassReading:
 
     rank: int  # among all classes of all sites, from 0: the most certain
     features: list[str]
+    """The members, the strongest first."""
     size: int
+    """Number of members."""
     fail_active: int
+    """Failures on which the strongest member fires."""
     success_active: int
+    """Successes on which it fires."""
     cohens_d: float | None  # failure − success; None where infinite
     auroc: float
+    """P(failure's activation > success's) + P(equal) / 2: above 0.5 it goes with failure."""
     p_fisher: float
+    """Fisher's exact test of firing and outcome, two-sided, unadjusted."""
     p_holm: float
+    """The same after Holm over all tested features."""
     p_min_p: float
+    """Adjusted p of the step-down min-P permutation test of firing."""
     p_max_t: float
+    """Adjusted p of the step-down max-T permutation test of activation."""
     p_deciding: float  # twice the smaller of the two: either may decide, and both are looked at
     p_conditional: float | None  # max-T with outcomes permuted within strata; None: not done
     proxy: Proxy | None
+    """The level that the class stands for; null where it stands for none."""
     intervention: Intervention | None
+    """What editing the class did; null where it was not edited."""
     verdict: Verdict = field(metadata=MERGED)
     described: Described | None = None
+    """Effects with intervals; described, never decisive."""
     confounds: Confounds | None = None
+    """What the class says within strata; null where it is not significant."""
     other_scoring: list[OtherScoring] | None = None
+    """The class under other rules of scoring; null where it is not significant."""
     flagged_by: list[str] | None = None  # of an ARTEFACT (of a test): the tests that flag it
 
 
@@ -44,12 +58,18 @@ class SiteAudit:
     """One dictionary: which of its features go with failure."""
 
     layer: int | None
+    """Layer of the site; null where it is not known."""
     d_sae: int
+    """Number of features in the dictionary."""
     tested: int
+    """Number of features that fire on enough prompts to be tested."""
     significant: dict[str, int]  # min_p, max_t, holm, bh; described: welch, mann_whitney
     convention: dict[str, Any]
+    """How the activations were read and pooled, by setting."""
     classes: list[ClassReading]
+    """The classes that the audit speaks of, the most certain first."""
     study_rule: StudyRule | None = None
+    """What the published study's rule finds."""
 
 
 def ranked_classes(sites: Mapping[str, SiteAudit]) -> list[tuple[str, ClassReading]]:
@@ -84,7 +104,10 @@ class Claim:
     """
 
     claim: str
+    """What is claimed."""
     control: str
+    """What the claim was held against."""
     outcome: str  # "passed", "failed", "not done"
     detail: str
+    """The numbers that decided, or why it was not done."""
     alone: bool = False  # whether passing this control supports the claim, though others fail

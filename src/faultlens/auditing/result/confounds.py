@@ -12,9 +12,12 @@ class StrataCount:
     """The strata that some factors make, and how many of them can tell anything."""
 
     factors: list[str]
+    """The factors that make the strata."""
     strata: int
+    """Number of strata."""
     informative: int  # hold both outcomes
     failures_in_them: int
+    """Number of failures in the informative strata."""
 
 
 @dataclass(frozen=True)
@@ -22,10 +25,14 @@ class Strata:
     """The strata within which the outcomes are permuted, and those of each factor beside them."""
 
     factors: list[str]
+    """The factors that make the strata."""
     strata: int
+    """Number of strata."""
     informative: int
+    """Number of strata that hold both outcomes."""
     failures_in_them: int
-    named: list[str]  # of `factors`, those that the user asked for
+    """Number of failures in the informative strata."""
+    requested: list[str]  # of `factors`, those that the user asked for
     others: list[StrataCount]  # by each factor alone, and by all together
 
 
@@ -34,9 +41,13 @@ class OddsReading:
     """Odds of failure where the class fires against where it is silent, given the factors."""
 
     odds_ratio: float | None
+    """The estimate; null where it is not defined."""
     low: float | None
+    """Lower end of its 95 % interval."""
     high: float | None
+    """Upper end of the same interval."""
     p_value: float | None
+    """Two-sided, of an odds ratio of 1."""
 
 
 @dataclass(frozen=True)
@@ -47,7 +58,10 @@ class Confounds:
     """
 
     informative: int
+    """Number of strata that hold both outcomes and different activations."""
     failures_in_them: int
+    """Number of failures in them."""
     effect: Interval | None  # failures − successes within strata, in Cohen's pooled SD
     mantel_haenszel: OddsReading | None
+    """Common odds ratio over the strata; null where it is not defined."""
     firth: OddsReading | None  # with every level of the factors in the model

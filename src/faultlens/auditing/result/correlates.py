@@ -10,8 +10,11 @@ class Interval:
     """An estimate with its 95 % interval."""
 
     value: float
+    """The estimate."""
     low: float
+    """Lower end."""
     high: float
+    """Upper end."""
 
 
 @dataclass(frozen=True)
@@ -26,7 +29,9 @@ class Described:
     auroc: Interval  # DeLong
     rate_difference: Interval  # share of failures − of successes on which it fires; Newcombe
     p_welch: float
+    """Welch's t-test, two-sided, unadjusted."""
     p_mann_whitney: float
+    """Mann–Whitney's test, normal approximation, two-sided, unadjusted."""
     small_support: bool  # fires, or is silent, on fewer than 20 prompts
 
 
@@ -35,13 +40,17 @@ class StudyRule:
     """The published study's rule: Welch's t with df = min(n) − 1, Holm over all of d_sae."""
 
     tested: int
+    """Number of features: all of the dictionary."""
     significant: int
+    """Number of features that the rule finds."""
     large: int  # of all features, those with |d| > 0.8
     medium: int  # of all features, those with |d| > 0.5
     significant_large: int  # of the significant ones
     significant_medium: int
+    """Of the significant ones, those with |d| > 0.5."""
     top: str | None  # the significant feature with the largest |d|
     top_cohens_d: float | None
+    """Its d; null without one, or where it is infinite."""
 
 
 @dataclass(frozen=True)
@@ -49,8 +58,11 @@ class Proxy:
     """A level of a factor, or a union of its levels, that a class fires with."""
 
     factor: str
+    """Name of the factor."""
     level: str
+    """The level, or a union of levels in words."""
     jaccard: float
+    """Jaccard index of firing and being at the level."""
 
 
 @dataclass(frozen=True)
@@ -58,7 +70,10 @@ class OtherScoring:
     """A class under another rule of scoring."""
 
     rule: str
+    """Name of the rule."""
     failures: int
+    """Number of prompts that fail under it."""
     p_deciding: float | None  # None: too few failures or successes under this rule to test
     rate_difference: float | None  # share of failures − of successes on which it fires
     cohens_d: float | None
+    """Failure − success, of the activation; null where infinite or not tested."""

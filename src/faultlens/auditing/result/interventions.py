@@ -18,24 +18,32 @@ class Effect:
     kind: str  # e.g. "set to the successes' mean"
     on: str  # e.g. "failures where the class fires"
     positions: str
+    """Tokens that were edited."""
     prompts: int
+    """Number of prompts."""
     change: float
+    """Mean change of the margin, nats."""
     control_change: float  # mean over the controls
     adjusted: float  # change − control_change
     low: float  # bootstrap over prompts, 95 %, of the adjusted change
     high: float
+    """Upper end of the same interval."""
     low_90: float  # the same, 90 %: for equivalence
     high_90: float
+    """Upper end of the same interval."""
     p_value: float  # (1 + controls with at least the change) / (controls + 1)
     p_holm: float | None  # over the classes and claims tested
     controls: int
+    """Number of controls."""
     control_features: int  # of the controls, other features; the rest are random directions
     shown: bool  # p_holm ≤ alpha and the interval excludes 0, on the side of the claim
     turned: int  # prompts whose first token turns: right for necessity, wrong for sufficiency
     turned_share: float  # of those whose first token could: it was not so already; 0 of none
     control_turned_share: float
+    """The same share, mean over the controls."""
     turned_low: float  # bootstrap over prompts, 95 %, of the share beyond the controls'
     turned_high: float
+    """Upper end of the same interval."""
     foil_change: float | None  # the same change of `logit(target) − logit(foil)`: described
     could_turn: int | None = None  # prompts whose first token could turn; None: all, in older runs
 
@@ -50,8 +58,11 @@ class Variant:
     """The same class changed in another way: sensitivity, never decisive."""
 
     kind: str
+    """How the class was edited."""
     positions: str
+    """Tokens that were edited."""
     prompts: int
+    """Number of prompts."""
     change: float  # of the margin, mean over the prompts of the necessity test
     turned_share: float  # of those whose first token was wrong, and is right then; 0 of none
     scale: float | None = None  # of the class's own activations; None: changed in another way
@@ -62,8 +73,11 @@ class Flips:
     """Outcomes before and after an intervention, on all prompts where the class fires."""
 
     prompts: int
+    """Number of prompts."""
     failure_to_success: int
+    """Number of prompts that turn from failure to success."""
     success_to_failure: int
+    """Number of prompts that turn from success to failure."""
     p_mcnemar: float  # exact, two-sided
 
 
@@ -83,9 +97,12 @@ class Null:
     assay_bound: float  # what it must restore to be trusted
     assay_prompts: int  # on which that could be done
     within: bool
+    """Whether the effect's 90 % interval lies within ± `bound`."""
     few_restored: bool
+    """Whether `restoration_high` is at most `restoration_bound`."""
     assay_sees: bool | None  # None: there was nothing to patch from
     proven: bool
+    """Whether all three conditions hold."""
 
 
 @dataclass(frozen=True)
@@ -93,10 +110,14 @@ class Intervention:
     """All that was done to one class."""
 
     necessity: Effect
+    """Whether failures recover when the class is taken away."""
     sufficiency: Effect | None
+    """Whether successes break when it is brought in; null where it was not tested."""
     sufficiency_missing: str | None  # why there is none
     flips: Flips
+    """Outcomes before and after the class is taken away."""
     variants: list[Variant]
+    """The class edited in other ways."""
     null: Null | None  # None where an effect is shown
 
     @property
@@ -111,7 +132,7 @@ class Intervention:
 
 
 @dataclass(frozen=True)
-class NamedTrial:
+class RequestedTest:
     """Features that the user wanted to be tried, whatever the statistics say of them.
 
     Where they are exactly a class, or what the search tried, the intervention is that one's, its
@@ -121,5 +142,7 @@ class NamedTrial:
     features: list[str]  # of one dictionary, changed together
     fail_active: int  # failures on which any of them fires, at any token but BOS
     success_active: int
+    """Successes on which any of them fires, at any token but BOS."""
     intervention: Intervention | None
+    """What editing them did; null where it was not done, or is with their class."""
     reason: str | None  # why they were not tried, or not by themselves

@@ -17,10 +17,14 @@ class PromptOutcome:
     """
 
     prompt: str
+    """The prompt's text."""
     target: str  # the prompt's own
     generated: str | None
+    """What was generated after it; null where it was not recorded."""
     success: bool
+    """Whether the answer is right under the rule."""
     kind: str
+    """The kind of outcome."""
     logit_difference: float | None  # target − foil
     margin: float | None = None  # strongest right token − strongest other
     target_log_probability: float | None = None  # nats, of the whole target after the prompt
@@ -38,5 +42,7 @@ class RuleReading:
     """The outcomes under one rule of scoring."""
 
     failures: int
+    """Number of prompts that fail under the rule."""
     accuracy: float
+    """Share of prompts that succeed under it."""
     levels: dict[str, dict[str, int]]  # failures at each level of each factor

@@ -17,8 +17,8 @@ from faultlens.auditing.result import (
     ClassReading,
     Effect,
     Intervention,
-    NamedTrial,
     Null,
+    RequestedTest,
     Robustness,
     Strata,
 )
@@ -52,14 +52,14 @@ def ledger(
     """
     claims = []
     if suspect is not None:
-        claims = _of_suspect(suspect, tested, alpha, strata, causes.untried, robustness)
-    for trial in causes.named:
+        claims = _of_suspect(suspect, tested, alpha, strata, causes.not_tested, robustness)
+    for trial in causes.requested:
         if suspect is None or set(trial.features) != set(suspect.features):
             claims += _of_named(trial)
     return claims + _of_ladder(ladder)
 
 
-def _of_named(trial: NamedTrial) -> list[Claim]:
+def _of_named(trial: RequestedTest) -> list[Claim]:
     """Whether what the user asked to test matters; the suspect's claims are not made twice."""
     name = "+".join(trial.features)
     matters = f"{name} matters for failure"
@@ -73,7 +73,7 @@ def _of_suspect(
     tested: int,
     alpha: float,
     strata: Strata | None,
-    untried: Mapping[str, str],
+    not_tested: Mapping[str, str],
     robustness: Robustness | None,
 ) -> list[Claim]:
     name = reading.features[0]
@@ -92,7 +92,7 @@ def _of_suspect(
         _scoring(goes, reading),
         *replication_claims(goes, reading, robustness),
         *_beyond_the_prompt(f"{name} says more than the prompt's factors", reading, alpha, strata),
-        *_tried(matters, reading, untried),
+        *_tried(matters, reading, not_tested),
     ]
 
 
@@ -145,9 +145,9 @@ def _beyond_the_prompt(
     ]
 
 
-def _tried(claim: str, reading: ClassReading, untried: Mapping[str, str]) -> list[Claim]:
+def _tried(claim: str, reading: ClassReading, not_tested: Mapping[str, str]) -> list[Claim]:
     if reading.intervention is None:
-        why = untried.get(reading.features[0], "no model was run")
+        why = not_tested.get(reading.features[0], "no model was run")
         return [Claim(claim, "intervention", NOT_DONE, why)]
     return _interventions(claim, reading.features[0], reading.intervention)
 

@@ -76,6 +76,7 @@ def read_groups(path: Path, column: str, low: int, high: int) -> tuple[Firings, 
     """
     with _readable(path):
         file = pq.ParquetFile(path)
+        _check_schema(path, file.schema_arrow)
         index = COLUMNS.index(column)
         wanted = []
         for group in range(file.metadata.num_row_groups):
@@ -88,6 +89,20 @@ def read_groups(path: Path, column: str, low: int, high: int) -> tuple[Firings, 
     kept = (of >= low) & (of <= high)
     found = Firings(text[kept], position[kept], feature[kept], activation[kept].astype(np.float32))
     return found, len(wanted)
+
+
+def _check_schema(path: Path, schema: pa.Schema) -> None:
+    """Raises UserError unless a file has the columns of a store, of their types."""
+    kinds = (*(pa.types.is_int32,) * 3, pa.types.is_floating)
+    right = tuple(schema.names) == COLUMNS and all(
+        kind(column) for kind, column in zip(kinds, schema.types, strict=True)
+    )
+    if not right:
+        held = ", ".join(f"{field.name} {field.type}" for field in schema) or "nothing"
+        raise UserError(
+            f"{path} is no file of a store: it holds {held}, expected {', '.join(COLUMNS)}; run "
+            "the command that made the store again, which rebuilds it"
+        )
 
 
 @contextmanager

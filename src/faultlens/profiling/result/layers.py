@@ -14,12 +14,16 @@ class Successor:
     """
 
     earlier: str
+    """Top feature at the earlier layer."""
     later: str
+    """Top feature at the later layer."""
     same_index: bool
+    """Whether the two have the same index."""
     cosine: float | None  # of their decoder directions; None without the dictionaries
     rank: int | None  # of the later one among its dictionary's features by cosine; 1 is the nearest
     nearest: str | None  # the later dictionary's feature with the largest cosine to the earlier one
     nearest_cosine: float | None
+    """Cosine of the earlier feature and `nearest`; null without the dictionaries."""
     chance_cosine: float | None = None  # that a direction which is no feature's rarely reaches
 
     @property
@@ -40,10 +44,13 @@ class LayerStep:
     """From one layer to the next of the same kind of site."""
 
     earlier: str
+    """Name of the earlier dictionary."""
     later: str
+    """Name of the later dictionary."""
     typical_cosine: float | None  # median over earlier features of their nearest's cosine
     selectivity: dict[str, Successor]  # by category
     specialist: dict[str, Successor]
+    """By category."""
     peak: dict[str, Successor]  # without categories on whose texts nothing fires
 
 
@@ -54,7 +61,9 @@ class Trend:
     quantity: str  # "peak", "relative peak" or "top sum"
     kind: str  # of site, e.g. "res-mini"
     layers: list[int]
+    """The layers, in order."""
     values: list[float]
+    """The quantity at each of them."""
     rho: float | None  # Spearman's, with the layer; None below three layers or for a constant
     ratio: float | None  # deepest layer's value over the first's; None if that is 0
 
@@ -64,6 +73,7 @@ class LayerComparison:
     """What changes from layer to layer."""
 
     steps: list[LayerStep]
+    """From each layer to the next."""
     trends: dict[str, list[Trend]]  # by category
 
 
@@ -76,9 +86,12 @@ class Difficulty:
     """
 
     difficulty: float
+    """From 0, easy, to 1."""
     rank: int  # 1 is the easiest; equal difficulties share a rank
     sites_by_auroc: int  # at which the best feature is beyond chance by AUROC
     sites_by_score: int
+    """The same by the specialist score."""
     first_site: str | None  # the first of those by AUROC, in the order of the sites
     best_auroc: float  # over the sites
     mean_auroc: float
+    """Mean of the best AUROC over the sites."""

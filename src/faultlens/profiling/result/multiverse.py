@@ -29,6 +29,7 @@ class MultiverseClaim:
     """One claim under every specification: that a category has a feature beyond chance."""
 
     category: str
+    """Name of the category."""
     by: str  # "selectivity" (AUROC) or "specialist" (score)
     by_default: bool  # whether it holds under the default specification
     share: float  # of all specifications under which it holds
@@ -50,6 +51,7 @@ class Choice:
     specifications: int  # that make this choice
     beyond_mean: float  # the same two, averaged over them
     same_mean: float
+    """The share of equal top features, averaged likewise."""
 
 
 @dataclass(frozen=True)
@@ -57,8 +59,11 @@ class Multiverse:
     """A method study: which claims depend on how it was done."""
 
     permutations: int
+    """Random labellings behind each p-value."""
     specifications: dict[str, list[Specification]]  # by "selectivity" and "specialist"
     default: dict[str, int]  # the place of the default specification among each measure's
     claims: list[MultiverseClaim]
+    """One a category and measure."""
     choices: list[Choice]
+    """What each single choice does."""
     padded_together: int  # texts a batch, each padded to the longest of them

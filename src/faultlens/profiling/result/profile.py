@@ -21,8 +21,10 @@ class Length:
     """How long a category's texts are, and how well length alone tells the category."""
 
     mean: float
+    """Mean length of the category's texts."""
     unit: str  # "tokens" or "characters"
     auroc: float
+    """AUROC of length alone for the category against the rest."""
 
 
 @dataclass(frozen=True)
@@ -32,15 +34,25 @@ class Profile:
     FORMAT_VERSION: ClassVar[int] = 1
 
     corpus: str
+    """Name of the corpus."""
     n_texts: int
+    """Number of texts."""
     pooling: str
+    """How a text's token activations became one number."""
     top_k: int
+    """Number of maxima in the top-k measures and in the shortlist."""
     permutations: int
+    """Random labellings behind each p-value."""
     seed: int
+    """Of the random labellings."""
     alpha: float
+    """Level after Holm."""
     lengths: dict[str, Length]
+    """By category."""
     sites: dict[str, SiteReading]
+    """What each dictionary gave, by its name."""
     difficulty: dict[str, Difficulty]
+    """By category."""
     length_strata: int | None = None  # that came about; labels were shuffled only within them
     warnings: list[str] = field(default_factory=list)  # what to know of the corpus
     layers: LayerComparison | None = None  # None with fewer than two layers of a kind

@@ -11,7 +11,9 @@ class MostFrequent:
     """The feature that fires on the most texts."""
 
     feature: str
+    """Name of the feature."""
     texts: int
+    """Number of texts on which it fires."""
     coverage: float  # share of the texts it could fire on
     ties: int = 1  # features that fire on as many, this one included
 
@@ -21,7 +23,9 @@ class MostSelective:
     """Among features with any text above the threshold, the one with the fewest such texts."""
 
     feature: str
+    """Name of the feature."""
     texts: int
+    """Number of texts above the threshold."""
     ties: int  # features with as few, this one included
 
 
@@ -30,8 +34,11 @@ class Strongest:
     """The largest pooled activation of the site."""
 
     feature: str
+    """Name of the feature."""
     activation: float
+    """Its pooled activation."""
     text: str
+    """The text on which it is reached."""
 
 
 @dataclass(frozen=True)
@@ -39,7 +46,9 @@ class Peak:
     """The largest pooled activation within a category."""
 
     feature: str
+    """Name of the feature."""
     activation: float
+    """Its pooled activation."""
     relative: float | None  # to the mean residual norm at the site; None where it is not known
 
 
@@ -48,10 +57,13 @@ class Selectivity:
     """The feature that best tells the category from the rest, by AUROC."""
 
     feature: str
+    """Name of the feature."""
     auroc: float
+    """Of its activation, the category against the rest."""
     p_value: float  # against the best of all features under random labels
     p_holm: float  # Holm over categories × sites
     ties: int
+    """Number of features with this AUROC, this one included."""
 
 
 @dataclass(frozen=True)
@@ -59,12 +71,19 @@ class Specialist:
     """The feature with the largest score: texts above the threshold inside, minus outside."""
 
     feature: str
+    """Name of the feature."""
     score: int
+    """Texts above the threshold inside the category, minus outside."""
     inside: int
+    """Texts of the category above the threshold."""
     outside: int
+    """Other texts above the threshold."""
     p_value: float
+    """Against the best score of all features under random labels."""
     p_holm: float
+    """Holm over categories × sites."""
     ties: int
+    """Number of features with this score, this one included."""
 
 
 @dataclass(frozen=True)
@@ -72,9 +91,13 @@ class ShortlistSpecialist:
     """The same among the few features that peak highest: the published rule, which has no null."""
 
     feature: str
+    """Name of the feature."""
     score: int
+    """Texts above the threshold inside the category, minus outside."""
     inside: int
+    """Texts of the category above the threshold."""
     outside: int
+    """Other texts above the threshold."""
 
 
 @dataclass(frozen=True)
@@ -84,7 +107,9 @@ class Tail:
     participation_ratio: float  # (Σ a)² / Σ a²: as many features if all were alike
     features_50: int  # the fewest features that hold 50 % of the total
     features_90: int
+    """The same of 90 %."""
     features_99: int
+    """The same of 99 %."""
 
 
 @dataclass(frozen=True)
@@ -93,6 +118,7 @@ class TailCurve:
 
     ranks: list[int]  # 1 is the feature with the largest total
     shares: list[float]
+    """Cumulative share of the total at each of these ranks."""
 
 
 @dataclass(frozen=True)
@@ -100,13 +126,18 @@ class CategoryReading:
     """One category at one site; None is what has no meaning where nothing fires on its texts."""
 
     texts: int
+    """Number of texts."""
     peak: Peak | None
+    """The largest pooled activation within the category."""
     top_sum: float  # Σ: of the k largest per-feature maxima
     top_share: float | None  # Σ over the sum of all per-feature maxima
     gini: float | None  # of those k values
     selectivity: Selectivity
+    """The feature that best tells the category, by AUROC."""
     specialist: Specialist
+    """The best feature by score, of all features."""
     shortlist_specialist: ShortlistSpecialist | None
+    """The same by the published rule."""
     most_frequent: MostFrequent | None  # over the category's texts alone
     most_selective: MostSelective | None  # likewise; None where none of them is above the threshold
     tail: Tail | None  # likewise
@@ -117,14 +148,24 @@ class SiteReading:
     """One dictionary over the whole corpus."""
 
     layer: int | None
+    """Layer of the site; null where it is not known."""
     d_sae: int
+    """Number of features in the dictionary."""
     firing: int  # features that fire on at least one text
     threshold: float
+    """τ of the specialist score, in activation units."""
     residual_norm: float | None
+    """Mean norm of the site's values; null where it is not known."""
     convention: dict[str, Any]
+    """How the activations were read and pooled, by setting."""
     most_frequent: MostFrequent
+    """The feature that fires on the most texts."""
     most_selective: MostSelective | None  # None where no text is above the threshold
     strongest: Strongest
+    """The largest pooled activation."""
     tail: Tail
+    """How activation spreads over features."""
     curve: TailCurve
+    """The same spread, rank by rank."""
     categories: dict[str, CategoryReading]
+    """By category."""

@@ -11,11 +11,16 @@ class Example:
 
     text_id: int  # row of the corpus, from 0
     category: str
+    """Category of the text."""
     position: int  # of the token, from 0, BOS not counted
     left: str
+    """Text before the token."""
     token: str
+    """The token itself."""
     right: str
+    """Text after it."""
     activation: float
+    """Activation on the token."""
 
 
 @dataclass(frozen=True)
@@ -23,6 +28,7 @@ class ClassShare:
     """How much of a feature's total activation falls on one class of token."""
 
     share: float
+    """Of the feature's total activation."""
     random: float  # the same for a random firing feature of the site: the mean over all that fire
     at_least: float  # share of the firing features with as large a share, this one included
 
@@ -34,6 +40,7 @@ class FeatureTokens:
     tokens: int  # on how many tokens of the corpus
     total: float  # sum of its activations over them
     classes: dict[str, ClassShare]
+    """By class of token."""
     examples: list[Example]  # the strongest texts, one token each
 
 

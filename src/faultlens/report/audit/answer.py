@@ -168,7 +168,7 @@ def _unsupported(audit: Audit, leading: ClassReading) -> tuple[str, str]:
         )
     claim = f"{name}, which goes with failure most surely (it fires on {fires}), causes it"
     if done is None:
-        why = audit.untried.get(leading.features[0])
+        why = audit.not_tested.get(leading.features[0])
         return claim, f"its effect was not tested{f', for {why}' if why else ''}"
     if done.null is not None and done.null.proven:
         need = done.necessity

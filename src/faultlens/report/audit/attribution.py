@@ -134,7 +134,7 @@ def _feature_row(found: Attributed, classes: dict[int, str]) -> list[Cell | str]
     ]
     if effect is None:
         return [*row, Cell(NOT_DONE, found.effect_missing or "no reason recorded"), NOT_DONE]
-    whose = ", as its class" if len(found.tried_as or ()) > 1 else ""
+    whose = ", as its class" if len(found.tested_as or ()) > 1 else ""
     return [
         *row,
         Cell(signed(effect.adjusted), interval(effect.low, effect.high) + whose, effect.shown),
@@ -166,12 +166,12 @@ def search_words(audit: Audit) -> str:
 def changed_words(audit: Audit, found: Attributed) -> str:
     """What changing a feature that the search found gave; empty if it was not to be changed."""
     if found.effect is None:
-        return f"{NOT_DONE}: {found.effect_missing}" if found.tried_as else ""
+        return f"{NOT_DONE}: {found.effect_missing}" if found.tested_as else ""
     done, whose = found.intervention, ""
     held = class_of(audit, found)
-    if done is None and found.tried_as and held is not None:
+    if done is None and found.tested_as and held is not None:
         done = held.intervention
-        whose = f" as {class_name(held)}" if len(found.tried_as) > 1 else ""
+        whose = f" as {class_name(held)}" if len(found.tested_as) > 1 else ""
     if done is None:
         return f"changed: {found.effect.claim} {'shown' if found.effect.shown else 'not shown'}"
     return f"changed{whose}: {effect_words(done)}"

@@ -53,7 +53,7 @@ def strata_name(factors: list[str]) -> str:
 
 def _strata(strata: Strata) -> Table:
     used = StrataCount(strata.factors, strata.strata, strata.informative, strata.failures_in_them)
-    asked = f"; asked for: {listed(strata.named)}" if strata.named else ""
+    asked = f"; asked for: {listed(strata.requested)}" if strata.requested else ""
     others = [count for count in strata.others if set(count.factors) != set(strata.factors)]
     notes = [f"used{asked}", *("" for _ in others)]
     rows: list[list[Cell | str]] = [

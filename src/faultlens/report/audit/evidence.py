@@ -28,7 +28,7 @@ def evidence(audit: Audit, site: str, reading: ClassReading) -> list[Part]:
         found += changed_parts(class_name(reading), reading.intervention, audit.alpha)
         swaps = audit.counterfactuals.swaps if audit.counterfactuals is not None else []
         found += class_patches(swaps, reading)
-    elif why := audit.untried.get(reading.features[0]):
+    elif why := audit.not_tested.get(reading.features[0]):
         found.append(Paragraph(f"{why}.", "Why it was not changed:"))
     return found
 
@@ -36,6 +36,7 @@ def evidence(audit: Audit, site: str, reading: ClassReading) -> list[Part]:
 def _measured(reading: ClassReading, alpha: float) -> Facts:
     """Every measure of a class's strongest member, by name."""
     entries = [
+        ("Strongest member", reading.features[0]),
         *_tests(reading),
         *_described(reading),
         *within_strata(reading, alpha),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from faultlens.auditing.result import NamedTrial
+from faultlens.auditing.result import RequestedTest
 from faultlens.auditing.result.audit import Audit
 from faultlens.numbers import NOT_DONE, listed
 from faultlens.report.audit.attribution import NOT_SEARCHED, attribution_parts, search_words
@@ -32,16 +32,16 @@ def sentence(audit: Audit) -> str:
         if null:
             said.append(f"{listed(null, 3)} shown to do nothing")
     else:
-        why = listed([f"{first}: {reason}" for first, reason in audit.untried.items()], 1)
+        why = listed([f"{first}: {reason}" for first, reason in audit.not_tested.items()], 1)
         said.append(f"{NOT_DONE}: {why or NOTHING_CHANGED}")
     search = search_words(audit)
     said += [search] if search else []
-    said += [f"named by the user, {named_name(t)}: {_named_words(t)}" for t in audit.named]
+    said += [f"named by the user, {named_name(t)}: {_named_words(t)}" for t in audit.requested]
     text = "; ".join(said)
     return f"{text[:1].upper()}{text[1:]}."
 
 
-def _named_words(trial: NamedTrial) -> str:
+def _named_words(trial: RequestedTest) -> str:
     """What came of something that the user named."""
     if trial.intervention is None or trial.reason is not None:
         return trial.reason or "no reason recorded"
@@ -53,11 +53,11 @@ def parts(audit: Audit) -> list[Part]:
 
     What changing a class did stands with the class.
     """
-    if not (changed(audit) or audit.untried or audit.named or audit.attribution):
+    if not (changed(audit) or audit.not_tested or audit.requested or audit.attribution):
         return []
     found = _untried(audit)
     alone = {named_name(trial): done for trial, done in named_alone(audit)}
-    for trial in audit.named:
+    for trial in audit.requested:
         name = named_name(trial)
         found.append(_named(audit, trial))
         if name in alone:
@@ -72,15 +72,15 @@ def parts(audit: Audit) -> list[Part]:
 
 def _untried(audit: Audit) -> list[Part]:
     """The classes that were to be changed, or would have been first, and were not."""
-    if not audit.untried:
+    if not audit.not_tested:
         return []
     names = {reading.features[0]: class_name(reading) for _, reading in audit.classes}
-    rows = [[names.get(first, first), reason] for first, reason in audit.untried.items()]
+    rows = [[names.get(first, first), reason] for first, reason in audit.not_tested.items()]
     caption = "Classes that were not changed, though they were to be or come first."
     return [table(caption, [Column("Class"), Column("Why not")], rows)]
 
 
-def _named(audit: Audit, trial: NamedTrial) -> Paragraph:
+def _named(audit: Audit, trial: RequestedTest) -> Paragraph:
     """Where it fires, whether it was changed by itself, and the classes that hold a part of it."""
     said = f"It fires on {fires_on(trial.fail_active, trial.success_active)}"
     if trial.reason is not None:
@@ -89,7 +89,7 @@ def _named(audit: Audit, trial: NamedTrial) -> Paragraph:
     return Paragraph(f"{said}.", f"Named by the user, {named_name(trial)}:")
 
 
-def _also_in(audit: Audit, trial: NamedTrial) -> list[str]:
+def _also_in(audit: Audit, trial: RequestedTest) -> list[str]:
     """The changed classes that hold some of what the user named, but are not the same."""
     return [
         f"{listed(shared, 3)} {'is' if len(shared) == 1 else 'are'} also in the class "

@@ -42,7 +42,7 @@ def class_patches(swaps: Sequence[Counterfactual], reading: ClassReading) -> lis
 
 def goes_through(patch: Patch, reading: ClassReading) -> bool:
     """Whether a patch goes through this very class, and not through what a user named."""
-    return patch.features == reading.features and not patch.named
+    return patch.features == reading.features and not patch.requested
 
 
 def swap_name(swap: Counterfactual) -> str:
@@ -54,7 +54,7 @@ def through_name(patch: Patch) -> str:
     """What a patch goes through: a class, or the whole value at a site."""
     if not patch.features:
         return f"the whole value at {patch.site}"
-    if patch.named:
+    if patch.requested:
         return " + ".join(patch.features)
     return members_name(patch.features[0], len(patch.features))
 

@@ -4,14 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import numpy as np
+
 from faultlens.auditing.result import PromptOutcome
 from faultlens.auditing.result.audit import Audit
-from faultlens.numbers import clipped, counted, number
+from faultlens.numbers import clipped, counted, listed, number
 from faultlens.report.parts import Cell, Column, Row, Table, table
+from faultlens.report.prompt_readings import PromptReadings
 
 NOTHING, NOT_RECORDED = "(nothing)", "not recorded"
 FIRST_PROMPTS = 20
 LISTED = 2_000  # prompts on the page; the tables on disk hold all
+CHOICES = 60  # levels of a factor that can be chosen among
+NAMED = 6  # features of a prompt
 
 
 def sentence(audit: Audit) -> str:
@@ -24,14 +29,50 @@ def sentence(audit: Audit) -> str:
     )
 
 
-def prompts_table(audit: Audit) -> Table:
-    """Every prompt with its outcome, failures first; the first ones, where there are very many."""
-    ordered = sorted(audit.outcomes, key=lambda outcome: outcome.success)[:LISTED]
-    columns, rows = _rows(ordered)
+def prompts_table(audit: Audit, readings: PromptReadings) -> Table:
+    """Every prompt with its outcome, failures first; the first ones, where there are very many.
+
+    With the run folder beside the result also its factors, and which of the features that the
+    argument names fire on it.
+    """
+    order = sorted(range(len(audit.outcomes)), key=lambda i: audit.outcomes[i].success)[:LISTED]
+    columns, rows = _rows([audit.outcomes[i] for i in order])
+    factors = {
+        name: levels
+        for name, levels in readings.factors.items()
+        if len(levels) == len(audit.outcomes)
+    }
+    firing = _firing(audit, readings)
+    added = [Column(name, chosen=name if _few(levels) else "") for name, levels in factors.items()]
+    added += [Column("Named features that fire")] if firing else []
+    whole = tuple(
+        Row(
+            (
+                *row.cells,
+                *(Cell(levels[i]) for levels in factors.values()),
+                *((Cell(listed(firing[i], NAMED)),) if firing else ()),
+            )
+        )
+        for i, row in zip(order, rows, strict=True)
+    )
     return Table(
-        "Prompts and outcomes.", columns, rows, first=FIRST_PROMPTS, rows_are="prompts",
-        browsable=True,
+        "Prompts and outcomes.", (*columns, *added), whole, first=FIRST_PROMPTS,
+        rows_are="prompts", browsable=True,
     )  # fmt: skip
+
+
+def _few(levels: Sequence[str]) -> bool:
+    """Whether a factor has few enough levels to choose among."""
+    return len(set(levels)) <= CHOICES
+
+
+def _firing(audit: Audit, readings: PromptReadings) -> list[list[str]]:
+    """By prompt the features that fire on it; empty if none was read."""
+    found: list[list[str]] = [[] for _ in audit.outcomes]
+    for feature, firings in readings.firings.items():
+        for prompt in np.flatnonzero(firings.largest(len(audit.outcomes))).tolist():
+            found[prompt].append(feature)
+    return found if readings.firings else []
 
 
 def failures_table(caption: str, failed: Sequence[PromptOutcome], first: int) -> Table:

@@ -6,10 +6,12 @@ from collections.abc import Callable
 
 from faultlens.auditing.result.audit import Audit
 from faultlens.numbers import clipped
+from faultlens.profiling.result import TokenEvidence
 from faultlens.report.audit import (
     class_list,
     confounds,
     factors,
+    feature_pages,
     feature_tests,
     interventions,
     ladder,
@@ -22,6 +24,7 @@ from faultlens.report.audit import (
 from faultlens.report.audit.answer import answer
 from faultlens.report.audit.carrying import carrying_figures
 from faultlens.report.parts import Callout, Part
+from faultlens.report.prompt_readings import PromptReadings
 from faultlens.report.tree import Headline, Section, Study
 
 Step = tuple[str, Callable[[Audit], str], Callable[[Audit], list[Part]]]
@@ -35,13 +38,30 @@ STEPS: tuple[Step, ...] = tuple(
 """The steps of an audit in the order of its argument."""
 
 
-def audit_study(audit: Audit) -> Study:
-    """Everything that an audit says, in the order in which it should be read."""
+def audit_study(
+    audit: Audit,
+    readings: PromptReadings | None = None,
+    corpus: TokenEvidence | None = None,
+) -> Study:
+    """Everything that an audit says, in the order in which it should be read.
+
+    Args:
+        audit: the result.
+        readings: what its run folder holds of the prompts; None: the result stands alone.
+        corpus: where features fire in the corpus of a profile beside; None: there is none.
+    """
+    known = readings or PromptReadings()
     sections = [
         Section(f"{number} {title}", sentence(audit), tuple(parts(audit)))
         for number, (title, sentence, parts) in enumerate(STEPS, 1)
     ]
-    listed = Section("Prompts", prompts.sentence(audit), (prompts.prompts_table(audit),))
+    if readings is not None:
+        pages = tuple(feature_pages.parts(audit, readings, corpus))
+        sections.append(
+            Section(feature_pages.TITLE, feature_pages.sentence(audit, readings), pages, open=True)
+        )
+    table = prompts.prompts_table(audit, known)
+    sections.append(Section("Prompts", prompts.sentence(audit), (table,), open=True))
     return Study(
         name=f"Audit of {audit.task}",
         headline=Headline(
@@ -55,5 +75,5 @@ def audit_study(audit: Audit) -> Study:
         found_title="Features that go with failure or success",
         found=class_list.class_list(audit),
         sections_title="The argument, step by step",
-        sections=(*sections, listed),
+        sections=tuple(sections),
     )

@@ -8,7 +8,7 @@ from faultlens.auditing.result import (
     Attributed,
     ClassReading,
     Intervention,
-    NamedTrial,
+    RequestedTest,
     SiteAttribution,
 )
 from faultlens.auditing.result.audit import Audit
@@ -39,16 +39,16 @@ def changed_classes(audit: Audit) -> list[tuple[ClassReading, Intervention]]:
     ]
 
 
-def named_alone(audit: Audit) -> list[tuple[NamedTrial, Intervention]]:
+def named_alone(audit: Audit) -> list[tuple[RequestedTest, Intervention]]:
     """What the user named and was changed by itself, not as a class that was changed anyway."""
     return [
         (trial, trial.intervention)
-        for trial in audit.named
+        for trial in audit.requested
         if trial.intervention is not None and trial.reason is None
     ]
 
 
-def named_name(trial: NamedTrial) -> str:
+def named_name(trial: RequestedTest) -> str:
     """What the user named, as the user wrote it."""
     return " + ".join(trial.features)
 

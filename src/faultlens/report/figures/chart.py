@@ -127,7 +127,18 @@ class HeatMap:
                 yield row, column, value
 
 
-Chart = Dots | Panels | HeatMap
+@dataclass(frozen=True)
+class Bars:
+    """Shares by group, side by side: how often each of several kinds falls into each bin."""
+
+    bins: tuple[str, ...]
+    series: tuple[tuple[str, Style, tuple[float, ...]], ...]
+    """The name of each kind, its style, and its share in each bin."""
+    x: str
+    y: str
+
+
+Chart = Dots | Panels | HeatMap | Bars
 
 
 def label(name: str) -> str:

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from html import escape
 from typing import Any
 
-from faultlens.report.figures.chart import Axis, Chart, Dots, HeatMap, Line, Panels, label
+from faultlens.report.figures.chart import Axis, Bars, Chart, Dots, HeatMap, Line, Panels, label
 
 COLOURS = (
     "#3b7dd8", "#d9730d", "#2a9d5c", "#9a5fd0", "#d6455d", "#1593a5", "#a9743a", "#7b8794",
@@ -34,6 +34,8 @@ def plotly_figure(chart: Chart) -> dict[str, Any]:
             return _panels(chart)
         case HeatMap():
             return _heat_map(chart)
+        case Bars():
+            return _bars(chart)
 
 
 def plain(text: str) -> str:
@@ -129,6 +131,26 @@ def _heat_map(chart: HeatMap) -> dict[str, Any]:
         yaxis={"autorange": "reversed", "automargin": True, **_names(chart.rows)},
     )
     return {"data": [trace], "layout": layout}
+
+
+def _bars(chart: Bars) -> dict[str, Any]:
+    traces = [
+        {
+            "type": "bar",
+            "name": plain(name),
+            "x": list(chart.bins),
+            "y": list(values),
+            "marker": {"color": STYLES[style][0]},
+        }
+        for name, style, values in chart.series
+    ]
+    layout = _layout(
+        300,
+        xaxis={"title": {"text": chart.x}, "type": "category", "automargin": True},
+        yaxis={"title": {"text": chart.y}, "tickformat": ".0%", "automargin": True},
+        legend=BELOW,
+    )
+    return {"data": traces, "layout": layout}
 
 
 def _layout(height: int, **more: Any) -> dict[str, Any]:

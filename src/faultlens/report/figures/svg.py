@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from markupsafe import Markup, escape
 
-from faultlens.report.figures.chart import Chart, Dots, HeatMap, Panels
+from faultlens.report.figures.chart import Bars, Chart, Dots, HeatMap, Panels
+from faultlens.report.figures.svg_bars import draw_bars
 from faultlens.report.figures.svg_dots import draw_dots
 from faultlens.report.figures.svg_heat import draw_heat_map
 from faultlens.report.figures.svg_panels import draw_panels
@@ -32,3 +33,5 @@ def _drawing(chart: Chart, width: int) -> Drawing:
             return draw_panels(chart, width)
         case HeatMap():
             return draw_heat_map(chart, width)
+        case Bars():
+            return draw_bars(chart, width)

@@ -51,7 +51,11 @@ def examples_table(profile: Profile, category: str) -> list[Part]:
     if found is None:
         return []
     feature = best(profile, category).feature
-    seen = found.features[feature]
+    return examples_of(feature, found.features[feature])
+
+
+def examples_of(feature: str, seen: FeatureTokens) -> list[Part]:
+    """Where a feature is strongest in the corpus, a row a text."""
     rows = [
         [number(example.activation), example.category, in_context(example)]
         for example in seen.examples

@@ -114,7 +114,7 @@
       if (up.tagName === "DETAILS") up.open = true;
       if (up.tagName === "TBODY") {
         up.hidden = false;
-        if (up.rows[1] && up.rows[1].contains(place)) open(up, true);
+        if (up.rows[1] && (up === place || up.rows[1].contains(place))) open(up, true);
       }
     }
     place.scrollIntoView();

@@ -48,8 +48,8 @@ def test_what_testing_gave_is_said_feature_by_feature() -> None:
     (alone, other), (member, scarce) = readings["3-res"].top, readings["2-res"].top
     assert first.intervention is not None and class_.intervention is not None
     assert (alone.effect, alone.intervention) == (first.intervention.necessity, first.intervention)
-    assert alone.tried_as == ["3-res/1"]
+    assert alone.tested_as == ["3-res/1"]
     assert (member.effect, member.intervention) == (class_.intervention.necessity, None)
-    assert member.tried_as == ["2-res/3", "2-res/7", "2-res/9"]
+    assert member.tested_as == ["2-res/3", "2-res/7", "2-res/9"]
     assert (scarce.effect, scarce.effect_missing) == (None, "it fires on 2 failures")
     assert other == replace(SITES["3-res"].attribution.top[1], effect_missing=NOT_AMONG)

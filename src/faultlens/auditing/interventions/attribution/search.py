@@ -83,7 +83,7 @@ class Search:
             reading,
             effect=None if done is None else done.necessity,
             effect_missing=outcome.reason,
-            tried_as=tested.names,
+            tested_as=tested.names,
             intervention=None if tested in self.classes else done,
         )
 

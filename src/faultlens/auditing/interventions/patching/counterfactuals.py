@@ -42,7 +42,7 @@ def run_counterfactuals(
     selection: Selection,
     classes: Sequence[FeatureSet],
     *,
-    named: Sequence[FeatureSet] = (),
+    requested: Sequence[FeatureSet] = (),
     succeeds: Succeeds,
     alpha: float,
     seed: int,
@@ -56,7 +56,7 @@ def run_counterfactuals(
         failed: the outcome, boolean `[prompts]`.
         selection: the levels that forward selection took.
         classes: to be patched; the whole value is patched at every site of the lens.
-        named: feature sets that the user wants patched as well.
+        requested: feature sets that the user wants patched as well.
         succeeds: the outcome's rule; the right answer is the original's.
         alpha: 1 − alpha is the level of the interval that must exclude 0 for a swap to count.
         seed: of the bootstrap and of the pairs drawn.
@@ -93,7 +93,7 @@ def run_counterfactuals(
                 success_to_failure=lost,
                 p_mcnemar=mcnemar_exact(gained, lost),
                 margin_change=Interval(float(change.mean()), low, high),
-                patches=_patches(lens, pairs, classes, named, alpha, seed),
+                patches=_patches(lens, pairs, classes, requested, alpha, seed),
             )
         )
     reason = None if found else "no level that forward selection took can be swapped"
@@ -135,20 +135,20 @@ def _patches(
     lens: Lens,
     runs: PairRuns,
     classes: Sequence[FeatureSet],
-    named: Sequence[FeatureSet],
+    requested: Sequence[FeatureSet],
     alpha: float,
     seed: int,
 ) -> list[Patch]:
     rng = np.random.default_rng(seed)
     pairs = np.sort(rng.permutation(len(runs.swap))[:MOST_PATCHED])
-    everything = [(c, False) for c in classes] + [(c, True) for c in named]
+    everything = [(c, False) for c in classes] + [(c, True) for c in requested]
     patches = []
     for dictionary in lens.dictionaries:
         mine = [(features, by) for features, by in everything if features.site == dictionary.name]
         read = sorted({index for features, _ in mine for index in features.indices})
         patching = Patching.of(dictionary, runs, pairs, read)
         for features, by_user in mine:
-            patches.append(replace(patching.patch(features, alpha, seed), named=by_user))
+            patches.append(replace(patching.patch(features, alpha, seed), requested=by_user))
         patches.append(patching.patch(None, alpha, seed))
     return patches
 

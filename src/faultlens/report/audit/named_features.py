@@ -1,0 +1,40 @@
+"""The features that an audit's argument names, each with what it is there."""
+
+from __future__ import annotations
+
+from faultlens.auditing.result.audit import Audit
+from faultlens.report.audit.trials import first_attributed
+
+LISTED = 40  # features that have a page
+CLASSES = 12  # the first of the list, whose strongest members have one
+
+
+def named_features(audit: Audit) -> dict[str, list[str]]:
+    """What each feature is in the argument, by its name, in the order in which it comes up."""
+    roles: dict[str, list[str]] = {}
+
+    def name(feature: str, role: str) -> None:
+        known = roles.setdefault(feature, [])
+        if role not in known:
+            known.append(role)
+
+    leading = audit.suspect
+    if leading is not None:
+        name(leading.features[0], "goes with failure most surely")
+    for _, reading in audit.classes:
+        if reading.intervention is not None:
+            name(reading.features[0], reading.verdict.label)
+            name(reading.features[0], "changed")
+    for trial in audit.named:
+        for feature in trial.features:
+            name(feature, "named by the user")
+    first = first_attributed(audit)
+    if first is not None:
+        name(first[1].feature, "first by attribution")
+    for site in audit.attribution.values():
+        for found in site.top:
+            if found.intervention is not None:
+                name(found.feature, "changed")
+    for _, reading in audit.classes[:CLASSES]:
+        name(reading.features[0], reading.verdict.label)
+    return dict(list(roles.items())[:LISTED])
