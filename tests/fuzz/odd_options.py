@@ -45,13 +45,22 @@ OPTIONS: dict[str, dict[str, tuple[str, ...]]] = {
 }  # fmt: skip
 
 
+NAMES = (
+    "--rule", "--strata", "--factors", "--pooling", "--label", "--text", "--long", "--pairs",
+    "--layers", "--sites", "--convention", "--dtype", "--massive", "--special-tokens", "--release",
+    "--adapter", "--folds", "--test-features", "--corpus", "--precision", "--encoding", "--kind",
+)  # fmt: skip
+"""Options that name something: none of the odd values does."""
+
+
 def option_cases() -> Iterator[Case]:
     """All of them."""
     for command, options in OPTIONS.items():
         for option, values in options.items():
             for number, value in enumerate(values):
                 arguments = (*_without(BASES[command], option), option, value)
-                yield _case(f"{command} {option} {number} {value[:20]!a}", arguments)
+                expected = "refused" if option in NAMES else "either"
+                yield _case(f"{command} {option} {number} {value[:20]!a}", arguments, expected)
             yield _case(f"{command} {option} without a value", (*BASES[command], option), "refused")
     yield from _features()
     yield from _lines()

@@ -16,7 +16,7 @@ from faultlens.auditing.behaviour.rule_sensitivity import (
 )
 from faultlens.auditing.config import AuditConfig
 from faultlens.auditing.factors.findings import FactorFindings, find_factors
-from faultlens.auditing.feature_tests.confounds import stratify
+from faultlens.auditing.feature_tests.confounds import check_held, stratify
 from faultlens.auditing.feature_tests.findings import FeatureFindings, find_features
 from faultlens.auditing.findings import Findings
 from faultlens.auditing.from_answers import observe_answers
@@ -174,6 +174,7 @@ def _findings(
     alpha, seed = config.alpha, config.seed
     texts = [outcome.prompt for outcome in outcomes]
     factors = find_factors(observed.factors, texts, failed, alpha=alpha, seed=seed)
+    check_held(factors.levels, config.tests.strata)  # where there is nothing to test, too
     verdict = of_audit(len(failed), int(failed.sum()))
     strata = ladder = halves = None
     features = FeatureFindings()

@@ -30,8 +30,8 @@ _CREATE = (
 LONGEST = 150
 """Bytes of a file's name: file systems allow 255, and endings are put to it."""
 _JSON_NAMES = {
-    list: "a list", str: "a text", int: "a number", float: "a number", bool: "a truth value",
-    type(None): "null",
+    dict: "an object", list: "a list", str: "a text", int: "a number", float: "a number",
+    bool: "a truth value", type(None): "null",
 }  # fmt: skip
 _SURROGATE = re.compile("[\ud800-\udfff]")
 
@@ -94,8 +94,17 @@ def read_object(path: Path) -> dict[str, Any] | None:
     except ValueError as error:
         raise UserError(f"{path} cannot be read as JSON: {error}") from error
     if not isinstance(value, dict):
-        raise UserError(f"{path} holds {_JSON_NAMES[type(value)]}, expected a JSON object")
+        raise UserError(f"{path} holds {json_kind(value)}, expected a JSON object")
     return value
+
+
+def json_kind(value: Any) -> str:
+    """What a value that was read from JSON is, in words.
+
+    >>> json_kind(None), json_kind([1])
+    ('null', 'a list')
+    """
+    return _JSON_NAMES[type(value)]
 
 
 def json_text(value: Any) -> str:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 import socket
+import stat
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -65,6 +66,8 @@ def _acquired(work: Path, target: Path) -> int:
                     raise
                 continue
         try:
+            if not stat.S_ISREG(os.fstat(handle).st_mode):
+                raise CannotWrite(target, f"{work / LOCK} is no file")
             if not _lock(handle):
                 raise UserError(
                     f"{target} is being written by another process: wait for it "

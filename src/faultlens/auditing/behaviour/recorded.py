@@ -34,7 +34,7 @@ def recorded_outcomes(answers: Answers, rule: str | Rule | None) -> tuple[str, l
     if rule is None and answers.success is not None:
         name, right = GIVEN, [bool(success) for success in answers.success]
     else:
-        name, decides = resolve_rule(rule or answers.task.rule)
+        name, decides = resolve_rule(answers.task.rule if rule is None else rule)
         if isinstance(decides, LogitRule):
             given = [
                 prompt.target if decides.holds(_known(i, difference, decides), None) else None

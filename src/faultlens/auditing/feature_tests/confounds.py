@@ -42,6 +42,16 @@ class Stratification:
     codes: np.ndarray
 
 
+def check_held(factors: Mapping[str, Sequence[str]], named: Sequence[str]) -> None:
+    """Raises UserError for a factor to hold constant that there is not."""
+    for name in named:
+        if name not in factors:
+            raise UserError(
+                f"no factor {name!r} to hold constant: expected one of "
+                f"{', '.join(factors) or 'none (no factor with two levels)'}"
+            )
+
+
 def stratify(
     factors: Mapping[str, Sequence[str]],
     failed: np.ndarray,
@@ -61,12 +71,7 @@ def stratify(
     Raises:
         UserError: a factor to hold constant that there is not.
     """
-    for name in requested:
-        if name not in factors:
-            raise UserError(
-                f"no factor {name!r} to hold constant: expected one of "
-                f"{', '.join(factors) or 'none (no factor with two levels)'}"
-            )
+    check_held(factors, requested)
     held = list(dict.fromkeys([*selection.kept, *requested]))
     codes = stratum_codes([factors[name] for name in held], len(failed))
     sets = [[name] for name in factors] + ([list(factors)] if len(factors) > 1 else [])

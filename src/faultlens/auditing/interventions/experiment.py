@@ -88,7 +88,7 @@ def intervene(
     """
     dictionary, members = checked_features(lens, features, direction, site)
     chosen = checked_prompts(task, prompts)
-    rule_name, decides = resolve_rule(rule or task.rule)
+    rule_name, decides = resolve_rule(task.rule if rule is None else rule)
     check_targets(task, rule_name)
     positions = checked_positions(task, positions, fires=direction is None)
     edit = checked_edit(Zero() if edit is None else edit)

@@ -18,6 +18,7 @@ from faultlens.features.dataset.plan import FORMAT, Plan, Shard
 from faultlens.features.reading_config import Encoding, Long
 from faultlens.features.shapes import Shapes
 from faultlens.features.token_choice import Choice, TokenChoice
+from faultlens.runs.files import json_kind
 
 Hashes = dict[str, str]  # of a shard: by dictionary the SHA-256 of its file
 Counts = dict[str, dict[str, dict[str, int]]]  # by dictionary, reason and token
@@ -173,7 +174,7 @@ def _shards(record: Any, texts: int, tokens: int) -> tuple[Shard, ...]:
 
 def _object(value: Any, what: str) -> dict[str, Any]:
     if not isinstance(value, dict):
-        raise ValueError(f"expected {what} to be an object, got {type(value).__name__}")
+        raise ValueError(f"expected {what} to be an object, got {json_kind(value)}")
     return value
 
 
