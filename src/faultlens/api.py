@@ -9,7 +9,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, TypeGuard
+from typing import TYPE_CHECKING, Any
 
 from faultlens.auditing.config import AuditConfig
 from faultlens.config import built, configured, takes
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
     import numpy as np
     from scipy.sparse import csr_matrix
+    from typing_extensions import TypeIs
 
     from faultlens.auditing.result.audit import Audit
     from faultlens.corpus.answers import Answers
@@ -184,7 +185,7 @@ def audit(
     return _audit_task(source, task, wanted, recorder, checkpoint, progress)
 
 
-def _is_lens(source: object) -> TypeGuard[Lens]:
+def _is_lens(source: object) -> TypeIs[Lens]:
     """Whether it is a lens. Without one its module, which loads torch, is left alone."""
     module = sys.modules.get("faultlens.features.lens")
     return module is not None and isinstance(source, module.Lens)

@@ -160,6 +160,8 @@ def _keywords(every: Sequence[Option]) -> Iterator[inspect.Parameter]:
             negative=flag(f"no_{option.name}") if switch and option.default else (),
         )
         kind: Any = bool if switch else list[str] if takes_several(option.type) else str
+        if option.default is not MISSING:  # Cyclopts checks the default too, once pydantic is there
+            kind = kind | None
         yield inspect.Parameter(
             option.name,
             inspect.Parameter.KEYWORD_ONLY,
