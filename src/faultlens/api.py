@@ -6,9 +6,10 @@ Each takes a config, or its fields as flat keywords, or both: `fl.audit(lens, ta
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeGuard
 
 from faultlens.auditing.config import AuditConfig
 from faultlens.config import built, configured, takes
@@ -122,10 +123,9 @@ def profile(
             tables that needs a model, or a dictionary that does not fit its model.
     """
     wanted = configured(config or ProfileConfig(), options, "fl.profile")
-    from faultlens.features.lens import Lens
     from faultlens.profiling.study import profile_lens, profile_tables
 
-    if isinstance(source, Lens):
+    if _is_lens(source):
         return profile_lens(
             source, corpus, wanted, pairs=pairs, recorder=recorder, progress=progress
         )
@@ -172,17 +172,22 @@ def audit(
     """
     wanted = configured(config or AuditConfig(), options, "fl.audit")
     from faultlens.corpus.answers import Answers
-    from faultlens.features.lens import Lens
 
     if isinstance(task, Answers):
         return _audit_answers(source, task, wanted, residuals, recorder, progress)
     if residuals:
         raise UserError("residuals go with answers: a task that is run is read by itself")
-    if not isinstance(source, Lens):
+    if not _is_lens(source):
         raise UserError(
             "a task is run by a model: give a lens (fl.load), or answers that are there"
         )
     return _audit_task(source, task, wanted, recorder, checkpoint, progress)
+
+
+def _is_lens(source: object) -> TypeGuard[Lens]:
+    """Whether it is a lens. Without one its module, which loads torch, is left alone."""
+    module = sys.modules.get("faultlens.features.lens")
+    return module is not None and isinstance(source, module.Lens)
 
 
 def _audit_task(
@@ -214,12 +219,12 @@ def _audit_answers(
 ) -> Audit:
     from faultlens.auditing.behaviour.conversations import as_model_reads
     from faultlens.auditing.study import audit_answers
-    from faultlens.features.lens import Lens
+    from faultlens.features.reading_notes import reading_notes
 
     if config.interventions.test_features:
         raise UserError("test_features are tested by a model: give a task that is run, not answers")
     warnings: list[str] = []
-    if isinstance(source, Lens):
+    if _is_lens(source):
         source = source.checked(progress) if config.reading.fit_check else source.unchecked()
         warnings = source.warnings
         answers, notes = as_model_reads(answers, source.model)
@@ -228,6 +233,7 @@ def _audit_answers(
         tick = progress.start("Reading the prompts", len(texts))
         store = None if recorder is None else recorder.activations
         source = source.read(texts, config.reading.pooling, progress=tick, store=store)
+        warnings = [*warnings, *reading_notes(source)]
     return audit_answers(
         answers, source, residuals, warnings=warnings, config=config, progress=progress
     )

@@ -19,6 +19,7 @@ from faultlens.auditing.result.audit import Audit
 from faultlens.auditing.study import audit_answers
 from faultlens.corpus.answers import Answers
 from faultlens.features.table import FeatureTable
+from faultlens.numbers import interval, number, signed
 
 SITE = "8-res-x"
 FACTORS = ("object", "template_id", "place")
@@ -119,7 +120,7 @@ def test_a_block_that_copies_the_keys_is_one_proxy_whose_effect_is_not_tested(
     assert (reading.fail_active, reading.success_active) == (42, 3)
     assert reading.verdict.sentence == (
         "fires on 42 failures and 3 successes (adjusted p = 0.002); it fires with object = the "
-        "keys (Jaccard 1.00); effect not tested"
+        "keys (Jaccard 1); effect not tested"
     )
     assert reading.intervention is None
     assert outcome(audit, "no copy of a level") == "failed"
@@ -254,9 +255,9 @@ def test_a_feature_of_which_nothing_is_left_within_the_factors_is_a_proxy() -> N
     assert -0.2 <= effect.low < effect.high <= 0.2
     assert reading.confounds.failures_in_them >= 10
     assert (
-        f"; within object less than 0.2 SD is left of it: {effect.value:+.2f} SD "
-        f"[{effect.low:+.2f}, {effect.high:+.2f}] over {reading.confounds.failures_in_them} "
-        f"failures; it is strongest with object = the keys (Jaccard {reading.proxy.jaccard:.2f}); "
+        f"; within object less than 0.2 SD is left of it: {signed(effect.value)} SD "
+        f"{interval(effect.low, effect.high)} over {reading.confounds.failures_in_them} failures; "
+        f"it is strongest with object = the keys (Jaccard {number(reading.proxy.jaccard)}); "
         "effect not tested"
     ) in reading.verdict.sentence
     assert outcome(audit, "no copy of a level") == "passed"

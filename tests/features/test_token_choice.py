@@ -12,10 +12,10 @@ import faultlens as fl
 from faultlens.errors import UserError
 from faultlens.features.lens import Lens
 from faultlens.features.median_norm import median_norms
-from faultlens.features.pooled_tables import reading_notes
+from faultlens.features.reading_notes import reading_notes, sentences_of
 from faultlens.features.shapes import Shapes
 from faultlens.features.store import ActivationStore
-from faultlens.features.token_choice import TokenChoice, sentences_of
+from faultlens.features.token_choice import TokenChoice
 from faultlens.models.convention import put_in_force
 
 BOS = "<|endoftext|>"

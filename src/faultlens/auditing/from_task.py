@@ -27,7 +27,7 @@ from faultlens.auditing.result import PromptOutcome
 from faultlens.corpus.task import Task
 from faultlens.errors import UserError
 from faultlens.features.lens import Lens
-from faultlens.features.pooled_tables import reading_notes
+from faultlens.features.reading_notes import reading_notes
 from faultlens.features.store import ActivationStore
 from faultlens.progress import Progress
 from faultlens.runs.checkpoint import Checkpoint

@@ -38,7 +38,7 @@ def read(
     they are of. A damaged file is named and rebuilt.
     """
     from faultlens.features.dataset.writing import check_folder, write_dataset
-    from faultlens.features.token_choice import sentences_of
+    from faultlens.features.reading_notes import sentences_of
 
     check_folder(store.out)
     texts = read_named_texts(corpus, column)

@@ -12,21 +12,18 @@ from scipy.sparse import csr_matrix, vstack
 from faultlens.errors import UserError
 from faultlens.features.pooling import Pooling, pool
 from faultlens.features.reading import ReadTexts
-from faultlens.features.reading_config import LONG, Long
+from faultlens.features.reading_config import LONG, MASSIVE, Long
+from faultlens.features.reading_notes import OWN_BOS
 from faultlens.features.table import FeatureTable
 from faultlens.features.token_activations import TokenActivations
 from faultlens.features.token_choice import (
     DEFAULT,
-    MASSIVE,
     LeftOut,
     TokenChoice,
     counted,
-    sentences_of,
 )
 from faultlens.models.dictionary import Dictionary
 from faultlens.models.model import Model
-
-OWN_BOS = "texts_with_own_bos"  # the key of a convention; not there where there are none
 
 
 class PooledTables:
@@ -107,23 +104,6 @@ class PooledTables:
             found[OWN_BOS] = self._own_bos
         left_out = counted(self._model, columns.left_out)
         return found | {f"{reason}_left_out": tokens for reason, tokens in left_out.items()}
-
-
-def reading_notes(tables: Mapping[str, FeatureTable]) -> list[str]:
-    """What a reader should know of the texts' tokens: BOS of their own, and what was left out."""
-    conventions = {name: table.convention for name, table in tables.items()}
-    own_bos = max((int(of.get(OWN_BOS, 0)) for of in conventions.values()), default=0)
-    notes = []
-    if own_bos:
-        notes.append(
-            f"{own_bos:,} {'text begins' if own_bos == 1 else 'texts begin'} with BOS, which is "
-            "therefore not put in front again"
-        )
-    left_out = {
-        name: {r: of[key] for r in ("special", "massive") if (key := f"{r}_left_out") in of}
-        for name, of in conventions.items()
-    }
-    return notes + sentences_of(left_out)
 
 
 class _Columns:

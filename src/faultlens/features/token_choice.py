@@ -9,19 +9,16 @@ in the middle of a text.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
+from faultlens.features.reading_config import MASSIVE
 from faultlens.models.lens_config import LensConfig, MassiveActivations
 from faultlens.models.model import Model
 
-SHOWN = 4  # kinds of token that a sentence names
 Choice = MassiveActivations
-
-MASSIVE = 10.0
-"""Times the median norm at a site beyond which a token's value is a massive activation."""
 
 
 @dataclass(frozen=True)
@@ -95,25 +92,3 @@ def counted(model: Model, parts: Sequence[LeftOut]) -> dict[str, dict[str, int]]
         if named:
             found[reason] = dict(named.most_common())
     return found
-
-
-def sentences_of(left_out: Mapping[str, Mapping[str, Mapping[str, int]]]) -> list[str]:
-    """What was left out, by dictionary as `counted` says it, in a sentence a reason and site.
-
-    >>> sentences_of({"3-res-x": {"special": {"</s>": 4, "<s>": 1}}})
-    ['3-res-x: 5 special tokens were left out ("</s>" 4, "<s>" 1)']
-    """
-    what = {
-        "special": "special tokens were left out",
-        "massive": f"tokens beyond {MASSIVE:g} times the median norm were left out",
-    }
-    said: dict[str, list[str]] = {}  # the same of several dictionaries is said once
-    for name, reasons in left_out.items():
-        for reason, tokens in reasons.items():
-            shown = [f'"{token}" {count:,}' for token, count in list(tokens.items())[:SHOWN]]
-            if len(tokens) > SHOWN:
-                shown.append(f"{len(tokens) - SHOWN} more kinds")
-            total = sum(tokens.values())
-            sentence = f"{total:,} {what[reason]} ({', '.join(shown)})"
-            said.setdefault(sentence, []).append(name)
-    return [f"{', '.join(names)}: {sentence}" for sentence, names in said.items()]

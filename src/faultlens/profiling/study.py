@@ -12,7 +12,7 @@ from faultlens.corpus.pairs import PairSet
 from faultlens.corpus.texts import Corpus
 from faultlens.errors import UserError
 from faultlens.features.lens import Lens
-from faultlens.features.pooled_tables import reading_notes
+from faultlens.features.reading_notes import reading_notes
 from faultlens.features.recorder import Recorder
 from faultlens.features.store import ActivationStore
 from faultlens.features.table import FeatureTable, check_values

@@ -15,8 +15,8 @@ from torch import Tensor
 
 from faultlens.features.packing import ROW, pack
 from faultlens.features.reading import read_values
+from faultlens.features.reading_config import MASSIVE
 from faultlens.features.text_tokens import TextTokens
-from faultlens.features.token_choice import MASSIVE
 from faultlens.models.model import Model
 from faultlens.models.sites import Site
 from faultlens.training.stream import Span, TokenStream

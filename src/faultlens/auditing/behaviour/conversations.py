@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from faultlens.corpus.answers import Answers
 from faultlens.corpus.logs.evaluation_log import Message
 from faultlens.errors import UserError
-from faultlens.models.model import Model
+
+if TYPE_CHECKING:  # tables that were brought are audited without torch
+    from faultlens.models.model import Model
 
 
 def as_model_reads(answers: Answers, model: Model) -> tuple[Answers, list[str]]:

@@ -25,7 +25,7 @@ def named_features(audit: Audit) -> dict[str, list[str]]:
         if reading.intervention is not None:
             name(reading.features[0], reading.verdict.label)
             name(reading.features[0], "changed")
-    for trial in audit.named:
+    for trial in audit.requested:
         for feature in trial.features:
             name(feature, "named by the user")
     first = first_attributed(audit)
