@@ -512,10 +512,18 @@ def test_what_a_reader_should_know_of_the_input_is_said(run: Run, here: Path) ->
     assert said.startswith("faultlens: no factor 'constant' to hold constant")
 
 
-@pytest.mark.parametrize(
-    ("matrix", "tested"), [(np.zeros((N, 4)), 0), (features()[:, [9]], 0), (np.ones((N, 4)), 4)]
-)
-def test_features_that_tell_nothing(run: Run, here: Path, matrix: np.ndarray, tested: int) -> None:
+@pytest.mark.parametrize("matrix", [np.zeros((N, 4)), features()[:, [9]]])
+def test_features_that_never_fire_are_refused(run: Run, here: Path, matrix: np.ndarray) -> None:
+    np.save(here / "flat.npy", matrix)
+    code, out, said = run(
+        "--outcomes", here / "outcomes.jsonl", "--features", f"8={here / 'flat.npy'}", *QUICK
+    )
+    assert (code, out) == (2, "")
+    assert said.endswith("no feature of 8 fires on any prompt: expected activations above 0\n")
+
+
+def test_features_that_tell_nothing(run: Run, here: Path) -> None:
+    matrix, tested = np.ones((N, 4)), 4
     np.save(here / "flat.npy", matrix)
     result = result_of(
         run, "--outcomes", here / "outcomes.jsonl", "--features", f"8={here / 'flat.npy'}",

@@ -86,7 +86,10 @@ def test_a_corpus_that_cannot_be_read(
             "model 'nowhere/nothing' is not in the local Hugging Face cache and the hub cannot be",
         ),
         (["--sae", "no-such-folder"], "no dictionaries called 'no-such-folder'"),
-        (["--model", "./no/folder", "--sae", "mini"], "no folder ./no/folder: expected 'mini'"),
+        (
+            ["--model", "./no/folder", "--sae", "mini"],
+            "no file or folder ./no/folder: expected 'mini'",
+        ),
         (["--convention", "upright"], "unknown convention 'upright': expected centred, raw, bos"),
         (["--convention", "folded"], "convention 'folded' means nothing for 2-res-mini at"),
         (["--convention", "factor=-1"], "convention 'factor=-1': expected factor=NUMBER"),

@@ -47,6 +47,7 @@ def test_a_store_is_written_and_found_whole_the_next_time(
     assert code == 0
     assert json.loads(out) == {
         "store": str(tmp_path / "store"), "shards": 1, "kept": 1, "rebuilt": [], "texts": 5,
+        "silent": [], "left_out": {"2-res-mini": {}, "3-res-mini": {}},
     }  # fmt: skip
     code, out, err = run(capsys, *given[:2], "3", *given[3:])
     assert (code, out) == (2, "")

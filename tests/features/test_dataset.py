@@ -343,14 +343,14 @@ def test_stores_with_other_tokens_left_out_are_not_mixed(lens: Lens, tmp_path: P
 
 
 DAMAGE = {
-    "its plan to be an object, got list": {"plan": []},
+    "its plan to be an object, got a list": {"plan": []},
     "its format is 1, and this version reads 2": {"format": 1},
     "it has no shards": {"shards": []},
     "its shard 0 does not go on where the one before it ends": {"shards": [{"first": 3}]},
     "expected first to be a whole number from 0 on, got -5": {"shards": [{"first": -5}]},
     "expected last to be a whole number from 0 on, got 1.5": {"shards": [{"last": 1.5}]},
     "expected tokens to be a whole number from 0 on, got True": {"shards": [{"tokens": True}]},
-    "expected a shard to be an object, got int": {"shards": [7]},
+    "expected a shard to be an object, got a number": {"shards": [7]},
     "its shards do not hold the texts of its corpus": {"corpus": {"texts": 12}},
     "expected threads to be a whole number from 1 on, got 0": {"threads": 0},
     "expected budget to be a whole number from 1 on, got None": {"shapes": {"budget": None}},

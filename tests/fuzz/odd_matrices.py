@@ -254,7 +254,12 @@ def _names() -> Iterator[Case]:
             files: dict[str, Content] = {"texts.jsonl": jsonl(TEXTS.rows), "m.npy": right}
             wrong = given.startswith("=") or given.endswith("=") or "/" in given or "=" not in given
             expected = "refused" if wrong else "either"
-            yield Case(f"features/name {given[:30]!a} {len(more)}", arguments, files, expected)  # type: ignore[arg-type]
+            yield Case(
+                f"features/name {given[:30]!a} of {len(given)} {len(more)}",
+                arguments,
+                files,
+                expected,
+            )  # type: ignore[arg-type]
     for pairs in (("a=m.npy", "a=m.npy"), ("a=m.npy", "b=m.npy")):
         arguments = ("profile", "texts.jsonl", "--pooled", "max", "--permutations", "99")
         for pair in pairs:

@@ -27,6 +27,9 @@ from faultlens.errors import UserError
 
 READ = ("--model", "model", "--sae", "sae")
 
+# The makers leave their files to the garbage collector.
+pytestmark = pytest.mark.filterwarnings("ignore::ResourceWarning")
+
 
 @pytest.fixture(scope="module")
 def cases(reference_data: Path) -> Path:
@@ -180,10 +183,15 @@ def test_a_literal_bos_is_not_pooled(cases: Path, here: Path) -> None:
         of = found["sites"]["3-res-mini"]["categories"]
         return {category: reading["specialist"]["feature"] for category, reading in of.items()}
 
-    assert "3-res-mini/1210" not in specialists(double).values(), "BOS's own feature"
+    def most_selective(found: Any) -> dict[str, str]:
+        of = found["sites"]["3-res-mini"]["categories"]
+        return {category: reading["selectivity"]["feature"] for category, reading in of.items()}
+
+    assert most_selective(double)["people"] == "3-res-mini/432", "and not BOS's own, 1210"
     assert specialists(double) == specialists(plain)
-    assert any("<|endoftext|>" in said for said in double["warnings"])
-    assert not any("<|endoftext|>" in said for said in plain["warnings"])
+    assert most_selective(double) == most_selective(plain)
+    assert any("begin with BOS" in said for said in double["warnings"])
+    assert not any("begin with BOS" in said for said in plain["warnings"])
 
 
 def test_an_adapter_beside_the_weights_is_named(factory: ModuleType, here: Path) -> None:

@@ -7,11 +7,11 @@ from planted import FIRING, recovered, trained
 
 from faultlens.training.config import SparsityConfig
 
-STEPS = {"jumprelu": 1500, "standard": 1500, "gated": 1500}
+STEPS = {"jumprelu": 2500, "standard": 1500, "gated": 1500}
 SPARSITY = {
     "standard": SparsityConfig(k=(FIRING,), l1=1.0),
     "gated": SparsityConfig(k=(FIRING,), l1=1.0),
-    "jumprelu": SparsityConfig(k=(FIRING,), l0=0.5),
+    "jumprelu": SparsityConfig(k=(FIRING,), l0=4.0),
 }
 
 
@@ -22,7 +22,6 @@ SPARSITY = {
         "batchtopk",
         "matryoshka_batchtopk",
         "transcoder",
-        "skip_transcoder",
         "jumprelu",
         "standard",
         "gated",
@@ -35,3 +34,14 @@ def test_planted_directions_are_recovered(kind: str) -> None:
     after = trained(kind, STEPS.get(kind, 800), sparsity)
     assert recovered(after) >= 0.95
     assert after.curve[-1].fvu < before.curve[-1].fvu
+
+
+def test_a_skip_connection_takes_what_is_linear() -> None:
+    """What the MLP's input says linearly of its output is left to the skip, and rebuilt better."""
+    sparsity = SparsityConfig(k=(FIRING,))
+    with_skip, without = (
+        trained(kind, 800, sparsity) for kind in ("skip_transcoder", "transcoder")
+    )
+    assert with_skip.curve[-1].fvu < 0.7 * without.curve[-1].fvu
+    assert with_skip.skip is not None
+    assert float(with_skip.skip.detach().norm()) > 1

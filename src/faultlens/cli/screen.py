@@ -23,10 +23,13 @@ READER_GONE = 141  # the exit code of a program that the system ends because nob
 
 
 def quiet_libraries() -> None:
-    """Keep other libraries' advice off the terminal; call before they are imported."""
+    """Keep other libraries' advice and bars off the terminal, best before they are imported."""
     os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
     os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
     os.environ.setdefault("TQDM_DISABLE", "1")
+    loaded = sys.modules.get("transformers.utils.logging")
+    if loaded is not None:
+        loaded.disable_progress_bar()
 
 
 def warn(sentences: Sequence[str]) -> None:

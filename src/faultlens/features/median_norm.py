@@ -12,6 +12,7 @@ from weakref import WeakKeyDictionary
 
 import numpy as np
 
+from faultlens.errors import UserError
 from faultlens.features.packing import pack
 from faultlens.features.reading import bos_in_front, read_values
 from faultlens.features.shapes import Shapes
@@ -31,12 +32,19 @@ def median_norms(
 
     Args:
         dictionaries: at whose sites; they say whether BOS goes in front.
+
+    Returns:
+        empty where the model's tokenizer cannot read the sample: then nothing is told by a norm.
     """
     bos_ids = bos_in_front(model, dictionaries)
     known = _KNOWN.setdefault(model, {}).setdefault(len(bos_ids), {})
     sites = list({d.site for d in dictionaries if d.site not in known})
     if sites:
-        texts = [TextTokens((np.array(row, np.int32),)) for row in sample_rows(model, TOKENS)]
+        try:
+            rows = sample_rows(model, TOKENS)
+        except UserError:
+            return {}
+        texts = [TextTokens((np.array(row, np.int32),)) for row in rows]
         norms: dict[Site, list[np.ndarray]] = {site: [] for site in sites}
         for packed in pack([[len(text)] for text in texts], len(bos_ids), shapes.budget, 0):
             mine = [texts[text] for text in packed.texts]
