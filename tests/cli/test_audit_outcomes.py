@@ -519,7 +519,7 @@ def test_features_that_never_fire_are_refused(run: Run, here: Path, matrix: np.n
         "--outcomes", here / "outcomes.jsonl", "--features", f"8={here / 'flat.npy'}", *QUICK
     )
     assert (code, out) == (2, "")
-    assert said.endswith("no feature of 8 fires on any prompt: expected activations above 0\n")
+    assert said.endswith("no feature of 8 fires on any prompt: expected activations above 0")
 
 
 def test_features_that_tell_nothing(run: Run, here: Path) -> None:
