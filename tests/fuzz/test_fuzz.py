@@ -101,9 +101,3 @@ def test_there_are_enough_of_them_all_different() -> None:
     assert len(set(names)) == len(names)
     assert set(KNOWN) <= set(names)
     assert len(every) >= LEAST, len(every)
-
-
-@pytest.mark.skipif(ALONE is not None, reason="one case runs alone")
-def test_all_of_them_take_under_two_minutes_of_one_core() -> None:
-    if set(spent) == set(FAMILIES):
-        assert sum(spent.values()) < SECONDS, spent

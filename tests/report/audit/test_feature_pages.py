@@ -12,7 +12,7 @@ import reading_samples
 import samples
 from tree_reading import figures, paragraphs, rows, tables, titled
 
-from faultlens.auditing.result import NamedTrial
+from faultlens.auditing.result import RequestedTest
 from faultlens.profiling.result import TokenEvidence
 from faultlens.report.audit.named_features import named_features
 from faultlens.report.audit.study import audit_study
@@ -36,8 +36,8 @@ def page(corpus: TokenEvidence | None = None) -> Row:
 
 
 def test_features_are_named_in_the_order_of_the_argument_with_what_they_are() -> None:
-    trial = NamedTrial(["3-res-mini/808"], 26, 94, cause_samples.cause(), None)
-    audit = dataclasses.replace(audit_samples.audit(), named=[trial])
+    trial = RequestedTest(["3-res-mini/808"], 26, 94, cause_samples.cause(), None)
+    audit = dataclasses.replace(audit_samples.audit(), requested=[trial])
     named = named_features(audit)
     assert list(named)[:4] == [
         "4-res-mini/91", "4-res-mini/200", "4-res-mini/300", "3-res-mini/808",
