@@ -6,12 +6,11 @@ from dataclasses import dataclass
 from typing import Literal
 
 from faultlens.checks import check_flag
+from faultlens.models.sites import MASSIVE as MASSIVE
 
 Long = Literal["error", "split", "truncate"]
 """What becomes of a text longer than the context: it stops the reading, is read in parts that are
 pooled together, or is read as far as it fits."""
-MASSIVE = 10.0
-"""Times the median norm at a site beyond which a token's value is a massive activation."""
 LONG: Long = "error"
 """What becomes of it where nothing else is said."""
 Encoding = Literal["plain", "compiled"]

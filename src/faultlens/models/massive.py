@@ -13,10 +13,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from faultlens.models.sites import MASSIVE as MASSIVE
 from faultlens.models.sites import Site
-
-MASSIVE = 10.0
-"""Times the median norm at a site beyond which a token's value is massive."""
 
 
 @dataclass(frozen=True)

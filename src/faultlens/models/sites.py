@@ -23,6 +23,8 @@ POINTS: dict[str, tuple[str, str]] = {
     "mlp_out": ("hook_mlp_out", "mlp"),
     "resid_post": ("hook_resid_post", "post"),
 }
+MASSIVE = 10.0
+"""Times the median norm at a site beyond which a token's value is a massive activation."""
 _ORDER = tuple(POINTS)
 _POINT_OF_HOOK = {hook: point for point, (hook, _) in POINTS.items()}
 _NAME = re.compile(r"blocks\.(\d+)\.(.+)")
