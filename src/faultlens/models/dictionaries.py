@@ -11,6 +11,8 @@ from faultlens.mini import SAES
 from faultlens.models import hub, registry
 from faultlens.models.dictionary import Dictionary
 from faultlens.models.folding import Origin
+from faultlens.models.formats.finding import saved_elsewhere
+from faultlens.models.formats.saved import SavedDictionary
 from faultlens.models.load import BUNDLED
 from faultlens.models.model import Model
 from faultlens.models.registry import Entry
@@ -18,6 +20,7 @@ from faultlens.models.sae_config import CONFIG
 from faultlens.models.sae_folder import (
     WEIGHTS,
     folder_digest,
+    holds_saes,
     load_sae_folder,
     sae_folders,
     site_of,
@@ -36,15 +39,16 @@ def load_dictionaries(
     """Load a set of dictionaries that fits `model`, in the order of the forward pass.
 
     Args:
-        name: `"mini"`; a folder in SAELens's format (one SAE, or one folder down several); a
-            release of SAELens's registry, or one of its dictionaries as `RELEASE/SAE_ID`.
+        name: `"mini"`; a folder in SAELens's format (one SAE, or one folder down several), or in
+            one that `formats` reads; a release of SAELens's registry, or one of its dictionaries
+            as `RELEASE/SAE_ID`.
         model: the model that they read.
         layers: keep those at these layers; None keeps all.
         sites: keep those at these points, e.g. `["resid_pre"]`, or `["all"]`; None keeps
             `resid_pre` where the set has any, otherwise all.
         release: of a folder, the release that its weights are from: the registry's overrides, names
             and published values then hold for them too.
-        trust_pickle: also load releases whose files are pickled, which can run code as they load.
+        trust_pickle: also load files that are pickled, which can run code as they load.
 
     Raises:
         UserError: there are none of that name, or none chosen, or they do not fit the model.
@@ -52,7 +56,14 @@ def load_dictionaries(
     folder = SAES if name == BUNDLED else Path(name)
     if release is not None and (name == BUNDLED or not folder.is_dir()):
         raise UserError(f"no folder {name}: expected one that holds weights of release {release}")
-    if folder.is_dir():
+    if folder.is_dir() and not holds_saes(folder) and (saved := saved_elsewhere(folder)):
+        if release is not None:
+            raise UserError(
+                f"{folder} holds dictionaries in {saved[0].publisher}'s format, and --release says "
+                "what SAELens's folders leave out: leave it out"
+            )
+        dictionaries = _from_saved(name, saved, model, layers, sites, trust_pickle)
+    elif folder.is_dir():
         dictionaries = _from_folders(name, folder, model, layers, sites, release)
     else:
         dictionaries = _from_registry(name, model, layers, sites, trust_pickle)
@@ -78,6 +89,38 @@ def _from_folders(
         entry = None if release is None else _entry_of(path, site, release)
         dictionaries.append(_load_folder(path, folder.name, model, entry, str(path)))
     return dictionaries
+
+
+def _from_saved(
+    name: str,
+    saved: Sequence[SavedDictionary],
+    model: Model,
+    layers: Sequence[int] | None,
+    sites: Sequence[str] | None,
+    trust_pickle: bool,
+) -> list[Dictionary]:
+    """Dictionaries in other libraries' files, named by their folders where several share a site."""
+    wanted_points = _points(name, {one.site.point for one in saved}, sites)
+    at_points = [one for one in saved if one.site.point in wanted_points]
+    _check_layers(name, {one.site.layer for one in at_points}, layers, wanted_points)
+    chosen = [one for one in at_points if layers is None or one.site.layer in layers]
+    for one in chosen:
+        if one.pickled and not trust_pickle:
+            raise UserError(
+                f"{one.files[0]} is pickled, as {one.publisher} saves dictionaries, and a pickle "
+                "can run code as it loads: give --trust-pickle if you trust its source"
+            )
+    shared = {one.site for one in chosen if sum(other.site == one.site for other in chosen) > 1}
+    folder = Path(name)
+    return [
+        one.load(
+            "-".join((folder.name, *one.files[0].parent.relative_to(folder).parts))
+            if one.site in shared
+            else folder.name,
+            model.device,
+        )
+        for one in chosen
+    ]
 
 
 def _load_folder(

@@ -24,7 +24,8 @@ class LensConfig:
     """`mini` (bundled with FaultLens), a Hugging Face model folder, or a hub name."""
     sae: str | None = None
     """Dictionaries (SAEs or transcoders): a release of SAELens's registry, e.g.
-    `gpt2-small-res-jb`; one of its dictionaries, `RELEASE/SAE_ID`; or a folder in SAELens's format.
+    `gpt2-small-res-jb`; one of its dictionaries, `RELEASE/SAE_ID`; or a folder in SAELens's format
+    or in another library's (dictionary_learning, sparsify, Gemma Scope, llamascopium, Qwen-Scope).
     Only `mini` has its own, taken by default."""
     layers: tuple[int, ...] | None = None
     """Layers whose dictionaries are kept, counted from 0; by default all."""
