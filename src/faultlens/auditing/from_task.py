@@ -10,17 +10,11 @@ from faultlens.auditing.activations.task_activations import TaskActivations
 from faultlens.auditing.activations.task_tokens import token_warnings, tokenize
 from faultlens.auditing.behaviour.answer_scores import score_warnings
 from faultlens.auditing.behaviour.generation import run_task
-from faultlens.auditing.behaviour.outcomes import (
-    LogitRule,
-    Rule,
-    check_targets,
-    resolve_rule,
-    right_answer,
-)
+from faultlens.auditing.behaviour.outcomes import check_targets, resolve_rule
 from faultlens.auditing.config import AuditConfig
 from faultlens.auditing.held_out.inputs import residual_and_random
 from faultlens.auditing.interventions.causal_tests import CausalTests
-from faultlens.auditing.interventions.decoding import Succeeds
+from faultlens.auditing.interventions.decoding import succeeds_by
 from faultlens.auditing.named_features import parse_feature_sets
 from faultlens.auditing.observed import Observed
 from faultlens.auditing.result import PromptOutcome
@@ -85,7 +79,7 @@ def observe_task(
         activations=activations,
         margin=np.array([outcome.margin for outcome in outcomes]),
         failed=np.array([not outcome.success for outcome in outcomes]),
-        succeeds=_succeeds(decides, task, lens),
+        succeeds=succeeds_by(decides, task, lens.model),
         alpha=config.alpha,
         seed=config.seed,
         attributed=config.interventions.test_attributed,
@@ -113,18 +107,6 @@ def observe_task(
             *lens.warnings,
         ],
     )
-
-
-def _succeeds(rule: Rule, task: Task, lens: Lens) -> Succeeds:
-    """The rule, for prompts that are answered anew."""
-    if isinstance(rule, LogitRule):
-        return rule
-    of_text, decode = rule, lens.model.tokenizer.decode
-
-    def answered(ids: list[int], index: int) -> bool:
-        return right_answer(task.prompts[index], decode(ids), of_text) is not None
-
-    return answered
 
 
 def _check_task(lens: Lens, task: Task, rule: str) -> None:

@@ -223,11 +223,16 @@ def _write_audit(folder: Path, audit: Audit, task: Task | None) -> None:
 
 def prompt_tokens(lens: Lens, task: Task) -> list[list[str]]:
     """What each token of each prompt shows of its text; BOS is not among them."""
+    read = lens.tokenize([prompt.text for prompt in task.prompts])
+    return token_texts_of(lens, [tokens.ids.tolist() for tokens in read])
+
+
+def token_texts_of(lens: Lens, token_ids: Sequence[Sequence[int]]) -> list[list[str]]:
+    """What each token of some texts shows of it."""
     from faultlens.features.token_text import token_texts
 
     decode = lens.model.tokenizer.decode
-    read = lens.tokenize([prompt.text for prompt in task.prompts])
-    return [token_texts(decode, tokens.ids.tolist()) for tokens in read]
+    return [token_texts(decode, list(ids)) for ids in token_ids]
 
 
 def _write_tokens(folder: Path, tokens: Sequence[Sequence[str]]) -> None:

@@ -26,7 +26,8 @@ class TaskTokens:
     no such token: the pair is compared nowhere, and the target stands with its first token.
 
     Attributes:
-        rows: the prompts' ids, BOS first.
+        rows: the prompts' ids, BOS first; without BOS a prompt's first token stands in its place,
+            as an attention sink does, and counts as little.
         target: the target's token that is scored, `[prompts]`.
         foil: the foil's token at the same place, `[prompts]`; -1 where there is none.
         shared: by prompt the tokens that target and foil share at their start; empty: none.
@@ -38,6 +39,9 @@ class TaskTokens:
         offsets: by prompt where each token but BOS begins and ends in the text, in characters;
             empty: not known.
         own_bos: by prompt whether its text begins with BOS, which is not put in front again.
+        bos: whether BOS is put in front of the others.
+        foil_alone: whether a right answer is compared with the foil alone, as choices are, and not
+            with all other tokens; every prompt then has a foil.
     """
 
     rows: list[list[int]]
@@ -49,6 +53,8 @@ class TaskTokens:
     accepted: Sequence[list[int]] = ()
     offsets: Sequence[list[tuple[int, int]]] = ()
     own_bos: Sequence[bool] = ()
+    bos: bool = True
+    foil_alone: bool = False
 
     @cached_property
     def scored(self) -> list[list[int]]:
@@ -133,18 +139,23 @@ class PromptTokens:
         return max(NEW_TOKENS, len(self.answer), len(self.wrong))
 
 
-def tokenize(task: Task, model: Model) -> TaskTokens:
+def tokenize(task: Task, model: Model, bos: bool = True) -> TaskTokens:
     """The task in tokens.
+
+    Args:
+        bos: whether BOS is put in front of each prompt.
 
     Raises UserError for a prompt that leaves no room to answer, and for an answer that no tokens
     behind its prompt read as.
     """
     answers = AnswerTokens(model)
-    prompts = [tokenize_prompt(prompt, model, answers) for prompt in task.prompts]
+    prompts = [tokenize_prompt(prompt, model, answers, bos) for prompt in task.prompts]
     for number, tokens in enumerate(prompts, start=1):
         if len(tokens.row) < 2:
+            first = "BOS" if bos or tokens.own_bos else "its first, which takes BOS's place"
             raise UserError(
-                f"task {task.name}: prompt {number} has no tokens but BOS: expected at least one"
+                f"task {task.name}: prompt {number} has no tokens but {first}: expected at least "
+                "one"
             )
         if len(tokens.row) + tokens.new_tokens > model.context:
             raise UserError(
@@ -152,32 +163,40 @@ def tokenize(task: Task, model: Model) -> TaskTokens:
                 f"{tokens.new_tokens} more are decoded: expected at most {model.context} in all, "
                 "the model's context; shorten the prompt"
             )
-    return collected(prompts)
+    return collected(prompts, bos)
 
 
 def tokenize_prompt(
-    prompt: Prompt, model: Model, answers: AnswerTokens | None = None
+    prompt: Prompt, model: Model, answers: AnswerTokens | None = None, bos: bool = True
 ) -> PromptTokens:
     """A prompt and its answers in tokens; its own text is tokenised once.
 
     Args:
         answers: finds answers' tokens; what it has found serves further prompts.
+        bos: whether BOS is put in front.
     """
     before, offsets = model.ids_and_offsets(prompt.text)
-    own = model.after_bos(before)
+    row, own_bos = begun(before, model, bos)
     answers = answers or AnswerTokens(model)
     return PromptTokens(
-        [model.bos_id, *own],
-        len(own) < len(before),
-        offsets[len(before) - len(own) :],
+        row,
+        own_bos,
+        offsets[len(before) - len(row) + 1 :],
         answers.of(prompt, before, prompt.target),
         [] if prompt.foil is None else answers.of(prompt, before, prompt.foil),
         [answers.of(prompt, before, other) for other in prompt.accepted],
     )
 
 
-def collected(prompts: Sequence[PromptTokens]) -> TaskTokens:
-    """The tokens of a task by those of its prompts."""
+def begun(ids: list[int], model: Model, bos: bool) -> tuple[list[int], bool]:
+    """A text's ids behind BOS where it is put in front, and whether they begin with one already."""
+    own = model.after_bos(ids)
+    own_bos = len(own) < len(ids)
+    return [model.bos_id, *own] if bos and not own_bos else ids, own_bos
+
+
+def collected(prompts: Sequence[PromptTokens], bos: bool = True) -> TaskTokens:
+    """The tokens of a task by those of its prompts; `bos`: whether BOS was put in front."""
     accepted = [tokens.further for tokens in prompts]
     return TaskTokens(
         [tokens.row for tokens in prompts],
@@ -189,6 +208,7 @@ def collected(prompts: Sequence[PromptTokens]) -> TaskTokens:
         accepted if any(accepted) else (),
         [tokens.offsets for tokens in prompts],
         [tokens.own_bos for tokens in prompts],
+        bos,
     )
 
 

@@ -100,7 +100,10 @@ def swap_level(
     chosen = min(even or made, key=lambda other: (-count[other], other))
     twins = made[chosen]
     swapped = Task(task.name, tuple(twin.prompt for twin in twins.values()))
-    swapped_tokens = collected([twin.tokens for twin in twins.values()])
+    swapped_tokens = replace(
+        collected([twin.tokens for twin in twins.values()], tokens.bos),
+        foil_alone=tokens.foil_alone,
+    )
     prompts = np.array(list(twins))
     partners = [
         aligned(tokens.scored[i], row)
@@ -140,10 +143,10 @@ def _exchanged(
             foil=prompt.foil and exchange(prompt.foil, level, other),
             factors={**prompt.factors, factor: other},
         )
-        twin = tokenize_prompt(swapped, model)
+        twin = tokenize_prompt(swapped, model, bos=tokens.bos)
         if len(twin.row) + twin.new_tokens > model.context:
             continue
-        if twin.target != tokens.target[i]:
+        if twin.target != tokens.target[i] or (tokens.foil_alone and twin.foil < 0):
             continue  # another foil parts from the target elsewhere: margins could not be compared
         twins[i] = _Twin(swapped, twin)
     return twins
