@@ -162,6 +162,8 @@ def _other_normalisations(
         if how != now or (word == "unnormalised" and convention.factor is not None):
             yield word
     given = any(word.startswith(FACTOR) for word in convention.given)
+    if not mean_norm:  # values of 0 have no factor
+        return
     factor = math.sqrt(dictionary.d_in) / mean_norm
     apart = factor / (convention.factor or 1.0)
     if "factor" in possible and not given and not 1 < max(apart, 1 / apart) < FACTOR_MATTERS:

@@ -121,6 +121,7 @@ def _examine(model: Model, dictionary: Dictionary, readings: Mapping[bool, Readi
     seen = Reconstruction(dictionary)
     x, target = reading.whole[dictionary.site], reading.whole[dictionary.target]
     seen.add(x, target, reading.typical(reading.whole, sites))
+    seen.check_varies()  # some of the rivals divide by how much it varies
     mean_norm = float(dictionary.plain_input(reading.compared[dictionary.site]).norm(dim=-1).mean())
     tried = [r for r in rivals(dictionary, mean_norm) if _bos(r) in readings]
     plain = without_scales(dictionary)

@@ -17,7 +17,7 @@ from faultlens.models import hub
 from faultlens.models.checkpoints import gguf, lora
 from faultlens.models.checkpoints.digest import folder_digest
 from faultlens.models.checkpoints.source import BUNDLED as BUNDLED
-from faultlens.models.checkpoints.source import Source, find_source
+from faultlens.models.checkpoints.source import Source, find_source, shortened
 from faultlens.models.checkpoints.weights import DTYPES, load_weights, refuse_infinite
 from faultlens.models.families import adapter_for
 from faultlens.models.lens_config import LensConfig
@@ -116,7 +116,7 @@ def _device(name: str) -> torch.device:
         torch.empty(1, device=device).item()
     except (RuntimeError, AssertionError, NotImplementedError) as error:
         reason = str(error).splitlines()[0]
-        raise UserError(f"device {name!r} cannot be used: expected cpu, cuda … ({reason})") from (
-            error
-        )
+        raise UserError(
+            f"device {shortened(name)!r} cannot be used: expected cpu, cuda … ({reason[:200]})"
+        ) from error
     return device

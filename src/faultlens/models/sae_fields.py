@@ -7,6 +7,7 @@ here.
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Mapping
 from collections.abc import Set as AbstractSet
 from typing import Any
@@ -52,8 +53,8 @@ def is_new_form(raw: Mapping[str, Any]) -> bool:
     version = raw.get("sae_lens_version")
     if not version and isinstance(metadata, Mapping):
         version = metadata.get("sae_lens_version")
-    first = str(version or "").split(".")[0]
-    return first.isdigit() and int(first) >= 6
+    first = re.match(r"[0-9]{1,6}(?=\.|$)", str(version or ""))
+    return first is not None and int(first[0]) >= 6
 
 
 def refuse_misspelt(raw: Mapping[str, Any], where: str) -> None:
