@@ -22,6 +22,7 @@ from faultlens.models.checkpoints.weights import DTYPES, load_weights, refuse_in
 from faultlens.models.families import adapter_for
 from faultlens.models.lens_config import LensConfig
 from faultlens.models.model import Model
+from faultlens.models.start_token import start_of
 
 
 def load_model(
@@ -31,6 +32,7 @@ def load_model(
     revision: str | None = None,
     trust_pickle: bool = False,
     adapter: str | None = None,
+    start: str | None = None,
 ) -> Model:
     """Load the bundled model (`"mini"`), a Hugging Face folder, a GGUF file, or a model of the hub.
 
@@ -43,6 +45,8 @@ def load_model(
         trust_pickle: also load weights that are pickled, which can run code as they load.
         adapter: a folder with a LoRA adapter that PEFT saved, merged into the weights; `"none"`
             leaves out the one that lies beside them.
+        start: what is to stand in front of a text: `none`, `bos`, or the text of a token; None:
+            what the model expects (see `start_token`).
 
     Raises:
         UserError: there is no such model, its family has no adapter, or it cannot be loaded.
@@ -63,7 +67,7 @@ def load_model(
     refuse_infinite(name, network, dtype)
     network.eval().requires_grad_(False).to(_device(device))
     made = None if source.folder is None else gguf.converted(source.folder)
-    return Model(
+    model = Model(
         name,
         network,
         tokenizer,
@@ -72,7 +76,11 @@ def load_model(
         quantisation=None if made is None else made.quantisation,
         tuning=None if tuning is None else str(tuning),
         is_mini=source.folder is not None and _is_mini(source.folder),
+        start=start,
     )
+    if start is not None:
+        start_of(model)  # says at once what is no token of this model
+    return model
 
 
 def _is_mini(folder: Path) -> bool:

@@ -35,7 +35,7 @@ _OF_TRAINING = frozenset(
     use_sparse_activations""".split()
 )
 FROM_MODEL = frozenset(
-    "hook_name hook_name_out hf_hook_name prepend_bos model_from_pretrained_kwargs "
+    "hook_name hook_name_out hf_hook_name prepend_bos start_token model_from_pretrained_kwargs "
     "hook_head_index seqpos_slice".split()
 )
 _KWARGS = frozenset(("center_writing_weights", "fold_value_biases"))
