@@ -31,7 +31,7 @@ from faultlens.auditing.result import (
     Strata,
     TrendReading,
 )
-from faultlens.auditing.result.conclusions import ranked_classes, significant_classes, suspect_of
+from faultlens.auditing.result.conclusions import leading_class, ranked_classes, significant_classes
 from faultlens.auditing.result.verdict import Verdict
 from faultlens.runs.results import save_result
 from faultlens.serialisation import MERGED, NOT_WRITTEN, from_json, to_json
@@ -52,7 +52,7 @@ class Audit:
         counterfactuals: what swapping levels of factors did; None: no model was run.
         attribution: by site; empty where no model was run.
         not_tested: by the first feature, why a class that was to be tested by intervening, or the
-            suspect, was not.
+            leading, was not.
         requested: tests of features that the user asked for; empty: none.
         failures_over_foil: failures in which the target's logit is still above the foil's: how far
             the rule of scoring decides; None: not known of every failure, or there is none.
@@ -130,12 +130,12 @@ class Audit:
         return significant_classes(self.sites, self.alpha)
 
     @property
-    def suspect(self) -> ClassReading | None:
+    def leading(self) -> ClassReading | None:
         """The class to look at first: the most certain that goes with failure, not with success.
 
         The most certain of all where none goes with failure; None where no feature was tested.
         """
-        return suspect_of(self.sites)
+        return leading_class(self.sites)
 
     def to_dict(self) -> dict[str, Any]:
         """Everything but `features`, in the shape of `audit.json`."""
