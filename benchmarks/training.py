@@ -141,7 +141,7 @@ def _our_run(rows: Any) -> tuple[Any, float]:
 
     model = fl.load("gpt2", "gpt2-small-res-jb", [6]).model
     sites = [Site.parse(name) for name in SITES]
-    harvest = Harvest(model, tuple(sites))
+    harvest = Harvest(model, tuple(sites), [model.bos_id])
     stream = TokenStream(list(rows), 0)
     config = TrainConfig(
         layers=(6,), tokens=RUN_TOKENS, sparsity=SparsityConfig(k=(K,)),
@@ -267,7 +267,7 @@ def _saelens_trained(model: Any, texts: Any, site: Any, tokens: int, seed: int, 
     from faultlens.training.stream import split_corpus
 
     stream, _ = split_corpus(model, texts, 128, 2000, 0, lambda done: None)
-    harvest, batch = Harvest(model, (site,)), 2048
+    harvest, batch = Harvest(model, (site,), [model.bos_id]), 2048
 
     def batches() -> Any:
         start = 0
