@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from faultlens.auditing.config import AnswerReadingConfig, AuditConfig
+from faultlens.auditing.config import AuditConfig
 from faultlens.config import built, configured, takes
 from faultlens.errors import UserError
 from faultlens.models.lens_config import LensConfig
@@ -69,7 +69,7 @@ def load(
     wanted = configured(config or LensConfig(), {**named, **options}, "fl.load")
     from faultlens.features.lens import Lens
     from faultlens.features.token_choice import TokenChoice
-    from faultlens.models.convention import put_in_force
+    from faultlens.models.convention import behind, put_in_force
     from faultlens.models.dictionaries import load_dictionaries
     from faultlens.models.load import load_model
 
@@ -80,6 +80,7 @@ def load(
         wanted.revision,
         wanted.trust_pickle,
         wanted.adapter,
+        wanted.start,
     )
     dictionaries = load_dictionaries(
         LensConfig.model if wanted.sae is None else wanted.sae,
@@ -92,7 +93,7 @@ def load(
     plain = wanted.special_tokens == "text"
     return Lens(
         replace(loaded, split_special_tokens=plain),
-        tuple(put_in_force(d, wanted.convention) for d in dictionaries),
+        tuple(behind(put_in_force(d, wanted.convention), wanted.start) for d in dictionaries),
         choice=TokenChoice("keep" if wanted.special_tokens == "keep" else "drop", wanted.massive),
     )
 
@@ -229,11 +230,11 @@ def _audit_answers(
         return audit_answers_of(
             lens, answers, config=config, progress=progress, recorder=recorder, kept=checkpoint
         )
-    for name, given in (
-        ("test_features", config.interventions.test_features),
-        ("with_answer", config.answers.with_answer),
-        ("prompt_bos", config.answers.prompt_bos != AnswerReadingConfig.prompt_bos),
-    ):
+    of_model = {
+        "test_features": config.interventions.test_features,
+        "with_answer": config.answers.with_answer,
+    }
+    for name, given in of_model.items():
         if given:
             raise UserError(f"{name} needs the model that gave the answers: give a lens (fl.load)")
     return audit_answers(answers, source, residuals, config=config, progress=progress)
@@ -289,6 +290,7 @@ def _loaded(model: str | Model | ModelConfig, progress: Progress) -> Model:
         wanted.revision,
         wanted.trust_pickle,
         wanted.adapter,
+        wanted.start,
     )
     loaded(1)
     return found

@@ -13,8 +13,8 @@ import pandas as pd
 import pytest
 
 import faultlens as fl
-from faultlens.auditing.activations.answered_prompts import stands_bos
-from faultlens.auditing.config import AnswerReadingConfig
+from faultlens.auditing.activations.answered_prompts import start_of_answers
+from faultlens.auditing.from_task import READ_TWICE
 from faultlens.cli.main import main
 from faultlens.corpus.answers import Answers
 from faultlens.corpus.logs.evaluation_log import LogSource
@@ -22,6 +22,7 @@ from faultlens.corpus.task import Prompt, Task
 from faultlens.corpus.tasks import mini_ioi
 from faultlens.features.lens import Lens
 
+BOS = "<|endoftext|>"
 QUICK: dict[str, Any] = {
     "permutations": 199, "baselines": False, "test_classes": 1, "test_attributed": 0,
     "fit_check": False,
@@ -60,7 +61,7 @@ def test_answers_brought_with_their_model_get_the_verdicts_of_the_run(
     assert any(c.intervention is not None for _, c in brought.classes)
     again = brought.rescoring
     assert again is not None and run.rescoring is None
-    assert (again.rule, again.reason, again.bos) == ("exact-word", None, True)
+    assert (again.rule, again.reason, again.start) == ("exact-word", None, BOS)
     assert (again.failures_again, again.successes_again) == (again.failures, again.successes)
     assert (again.compared, again.equal, again.prompts) == ("text", 60, 60)
     margins = [np.array([o.margin for o in a.outcomes], float) for a in (brought, run)]
@@ -104,18 +105,19 @@ def test_choices_are_scored_again_by_target_over_foil(lm_eval_logs: Path, lens: 
     found = fl.audit(lens, choice, **QUICK)
     again = found.rescoring
     assert again is not None and again.reason is None
-    assert (again.rule, again.compared, again.bos) == ("target-over-foil", "log-likelihood", False)
+    assert (again.rule, again.compared) == ("target-over-foil", "log-likelihood")
+    assert again.start == "nothing" and READ_TWICE in found.warnings
     assert (again.equal, again.prompts) == (60, 60)
     assert again.failures_again == again.failures == found.failures
-    assert {site.convention["prepend_bos"] for site in found.sites.values()} == {False}
     one = [o for o in found.outcomes if o.margin is not None]
     assert len(one) == 60
     for outcome, recorded in zip(found.outcomes, choice.differences or (), strict=True):
         assert outcome.logit_difference == recorded, "what the log recorded stays"
     tested = [c.intervention for _, c in found.classes if c.intervention is not None]
     assert tested and tested[0].necessity.foil_change == pytest.approx(tested[0].necessity.change)
-    behind_bos = fl.audit(lens, choice, prompt_bos="add", **QUICK | {"test_classes": 0}).rescoring
-    assert behind_bos is not None and behind_bos.bos and behind_bos.equal < 30
+    behind_bos = fl.audit(replace(lens, model=replace(lens.model, start="bos")), choice,
+                          **QUICK | {"test_classes": 0}).rescoring  # fmt: skip
+    assert behind_bos is not None and behind_bos.start == BOS and behind_bos.equal < 30
 
 
 def test_a_log_finds_the_objects_that_pull_the_model_away(lm_eval_logs: Path, lens: Lens) -> None:
@@ -164,29 +166,29 @@ def test_features_of_prompt_and_answer(answers: Answers, lens: Lens) -> None:
 def test_bos_is_what_the_log_says_else_what_the_tokenizer_does(lens: Lens) -> None:
     said = Answers(Task("t", (Prompt("a b", "c"),)), ("c",), (True,))
     source = LogSource("lm-eval", "t", None, "acc", 1)
-    how = AnswerReadingConfig()
 
     def of(adds_bos: bool | None) -> Answers:
         return replace(said, source=replace(source, adds_bos=adds_bos))
 
     model = lens.model
-    assert [stands_bos(model, a, how) for a in (said, of(True), of(False), of(None))] == [
-        True, True, False, False,
-    ]  # fmt: skip
-    begins = type(model.tokenizer).from_pretrained(model.tokenizer.name_or_path)
-    begins.add_bos_token = True
+    bos = [model.bos_id]
+    every = (said, of(True), of(False), of(None))
+    assert [start_of_answers(model, answers) for answers in every] == [bos, bos, [], []]
 
     class Begins:
-        def __call__(self, text: str) -> dict[str, list[int]]:
-            return {"input_ids": [model.bos_id, *model.ids(text)]}
+        """mini's tokenizer, which by itself puts BOS in front of a text."""
+
+        def __call__(self, text: str, add_special_tokens: bool = True, **more: Any) -> Any:
+            front = bos if add_special_tokens else []
+            return {"input_ids": [*front, *model.tokenizer(text, **more)["input_ids"]]}
 
         def __getattr__(self, name: str) -> Any:
-            return getattr(begins, name)
+            return getattr(model.tokenizer, name)
 
-    assert stands_bos(replace(model, tokenizer=Begins()), of(None), how)
-    for word, expected in (("add", True), ("none", False)):
-        asked = AnswerReadingConfig(prompt_bos=word)  # type: ignore[arg-type]
-        assert {stands_bos(model, a, asked) for a in (said, of(True), of(False))} == {expected}
+    assert start_of_answers(replace(model, tokenizer=Begins()), of(None)) == bos
+    for word, expected in (("bos", bos), ("none", [])):
+        asked = replace(model, start=word)
+        assert [start_of_answers(asked, answers) for answers in every] == [expected] * 4
 
 
 def test_answers_that_no_tokens_read_as_are_not_scored_again(
@@ -225,12 +227,12 @@ def test_the_command_from_an_inspect_ai_log_to_the_report(
     assert code == 0
     data = json.loads((folder / "audit.json").read_text())
     again = data["rescoring"]
-    assert (again["rule"], again["reason"], again["bos"]) == ("exact-word", None, False)
+    assert (again["rule"], again["reason"], again["start"]) == ("exact-word", None, "nothing")
     assert (again["failures_again"], again["successes_again"]) == (22, 38)
     (tested,) = [c for c in data["sites"]["3-res-mini"]["classes"] if c["intervention"]]
     assert tested["verdict_kind"] in ("CONTRIBUTES", "CAUSE")
     page = (folder / "report.html").read_text(encoding="utf-8")
-    assert "Is it the log" in page and "The prompts were read without BOS" in page
+    assert "Is it the log" in page and "Nothing stood in front of each prompt" in page
     manifest = json.loads((folder / "manifest.json").read_text())
     assert set(manifest["inputs"]) == {"outcomes", "model", "dictionaries"}
     tokens = pd.read_parquet(folder / "tables" / "prompt-tokens.parquet")
@@ -241,7 +243,6 @@ REFUSED = [
     (["--n", "3"], "-n goes with a task that is run, not with --outcomes"),
     (["--features", "3-x=a.npy"],
      "--features takes the place of a model: leave it out, or --model and --sae"),
-    (["--prompt-bos", "maybe"], "--prompt-bos 'maybe': expected one of log, add, none"),
 ]  # fmt: skip
 
 
@@ -257,10 +258,8 @@ def test_options_that_do_not_go_with_a_model(
 
 
 def test_answers_alone_take_no_options_of_a_reading(answers: Answers) -> None:
-    for option in ({"with_answer": True}, {"prompt_bos": "none"}):
-        (name,) = option
-        with pytest.raises(fl.UserError) as refused:
-            fl.audit(None, answers, **option)
-        assert str(refused.value) == (
-            f"{name} needs the model that gave the answers: give a lens (fl.load)"
-        )
+    with pytest.raises(fl.UserError) as refused:
+        fl.audit(None, answers, with_answer=True)
+    assert str(refused.value) == (
+        "with_answer needs the model that gave the answers: give a lens (fl.load)"
+    )

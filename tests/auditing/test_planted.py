@@ -211,7 +211,7 @@ def test_dense_features_that_differ_in_sign_are_not_one_class(
         assert (reading.fail_active, reading.success_active) == (61, 239)
         assert reading.p_fisher == 1.0
         assert reading.auroc == pytest.approx(auroc)
-    assert audit.suspect.features[0] in (f"{SITE}/7", f"{SITE}/8")
+    assert audit.leading.features[0] in (f"{SITE}/7", f"{SITE}/8")
 
 
 def test_features_that_correlate_but_differ_in_sign_are_not_one_class(

@@ -16,7 +16,6 @@ from faultlens.errors import UserError
 from faultlens.features.reading_config import ReadingConfig
 
 Folds = Literal["repeated", "study"]
-PromptBos = Literal["log", "add", "none"]
 
 
 @dataclass(frozen=True)
@@ -80,13 +79,9 @@ class AnswerReadingConfig:
     with_answer: bool = False
     """Read features from each prompt with what was generated after it, not from the prompt alone.
     Nothing is then tested by intervening: the answer is there already."""
-    prompt_bos: PromptBos = "log"
-    """Whether BOS stands before each prompt: `log` as the evaluation had it (of a table, which does
-    not say: yes), `add`, `none`."""
 
     def __post_init__(self) -> None:
         check_flag("with_answer", self.with_answer)
-        check_choice("prompt_bos", self.prompt_bos, get_args(PromptBos))
 
 
 @dataclass(frozen=True)

@@ -128,6 +128,7 @@ class Findings:
             ],
             failures_over_foil=failures_over_foil(observed.outcomes),
             rescoring=observed.rescoring,
+            accuracy_by_start=dict(observed.accuracy_by_start),
             features=self.features.columns,
         )
 

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 
-from faultlens.auditing.activations.answered_prompts import stands_bos, texts_read, tokens_to_read
+from faultlens.auditing.activations.answered_prompts import (
+    start_of_answers,
+    texts_read,
+    tokens_to_read,
+)
 from faultlens.auditing.activations.task_activations import TaskActivations
 from faultlens.auditing.activations.task_tokens import TaskTokens, token_warnings, tokenize
 from faultlens.auditing.behaviour.answer_scores import score_warnings
@@ -16,18 +20,20 @@ from faultlens.auditing.behaviour.outcomes import GIVEN, Rule, resolve_rule
 from faultlens.auditing.behaviour.recorded import recorded_outcomes
 from faultlens.auditing.behaviour.rescoring import Rescored, rescored, rescoring_warnings
 from faultlens.auditing.config import AuditConfig
+from faultlens.auditing.from_task import READ_TWICE, as_trained
 from faultlens.auditing.held_out.inputs import residual_and_random
 from faultlens.auditing.interventions.causal_tests import CausalTests
 from faultlens.auditing.interventions.decoding import succeeds_by
 from faultlens.auditing.named_features import parse_feature_sets
-from faultlens.auditing.observed import LadderInputs, Observed
+from faultlens.auditing.observed import Observed
 from faultlens.auditing.result import PromptOutcome, Rescoring
 from faultlens.corpus.answers import Answers
 from faultlens.errors import UserError
 from faultlens.features.lens import Lens
 from faultlens.features.reading_notes import reading_notes
 from faultlens.features.recorder import Recorder
-from faultlens.features.table import FeatureTable
+from faultlens.features.text_tokens import ids_in_front
+from faultlens.models.start_ids import shown
 from faultlens.progress import Progress
 from faultlens.runs.checkpoint import Checkpoint
 
@@ -67,28 +73,35 @@ def observe_answers_of(
     rule, outcomes = recorded_outcomes(answers, config.rule)
     decides = None if rule == GIVEN else resolve_rule(config.rule or answers.task.rule)
     tick = progress.start("Scoring the answers again", 1)
-    tokens, again, found = _scored_again(lens, answers, outcomes, decides, config)
+    again, found = _scored_again(lens, answers, outcomes, decides, config)
     tick(1)
-    read = _read(lens, answers, tokens, config, progress, recorder)
+    tokens = _tokens_read(lens, answers, again, config.answers.with_answer)
+    recorder.token_ids = [row[tokens.n_start :] for row in tokens.rows]
+    pooling = config.reading.pooling
+    read = TaskActivations.read(
+        lens, answers.task, tokens, pooling=pooling, store=recorder.activations,
+        progress=progress.start("Reading the prompts", len(answers)),
+    )  # fmt: skip
     tests = None
-    if found.reason is None and again is not None and read.activations is not None:
-        tests = _causal_tests(lens, answers, again, read.activations, outcomes, config, progress,
-                              kept)  # fmt: skip
+    if found.reason is None and again is not None:
+        same = tokens is again.tokens
+        activations = read if same else TaskActivations.read(lens, answers.task, again.tokens)
+        notes = notes if same else [*notes, READ_TWICE]
+        tests = _causal_tests(lens, answers, again, activations, outcomes, config, progress, kept)
+        notes = [*notes, *tests.check_requested()]
     elif config.interventions.test_features:
         raise UserError(f"test_features cannot be tested: {found.reason}")
     if again is not None:
         outcomes = [_with_score(o, again, i) for i, o in enumerate(outcomes)]
-        notes = [*notes, *token_warnings(answers.task, tokens),
-                 *score_warnings(answers.task, tokens)]  # fmt: skip
-    if tests is not None:
-        notes = [*notes, *tests.check_requested()]
+        notes = [*notes, *token_warnings(answers.task, again.tokens),
+                 *score_warnings(answers.task, again.tokens)]  # fmt: skip
     return Observed(
         name=answers.task.name,
         outcomes=outcomes,
         rule=rule,
         factors=answers.task.factors,
         tables=read.tables,
-        ladder_inputs=lambda: read.ladder_inputs(lens, config, progress),
+        ladder_inputs=lambda: residual_and_random(lens, read, pooling, config.seed, progress),
         causal_tests=tests,
         rescoring=found,
         warnings=[
@@ -98,73 +111,37 @@ def observe_answers_of(
     )  # fmt: skip
 
 
-@dataclass(frozen=True, eq=False)
-class _Read:
-    """What was read of the prompts; `activations` where every dictionary reads behind BOS."""
-
-    tables: dict[str, FeatureTable]
-    activations: TaskActivations | None
-
-    def ladder_inputs(self, lens: Lens, config: AuditConfig, progress: Progress) -> LadderInputs:
-        if self.activations is None:
-            return None, None
-        pooling = config.reading.pooling
-        return residual_and_random(lens, self.activations, pooling, config.seed, progress)
-
-
 def _scored_again(
     lens: Lens,
     answers: Answers,
     outcomes: Sequence[PromptOutcome],
     rule: tuple[str, Rule] | None,
     config: AuditConfig,
-) -> tuple[TaskTokens, Rescored | None, Rescoring]:
-    """The prompts' tokens, and how far the model gives the log's answers again.
+) -> tuple[Rescored | None, Rescoring]:
+    """How far the model gives the log's answers again.
 
-    Where answers have no tokens behind their prompts, nothing is scored, and that is the reason.
+    Where answers have no tokens behind their prompts nothing is scored, and that is the reason.
     """
-    bos = stands_bos(lens.model, answers, config.answers)
-    texts = texts_read(answers, config.answers)
-    name = answers.task.name
+    start = start_of_answers(lens.model, answers)
     try:
-        tokens = tokenize(answers.task, lens.model, bos)
+        tokens = tokenize(answers.task, lens.model, start)
     except UserError as error:
-        return tokens_to_read(name, texts, lens.model, bos), None, Rescoring(None, str(error), bos)
+        return None, Rescoring(None, str(error), shown(lens.model, start))
     again = rescored(lens.model, answers, outcomes, tokens, rule, config.seed)
     found = again.found
-    without = [d.name for d in lens.dictionaries if not d.convention.prepend_bos]
-    if without:
-        why = f"dictionary {without[0]} was trained without BOS, which no intervention supports yet"
-        found = replace(found, reason=why)
     if config.answers.with_answer:
         found = replace(found, reason=WITH_ANSWER)
-        return tokens_to_read(name, texts, lens.model, bos), again, found
-    return again.tokens, again, found
+    return again, found
 
 
-def _read(
-    lens: Lens,
-    answers: Answers,
-    tokens: TaskTokens,
-    config: AuditConfig,
-    progress: Progress,
-    recorder: Recorder,
-) -> _Read:
-    tick = progress.start("Reading the prompts", len(answers))
-    pooling, store = config.reading.pooling, recorder.activations
-    if not all(dictionary.convention.prepend_bos for dictionary in lens.dictionaries):
-        texts = texts_read(answers, config.answers)
-        recorder.token_ids = [tokens.ids.tolist() for tokens in lens.tokenize(texts)]
-        return _Read(lens.read(texts, pooling, progress=tick, store=store), None)
-    recorder.token_ids = [row[1:] for row in tokens.rows]
-    activations = TaskActivations.read(
-        lens, answers.task, tokens, pooling=pooling, store=store, progress=tick
-    )
-    tables = {
-        name: replace(table, convention={**table.convention, "prepend_bos": tokens.bos})
-        for name, table in activations.tables.items()
-    }
-    return _Read(tables, activations)
+def _tokens_read(
+    lens: Lens, answers: Answers, again: Rescored | None, with_answer: bool
+) -> TaskTokens:
+    """What features are read of, behind what the dictionaries were trained with."""
+    if again is not None and not with_answer:
+        return as_trained(lens, answers.task, again.tokens) or again.tokens
+    texts, front = texts_read(answers, with_answer), ids_in_front(lens.model, lens.dictionaries)
+    return tokens_to_read(answers.task.name, texts, lens.model, front)
 
 
 def _causal_tests(

@@ -33,6 +33,8 @@ class Observed:
         causal_tests: tests features by intervening in the model; None: there is no model, or no
             answer that it could give again.
         rescoring: of answers that a model read, whether it gives them again.
+        accuracy_by_start: accuracy under the model's own start token and under the dictionaries',
+            where these differ; else empty.
         warnings: what a reader should know of how the source was read, a sentence each.
     """
 
@@ -44,4 +46,5 @@ class Observed:
     ladder_inputs: Callable[[], LadderInputs] = lambda: (None, None)
     causal_tests: CausalTests | None = None
     rescoring: Rescoring | None = None
+    accuracy_by_start: Mapping[str, float] = field(default_factory=dict)
     warnings: Sequence[str] = ()

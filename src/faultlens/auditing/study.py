@@ -27,7 +27,7 @@ from faultlens.auditing.replication.seeds import SeedComparison, compare_seeds
 from faultlens.auditing.replication.split_half import HalfReplication, replicate
 from faultlens.auditing.result import Robustness, Verdict
 from faultlens.auditing.result.audit import Audit
-from faultlens.auditing.result.conclusions import suspect_of
+from faultlens.auditing.result.conclusions import leading_class
 from faultlens.auditing.verdicts.conclusions import conclude
 from faultlens.auditing.verdicts.ledger import ledger
 from faultlens.auditing.verdicts.rules import of_audit
@@ -67,8 +67,8 @@ def audit_task(
         kept: finished stages of the same audit, interrupted before.
 
     Raises:
-        UserError: an unknown rule or factor, a prompt that does not fit, a dictionary without BOS,
-            features to test that there are not or that never fire.
+        UserError: an unknown rule or factor, a prompt that does not fit, features to test
+            that there are not or that never fire.
     """
     from faultlens.auditing.from_task import observe_task  # loads the model's libraries
 
@@ -292,7 +292,7 @@ def _audit(found: Findings, config: AuditConfig, seeds: SeedComparison | None = 
     claims = []
     if found.verdict is None:
         claims = ledger(
-            suspect_of(found.sites),
+            leading_class(found.sites),
             tested=found.features.tested,
             alpha=config.alpha,
             strata=strata,

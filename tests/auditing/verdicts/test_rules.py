@@ -72,9 +72,9 @@ def done(
         p_holm=0.01, shown=enough, turned_share=0.4, control_turned_share=0.1,
     )  # fmt: skip
     proven = Null(
-        gap=6.0, bound=0.6, restoration_high=0.08, assay_restored=0.9, assay_prompts=40,
-        within=True, assay_sees=True, proven=True, restoration_bound=0.1, assay_bound=0.5,
-        few_restored=True,
+        gap=6.0, bound=0.6, restoration_high=0.08, restoration_bound=0.1, few_restored=True,
+        positive_control_restored=0.9, positive_control_prompts=40, positive_control_bound=0.5,
+        within=True, positive_control_passed=True, proven=True,
     )  # fmt: skip
     return Intervention(need, other, None, Flips(45, 11, 1, 0.006), [], proven if null else None)
 

@@ -7,7 +7,7 @@ import dataclasses
 import audit_samples
 import cause_samples
 import pytest
-from tree_reading import captioned, class_row, facts_of, of_suspect, paragraphs, rows, section
+from tree_reading import captioned, class_row, facts_of, of_leading, paragraphs, rows, section
 
 from faultlens.auditing.result import OtherScoring
 from faultlens.auditing.result.audit import Audit
@@ -127,9 +127,9 @@ def test_a_class_that_was_not_changed_has_its_reason() -> None:
     [
         (audit_samples.cause(), "shown"),
         (audit_samples.audit(), "partly"),
-        (of_suspect(cause_samples.proven_null()), "refuted"),
-        (of_suspect(cause_samples.inconclusive()), "open"),
-        (of_suspect(None), "open"),
+        (of_leading(cause_samples.proven_null()), "refuted"),
+        (of_leading(cause_samples.inconclusive()), "open"),
+        (of_leading(None), "open"),
     ],
 )
 def test_the_sign_follows_what_was_shown_and_not_the_word(audit: Audit, support: str) -> None:

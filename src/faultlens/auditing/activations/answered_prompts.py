@@ -6,36 +6,34 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from faultlens.auditing.activations.task_tokens import TaskTokens, begun
-from faultlens.auditing.config import AnswerReadingConfig
+from faultlens.auditing.activations.task_tokens import TaskTokens
 from faultlens.corpus.answers import Answers
 from faultlens.errors import UserError
 from faultlens.models.model import Model
+from faultlens.models.start_token import by_default, start_of
 
 
-def stands_bos(model: Model, answers: Answers, how: AnswerReadingConfig) -> bool:
-    """Whether BOS is put before each prompt.
+def start_of_answers(model: Model, answers: Answers) -> list[int]:
+    """What stood in front of each prompt when it was answered.
 
-    As the evaluation had it: where its log leaves that to the tokenizer, as the tokenizer does by
-    itself; of a table, which says nothing, as dictionaries are trained.
+    What was asked for (`--start`); else what the harness put there, as its log says, or left to the
+    tokenizer; of a table, which says nothing, the model's own start token.
     """
-    if how.prompt_bos != "log":
-        return how.prompt_bos == "add"
-    if answers.source is None:
-        return True
-    if answers.source.adds_bos is not None:
-        return answers.source.adds_bos
-    ids = model.tokenizer("a")["input_ids"]
-    return bool(ids) and model.has_bos and ids[0] == model.bos_id
+    source = answers.source
+    if model.start is not None or source is None:
+        return list(start_of(model).ids)
+    if source.adds_bos is None:
+        return list(by_default(model))
+    return [model.bos_id] if source.adds_bos else []
 
 
-def texts_read(answers: Answers, how: AnswerReadingConfig) -> list[str]:
-    """What is read of each prompt: the prompt, or that with what was generated after it.
+def texts_read(answers: Answers, with_answer: bool) -> list[str]:
+    """What features are read of: the prompts, or these with what was generated after them.
 
     Raises UserError where the answer is to be read, and was not recorded.
     """
     texts = [prompt.text for prompt in answers.task.prompts]
-    if not how.with_answer:
+    if not with_answer:
         return texts
     missing = next((i for i, text in enumerate(answers.generated, 1) if text is None), None)
     if missing is not None:
@@ -46,22 +44,24 @@ def texts_read(answers: Answers, how: AnswerReadingConfig) -> list[str]:
     return [text + str(said) for text, said in zip(texts, answers.generated, strict=True)]
 
 
-def tokens_to_read(name: str, texts: Sequence[str], model: Model, bos: bool) -> TaskTokens:
+def tokens_to_read(name: str, texts: Sequence[str], model: Model, start: list[int]) -> TaskTokens:
     """Texts in tokens, to be read and not to be answered: no target, no foil.
 
-    Raises UserError for a text of fewer than two tokens, or one that does not fit the context.
+    Raises UserError for a text without tokens, or one that does not fit the context.
     """
     rows, offsets, own_bos = [], [], []
     for number, text in enumerate(texts, start=1):
         ids, where = model.ids_and_offsets(text)
-        row, begins = begun(ids, model, bos)
-        if not 2 <= len(row) <= model.context:
+        own = model.after_start(ids, start)
+        if not own or len(start) + len(own) > model.context:
             raise UserError(
-                f"{name}: prompt {number} has {len(row)} tokens as it is read: expected 2 to "
-                f"{model.context}, the model's context"
+                f"{name}: prompt {number} has {len(own)} tokens as it is read: expected 1 to "
+                f"{model.context - len(start)}"
             )
-        rows.append(row)
-        offsets.append(where[len(ids) - len(row) + 1 :])
-        own_bos.append(begins)
+        rows.append([*start, *own])
+        offsets.append(where[len(ids) - len(own) :])
+        own_bos.append(len(own) < len(ids))
     none = np.full(len(rows), -1)
-    return TaskTokens(rows, none, none, offsets=offsets, own_bos=own_bos, bos=bos)
+    return TaskTokens(
+        rows, none, none, offsets=offsets, own_bos=own_bos, n_start=len(start)
+    )  # fmt: skip

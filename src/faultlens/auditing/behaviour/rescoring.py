@@ -27,6 +27,7 @@ from faultlens.auditing.interventions.decoding import generate
 from faultlens.auditing.result import PromptOutcome, Rescoring
 from faultlens.corpus.answers import Answers
 from faultlens.models.model import Model
+from faultlens.models.start_ids import shown
 
 SAMPLE = 100  # failures, and as many successes, that are generated anew
 NEEDED = 0.8  # of the failures and of the successes that have to come out as they did in the log
@@ -83,7 +84,9 @@ def rescored(
         ids = generate(model, [tokens.rows[i] for i in said])
         decoded = (model.tokenizer.decode(row, skip_special_tokens=True) for row in ids)
         texts = dict(zip(said, decoded, strict=True))
-    agreement = _same_model(answers, scores, texts, Rescoring(None, reason, tokens.bos))
+    agreement = _same_model(
+        answers, scores, texts, Rescoring(None, reason, shown(model, tokens.start))
+    )
     if again is None:
         return Rescored(tokens, None, scores, agreement)
     right = _right(answers, again, scores, texts)

@@ -240,7 +240,7 @@ def _why_not_alone(
 def _untried(
     candidates: Sequence[Candidate], most: int, outcomes: dict[FeatureSet, TrialOutcome]
 ) -> dict[str, str]:
-    """Why those that were to be tested, and the suspect, were not."""
+    """Why those that were to be tested, and the leading class, were not."""
     why = {}
     for candidate in to_be_tested(candidates, most):
         outcome = outcomes.get(candidate.features)

@@ -45,8 +45,8 @@ class Rescoring:
     """Rule by which answers are scored again; null where none can be."""
     reason: str | None
     """Why nothing is tested by intervening; null where something can be."""
-    bos: bool
-    """Whether BOS stood before each prompt."""
+    start: str
+    """What stood before each prompt as it was answered, e.g. `<s>`; or `nothing`."""
     failures: int = 0
     """Failures that were scored again."""
     failures_again: int = 0

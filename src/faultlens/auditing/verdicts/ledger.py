@@ -1,7 +1,7 @@
 """The claims ledger: each claim with the controls it passed, failed or could not be given, and why.
 
-The order is that of the argument; the claims are those about the suspect, the features that the
-user asked to test, and the ladder.
+The order is that of the argument; the claims are those about the leading class, the features
+that the user asked to test, and the ladder.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ NOT_DONE = "not done"
 
 
 def ledger(
-    suspect: ClassReading | None,
+    leading: ClassReading | None,
     *,
     tested: int,
     alpha: float,
@@ -42,7 +42,7 @@ def ledger(
     """All claims of an audit.
 
     Args:
-        suspect: the class to look at first; None where no feature was tested.
+        leading: the class to look at first; None where no feature was tested.
         tested: features in the family.
         alpha: the level.
         strata: within which the outcomes were permuted.
@@ -51,16 +51,16 @@ def ledger(
         ladder: the ladder; None: it was not climbed.
     """
     claims = []
-    if suspect is not None:
-        claims = _of_suspect(suspect, tested, alpha, strata, causes.not_tested, robustness)
+    if leading is not None:
+        claims = _of_leading(leading, tested, alpha, strata, causes.not_tested, robustness)
     for trial in causes.requested:
-        if suspect is None or set(trial.features) != set(suspect.features):
+        if leading is None or set(trial.features) != set(leading.features):
             claims += _of_named(trial)
     return claims + _of_ladder(ladder)
 
 
 def _of_named(trial: RequestedTest) -> list[Claim]:
-    """Whether what the user asked to test matters; the suspect's claims are not made twice."""
+    """Whether what the user asked to test matters; the leading class is not listed twice."""
     name = "+".join(trial.features)
     matters = f"{name} matters for failure"
     if trial.intervention is None:
@@ -68,7 +68,7 @@ def _of_named(trial: RequestedTest) -> list[Claim]:
     return _interventions(matters, name, trial.intervention)
 
 
-def _of_suspect(
+def _of_leading(
     reading: ClassReading,
     tested: int,
     alpha: float,
@@ -183,16 +183,16 @@ def _null(name: str, null: Null | None) -> list[Claim]:
         return []
     claim = f"{name} does nothing for failure"
     control = (
-        f"equivalence, restoration at most {share(null.restoration_bound)}, and an assay that "
-        "sees an effect"
+        f"equivalence, restoration at most {share(null.restoration_bound)}, and a positive "
+        "control that shows an effect"
     )
-    if null.assay_restored is None:
-        why = "no prompt could be swapped, so nothing shows that the assay could see an effect"
+    if null.positive_control_restored is None:
+        why = "no prompt could be swapped, so nothing shows that an effect could have been seen"
         return [Claim(claim, control, NOT_DONE, why)]
     detail = (
         f"90% interval {'within' if null.within else 'not within'} ±{number(null.bound)} nats; "
         f"restoration at most {share(null.restoration_high)}; patching the whole value restores "
-        f"{share(null.assay_restored)} of {null.assay_prompts}"
+        f"{share(null.positive_control_restored)} of {null.positive_control_prompts}"
     )
     return [Claim(claim, control, "passed" if null.proven else "failed", detail)]
 

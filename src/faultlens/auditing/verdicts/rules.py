@@ -254,9 +254,11 @@ def _effect(done: Intervention | None) -> str:
     size = f"{signed(need.adjusted)} nats beyond its controls, p = {p_value(_p(need))}"
     if null is None or not null.proven:
         return f"effect inconclusive ({size})"
-    assert null.assay_restored is not None  # a null without an assay is not proven
+    assert (
+        null.positive_control_restored is not None
+    )  # a null without a positive control is not proven
     return (
         f"null proven ({signed(need.adjusted)} nats {interval(need.low_90, need.high_90)} within "
         f"±{number(null.bound)}; at most {share(null.restoration_high)} restored, where patching "
-        f"the whole value restores {share(null.assay_restored)})"
+        f"the whole value restores {share(null.positive_control_restored)})"
     )

@@ -55,6 +55,7 @@ def parts(audit: Audit) -> list[Part]:
         ),
         *_rules(audit),
         *_again(audit),
+        *_start_tokens(audit),
     ]
 
 
@@ -63,8 +64,7 @@ def _again(audit: Audit) -> list[Part]:
     found = audit.rescoring
     if found is None:
         return []
-    where = "behind BOS" if found.bos else "without BOS"
-    said = [f"the prompts were read {where}"]
+    said = [f"{found.start} stood in front of each prompt"]
     if found.compared == "log-likelihood":
         said.append(
             f"on {found.equal:,} of {counted(found.prompts, 'prompt')} this model's log-likelihood "
@@ -126,6 +126,25 @@ def _rules(audit: Audit) -> list[Part]:
         why = "no other rule could be applied, so what depends on the scoring is not known."
         return [*found, Paragraph(why, "One rule only:")]
     return found + _levels_by_rule(audit)
+
+
+def _start_tokens(audit: Audit) -> list[Part]:
+    """Accuracy under each start token, where model and dictionaries expect different ones."""
+    if not audit.accuracy_by_start:
+        return []
+    whose = ("the model's own: this audit's", "the dictionaries'")
+    return [
+        table(
+            "Accuracy by what stands in front of a prompt.",
+            [Column("In front"), Column("Whose"), Column("Accuracy", "right")],
+            [
+                [start, of, share(accuracy)]
+                for (start, accuracy), of in zip(
+                    audit.accuracy_by_start.items(), whose, strict=True
+                )
+            ],
+        )
+    ]
 
 
 def strongest_levels(audit: Audit, most: int) -> list[tuple[str, str, LevelReading]]:
