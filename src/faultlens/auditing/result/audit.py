@@ -52,7 +52,7 @@ class Audit:
         counterfactuals: what swapping levels of factors did; None: no model was run.
         attribution: by site; empty where no model was run.
         not_tested: by the first feature, why a class that was to be tested by intervening, or the
-            leading, was not.
+            leading one, was not.
         requested: tests of features that the user asked for; empty: none.
         failures_over_foil: failures in which the target's logit is still above the foil's: how far
             the rule of scoring decides; None: not known of every failure, or there is none.
