@@ -23,7 +23,7 @@ from faultlens.cli.run import (
     run_claimed,
     token_texts_of,
 )
-from faultlens.cli.run_options import RunOptions
+from faultlens.cli.run_options import LabelOptions, RunOptions
 from faultlens.cli.screen import progress_bars, warn
 from faultlens.cli.values import Form
 from faultlens.config import options
@@ -94,6 +94,7 @@ def audit(
     lens: LensConfig,
     matrices: MatrixOptions,
     config: AuditConfig,
+    labels: LabelOptions,
     run: RunOptions,
     call: Invocation,
 ) -> None:
@@ -102,11 +103,11 @@ def audit(
     with run_claimed(run.out, run.overwrite) as claim:
         manifest = begin(call, meaningless)
         if task is None and _with_model(call):
-            found = _of_model_and_outcomes(outcomes, log, lens, config, claim, manifest)
+            found = _of_model_and_outcomes(outcomes, log, lens, config, labels, claim, manifest)
         elif task is None:
-            found = _of_outcomes(outcomes, log, matrices, config, manifest)
+            found = _of_outcomes(outcomes, log, matrices, config, labels, manifest)
         else:
-            found = _of_task(_prompts(task, prompts), lens, config, claim, manifest)
+            found = _of_task(_prompts(task, prompts), lens, config, labels, claim, manifest)
         assert found.audit is not None
         warn(found.audit.warnings)
         finish(claim, manifest, found, run.json)
@@ -116,6 +117,7 @@ def _of_task(
     task: Task | Mapping[int, Task],
     lens: LensConfig,
     config: AuditConfig,
+    labels: LabelOptions,
     claim: Claim | None,
     manifest: Manifest,
 ) -> Findings:
@@ -129,6 +131,7 @@ def _of_task(
     with progress_bars() as bars:
         opened = open_lens(lens, config.reading.fit_check, bars)
         record_lens(manifest, opened)
+        named = labels.of(dictionary.name for dictionary in opened.dictionaries)
         with resumable(claim, manifest) as kept:
             found = fl.audit(
                 opened,
@@ -139,11 +142,12 @@ def _of_task(
                 progress=bars,
             )
     if recorder is None:
-        return Findings(audit=found, task=first, kept=kept)
+        return Findings(audit=found, task=first, kept=kept, labels=named)
     tokens = prompt_tokens(opened, first)
     return Findings(
-        audit=found, task_read=recorder.activations, task=first, task_tokens=tokens, kept=kept
-    )
+        audit=found, task_read=recorder.activations, task=first, task_tokens=tokens, kept=kept,
+        labels=named,
+    )  # fmt: skip
 
 
 def _of_outcomes(
@@ -151,6 +155,7 @@ def _of_outcomes(
     log: LogOptions,
     matrices: MatrixOptions,
     config: AuditConfig,
+    labels: LabelOptions,
     manifest: Manifest,
 ) -> Findings:
     """Audit outcomes that are there, with the matrices that came with them."""
@@ -159,9 +164,10 @@ def _of_outcomes(
     answers = _answers(given, log, manifest)
     tables = read_tables(matrices, [prompt.text for prompt in answers.task.prompts], manifest)
     residuals = read_residuals(given.residuals, len(answers), manifest)
+    named = labels.of(tables)
     with progress_bars() as bars:
         found = fl.audit(tables, answers, config=config, residuals=residuals, progress=bars)
-    return Findings(audit=found, task=answers.task)
+    return Findings(audit=found, task=answers.task, labels=named)
 
 
 def _of_model_and_outcomes(
@@ -169,6 +175,7 @@ def _of_model_and_outcomes(
     log: LogOptions,
     lens: LensConfig,
     config: AuditConfig,
+    labels: LabelOptions,
     claim: Claim | None,
     manifest: Manifest,
 ) -> Findings:
@@ -181,6 +188,7 @@ def _of_model_and_outcomes(
     with progress_bars() as bars:
         opened = open_lens(lens, config.reading.fit_check, bars)
         record_lens(manifest, opened)
+        named = labels.of(dictionary.name for dictionary in opened.dictionaries)
         with resumable(claim, manifest) as kept:
             found = fl.audit(
                 opened, answers, config=config, recorder=recorder, checkpoint=kept, progress=bars
@@ -191,6 +199,7 @@ def _of_model_and_outcomes(
         task_read=recorder.activations,
         task_tokens=token_texts_of(opened, recorder.token_ids),
         kept=kept,
+        labels=named,
     )
 
 

@@ -134,8 +134,9 @@ def _load_folder(
     if not (path / WEIGHTS).exists():  # let the reader say so
         return load_sae_folder(path, set_name, model.device, entry.overrides)
     origin = Origin(
-        source, folder_digest(path), entry.release, entry.name, entry.factor, entry.published
-    )
+        source, folder_digest(path), entry.release, entry.name, entry.factor, entry.published,
+        entry.neuronpedia,
+    )  # fmt: skip
     return load_sae_folder(path, set_name, model.device, entry.overrides, origin)
 
 

@@ -47,7 +47,8 @@ class LensConfig:
     convention: tuple[str, ...] = ()
     """Settings to put in force whatever the dictionaries' files say: `centred`, `raw`, `bos`,
     `no-bos`, `folded`, `unfolded`, `layer_norm`, `constant_norm_rescale`, `unnormalised`,
-    `factor=NUMBER`, `decoder-norm`, `no-decoder-norm`, `before-gain`, `after-gain`."""
+    `factor=NUMBER`, `threshold=NUMBER`, `decoder-norm`, `no-decoder-norm`, `before-gain`,
+    `after-gain`."""
     start: str | None = None
     """What stands in front of a text: `none`, `bos`, or the text of a token; by default what the
     model expects, and what each dictionary was trained with."""
