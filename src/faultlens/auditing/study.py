@@ -16,8 +16,8 @@ from faultlens.auditing.behaviour.rule_sensitivity import (
 )
 from faultlens.auditing.config import AuditConfig
 from faultlens.auditing.factors.findings import FactorFindings, find_factors
-from faultlens.auditing.feature_tests.confounds import check_held, stratify
 from faultlens.auditing.feature_tests.findings import FeatureFindings, find_features
+from faultlens.auditing.feature_tests.strata import check_held, stratify
 from faultlens.auditing.findings import Findings
 from faultlens.auditing.from_answers import observe_answers
 from faultlens.auditing.held_out.ladder import LadderFindings, build_ladder
@@ -179,7 +179,10 @@ def _findings(
     strata = ladder = halves = None
     features = FeatureFindings()
     if verdict is None:
-        strata = stratify(factors.levels, failed, factors.selection, config.tests.strata)
+        strata = stratify(
+            factors.held, failed, factors.selection, factors.pairs.factors(alpha),
+            config.tests.strata,
+        )  # fmt: skip
         features = find_features(
             tables, failed, strata, factors.levels, other_rules(by_rule, observed.rule),
             config=config.tests, alpha=alpha, seed=seed, progress=progress,
@@ -193,7 +196,6 @@ def _findings(
     causes = _causes(observed, features, factors, config, verdict)
     if verdict is None and tables and halved:
         halves = replicate(tables, failed, config=config.tests, alpha=alpha, seed=seed)
-    held = [] if strata is None else strata.record.factors
     return Findings(
         observed=observed,
         by_rule=by_rule,
@@ -205,7 +207,12 @@ def _findings(
         ladder=ladder,
         causes=causes,
         halves=halves,
-        sites=conclude(features, causes.interventions, held=held, alpha=alpha),
+        sites=conclude(
+            features,
+            causes.interventions,
+            strata=None if strata is None else strata.record,
+            alpha=alpha,
+        ),
     )
 
 
