@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
-from faultlens.checks import check_number
 from faultlens.cli.run_options import JsonOption
 from faultlens.cli.screen import say, say_json
 from faultlens.errors import UserError
@@ -29,7 +28,8 @@ class ReproduceOptions:
     that is below 1."""
 
     def __post_init__(self) -> None:
-        check_number("tolerance", self.tolerance, 0)
+        if not 0 <= self.tolerance < 1:
+            raise UserError(f"tolerance is {self.tolerance:g}: expected a number from 0 to below 1")
 
 
 def reproduce(

@@ -1,4 +1,4 @@
-"""Where two records of a run differ: numbers beyond a tolerance, and everything else that is unlike.
+"""Where two records of a run differ: numbers beyond a tolerance, and whatever else is unlike.
 
 A record is what a JSON file holds.
 """
