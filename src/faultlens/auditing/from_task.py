@@ -99,6 +99,7 @@ def observe_task(
         outcomes=outcomes,
         rule=rule,
         factors=task.factors,
+        groups=task.groups,
         tables=activations.tables,
         ladder_inputs=lambda: residual_and_random(
             lens, activations, pooling, config.seed, progress

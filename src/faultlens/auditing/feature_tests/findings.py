@@ -124,6 +124,7 @@ def find_features(
     config: FeatureTestConfig,
     alpha: float,
     seed: int,
+    blocks: np.ndarray | None = None,
     progress: Progress = SILENT,
 ) -> FeatureFindings:
     """Test all features of all tables, group those that go with the outcome, and describe them.
@@ -138,6 +139,7 @@ def find_features(
         config: least support, and permutations.
         alpha: the family-wise level.
         seed: of all permutations.
+        blocks: the block of every prompt that belongs together; None: each stands by itself.
         progress: told of the stages.
     """
     if not tables:
@@ -145,26 +147,29 @@ def find_features(
     permutations = config.permutations
     tick = progress.start("Testing features", 3)
     found = correlate(
-        tables, failed, min_support=config.min_support, permutations=permutations, seed=seed
-    )
+        tables, failed, min_support=config.min_support, permutations=permutations, seed=seed,
+        blocks=blocks,
+    )  # fmt: skip
     tick(1)
     sites = _site_tests(found, tables, alpha)
     if not len(found.column):
         return FeatureFindings(0, sites, [], found.columns)
-    conditional = conditional_p(found, failed, strata.codes, permutations, seed)
+    conditional = conditional_p(found, failed, strata.codes, permutations, seed, blocks)
     tick(1)
     groups = feature_classes(found, alpha)
     others, finest = [], None
     if found.decisive[groups[0][0]] <= alpha:
         if strata.finest is not None:
             repeated = min(permutations, REPEATED)
-            finest = conditional_p(found, failed, strata.finest, repeated, seed)
+            finest = conditional_p(found, failed, strata.finest, repeated, seed, blocks)
         others = [
-            under_rule(found, failed, rule, failing, permutations, seed)
+            under_rule(found, failed, rule, failing, permutations, seed, blocks)
             for rule, failing in other_rules.items()
         ]
     tick(1)
-    describer = _Describer(found, failed, strata, factors, conditional, finest, others, alpha)
+    describer = _Describer(
+        found, failed, strata, factors, conditional, finest, others, alpha, blocks
+    )
     return FeatureFindings(
         len(found.column),
         sites,
@@ -204,6 +209,7 @@ class _Describer:
     finest: np.ndarray | None
     others: Sequence[OtherRule]
     alpha: float
+    blocks: np.ndarray | None
 
     def feature_class(self, rank: int, members: np.ndarray) -> FeatureClass:
         """The class of some members of the family, the strongest first."""
@@ -215,7 +221,7 @@ class _Describer:
         within = None
         if significant:
             p_finest = None if self.finest is None else float(self.finest[top])
-            within = confounds(values, self.failed, self.strata, p_finest)
+            within = confounds(values, self.failed, self.strata, p_finest, self.blocks)
         d = float(found.cohens_d[top])
         return FeatureClass(
             features=FeatureSet(
@@ -236,7 +242,7 @@ class _Describer:
             p_deciding=float(found.decisive[top]),
             p_conditional=float(self.conditional[top]),
             least_p=float(found.least_p[top]),
-            described=described(found, top, self.failed),
+            described=described(found, top, self.failed, self.blocks),
             flagged_by=[test for test, flag in flags if flag[top]],
             nearest=nearest_level(values > 0, self.factors),
             followed=followed_level(values, held),
