@@ -67,8 +67,8 @@ def audit_task(
         kept: finished stages of the same audit, interrupted before.
 
     Raises:
-        UserError: an unknown rule or factor, a prompt that does not fit, a dictionary without BOS,
-            features to test that there are not or that never fire.
+        UserError: an unknown rule or factor, a prompt that does not fit, features to test
+            that there are not or that never fire.
     """
     from faultlens.auditing.from_task import observe_task  # loads the model's libraries
 

@@ -29,7 +29,9 @@ class LevelTest:
         drawn_by: the seed of the permutations.
     """
 
-    def __init__(self, failed: np.ndarray, blocks: np.ndarray | None = None, drawn_by: int = 0) -> None:
+    def __init__(
+        self, failed: np.ndarray, blocks: np.ndarray | None = None, drawn_by: int = 0
+    ) -> None:
         self.failed, self.blocks, self.drawn_by = failed, blocks, drawn_by
 
     @cached_property
