@@ -28,12 +28,12 @@ class Observed:
         outcomes: one a prompt.
         rule: the name of the rule that decided them.
         factors: for each factor the level of every prompt; empty: they are read off the prompts.
-        groups: for each column of what prompts belong to, its value at every prompt.
         tables: by dictionary, rows = prompts; may be empty.
         ladder_inputs: called when the ladder is climbed.
         causal_tests: tests features by intervening in the model; None: there is no model.
         accuracy_by_start: accuracy under the model's own start token and under the dictionaries',
             where these differ; else empty.
+        groups: for each column of what prompts belong to, its value at every prompt.
         warnings: what a reader should know of how the source was read, a sentence each.
     """
 
@@ -41,9 +41,9 @@ class Observed:
     outcomes: Sequence[PromptOutcome]
     rule: str
     factors: Mapping[str, Sequence[str]]
-    groups: Mapping[str, Sequence[str]] = field(default_factory=dict)
     tables: Mapping[str, FeatureTable] = field(default_factory=dict)
     ladder_inputs: Callable[[], LadderInputs] = lambda: (None, None)
     causal_tests: CausalTests | None = None
     accuracy_by_start: Mapping[str, float] = field(default_factory=dict)
+    groups: Mapping[str, Sequence[str]] = field(default_factory=dict)
     warnings: Sequence[str] = ()
