@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import cached_property
 
 import numpy as np
+from scipy.stats import norm
 
 from faultlens.stats.block_sets import outcome_sets
 from faultlens.stats.cluster_score import cluster_score_p
@@ -13,6 +14,7 @@ from faultlens.stats.label_null import permutation_p
 from faultlens.stats.strata import exact_conditional
 
 PERMUTATIONS = 10_000
+ENOUGH = 10  # permutations that reach an observed distance, below which their share is coarse
 CELLS = 20_000_000  # permutations × levels held at once
 
 
@@ -21,7 +23,9 @@ class LevelTest:
 
     Fisher's exact test where prompts are independent. Where some belong together, the outcome is
     permuted by block, 10,000 times: p is the share of these in which the failures at the level lie
-    at least as far from what its size lets expect (+1 correction). Its least value is 1e-4.
+    at least as far from what its size lets expect (+1 correction). Where fewer than ten do, p is
+    the normal one of that distance in standard deviations of the permutations, or Fisher's if that
+    is larger, if it is below the share.
 
     Args:
         failed: the outcome, boolean `[prompts]`.
@@ -61,7 +65,8 @@ class LevelTest:
             part = slice(start, start + step)
             counts = sets.astype(np.float32) @ inside[part].T.astype(np.float32)
             null = np.abs(counts - expected[part])
-            found += [permutation_p(n, o) for n, o in zip(null.T, observed[part], strict=True)]
+            exact = _fisher(inside[part], failed)
+            found += [_with_tail(*of) for of in zip(null.T, observed[part], exact, strict=True)]
         return np.array(found)
 
     def quick_p(self, members: np.ndarray, among: np.ndarray) -> np.ndarray:
@@ -88,12 +93,22 @@ class LevelTest:
         rate = (np.bincount(strata, weights=self.failed) / sizes)[strata]
         expected = float(rate[here].sum())
         null = np.abs(sets[:, here].sum(axis=1) - expected)
-        return permutation_p(null, abs(int(self.failed[here].sum()) - expected))
+        exact = exact_conditional(here, self.failed, strata)
+        return _with_tail(null, abs(int(self.failed[here].sum()) - expected), exact)
 
     def _drawn(self, rows: np.ndarray) -> np.ndarray:
         assert self.blocks is not None
         rng = np.random.default_rng(self.drawn_by)
         return outcome_sets(self.failed[rows], PERMUTATIONS, rng, blocks=self.blocks[rows])
+
+
+def _with_tail(null: np.ndarray, observed: float, exact: float) -> float:
+    """The permutation p, its tail smoothed; `null` holds distances from the mean."""
+    p = permutation_p(null, observed)
+    spread = float(np.sqrt((null**2).mean()))
+    if p > ENOUGH / len(null) or spread == 0:
+        return p
+    return min(p, max(exact, 2 * float(norm.sf(observed / spread))))
 
 
 def _fisher(inside: np.ndarray, failed: np.ndarray) -> np.ndarray:

@@ -59,6 +59,7 @@ class Correlates:
     z: np.ndarray  # |permutation z| of the pooled activation, unadjusted
     p_study: np.ndarray  # the study's rule, Holm over all features of the dictionary
     study: dict[str, StudyRule]  # by site
+    share: float = 1.0  # of alpha that these tests have; the rest is for what shows within strata
 
     @property
     def rate_difference(self) -> np.ndarray:
@@ -111,9 +112,11 @@ class Correlates:
         """Twice the smaller of the two deciding tests' adjusted p-values, at most 1.
 
         Either test may decide, so the family-wise error of deciding by whichever is smaller would
-        be nearly twice its level (.09 at .05, measured under a true null) without the factor.
+        be nearly twice its level (.09 at .05, measured under a true null) without the factor. All
+        is divided by the `share` of alpha that these tests have.
         """
-        result: np.ndarray = np.minimum(2 * np.minimum(self.p_min_p, self.p_max_t), 1.0)
+        smaller = np.minimum(self.p_min_p, self.p_max_t)
+        result: np.ndarray = np.minimum(2 * smaller / self.share, 1.0)
         return result
 
     @property
