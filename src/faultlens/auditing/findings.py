@@ -132,6 +132,7 @@ class Findings:
                 *_outcome_warnings(observed.outcomes),
             ],
             failures_over_foil=failures_over_foil(observed.outcomes),
+            rescoring=observed.rescoring,
             accuracy_by_start=dict(observed.accuracy_by_start),
             features=self.features.columns,
         )

@@ -59,6 +59,7 @@ from faultlens.auditing.result.ladder import (
 from faultlens.auditing.result.outcomes import (
     SCORED_WRONG,
     PromptOutcome,
+    Rescoring,
     RuleReading,
 )
 from faultlens.auditing.result.robustness import (
@@ -99,6 +100,7 @@ __all__ = [
     "PromptOutcome",
     "Proxy",
     "RequestedTest",
+    "Rescoring",
     "Robustness",
     "RuleReading",
     "Rung",
