@@ -158,14 +158,26 @@ def table_of(result: Mapping[str, Any]) -> list[str]:
             rates = result["rates"][name]
             cells = [rates["found"], rates["first"], rates["adds"], *rates["rivals_first"].values()]
             verdicts = ", ".join(f"{k} {v}" for k, v in rates["verdicts"].items())
-            lines.append(_row([name, str(len(case["scores"])), *map(_cell, cells), verdicts]))
+            lines.append(_row([name, str(len(case["scores"])), *map(cell, cells), verdicts]))
         lines.append("")
     lines += _head(["Nothing to find", "sets", "said to be found", *TESTING])
     for name, case in _of_kinds(result, NULLS):
         rates = result["rates"][name]
         cells = [rates["any_found"], *(rates["rivals_found"][rival] for rival in TESTING)]
-        lines.append(_row([name, str(len(case["scores"])), *map(_cell, cells)]))
+        lines.append(_row([name, str(len(case["scores"])), *map(cell, cells)]))
     return lines
+
+
+def cell(rate: Sequence[float] | None) -> str:
+    """A rate with its interval, as a table shows it; empty where there is none.
+
+    >>> cell([0.05, 0.006, 0.169]), cell([1.0, 0.912, 1.0])
+    ('.05 [.01, .17]', '1 [.91, 1]')
+    """
+    if rate is None:
+        return ""
+    share, low, high = (f"{number:.2f}".lstrip("0") if number < 1 else "1" for number in rate)
+    return f"{share} [{low}, {high}]"
 
 
 def _head(cells: Sequence[str]) -> list[str]:
@@ -181,13 +193,6 @@ def _of_kinds(
 ) -> list[tuple[str, Mapping[str, Any]]]:
     chosen = set(kinds)
     return [(n, c) for n, c in result["cases"].items() if c["case"]["kind"] in chosen]
-
-
-def _cell(rate: Sequence[float] | None) -> str:
-    if rate is None:
-        return ""
-    share, low, high = (f"{number:.2f}".lstrip("0") if number < 1 else "1" for number in rate)
-    return f"{share} [{low}, {high}]"
 
 
 def _rate(count: int, n: int) -> list[float]:
