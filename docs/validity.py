@@ -25,7 +25,8 @@ HEAD = """# How often is the audit right?
 Data sets with a planted truth, each audited as a user would (1,000 permutations, no ladder, no
 model), beside four simpler procedures. `faultlens bench --part whole --sets 40 --out
 benchmarks/validity.json` runs them, and goes on where it left off; `faultlens.testing.plant` makes
-a single one. What each kind is stands beside it in `faultlens/testing/kinds.py`.
+a single one. What each kind is stands in `faultlens/testing/` (`causes.py`, `proxies.py`,
+`nulls.py`).
 
 - *found*: a planted feature is in a significant class, or found within strata only.
 - *first*: it leads the most certain class; of a rival, it is ranked first. Features that copy a
