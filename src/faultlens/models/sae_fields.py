@@ -7,6 +7,7 @@ here.
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Mapping
 from collections.abc import Set as AbstractSet
 from typing import Any
@@ -34,7 +35,7 @@ _OF_TRAINING = frozenset(
     use_sparse_activations""".split()
 )
 FROM_MODEL = frozenset(
-    "hook_name hook_name_out hf_hook_name prepend_bos model_from_pretrained_kwargs "
+    "hook_name hook_name_out hf_hook_name prepend_bos start_token model_from_pretrained_kwargs "
     "hook_head_index seqpos_slice".split()
 )
 _KWARGS = frozenset(("center_writing_weights", "fold_value_biases"))
@@ -48,12 +49,18 @@ NEARLY = 0.85  # a likeness (difflib's ratio) from which an unknown field is tak
 
 def is_new_form(raw: Mapping[str, Any]) -> bool:
     """Whether SAELens 6 or later wrote it, which keeps what concerns the model under `metadata`."""
+    version = version_of(raw)
+    return version is not None and version >= (6,)
+
+
+def version_of(raw: Mapping[str, Any]) -> tuple[int, ...] | None:
+    """The SAELens that wrote a configuration, `(6, 54, 12)`; None where it does not say."""
     metadata = raw.get("metadata")
     version = raw.get("sae_lens_version")
     if not version and isinstance(metadata, Mapping):
         version = metadata.get("sae_lens_version")
-    first = str(version or "").split(".")[0]
-    return first.isdigit() and int(first) >= 6
+    found = re.match(r"[0-9]{1,6}(?:\.[0-9]{1,6})*(?=\.|$)", str(version or ""))
+    return None if found is None else tuple(map(int, found[0].split(".")))
 
 
 def refuse_misspelt(raw: Mapping[str, Any], where: str) -> None:
