@@ -13,7 +13,7 @@ from faultlens.models import hub
 from faultlens.models.checkpoints.sizes import check_sizes
 from faultlens.models.checkpoints.source import Source
 from faultlens.models.checkpoints.tokenizer import load_tokenizer
-from faultlens.models.families import adapter_for
+from faultlens.models.families import check_family
 from faultlens.runs.files import read_object
 
 DTYPES = {
@@ -98,9 +98,9 @@ def _from_transformers(
     check_sizes(raw, source.name)
     # Before AutoConfig, whose own error for a type it does not know speaks of upgrading.
     if isinstance(raw.get("model_type"), str):
-        adapter_for(raw["model_type"])
+        check_family(raw["model_type"])
     config = AutoConfig.from_pretrained(path, **where)
-    adapter_for(config.model_type)  # an unknown family is refused before its weights are fetched
+    check_family(config.model_type)  # an unknown type is refused before its weights are fetched
     network, loading = AutoModelForCausalLM.from_pretrained(
         path,
         dtype=DTYPES[dtype],
