@@ -34,10 +34,20 @@ def texts() -> list[str]:
 
 def use(hub: Path) -> None:
     """Make `hub` this process's Hugging Face cache, and fill it; before anything imports that."""
-    os.environ |= {"HF_HUB_CACHE": str(hub), "HF_HUB_OFFLINE": "1", "TRANSFORMERS_OFFLINE": "1"}
+    _name(hub)
     if not (hub / "filled").exists():
         _fill(hub)
         (hub / "filled").touch()
+
+
+def use_model(hub: Path) -> None:
+    """The same with the model alone, no SAEs."""
+    _name(hub)
+    _put_model(hub)
+
+
+def _name(hub: Path) -> None:
+    os.environ |= {"HF_HUB_CACHE": str(hub), "HF_HUB_OFFLINE": "1", "TRANSFORMERS_OFFLINE": "1"}
 
 
 def _tokenizer() -> Path:
@@ -48,7 +58,15 @@ def _tokenizer() -> Path:
 
 
 def _fill(hub: Path) -> None:
-    from hub_cache import put_gpt2, put_saes
+    from hub_cache import put_saes
+
+    _put_model(hub)
+    saes = put_saes(hub, LAYERS, width=768, features=FEATURES)
+    _set_firing(saes)
+
+
+def _put_model(hub: Path) -> None:
+    from hub_cache import put_gpt2
     from safetensors.torch import load_file, save_file
 
     hub.mkdir(parents=True, exist_ok=True)
@@ -57,8 +75,6 @@ def _fill(hub: Path) -> None:
     for dimension, shift in MASSIVE.items():
         weights["transformer.wte.weight"][:, dimension] += shift
     save_file(weights, model_folder / "model.safetensors", metadata={"format": "pt"})
-    saes = put_saes(hub, LAYERS, width=768, features=FEATURES)
-    _set_firing(saes)
 
 
 def _set_firing(saes: Path) -> None:

@@ -1,10 +1,17 @@
 """Training dictionaries against SAELens's own trainer: `python benchmarks/training.py [PART …]`.
 
-Parts: step (one TopK step, activations given), run (four TopK dictionaries of GPT-2's shape from
-token ids on, against SAELens's runner doing the same four one after the other), quality (FVU at
-equal tokens, k and width on `mini`, three seeds). Rivals in turn within one run; results go to
-`benchmarks/results/training.json`, the table to `docs/performance.md`. Needs
-FAULTLENS_REFERENCE_DATA for GPT-2's tokenizer.
+Parts: check (loss and gradients are SAELens's on this device, and the same each time); step (one
+TopK step, activations given); run (four TopK dictionaries of GPT-2's shape from
+token ids on, against SAELens's runner doing the same four one after the other, and against its
+runner of several; memory); quality (FVU at equal tokens, k and width on `mini`, seed by seed). The
+ways take turns within each repeat. Each part takes under four minutes on two cores.
+
+    FAULTLENS_REFERENCE_DATA=DATA python benchmarks/training.py
+    FAULTLENS_REFERENCE_DATA=DATA python benchmarks/training.py --device cuda
+
+FAULTLENS_REFERENCE_DATA names the folder with GPT-2's tokenizer; no network is needed. Results go
+to `benchmarks/results/training.json`, those of another device to `training_DEVICE.json`;
+`benchmarks/performance.py` puts them into `docs/performance.md`.
 """
 
 from __future__ import annotations
@@ -12,30 +19,129 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import platform
-import resource
 import sys
 import tempfile
+import time
 import warnings
+from collections.abc import Callable, Iterator
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
 HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE))
-from engine import paired, ratio, summary  # noqa: E402
+from engine import machine, paired, peak_above, ratio, summary  # noqa: E402
 
-RESULTS = HERE / "results" / "training.json"
-PARTS = ("step", "run", "quality")
+PARTS = ("check", "step", "run", "quality")
 D_IN, D_SAE, K, BATCH = 768, 6144, 32, 4096
 SITES = ("blocks.2.hook_resid_pre", "blocks.4.hook_resid_pre", "blocks.4.hook_mlp_out",
          "blocks.6.hook_resid_pre")  # fmt: skip
-RUN_TOKENS = 6 * BATCH  # of each way; set-up is not timed
+CONTEXT = 128
+RUN_BATCHES = {"cpu": 4, "cuda": 32}  # of each way in one repeat; set-up is not timed
+QUALITY = {"tokens": 150 * 2048, "width": "8x", "batch": 2048, "seeds": (0, 1, 2)}
+MB = 1e6
 
 
-def step(repeats: int) -> dict[str, Any]:
-    """Loss, gradients, clipping, Adam; with no dead features and with a fifth of them dead."""
+def finished(way: Callable[[], object], device: Any) -> Callable[[], object]:
+    """The same, until the device has done it."""
     import torch
 
+    def whole() -> None:
+        way()
+        if device.type == "cuda":
+            torch.cuda.synchronize()
+
+    return whole
+
+
+def check(repeats: int, device: Any) -> dict[str, Any]:
+    """Largest difference from SAELens's loss and gradients, over the largest gradient."""
+    import torch
+
+    from faultlens.training.dense_step import DenseStep
+    from faultlens.training.sparse_step import SparseStep
+
+    x = torch.randn(512, D_IN, generator=torch.Generator().manual_seed(1)).to(device)
+    x[:, :5] += 3  # some features fire on most tokens
+    dead = torch.arange(4 * D_IN, device=device) < D_IN
+    found: dict[str, Any] = {}
+    for kind in ("topk", "batchtopk"):
+        theirs = untrained(kind, device)
+        loss = DenseStep(theirs)(x, dead, {}, 0).loss
+        for coarse in (False, True):
+            ours, again = untrained(kind, device), untrained(kind, device)
+            readings = [SparseStep(o, K, kind != "topk", coarse)(x, x, dead) for o in (ours, again)]
+            pairs = list(zip(ours.parameters(), theirs.parameters(), strict=True))
+            off = max(float((a.grad - b.grad).abs().max() / b.grad.abs().max()) for a, b in pairs)
+            same = all(
+                torch.equal(a.grad, b.grad)
+                for a, b in zip(ours.parameters(), again.parameters(), strict=True)
+            )
+            name = f"{kind}, {'bfloat16' if coarse else 'float32'}"
+            found[name] = {
+                "loss": abs(readings[0].loss / loss - 1),
+                "gradients": off,
+                "twice the same": same and readings[0].loss == readings[1].loss,
+            }
+    return found
+
+
+def untrained(kind: str, device: Any) -> Any:
+    """A training SAE with norms and biases that matter."""
+    import torch
+
+    from faultlens.models.sites import Site
+    from faultlens.training.config import SparsityConfig
+    from faultlens.training.kinds import training_sae
+    from faultlens.training.plan import DictionaryPlan
+
+    site = Site(4, "resid_pre")
+    plan = DictionaryPlan("check", kind, site, site, D_IN, D_IN, 4 * D_IN, K, 0)
+    sae = training_sae(plan, SparsityConfig(), 100, {}, device)
+    generator = torch.Generator().manual_seed(0)
+    with torch.no_grad():
+        sae.W_dec.mul_(0.5 + torch.rand(plan.d_sae, 1, generator=generator).to(device))
+        sae.b_dec.copy_(torch.randn(D_IN, generator=generator))
+        sae.b_enc.copy_(0.3 * torch.randn(plan.d_sae, generator=generator))
+    return sae
+
+
+def step(repeats: int, device: Any) -> dict[str, Any]:
+    """Loss, gradients, clipping, Adam; with no dead features and with a fifth of them dead."""
+    import torch
+    from training_rivals import Rival
+
+    x = torch.randn(BATCH, D_IN, generator=torch.Generator().manual_seed(0)).to(device)
+    rival = Rival(D_IN, D_SAE, K, BATCH, 1000, device)
+    theirs = {"SAELens": False} | ({"SAELens, autocast": True} if device.type == "cuda" else {})
+    found: dict[str, Any] = {}
+    for name, dead in (("no dead features", 0), ("a fifth dead", D_SAE // 5)):
+        ways = {p: our_step(x, dead, p) for p in ("float32", "bfloat16")}
+        ways |= {way: rival.step(x, dead, autocast) for way, autocast in theirs.items()}
+        ways = {way: finished(several(of, device), device) for way, of in ways.items()}
+        seconds = paired(ways, repeats)
+        each = {w: [s / STEPS[device.type] for s in taken] for w, taken in seconds.items()}
+        found[name] = {
+            "seconds": {way: summary(taken) for way, taken in each.items()},
+            "times as quick": {
+                way: ratio(seconds["SAELens"], seconds[way]) for way in ("float32", "bfloat16")
+            },
+        }
+    return found
+
+
+STEPS = {"cpu": 1, "cuda": 50}  # in one timing
+
+
+def several(way: Callable[[], object], device: Any) -> Callable[[], object]:
+    def whole() -> None:
+        for _ in range(STEPS[device.type]):
+            way()
+
+    return whole
+
+
+def our_step(x: Any, dead: int, precision: str) -> Callable[[], object]:
     from faultlens.models.sites import Site
     from faultlens.training.config import OptimiserConfig, SparsityConfig, TrainConfig
     from faultlens.training.harvest import InputScale
@@ -44,93 +150,56 @@ def step(repeats: int) -> dict[str, Any]:
 
     site = Site(4, "resid_pre")
     plan = DictionaryPlan("bench", "topk", site, site, D_IN, D_IN, D_SAE, K, 0)
-    x = torch.randn(BATCH, D_IN, generator=torch.Generator().manual_seed(0))
+    how = OptimiserConfig(precision=precision, dead_after=10**9)  # type: ignore[arg-type]
+    config = TrainConfig(layers=(4,), sparsity=SparsityConfig(k=(K,)), optimiser=how)
     scale = InputScale.of(x)
-    found: dict[str, Any] = {}
-    for name, dead in (("no dead features", 0), ("a fifth dead", D_SAE // 5)):
-        ways: dict[str, Any] = {}
-        for precision in ("float32", "bfloat16"):
-            how = OptimiserConfig(precision=precision, dead_after=10**9)
-            config = TrainConfig(layers=(4,), sparsity=SparsityConfig(k=(K,)), optimiser=how)
-            trainer = Trainer.of(plan, config, 100, scale, scale, {}, torch.device("cpu"))
+    trainer = Trainer.of(plan, config, 1000, scale, scale, {}, x.device)
 
-            def ours(trainer: Trainer = trainer, dead: int = dead) -> None:
-                trainer.silent[:dead] = 2 * 10**9
-                trainer.step(x, x)
+    def way() -> None:
+        trainer.silent[:dead] = 2 * 10**9
+        trainer.step(x, x)
 
-            ways[precision] = ours
-        ways["SAELens"] = _saelens_step(x * scale.factor, dead)
-        seconds = paired(ways, repeats)
-        found[name] = {
-            "seconds": {way: summary(taken) for way, taken in seconds.items()},
-            "times as quick": {
-                way: ratio(seconds["SAELens"], seconds[way]) for way in ("float32", "bfloat16")
-            },
-        }
-    return found
+    return way
 
 
-def _saelens_step(x: Any, dead: int) -> Any:
-    """SAELens's trainer on given activations, its step as it is."""
-    import torch
-    from sae_lens.config import LoggingConfig, SAETrainerConfig
-    from sae_lens.saes import TopKTrainingSAE, TopKTrainingSAEConfig
-    from sae_lens.training.sae_trainer import SAETrainer
-
-    torch.manual_seed(0)
-    sae = TopKTrainingSAE(TopKTrainingSAEConfig(d_in=D_IN, d_sae=D_SAE, k=K))
-    config = SAETrainerConfig(
-        total_training_samples=100 * BATCH, train_batch_size_samples=BATCH, lr=1e-3, lr_end=1e-4,
-        dead_feature_window=1000, logger=LoggingConfig(log_to_wandb=False),
-        n_batches_for_norm_estimate=1, device="cpu",
-    )  # fmt: skip
-    trainer = SAETrainer(config, sae, iter([]))
-
-    def theirs() -> None:
-        trainer.n_forward_passes_since_fired[:dead] = 10**6
-        trainer.step(x)
-        trainer.n_training_steps += 1
-
-    return theirs
-
-
-def run(repeats: int) -> dict[str, Any]:
+def run(repeats: int, device: Any) -> dict[str, Any]:
     """Tokens a second from token ids to learnt weights, four dictionaries."""
-    import numpy as np
-    import torch
-
-    os.environ |= {"HF_HUB_OFFLINE": "1", "TRANSFORMERS_OFFLINE": "1"}
     import gpt2_shape
+    import torch
+    from training_rivals import Rival, Runners, random_rows
 
     with tempfile.TemporaryDirectory() as folder:
-        gpt2_shape.use(Path(folder) / "hub")
-        rows = np.random.default_rng(0).integers(0, 50_000, (RUN_TOKENS // 127 + 200, 127))
-        ours, more = _our_run(rows)
-        theirs = [_saelens_run(rows, site) for site in SITES]
+        gpt2_shape.use_model(Path(folder) / "hub")
+        batches = RUN_BATCHES[device.type]
+        tokens = batches * BATCH
+        rows = random_rows(max(400, 4 * tokens // CONTEXT), CONTEXT, bos=50256)
+        ours, memory = our_run(rows, device, tokens)
+        rival = Rival(D_IN, D_SAE, K, BATCH, 10**6, device)
+        ways = {"FaultLens": ours} | Runners(rival, SITES, rows, CONTEXT, tokens).ways()
+        for way in ways.values():
+            way(BATCH)  # fills buffers, sets the optimisers up
+        timed = {name: finished(lambda way=way: way(tokens), device) for name, way in ways.items()}
+        seconds = paired(timed, repeats, warm=False)
+    ours_taken = seconds.pop("FaultLens")
+    return {
+        "tokens": tokens,
+        "dictionaries": len(SITES),
+        "threads": torch.get_num_threads(),
+        "tokens a second": {
+            way: summary([tokens / s for s in taken])
+            for way, taken in {"FaultLens": ours_taken, **seconds}.items()
+        },
+        "times as quick as": {way: ratio(taken, ours_taken) for way, taken in seconds.items()},
+        "memory": memory,
+    }
 
-        def one_after_the_other() -> None:
-            for way in theirs:
-                way()
 
-        seconds = paired({"FaultLens": ours, "SAELens": one_after_the_other}, repeats)
-        tokens = RUN_TOKENS
-        return {
-            "tokens": tokens,
-            "dictionaries": len(SITES),
-            "threads": torch.get_num_threads(),
-            "tokens a second": {
-                way: summary([tokens / s for s in taken]) for way, taken in seconds.items()
-            },
-            "times as quick": ratio(seconds["SAELens"], seconds["FaultLens"]),
-            "MB above model and dictionaries": more,
-        }
+def our_run(
+    rows: Any, device: Any, tokens: int
+) -> tuple[Callable[[int], object], dict[str, float]]:
+    """A way to learn from so many tokens, and the memory that doing so takes."""
 
-
-def _our_run(rows: Any) -> tuple[Any, float]:
-    """A run, and the memory that its first one took."""
-    import torch
-
-    import faultlens as fl
+    from faultlens.models.load import load_model
     from faultlens.models.sites import Site
     from faultlens.training import learning
     from faultlens.training.config import OptimiserConfig, SparsityConfig, TrainConfig
@@ -139,12 +208,12 @@ def _our_run(rows: Any) -> tuple[Any, float]:
     from faultlens.training.stream import TokenStream
     from faultlens.training.trainer import Trainer
 
-    model = fl.load("gpt2", "gpt2-small-res-jb", [6]).model
+    model = load_model("gpt2", str(device))
     sites = [Site.parse(name) for name in SITES]
     harvest = Harvest(model, tuple(sites), [model.bos_id])
-    stream = TokenStream(list(rows), 0)
+    stream = TokenStream([row[1:] for row in rows], 0)
     config = TrainConfig(
-        layers=(6,), tokens=RUN_TOKENS, sparsity=SparsityConfig(k=(K,)),
+        layers=(6,), tokens=tokens, sparsity=SparsityConfig(k=(K,)),
         optimiser=OptimiserConfig(batch_tokens=BATCH),
     )  # fmt: skip
     plans = [DictionaryPlan(s.name, "topk", s, s, D_IN, D_IN, D_SAE, K, 0) for s in sites]
@@ -152,157 +221,147 @@ def _our_run(rows: Any) -> tuple[Any, float]:
     first = harvest.block(stream, 0, blocks.tokens)
     scales = {site: InputScale.of(value) for site, value in first.values.items()}
     trainers = [
-        Trainer.of(plan, config, 100, scales[plan.site], scales[plan.site], {}, torch.device("cpu"))
+        Trainer.of(plan, config, 10**6, scales[plan.site], scales[plan.site], {}, device)
         for plan in plans
     ]
     for trainer in trainers:
         x = first.values[trainer.plan.site][:BATCH]
         trainer.choose_precision(x, x)
-    before = _peak_mb()
+    del first
+    at = [0]
 
-    def ours() -> None:
-        for number in range(RUN_TOKENS // blocks.tokens):
-            block = harvest.block(stream, number * blocks.tokens, blocks.tokens)
-            learning._learn_block(trainers, scales, block, blocks.batch)
+    def way(wanted: int) -> None:
+        for _ in range(0, wanted, blocks.tokens):
+            count = min(wanted, blocks.tokens)
+            block = harvest.block(stream, at[0], count)
+            learning.learn_block(trainers, scales, block, blocks.batch)
+            at[0] += count
 
-    ours()
-    return ours, round(_peak_mb() - before, 1)
-
-
-def _peak_mb() -> float:
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-
-
-def _saelens_run(rows: Any, site: str) -> Any:
-    """SAELens's runner's own store of activations and trainer, on the same tokens."""
-    import torch
-    from datasets import Dataset
-    from sae_lens.config import LanguageModelSAERunnerConfig, LoggingConfig
-    from sae_lens.llm_sae_training_runner import LanguageModelSAETrainingRunner
-    from sae_lens.saes import TopKTrainingSAEConfig
-    from sae_lens.training.sae_trainer import SAETrainer
-    from transformer_lens import HookedTransformer
-
-    global _THEIR_MODEL
-    if _THEIR_MODEL is None:
-        _THEIR_MODEL = HookedTransformer.from_pretrained("gpt2", device="cpu")
-    bos = _THEIR_MODEL.tokenizer.bos_token_id
-    dataset = Dataset.from_dict({"tokens": [[bos, *map(int, row)] for row in rows] * 2})
-    config = LanguageModelSAERunnerConfig(
-        sae=TopKTrainingSAEConfig(
-            d_in=D_IN, d_sae=D_SAE, k=K, normalize_activations="expected_average_only_in"
+    more = memory_above(lambda: way(2 * blocks.tokens), device)
+    optimiser = sum(
+        value.numel() * value.element_size()
+        for trainer in trainers
+        for state in trainer.adam.state.values()
+        for value in state.values()
+    )
+    return way, {
+        "MB above model and dictionaries": round(more / MB),
+        "of them the optimiser's state": round(optimiser / MB),
+        "of them the buffer of activations": round(
+            blocks.tokens * 4 * sum(model.width(site) for site in sites) / MB
         ),
-        model_name="gpt2", hook_name=site, dataset_path="", is_dataset_tokenized=True,
-        streaming=False, context_size=128, training_tokens=RUN_TOKENS,
-        train_batch_size_tokens=BATCH, n_batches_in_buffer=8, store_batch_size_prompts=32,
-        lr=1e-3, lr_end=1e-4, device="cpu", n_batches_for_norm_estimate=1, output_path=None,
-        checkpoint_path=None, logger=LoggingConfig(log_to_wandb=False), verbose=False,
-        exclude_special_tokens=True,
-    )  # fmt: skip
-    torch.manual_seed(0)
-    runner = LanguageModelSAETrainingRunner(config, dataset, _THEIR_MODEL)
-
-    def theirs() -> None:
-        trainer = SAETrainer(
-            config.to_sae_trainer_config(), runner.sae, runner.activations_store,
-            runner.evaluator, runner.save_checkpoint,
-        )  # fmt: skip
-        trainer.activation_scaler.scaling_factor = 1.0
-        while trainer.n_training_samples < RUN_TOKENS:
-            trainer.step(next(trainer.data_provider))
-            trainer.n_training_steps += 1
-
-    return theirs
-
-
-_THEIR_MODEL: Any = None
-
-
-def quality(repeats: int) -> dict[str, Any]:
-    """FVU on held-out text after the same batches, at the same k and width, seed by seed: mini."""
-    from itertools import islice
-
-    import torch
-
-    import faultlens as fl
-    from faultlens.mini.recipe.text import documents
-    from faultlens.models.fit import measure_fit
-    from faultlens.models.sae_folder import load_sae_folder
-    from faultlens.models.sites import Site
-    from faultlens.training.config import OptimiserConfig, SparsityConfig, TrainConfig
-    from faultlens.training.run import train_dictionaries
-
-    model = fl.load("mini", layers=[3]).model
-    texts = list(islice(documents("train"), 12_000))
-    rows = [model.ids(text)[:127] for text in islice(documents("held-out"), 200)]
-    site, tokens = Site(3, "resid_mid"), 200 * 2048
-    config = TrainConfig(
-        layers=(3,), sites=("resid_mid",), tokens=tokens, seeds=(0, 1, 2), held_out=2000,
-        sparsity=SparsityConfig(k=(32,)), optimiser=OptimiserConfig(dead_after=50 * 2048),
-    )  # fmt: skip
-    found: dict[str, list[float]] = {"FaultLens": [], "SAELens": []}
-    with tempfile.TemporaryDirectory() as folder:
-        for made in train_dictionaries(model, texts, config, Path(folder) / "ours").dictionaries:
-            loaded = load_sae_folder(made.folder, "ours", torch.device("cpu"))
-            found["FaultLens"].append(measure_fit(model, loaded, rows, 1).fvu)
-        for seed in config.seeds:
-            path = Path(folder) / f"theirs-{seed}"
-            _saelens_trained(model, texts, site, tokens, seed, path)
-            loaded = load_sae_folder(path, "theirs", torch.device("cpu"))
-            found["SAELens"].append(measure_fit(model, loaded, rows, 1).fvu)
-    return {"tokens": tokens, "FVU by seed": found} | {
-        "mean difference, ours - theirs": sum(found["FaultLens"]) / 3 - sum(found["SAELens"]) / 3
     }
 
 
-def _saelens_trained(model: Any, texts: Any, site: Any, tokens: int, seed: int, out: Path) -> None:
-    """SAELens's trainer on the batches that ours learns from, with the same rates."""
+def memory_above(work: Callable[[], object], device: Any) -> float:
+    """Bytes that `work` takes at most beyond what was held before."""
     import torch
-    from sae_lens.config import LoggingConfig, SAETrainerConfig
-    from sae_lens.saes import TopKTrainingSAE, TopKTrainingSAEConfig
-    from sae_lens.saes.sae import SAEMetadata
-    from sae_lens.training.sae_trainer import SAETrainer
 
+    if device.type != "cuda":
+        return peak_above(work)
+    torch.cuda.empty_cache()
+    torch.cuda.reset_peak_memory_stats()
+    before = torch.cuda.memory_allocated()
+    work()
+    return torch.cuda.max_memory_allocated() - before
+
+
+def quality(repeats: int, device: Any) -> dict[str, Any]:
+    """FVU on held-out text after the same batches, at the same k and width, seed by seed: mini."""
+    from training_rivals import Rival
+
+    from faultlens.mini.recipe.text import documents
+    from faultlens.models.fit import measure_fit
+    from faultlens.models.load import load_model
+    from faultlens.models.sae_folder import load_sae_folder
+    from faultlens.training.config import OptimiserConfig, SparsityConfig, TrainConfig
+    from faultlens.training.run import train_dictionaries
+
+    model = load_model("mini", str(device))
+    texts = list(islice(documents("train"), 10_000))
+    rows = [model.ids(text)[:127] for text in islice(documents("held-out"), 200)]
+    batch, tokens, seeds = QUALITY["batch"], QUALITY["tokens"], QUALITY["seeds"]
+    steps = tokens // batch
+    config = TrainConfig(
+        layers=(3,), sites=("resid_mid",), tokens=tokens, seeds=seeds, held_out=2000,
+        width=(QUALITY["width"],), sparsity=SparsityConfig(k=(K,)),
+        optimiser=OptimiserConfig(dead_after=50 * batch, batch_tokens=batch),
+    )  # fmt: skip
+    found: dict[str, list[dict[str, float]]] = {"FaultLens": [], "SAELens": []}
+
+    def add(way: str, folder: Path) -> None:
+        fit = measure_fit(model, load_sae_folder(folder, way, device), rows, 1)
+        found[way].append({"FVU": round(fit.fvu, 4), "dead": round(1 - fit.firing_share, 3)})
+
+    with tempfile.TemporaryDirectory() as folder:
+        run = train_dictionaries(model, texts, config, Path(folder) / "ours")
+        for made in run.dictionaries:
+            add("FaultLens", made.folder)
+        site = run.dictionaries[0].plan.site
+        rival = Rival(model.width(site), run.dictionaries[0].plan.d_sae, K, batch, steps, device)
+        for seed in seeds:
+            out = Path(folder) / f"theirs-{seed}"
+            rival.trained(our_batches(model, texts, site, batch), seed, site.name, out)
+            add("SAELens", out)
+    fvu = {way: [one["FVU"] for one in of] for way, of in found.items()}
+    return {
+        "tokens": tokens,
+        "site": site.name,
+        "features": rival.d_sae,
+        "held-out tokens": sum(map(len, rows)),
+        "by seed": found,
+        "FVU, mean": {way: round(sum(of) / len(of), 4) for way, of in fvu.items()},
+    }
+
+
+def our_batches(model: Any, texts: list[str], site: Any, batch: int) -> Iterator[Any]:
+    """The batches that ours learns from, in its order."""
     from faultlens.training.harvest import Harvest
     from faultlens.training.stream import split_corpus
 
     stream, _ = split_corpus(model, texts, 128, 2000, 0, lambda done: None)
-    harvest, batch = Harvest(model, (site,), [model.bos_id]), 2048
+    harvest, start = Harvest(model, (site,), [model.bos_id]), 0
+    while True:
+        yield from harvest.block(stream, start, 20 * batch).values[site].split(batch)
+        start += 20 * batch
 
-    def batches() -> Any:
-        start = 0
-        while True:
-            yield from harvest.block(stream, start, 20 * batch).values[site].split(batch)
-            start += 20 * batch
 
-    torch.manual_seed(seed)
-    metadata = SAEMetadata(hook_name=site.name, prepend_bos=True, model_name="mini")
-    sae = TopKTrainingSAE(
-        TopKTrainingSAEConfig(
-            d_in=192, d_sae=1536, k=32, normalize_activations="expected_average_only_in",
-            metadata=metadata,
-        )
-    )  # fmt: skip
-    config = SAETrainerConfig(
-        total_training_samples=tokens, train_batch_size_samples=batch, lr=1e-3, lr_end=1e-4,
-        lr_warm_up_steps=4, lr_decay_steps=60, dead_feature_window=50, device="cpu",
-        n_batches_for_norm_estimate=20, logger=LoggingConfig(log_to_wandb=False),
-    )  # fmt: skip
-    SAETrainer(config, sae, batches()).fit().save_inference_model(out)
+def machine_of(device: Any) -> dict[str, Any]:
+    import torch
+
+    card = {"device": torch.cuda.get_device_name(device)} if device.type == "cuda" else {}
+    return machine() | card
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("parts", nargs="*", choices=[*PARTS, []], default=list(PARTS))
-    parser.add_argument("--repeats", type=int, default=5)
+    parser.add_argument("parts", nargs="*", choices=[*PARTS, []], default=[])
+    parser.add_argument("--device", default="cpu", choices=["cpu", "cuda"])
+    parser.add_argument("--repeats", type=int, default=None)
+    parser.add_argument("--threads", type=int, default=len(os.sched_getaffinity(0)))
+    parser.add_argument("--results", type=Path, help="the file to write to")
     given = parser.parse_args()
+    os.environ |= {"HF_HUB_OFFLINE": "1", "TRANSFORMERS_OFFLINE": "1"}
     warnings.simplefilter("ignore")
-    results = json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
-    results["machine"] = {"cores": os.cpu_count(), "platform": platform.platform()}
-    for part in given.parts:
-        results[part] = globals()[part](given.repeats)
+    import torch
+    from training_rivals import without_wandb
+
+    without_wandb()
+    torch.set_num_threads(given.threads)
+    device = torch.device(given.device)
+    name = "training.json" if given.device == "cpu" else f"training_{given.device}.json"
+    path = given.results or HERE / "results" / name
+    results = json.loads(path.read_text()) if path.exists() else {}
+    results["machine"] = machine_of(device)
+    repeats = given.repeats or {"cpu": 3, "cuda": 5}[given.device]
+    for part in given.parts or PARTS:
+        began = time.perf_counter()
+        results[part] = globals()[part](2 if part == "run" and given.device == "cpu" else repeats,
+                                        device)  # fmt: skip
+        results[part]["load"] = round(os.getloadavg()[0], 1)
+        print(f"{part}: {time.perf_counter() - began:.0f} s", file=sys.stderr, flush=True)
         print(json.dumps({part: results[part]}, indent=1), flush=True)
-        RESULTS.write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
+        path.write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -55,7 +55,7 @@ class LadderConfig:
 
 @dataclass(frozen=True)
 class InterventionConfig:
-    """Which feature sets are tested by intervening in the model. Only where a task is run."""
+    """Which feature sets are tested by intervening in the model. Only where there is one."""
 
     test_classes: int = 3
     """Number of significant classes to test by intervening, the most certain first; 0: none."""
@@ -70,6 +70,18 @@ class InterventionConfig:
         check_whole("test_classes", self.test_classes, 0)
         check_whole("test_attributed", self.test_attributed, 0)
         check_names("test_features", self.test_features, "3-res-mini/808")
+
+
+@dataclass(frozen=True)
+class AnswerReadingConfig:
+    """How prompts that were answered elsewhere are read through a model."""
+
+    with_answer: bool = False
+    """Read features from each prompt with what was generated after it, not from the prompt alone.
+    Nothing is then tested by intervening: the answer is there already."""
+
+    def __post_init__(self) -> None:
+        check_flag("with_answer", self.with_answer)
 
 
 @dataclass(frozen=True)
@@ -93,6 +105,8 @@ class AuditConfig:
     """How the baseline ladder is climbed."""
     interventions: InterventionConfig = field(default_factory=InterventionConfig)
     """Which feature sets are tested by intervening."""
+    answers: AnswerReadingConfig = field(default_factory=AnswerReadingConfig)
+    """How prompts that were answered elsewhere are read."""
 
     def __post_init__(self) -> None:
         if self.rule is not None and not isinstance(self.rule, str) and not callable(self.rule):

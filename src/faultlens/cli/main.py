@@ -16,6 +16,7 @@ from faultlens.cli.outcomes import outcomes
 from faultlens.cli.profile import profile
 from faultlens.cli.read import read
 from faultlens.cli.report import report
+from faultlens.cli.reproduce import reproduce
 from faultlens.cli.screen import quiet_libraries
 from faultlens.cli.tokens import tokens
 from faultlens.cli.train import train
@@ -83,6 +84,7 @@ add_command(
     "faultlens train texts.jsonl --model gpt2 --layers 8 --tokens 2M --out sets/b",
 )
 add_command(app, report, "faultlens report runs/audit")
+add_command(app, reproduce, "faultlens reproduce runs/audit")
 
 
 def main() -> NoReturn:

@@ -93,7 +93,7 @@ def learn(
     written = perf_counter()
     for number in range(begun, blocks.count):
         block = harvest.block(stream, number * blocks.tokens, blocks.tokens)
-        _learn_block(trainers, scales, block, blocks.batch)
+        learn_block(trainers, scales, block, blocks.batch)
         del block
         tick(blocks.tokens)
         if number + 1 in points:
@@ -109,7 +109,7 @@ def learn(
     return trainers
 
 
-def _learn_block(
+def learn_block(
     trainers: Sequence[Trainer], scales: dict[Site, InputScale], block: Block, batch: int
 ) -> None:
     """Every batch of a block, without the tokens that are not learnt from."""

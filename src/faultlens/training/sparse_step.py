@@ -10,8 +10,12 @@ with `c_f` the pre-activation `w_f · x + b_f` of a selected feature, not below 
 selected and cancels in every gradient. `aux` lets dead features rebuild what the others left over
 (Gao et al. 2024, appendix A.2), as in SAELens.
 
-The one dense product is the encoder's. In bfloat16 it only proposes candidates; selection, values,
-loss and gradients are float32.
+The one dense product is the encoder's. In bfloat16 it only proposes candidates, `k` and some more;
+selection among those, values, loss and gradients are float32. A feature that rounding puts behind
+all candidates is not selected: its strength is then within bfloat16's rounding of the weakest one.
+
+Nothing here depends on the order in which a device happens to add: the same batch gives the same
+gradients, bit for bit, on one machine.
 """
 
 from __future__ import annotations
@@ -27,6 +31,9 @@ from faultlens.training.reading import StepReading
 
 SPARE = 8  # candidates a token beyond k, among which rounding in bfloat16 may have put the k-th
 SPARE_SHARE = 1.25  # of the candidates of a batch, likewise
+GROUPS = (8, 16, 32)  # features of a group, by whose largest strength it is looked into or not
+STRETCH = 64  # rows that one thread of a GPU adds, one after another
+TINY = torch.finfo(torch.float32).tiny
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,10 +52,7 @@ class Selection:
 
     def tokens(self) -> Tensor:
         """The token of each selected feature, `[selected]`."""
-        ends = torch.cat([self.starts[1:], self.starts.new_tensor([len(self.features)])])
-        return torch.repeat_interleave(
-            torch.arange(len(self.starts), device=self.starts.device), ends - self.starts
-        )
+        return _owners(self.starts, len(self.features))
 
 
 @dataclass(frozen=True)
@@ -88,15 +92,15 @@ class SparseStep:
         if self.skip is not None:
             rebuilt += x @ self.skip
         error = rebuilt - target
-        squares = float((error**2).sum())
         slope = error * (2 / len(x))
 
+        fires = chosen.pre > 0
         gradient = _products(slope, sae.W_dec, chosen.features, chosen.starts)
-        gradient = torch.where(chosen.pre > 0, gradient, 0.0)
+        gradient = torch.where(fires, gradient, 0.0)
         places = _Transposed.of(chosen, sae.cfg.d_sae)
         decoder_grad = places.sum_over_tokens(values, slope)
         encoder_grad = places.sum_over_tokens(gradient, inputs)
-        bias_grad = torch.zeros_like(sae.b_enc).index_add_(0, chosen.features, gradient)
+        bias_grad = places.sum(gradient)
         extra = 0.0
         if bool(dead.any()):
             extra = self._revive(inputs, -error, dead, norms, decoder_grad, encoder_grad, bias_grad)
@@ -109,23 +113,21 @@ class SparseStep:
             sae.b_dec.grad -= encoder.T @ bias_grad
         if self.skip is not None:
             self.skip.grad = x.T @ slope
-        fires = chosen.pre > 0
-        fired = torch.zeros(sae.cfg.d_sae, dtype=torch.bool, device=x.device)
-        fired[chosen.features[fires]] = True
-        return StepReading(squares / len(x) + extra, squares, int(fires.sum()), fired)
+        fired = places.sum(fires.float()) > 0
+        squares, firings = torch.stack([_squares(error), fires.sum()]).tolist()
+        return StepReading(squares / len(x) + extra, squares, int(firings), fired)
 
     def _select(self, inputs: Tensor, encoder: Tensor, norms: Tensor) -> Selection:
         """The features that decide, with exact pre-activations."""
         sae = self.sae
+        weights, bias = encoder * norms[:, None], sae.b_enc * norms
         if not self.coarse:
-            pre = torch.addmm(sae.b_enc, inputs, encoder.T)
-            features, starts = self._strongest(pre * norms)
-            tokens = torch.repeat_interleave(
-                torch.arange(len(inputs), device=inputs.device), _counts(starts, len(features))
-            )
-            return Selection(features, starts, pre[tokens, features])
-        rough = inputs.bfloat16() @ encoder.bfloat16().T
-        rough = (rough + sae.b_enc.bfloat16()) * norms.bfloat16()
+            strengths = torch.addmm(bias, inputs, weights.T)
+            features, starts = self._strongest(strengths)
+            found = strengths.flatten()[features + sae.cfg.d_sae * _owners(starts, len(features))]
+            # Divided, not computed anew: the same numbers but for the last bit.
+            return Selection(features, starts, found / norms[features].clamp(min=TINY))
+        rough = torch.addmm(bias.bfloat16(), inputs.bfloat16(), weights.bfloat16().T)
         features, starts = self._strongest(rough, spare=True)
         pre = _products(inputs, encoder, features, starts) + sae.b_enc[features]
         return self._refined(features, starts, pre, norms)
@@ -135,13 +137,11 @@ class SparseStep:
         tokens, d_sae = strengths.shape
         if not self.over_batch:
             k = min(self.k + (SPARE if spare else 0), d_sae)
-            features = strengths.topk(k, dim=1, sorted=False).indices.sort(dim=1).values
+            features = _largest_of_rows(strengths, k)
             return features.flatten(), torch.arange(tokens, device=strengths.device) * k
         wanted = min(int(self.k * tokens * (SPARE_SHARE if spare else 1)), tokens * d_sae)
         flat = _largest(strengths.flatten(), wanted)
-        return flat % d_sae, torch.searchsorted(
-            flat // d_sae, torch.arange(tokens, device=flat.device)
-        )
+        return flat % d_sae, _starts(flat // d_sae, tokens)
 
     def _refined(self, features: Tensor, starts: Tensor, pre: Tensor, norms: Tensor) -> Selection:
         """Of candidates, those that are selected by their exact strength."""
@@ -149,18 +149,11 @@ class SparseStep:
         tokens = len(starts)
         if self.over_batch:
             kept = _largest(strengths, min(self.k * tokens, len(strengths)))
-            found = torch.repeat_interleave(
-                torch.arange(tokens, device=starts.device), _counts(starts, len(features))
-            )[kept]
-            return Selection(
-                features[kept],
-                torch.searchsorted(found, torch.arange(tokens, device=starts.device)),
-                pre[kept],
-            )
+            owners = _owners(starts, len(features))[kept]
+            return Selection(features[kept], _starts(owners, tokens), pre[kept])
         by_token = strengths.view(tokens, -1)
         k = min(self.k, by_token.shape[1])
-        kept = by_token.topk(k, dim=1, sorted=False).indices.sort(dim=1).values
-        kept = (kept + starts[:, None]).flatten()
+        kept = (by_token.topk(k, dim=1, sorted=False).indices + starts[:, None]).flatten()
         return Selection(features[kept], torch.arange(tokens, device=starts.device) * k, pre[kept])
 
     def _revive(
@@ -191,7 +184,7 @@ class SparseStep:
         decoder_grad[places] += pre.T @ slope
         encoder_grad[places] += back.T @ inputs
         bias_grad[places] += back.sum(dim=0)
-        return scale * float((error**2).sum()) / len(inputs)
+        return scale * float(_squares(error)) / len(inputs)
 
 
 @dataclass(frozen=True, eq=False)
@@ -200,17 +193,33 @@ class _Transposed:
 
     order: Tensor
     tokens: Tensor
+    counts: Tensor
     starts: Tensor
 
     @classmethod
     def of(cls, chosen: Selection, d_sae: int) -> _Transposed:
         order = torch.argsort(chosen.features, stable=True)
         counts = torch.bincount(chosen.features, minlength=d_sae)
-        return cls(order, chosen.tokens()[order], torch.cumsum(counts, 0) - counts)
+        return cls(order, chosen.tokens()[order], counts, torch.cumsum(counts, 0) - counts)
 
     def sum_over_tokens(self, weights: Tensor, rows: Tensor) -> Tensor:
         """`Σ_t weights[t, f] · rows[t]` for every feature, `[d_sae, d]`."""
-        return _weighted_sum(rows, self.tokens, self.starts, weights[self.order])
+        weights = weights[self.order]
+        if not rows.is_cuda:
+            return _weighted_sum(rows, self.tokens, self.starts, weights)
+        # One thread adds a stretch, and some features fire on most tokens: those are cut.
+        cuts = torch.arange(0, len(weights), STRETCH, device=rows.device)
+        starts = torch.cat([self.starts, cuts]).sort(stable=True).values
+        parts = _weighted_sum(rows, self.tokens, starts, weights)
+        firsts = torch.searchsorted(starts, self.starts)
+        places = torch.arange(len(starts), device=rows.device)
+        return embedding_bag(places, parts, firsts, mode="sum")
+
+    def sum(self, values: Tensor) -> Tensor:
+        """`Σ_t values[t, f]` for every feature, `[d_sae]`."""
+        return torch.segment_reduce(
+            values[self.order], "sum", lengths=self.counts, unsafe=True, initial=0.0
+        )
 
 
 def _weighted_sum(rows: Tensor, indices: Tensor, starts: Tensor, weights: Tensor) -> Tensor:
@@ -219,12 +228,33 @@ def _weighted_sum(rows: Tensor, indices: Tensor, starts: Tensor, weights: Tensor
 
 
 def _products(left: Tensor, rows: Tensor, indices: Tensor, starts: Tensor) -> Tensor:
-    """`left[t] · rows[i]` for the indices `i` of every stretch `t`: a sum's weights' gradient."""
-    with torch.enable_grad():
-        weights = torch.zeros(len(indices), device=left.device, requires_grad=True)
-        total = _weighted_sum(rows.detach(), indices, starts, weights)
-        (found,) = torch.autograd.grad(total, weights, left)
+    """`left[t] · rows[i]` for the indices `i` of every stretch `t`: a sum's weights' gradient.
+
+    PyTorch's operator for that gradient, without the sum that autograd would compute first.
+    """
+    owners = _owners(starts, len(indices))
+    gradient = torch.ops.aten._embedding_bag_per_sample_weights_backward
+    found: Tensor = gradient(left, rows, indices, starts, owners, 0)  # 0: of a sum
     return found
+
+
+def _largest_of_rows(values: Tensor, count: int) -> Tensor:
+    """Columns of the `count` largest values of each row, in any order.
+
+    They are in the `count` groups of columns with the largest maxima, so that most values are
+    looked at once.
+    """
+    tokens, columns = values.shape
+    sizes = [size for size in GROUPS if columns % size == 0 and columns > size * count]
+    size = min(sizes, key=lambda size: columns // size + count * size, default=1)
+    groups = columns // size
+    if groups + count * size > columns / 2:  # nothing is gained
+        return values.topk(count, dim=1, sorted=False).indices
+    grouped = values.view(tokens, size, groups)
+    chosen = grouped.amax(dim=1).topk(count, dim=1, sorted=False).indices
+    left = grouped.gather(2, chosen[:, None, :].expand(tokens, size, count)).flatten(1)
+    places = left.topk(count, dim=1, sorted=False).indices
+    return chosen.gather(1, places % count) + places // count * groups
 
 
 def _largest(values: Tensor, count: int) -> Tensor:
@@ -234,6 +264,20 @@ def _largest(values: Tensor, count: int) -> Tensor:
     return values.topk(count, sorted=False).indices.sort().values
 
 
-def _counts(starts: Tensor, total: int) -> Tensor:
+def _starts(owners: Tensor, count: int) -> Tensor:
+    """Where the stretch of each of `count` owners begins, the owners being sorted."""
+    return torch.searchsorted(owners, torch.arange(count, device=owners.device))
+
+
+def _owners(starts: Tensor, total: int) -> Tensor:
+    """The stretch that each of `total` places belongs to."""
     ends = torch.cat([starts[1:], starts.new_tensor([total])])
-    return ends - starts
+    return torch.repeat_interleave(
+        torch.arange(len(starts), device=starts.device), ends - starts, output_size=total
+    )
+
+
+def _squares(values: Tensor) -> Tensor:
+    """`Σ values²`, without a copy of all squares."""
+    flat = values.flatten()
+    return flat.dot(flat)

@@ -109,16 +109,27 @@ class Trainer:
             )
         if self.plan.frozen_decoder:
             self.sae.W_dec.grad = None
-        parameters = self.adam.param_groups[0]["params"]
-        torch.nn.utils.clip_grad_norm_(parameters, MOST_GRADIENT)
         for group in self.adam.param_groups:
             group["lr"] = self.rate(self.done)
+        self._clip()
         self.adam.step()
+        self.adam.zero_grad()  # the next dictionary's gradients take their place
         self.silent += len(x)
-        self.silent[reading.fired] = 0
+        self.silent.masked_fill_(reading.fired, 0)
         self.done += 1
         self.tokens += len(x)
         self._take_in(reading, target)
+
+    def _clip(self) -> None:
+        """Let the optimiser divide the gradients by what brings their norm to the bound.
+
+        It divides as it reads them, where `clip_grad_norm_` would go over all of them once more:
+        the same two fields by which PyTorch's gradient scaler hands its scale to a fused optimiser.
+        """
+        parameters = self.adam.param_groups[0]["params"]
+        norm = torch.nn.utils.get_total_norm([p.grad for p in parameters if p.grad is not None])
+        self.adam.grad_scale = (norm / MOST_GRADIENT).clamp(min=1.0)  # type: ignore[attr-defined]
+        self.adam.found_inf = torch.zeros_like(norm)  # type: ignore[attr-defined]
 
     def sparse_step(self, x: Tensor, target: Tensor, dead: Tensor) -> StepReading:
         """The loss and gradients of a kind that selects k features."""
@@ -184,7 +195,7 @@ class Trainer:
         return found
 
     def _take_in(self, reading: StepReading, target: Tensor) -> None:
-        variance = float(((target - target.mean(dim=0)) ** 2).sum())
+        variance = float(torch.linalg.vector_norm(target - target.mean(dim=0)) ** 2)
         more = (
             reading.loss * len(target),
             reading.squared_error,

@@ -14,6 +14,7 @@ from faultlens.auditing.result import (
     ClassReading,
     Confounds,
     Effect,
+    FinestStrata,
     Flips,
     Interval,
     Intervention,
@@ -130,7 +131,7 @@ def test_a_correlate_passes_what_was_done_and_lacks_the_rest() -> None:
         Claim(SAYS, "no copy of a level (Jaccard below 0.95)", "passed", "no level reaches 0.95"),
         Claim(
             SAYS,
-            "conditional on object × template (max-T within strata)",
+            "conditional on object × template (strength or firing within strata, doubled)",
             "passed",
             "adjusted p = 0.012; 40 failures in 12 informative strata",
         ),
@@ -198,12 +199,12 @@ def test_a_rule_that_could_not_be_applied_is_not_passed(other: list[OtherScoring
             {},
             replace(STRATA, factors=[]),
             "conditional on the prompt's factors",
-            "no factor goes with failure",
+            "no factor was shown to go with failure",
         ),
         (
             {"confounds": Confounds(0, 0, None, None, None), "p_conditional": 1.0},
             STRATA,
-            "conditional on object × template (max-T within strata)",
+            "conditional on object × template (strength or firing within strata, doubled)",
             "no stratum is informative",
         ),
     ],
@@ -213,6 +214,39 @@ def test_a_comparison_within_strata_that_cannot_be_made_is_not_passed(
 ) -> None:
     claim = only(of_leading(replace(READING, **change), strata), "conditional")  # type: ignore[arg-type]
     assert (claim.control, claim.outcome, claim.detail) == (control, "not done", detail)
+
+
+@pytest.mark.parametrize(
+    ("p", "left", "outcome", "detail"),
+    [
+        (0.03, 0.1, "passed", "adjusted p = 0.03; 20 failures in 9 informative strata"),
+        (
+            0.3,
+            0.1,
+            "failed",
+            "adjusted p = 0.3; 20 failures in 9 informative strata; its effect falls to half or "
+            "less",
+        ),
+        (
+            0.3,
+            0.8,
+            "not done",
+            "too little is left to tell: adjusted p = 0.3; 20 failures in 9 informative strata; "
+            "more than half of its effect is left",
+        ),
+    ],
+)
+def test_the_claim_is_held_against_all_factors_that_can_be_held(
+    p: float, left: float, outcome: str, detail: str
+) -> None:
+    whole, fine = Interval(0.9, 0.4, 1.4), Interval(left, left - 0.5, left + 0.5)
+    finest = FinestStrata(9, 20, p, fine, None)
+    within = Confounds(6, 40, whole, None, None, finest=finest)
+    factors = ["object", "template", "place"]
+    strata = replace(STRATA, finest=StrataCount(factors, 30, 9, 20))
+    claims = of_leading(replace(READING, confounds=within), strata)
+    claim = only(claims, "conditional on object × template × place")
+    assert (claim.outcome, claim.detail) == (outcome, detail)
 
 
 def test_without_factors_nothing_is_said_of_copies() -> None:

@@ -62,7 +62,7 @@ def test_what_a_row_opens_holds_every_measure() -> None:
         "Difference of firing rates": "+0.676 [0.542, 0.782]",
         "Welch": "p 2.1e-19 alone",
         "Mann–Whitney": "p 4.4e-30 alone",
-        "Within strata": "p 0.031 max-T, outcomes permuted within strata; decides",
+        "Within strata": "p 0.031 strength or firing, outcomes permuted within strata; decides",
         "Prompts that can tell": "41 failures in 6 informative strata",
         "Effect within strata, SD": "+0.41 [0.08, 0.74]",
         "Odds ratio, Mantel–Haenszel": "3.4 [1.2, 9.7], p 0.02",

@@ -14,12 +14,14 @@ from faultlens.auditing.result.conclusions import (
 )
 from faultlens.auditing.result.confounds import (
     Confounds,
+    FinestStrata,
     OddsReading,
     Strata,
     StrataCount,
 )
 from faultlens.auditing.result.correlates import (
     Described,
+    Disputed,
     Interval,
     OtherScoring,
     Proxy,
@@ -56,6 +58,7 @@ from faultlens.auditing.result.ladder import (
 from faultlens.auditing.result.outcomes import (
     SCORED_WRONG,
     PromptOutcome,
+    Rescoring,
     RuleReading,
 )
 from faultlens.auditing.result.robustness import (
@@ -75,8 +78,10 @@ __all__ = [
     "Counterfactual",
     "Counterfactuals",
     "Described",
+    "Disputed",
     "DroppedLevel",
     "Effect",
+    "FinestStrata",
     "Flips",
     "HalfReading",
     "Interval",
@@ -93,6 +98,7 @@ __all__ = [
     "PromptOutcome",
     "Proxy",
     "RequestedTest",
+    "Rescoring",
     "Robustness",
     "RuleReading",
     "Rung",

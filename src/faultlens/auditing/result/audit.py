@@ -22,6 +22,7 @@ from faultlens.auditing.result import (
     PairTable,
     PromptOutcome,
     RequestedTest,
+    Rescoring,
     Robustness,
     RuleReading,
     Rung,
@@ -52,10 +53,12 @@ class Audit:
         counterfactuals: what swapping levels of factors did; None: no model was run.
         attribution: by site; empty where no model was run.
         not_tested: by the first feature, why a class that was to be tested by intervening, or the
-            leading, was not.
+            leading one, was not.
         requested: tests of features that the user asked for; empty: none.
         failures_over_foil: failures in which the target's logit is still above the foil's: how far
             the rule of scoring decides; None: not known of every failure, or there is none.
+        rescoring: whether the model that read a log's prompts is the one that answered them; None:
+            the prompts were run, or read by no model.
         accuracy_by_start: accuracy under the model's own start token, then under the one that the
             dictionaries were trained with; empty where they agree.
         warnings: what a reader should know of the input, a sentence each.
@@ -113,6 +116,7 @@ class Audit:
     robustness: Robustness | None = None
     """What other prompts say; null where nothing could be tested."""
     failures_over_foil: int | None = None
+    rescoring: Rescoring | None = None
     accuracy_by_start: dict[str, float] = field(default_factory=dict)
     warnings: list[str] = field(default_factory=list)
     features: dict[str, np.ndarray] | None = field(

@@ -8,14 +8,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from faultlens.auditing.feature_tests.confounds import PROXY_JACCARD
+from faultlens.auditing.feature_tests.confounds import PROXY_JACCARD, lost_in_finest
 from faultlens.auditing.held_out.ladder import LadderFindings
 from faultlens.auditing.interventions.causal_findings import CausalFindings
 from faultlens.auditing.replication.claims import replication_claims
 from faultlens.auditing.result import (
     Claim,
     ClassReading,
+    Confounds,
     Effect,
+    FinestStrata,
     Intervention,
     Null,
     RequestedTest,
@@ -27,6 +29,7 @@ from faultlens.auditing.verdicts.rules import by
 from faultlens.numbers import interval, number, p_value, share, signed
 
 NOT_DONE = "not done"
+WITHIN = "(strength or firing within strata, doubled)"
 
 
 def ledger(
@@ -128,21 +131,39 @@ def _beyond_the_prompt(
         claims.append(Claim(claim, control, "failed" if copies else "passed", nearest))
     within = reading.confounds
     if strata is None or within is None or reading.p_conditional is None or not strata.factors:
-        why = "no factor goes with failure" if strata is not None else "no factors"
-        return [*claims, Claim(claim, "conditional on the prompt's factors", NOT_DONE, why)]
-    held = f"conditional on {by(strata.factors)} (max-T within strata)"
+        why = "no factor was shown to go with failure" if strata is not None else "no factors"
+        claims.append(Claim(claim, "conditional on the prompt's factors", NOT_DONE, why))
+        return claims + _in_finest(claim, within, alpha, strata)
+    held = f"conditional on {by(strata.factors)} {WITHIN}"
     if not within.informative:
         return [*claims, Claim(claim, held, NOT_DONE, "no stratum is informative")]
-    return [
-        *claims,
-        Claim(
-            claim,
-            held,
-            "passed" if reading.p_conditional <= alpha else "failed",
-            f"adjusted p = {p_value(reading.p_conditional)}; {within.failures_in_them} failures in "
-            f"{within.informative} informative strata",
-        ),
-    ]
+    passed = "passed" if reading.p_conditional <= alpha else "failed"
+    claims.append(Claim(claim, held, passed, _in_strata(within, reading.p_conditional)))
+    return claims + _in_finest(claim, within, alpha, strata)
+
+
+def _in_finest(
+    claim: str, within: Confounds | None, alpha: float, strata: Strata | None
+) -> list[Claim]:
+    """The claim with all factors held that can be, where these are more than go with failure."""
+    finest = None if within is None else within.finest
+    if within is None or finest is None or strata is None or strata.finest is None:
+        return []
+    control = f"conditional on {by(strata.finest.factors)} {WITHIN}"
+    detail = _in_strata(finest, finest.p_value)
+    if finest.p_value <= alpha:
+        return [Claim(claim, control, "passed", detail)]
+    if lost_in_finest(within, alpha):
+        return [Claim(claim, control, "failed", f"{detail}; its effect falls to half or less")]
+    why = f"too little is left to tell: {detail}; more than half of its effect is left"
+    return [Claim(claim, control, NOT_DONE, why)]
+
+
+def _in_strata(within: Confounds | FinestStrata, p: float) -> str:
+    return (
+        f"adjusted p = {p_value(p)}; {within.failures_in_them} failures in {within.informative} "
+        "informative strata"
+    )
 
 
 def _tried(claim: str, reading: ClassReading, not_tested: Mapping[str, str]) -> list[Claim]:
