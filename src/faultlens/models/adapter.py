@@ -63,6 +63,11 @@ class Adapter(Protocol):
         """Where the quantity named by `site` passes; None if the architecture has none."""
         ...
 
+    @property
+    def adds_more(self) -> bool:
+        """Whether a block adds more to the residual than attention and MLP, or scales it."""
+        ...
+
     def lacks(self, model: nn.Module, site: Site) -> str:
         """Why there is no tap for `site`, a clause."""
         ...

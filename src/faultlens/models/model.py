@@ -81,6 +81,22 @@ class Model:
         return {"name": self.name, "digest": self.digest, **known}
 
     @property
+    def caveats(self) -> list[str]:
+        """What a result that was read of it has to say of its weights, a sentence each."""
+        said = []
+        if self.quantisation is not None:
+            said.append(
+                f"model {self.name} runs on weights that were stored as {self.quantisation}: "
+                "dictionaries trained on unquantised weights may fit less, see the fit check"
+            )
+        if self.tuning is not None:
+            said.append(
+                f"the adapter {self.tuning} is merged into model {self.name}: dictionaries trained "
+                "on its base may fit less, see the fit check"
+            )
+        return said
+
+    @property
     def n_layers(self) -> int:
         return len(self.adapter.blocks(self.network))
 

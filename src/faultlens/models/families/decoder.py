@@ -36,12 +36,14 @@ class Decoder:
         layers: dotted paths to the blocks, of which the first that is there counts.
         bias: of a block, what `value_bias` says.
         gives_tuple: whether a block returns a tuple that begins with its value.
+        adds_more: whether a block adds more than attention and MLP, or scales the residual.
     """
 
     taps: Callable[[Any], Taps]
     layers: Sequence[str] = TEXT_LAYERS
     bias: Callable[[Any], Tensor | None] = no_value_bias
     gives_tuple: bool = False
+    adds_more: bool = False
 
     def blocks(self, model: nn.Module) -> nn.ModuleList:
         for path in self.layers:

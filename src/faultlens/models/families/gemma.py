@@ -36,4 +36,5 @@ def _first(block: Any) -> Taps:
 
 GEMMA1 = Decoder(_first)
 GEMMA = Decoder(lambda block: _taps(block, RMSNormGain(offset=1.0)))
-GEMMA4 = Decoder(lambda block: _taps(block, RMSNormGain()))
+# Its blocks add embeddings of their own behind the MLP, and scale what they give.
+GEMMA4 = Decoder(lambda block: _taps(block, RMSNormGain()), adds_more=True)

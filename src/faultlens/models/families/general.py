@@ -37,6 +37,7 @@ class General:
 
     path: str
     gives_tuple: bool
+    adds_more: bool = False
 
     def blocks(self, model: nn.Module) -> nn.ModuleList:
         found = model.get_submodule(self.path)
