@@ -57,7 +57,7 @@ def with_taps(model: Model, change: dict[str, str]) -> Model:
     ("change", "expected"),
     [
         ({"attn_out": "mlp_out"}, "what attention and MLP add lies between the residuals"),
-        ({"mlp_in": "resid_pre"}, "the MLP reads its norm's value times the gain"),
+        ({"mlp_in": "resid_post"}, "the MLP reads its norm's value times the gain"),
         ({"resid_pre": "resid_post"}, "residuals are among transformers' hidden states"),
     ],
 )
