@@ -93,6 +93,10 @@ class AuditConfig:
     `contains`; by the logits `target-over-foil` or `target-likeliest`; in Python also a function
     `(generated, target) -> bool`. By default what the answers themselves say, else the task's own
     rule, else `exact-word`."""
+    groups: tuple[str, ...] = ()
+    """Columns whose values belong together, e.g. the document that prompts are about: labels are
+    permuted by group and folds keep groups whole. By default what the task declares; prompts that
+    are nearly the same are grouped as well. `none`: every prompt stands by itself."""
     alpha: float = ALPHA
     """Level of every test that decides, a probability between 0 and 1."""
     seed: int = SEED
@@ -118,6 +122,7 @@ class AuditConfig:
             from faultlens.auditing.behaviour.outcomes import resolve_rule
 
             resolve_rule(self.rule)
+        check_names("groups", self.groups, "document")
         check_probability("alpha", self.alpha)
         check_whole("seed", self.seed, 0, 2**31 - 1)
 

@@ -113,6 +113,7 @@ def observe_task(
         outcomes=outcomes,
         rule=rule,
         factors=task.factors,
+        groups=task.groups,
         tables=read.tables,
         ladder_inputs=lambda: residual_and_random(lens, read, pooling, config.seed, progress),
         causal_tests=causal_tests,

@@ -41,6 +41,7 @@ from faultlens.auditing.result.factors import (
     Selection,
     TrendReading,
 )
+from faultlens.auditing.result.groups import PromptGroups
 from faultlens.auditing.result.interventions import (
     Effect,
     Flips,
@@ -95,6 +96,7 @@ __all__ = [
     "PairReading",
     "PairTable",
     "Patch",
+    "PromptGroups",
     "PromptOutcome",
     "Proxy",
     "RequestedTest",
