@@ -87,7 +87,7 @@ def _of_leading(
         "passed" if reading.p_deciding <= alpha else "failed",
         f"adjusted p = {p_value(reading.p_deciding)}",
     )
-    if reading.p_deciding > alpha:
+    if reading.p_deciding > alpha and reading.p_suppressed is None:
         why = "it does not go with failure beyond chance"
         return [family, Claim(matters, "intervention", NOT_DONE, why)]
     return [
