@@ -581,6 +581,8 @@ def test_labels_stand_beside_features_in_the_run(run: Run, here: Path) -> None:
     }  # fmt: skip
     page = folder / "report.html"
     assert "“follows failure”" in page.read_text(encoding="utf-8")
+    manifest = strict((folder / "manifest.json").read_text())
+    assert manifest["inputs"]["labels"] == file_digest(labels)
     assert "follows failure" not in (folder / "audit.json").read_text(), "it is no evidence"
     code, _, said = run(
         "--outcomes", here / "outcomes.jsonl", "--features", f"6-res-x={here / 'acts.npy'}",
