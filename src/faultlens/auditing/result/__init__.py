@@ -15,6 +15,7 @@ from faultlens.auditing.result.conclusions import (
 from faultlens.auditing.result.confounds import (
     Confounds,
     FinestStrata,
+    LostWith,
     OddsReading,
     Strata,
     StrataCount,
@@ -90,6 +91,7 @@ __all__ = [
     "Ladder",
     "LeftOut",
     "LevelReading",
+    "LostWith",
     "Null",
     "OddsReading",
     "OtherScoring",
