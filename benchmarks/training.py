@@ -9,8 +9,8 @@ ways take turns within each repeat. Each part takes under four minutes on two co
     FAULTLENS_REFERENCE_DATA=DATA python benchmarks/training.py
     FAULTLENS_REFERENCE_DATA=DATA python benchmarks/training.py --device cuda
 
-FAULTLENS_REFERENCE_DATA names the folder with GPT-2's tokenizer; no network is needed. Results go to
-`benchmarks/results/training.json`, those of another device to `training_DEVICE.json`;
+FAULTLENS_REFERENCE_DATA names the folder with GPT-2's tokenizer; no network is needed. Results go
+to `benchmarks/results/training.json`, those of another device to `training_DEVICE.json`;
 `benchmarks/performance.py` puts them into `docs/performance.md`.
 """
 
