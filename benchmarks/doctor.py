@@ -50,7 +50,7 @@ Replace = Callable[[Tensor], Tensor]
 def hidden_states(model: Model, rows: Sequence[Sequence[int]], bos: bool) -> Tensor:
     """All tokens but the first of each row, from a whole pass."""
     parts = []
-    for texts in padded_texts(model, rows, bos):
+    for texts in padded_texts(model, rows, [model.bos_id] if bos else []):
         out = model.network.base_model(texts.ids, output_hidden_states=True, use_cache=False)
         parts.append(out.hidden_states[LAYER][texts.real])
     return torch.cat(parts)
@@ -66,7 +66,7 @@ def loss(model: Model, rows: Sequence[Sequence[int]], bos: bool, edit: Replace |
     block = model.adapter.blocks(model.network)[LAYER]
     handle = block.register_forward_pre_hook(hook) if edit is not None else None
     total, tokens = 0.0, 0
-    for texts in padded_texts(model, rows, bos):
+    for texts in padded_texts(model, rows, [model.bos_id] if bos else []):
         logits = model.network(texts.ids, use_cache=False).logits[:, :-1]
         real = texts.real[:, 1:]
         total += float(cross_entropy(logits[real], texts.ids[:, 1:][real], reduction="sum"))
@@ -126,7 +126,7 @@ def prepared(folder: Path) -> tuple[Model, Dictionary]:
     constants.HF_HUB_CACHE, constants.HF_HUB_OFFLINE = str(folder), True
     lens = fl.load("gpt2", RELEASE, layers=[LAYER])
     dictionary = lens.dictionaries[0]
-    values, _ = read(lens.model, sample_rows(lens.model, 300), [dictionary.site], bos=True)
+    values, _ = read(lens.model, sample_rows(lens.model, 300), [dictionary.site], [0])
     pre = dictionary.prepare(values[dictionary.site]) @ dictionary.W_enc
     bar = pre.kthvalue(dictionary.d_sae - FIRING, dim=1).values.mean()
     return lens.model, replace(dictionary, b_enc=torch.full_like(dictionary.b_enc, -float(bar)))

@@ -210,7 +210,7 @@ def our_run(
 
     model = load_model("gpt2", str(device))
     sites = [Site.parse(name) for name in SITES]
-    harvest = Harvest(model, tuple(sites))
+    harvest = Harvest(model, tuple(sites), [model.bos_id])
     stream = TokenStream([row[1:] for row in rows], 0)
     config = TrainConfig(
         layers=(6,), tokens=tokens, sparsity=SparsityConfig(k=(K,)),
@@ -320,7 +320,7 @@ def our_batches(model: Any, texts: list[str], site: Any, batch: int) -> Iterator
     from faultlens.training.stream import split_corpus
 
     stream, _ = split_corpus(model, texts, 128, 2000, 0, lambda done: None)
-    harvest, start = Harvest(model, (site,)), 0
+    harvest, start = Harvest(model, (site,), [model.bos_id]), 0
     while True:
         yield from harvest.block(stream, start, 20 * batch).values[site].split(batch)
         start += 20 * batch

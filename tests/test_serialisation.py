@@ -9,6 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Literal
 
+import numpy as np
 import pytest
 
 from faultlens.errors import UserError
@@ -182,3 +183,16 @@ def test_a_number_that_is_not_finite_is_refused(number: float) -> None:
     assert str(raised.value) == (
         f"Box.notes.a.ends[1] is {number}: a result holds finite numbers, or None"
     )
+
+
+def test_a_truth_value_of_numpys_is_written_as_one() -> None:
+    """Later versions of SciPy return some where earlier ones return Python's."""
+
+    @dataclass(frozen=True)
+    class Answer:
+        met: bool
+        other: bool | None
+        listed: list[bool]
+
+    plain = to_json(Answer(np.bool_(True), np.bool_(False), [np.bool_(True)]))  # type: ignore[arg-type,list-item]
+    assert json.dumps(plain) == '{"met": true, "other": false, "listed": [true]}'

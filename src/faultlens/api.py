@@ -69,7 +69,7 @@ def load(
     wanted = configured(config or LensConfig(), {**named, **options}, "fl.load")
     from faultlens.features.lens import Lens
     from faultlens.features.token_choice import TokenChoice
-    from faultlens.models.convention import put_in_force
+    from faultlens.models.convention import behind, put_in_force
     from faultlens.models.dictionaries import load_dictionaries
     from faultlens.models.load import load_model
 
@@ -80,6 +80,7 @@ def load(
         wanted.revision,
         wanted.trust_pickle,
         wanted.adapter,
+        wanted.start,
     )
     dictionaries = load_dictionaries(
         LensConfig.model if wanted.sae is None else wanted.sae,
@@ -92,7 +93,7 @@ def load(
     plain = wanted.special_tokens == "text"
     return Lens(
         replace(loaded, split_special_tokens=plain),
-        tuple(put_in_force(d, wanted.convention) for d in dictionaries),
+        tuple(behind(put_in_force(d, wanted.convention), wanted.start) for d in dictionaries),
         choice=TokenChoice("keep" if wanted.special_tokens == "keep" else "drop", wanted.massive),
     )
 
@@ -290,6 +291,7 @@ def _loaded(model: str | Model | ModelConfig, progress: Progress) -> Model:
         wanted.revision,
         wanted.trust_pickle,
         wanted.adapter,
+        wanted.start,
     )
     loaded(1)
     return found

@@ -146,6 +146,7 @@ def _converter() -> Converter:
     converter = Converter(forbid_extra_keys=True)
     for kind in NAMES:
         converter.register_structure_hook(kind, _exactly)
+    converter.register_unstructure_hook(bool, bool)  # NumPy's, where SciPy has them, are no JSON
     converter.register_structure_hook_func(_made_of(Literal), _one_of)
     converter.register_structure_hook_factory(
         _made_of(list), lambda hint: _list_reader(converter, hint)

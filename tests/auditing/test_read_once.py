@@ -26,6 +26,7 @@ from faultlens.corpus.task import Prompt, Task
 from faultlens.features import encode
 from faultlens.features.lens import Lens
 from faultlens.models.model import Model
+from faultlens.models.start_token import start_of
 
 PROMPTS = 60
 
@@ -66,7 +67,9 @@ def texts_of(ids: torch.Tensor, positions: torch.Tensor | None) -> list[list[int
 @pytest.fixture(scope="module")
 def lens() -> Lens:
     lens = fl.load("mini", layers=[3, 4], sites=["resid_pre"])
-    lens.read(["Ann met Tom."])  # once a model: whether texts can share rows, and median norms
+    # Once a model: whether texts can share rows, median norms, and what it expects in front.
+    lens.read(["Ann met Tom."])
+    start_of(lens.model)
     return lens
 
 

@@ -100,12 +100,14 @@ def test_a_feature_that_fires_on_two_objects_is_a_proxy_of_their_union() -> None
     assert reading.verdict.label == "PROXY of object = anything but a book"
 
 
-def test_the_suspect_goes_with_failure_even_where_a_stronger_class_goes_with_success() -> None:
+def test_the_leading_class_goes_with_failure_even_where_a_stronger_class_goes_with_success() -> (
+    None
+):
     result = audit(table({7: noisy(FAILED & (np.arange(N) % 4 > 0), 1), 9: noisy(~FAILED, 3)}))
     _, strongest = result.classes[0]
     assert strongest.features == ["2-res-x/9"]
-    assert result.suspect is not None
-    assert result.suspect.features == ["2-res-x/7"]
+    assert result.leading is not None
+    assert result.leading.features == ["2-res-x/7"]
     assert result.claims[0].claim == "2-res-x/7 goes with failure"
 
 

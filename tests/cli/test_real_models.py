@@ -51,7 +51,11 @@ def test_a_profile_reads_gpt2_through_a_release(home: Path, corpus: Path) -> Non
     assert done.returncode == 0, done.stderr
     run = corpus.parent / "run"
     manifest = json.loads((run / "manifest.json").read_text())
-    assert manifest["inputs"]["model"] == {"name": "gpt2", "digest": MODEL_COMMIT}
+    assert manifest["inputs"]["model"] == {
+        "name": "gpt2",
+        "digest": MODEL_COMMIT,
+        "start_token": "<|endoftext|>",
+    }
     eight = manifest["inputs"]["dictionaries"]["8-res-jb"]
     assert eight["source"] == f"{SAE_REPOSITORY}@{SAE_COMMIT}/blocks.8.hook_resid_pre"
     assert manifest["conventions"]["8-res-jb"]["centred"] is True

@@ -61,7 +61,7 @@ def test_the_demo_finds_what_is_there_to_find(demo: tuple[Path, str]) -> None:
     keys = audit.factors["object"]["the keys"]
     assert keys.rate > 0.9
     assert keys.p_holm < 1e-6
-    top = audit.suspect
+    top = audit.leading
     assert top is not None
     assert top.auroc > 0.5
     assert top.p_deciding <= 0.01

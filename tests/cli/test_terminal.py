@@ -217,13 +217,21 @@ def test_mistakes_are_shown_likewise(capsys: pytest.CaptureFixture[str], tmp_pat
 
 
 FAULTLENS = [sys.executable, "-m", "faultlens.cli.main"]
-SHORT = ["tokens", "Mary met Tom.", "--feature", "3/5", "--no-fit-check"]
+
+
+def few_outcomes(here: Path) -> Path:
+    """What the shortest command reads: `faultlens outcomes` needs no model."""
+    rows = [
+        {"prompt": f"{who} met", "target": "Tom", "success": who == "Zoë", "factors": {"who": who}}
+        for who in ("Zoë", "Ann")
+    ]
+    return lines(here / "outcomes.jsonl", rows)
 
 
 @pytest.mark.parametrize("more", [[], ["--json"]])
-def test_output_that_nobody_can_take(more: list[str]) -> None:
+def test_output_that_nobody_can_take(tmp_path: Path, more: list[str]) -> None:
     """A full disk, a closed stream, a reader that leaves: a sentence, or a quiet end."""
-    command = " ".join(map(repr, [*FAULTLENS, *SHORT, *more]))
+    command = " ".join(map(repr, [*FAULTLENS, "outcomes", str(few_outcomes(tmp_path)), *more]))
 
     def shell(line: str) -> tuple[int, str]:
         done = subprocess.run(
@@ -252,19 +260,15 @@ def test_help_and_version_into_nowhere() -> None:
         assert (done.returncode, done.stderr) == (2, expected)
 
 
-def test_an_encoding_without_the_characters_is_no_obstacle() -> None:
+def test_an_encoding_without_the_characters_is_no_obstacle(tmp_path: Path) -> None:
     environment = {**os.environ, "PYTHONIOENCODING": "ascii"}
-    done = subprocess.run(
-        [*FAULTLENS, "tokens", "Zoë met Tom.", "--feature", "3/5", "--no-fit-check"],
-        capture_output=True, env=environment, check=False,
-    )  # fmt: skip
+    command = [*FAULTLENS, "outcomes", few_outcomes(tmp_path)]
+    done = subprocess.run(command, capture_output=True, env=environment, check=False)
     assert done.returncode == 0, done.stderr
-    done = subprocess.run(
-        [*FAULTLENS, "tokens", "Zoë met Tom.", "--feature", "3/5", "--no-fit-check", "--json"],
-        capture_output=True, env=environment, check=True,
-    )  # fmt: skip
+    assert b"Zo\\xeb 1" in done.stdout
+    done = subprocess.run([*command, "--json"], capture_output=True, env=environment, check=True)
     assert done.stdout.isascii()
-    assert "oë" in "".join(token["token"] for token in json.loads(done.stdout)["tokens"])
+    assert json.loads(done.stdout)["factors"] == {"who": {"Zoë": 1, "Ann": 1}}
 
 
 @pytest.mark.parametrize(

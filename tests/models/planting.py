@@ -55,7 +55,8 @@ def random_model(folder: Path, seed: int = 0) -> Model:
 
 
 def values(model: Model, site: Site, bos: bool = True) -> Tensor:
-    return read(model, sample_rows(model, 2000), [site], bos)[0][site]
+    before = [model.bos_id] if bos else []
+    return read(model, sample_rows(model, 2000), [site], before)[0][site]
 
 
 def planted(

@@ -321,7 +321,7 @@ def test_bfloat16_gives_the_same_figures_within_its_precision() -> None:
 def test_a_transcoder_is_measured_at_its_target(model: Model, tmp_path: Path) -> None:
     """The best affine map from the MLP's input to its output, as a transcoder with a skip."""
     entry, target = Site(1, "mlp_in"), Site(1, "mlp_out")
-    both, _ = read(model, sample_rows(model, 2000), [entry, target], bos=True)
+    both, _ = read(model, sample_rows(model, 2000), [entry, target], [0])
     x, y = both[entry], both[target]
     ones = torch.ones(len(x), 1)
     solution = torch.linalg.lstsq(torch.cat([x, ones], 1).double(), y.double()).solution.float()

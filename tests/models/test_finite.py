@@ -63,7 +63,7 @@ def test_every_way_of_reading_refuses(half: Model) -> None:
     with pytest.raises(UserError, match=refused(half, site.name)):
         CachedPass.of(half, [row], [site])
     with pytest.raises(UserError, match=refused(half, "blocks.1.hook_resid_pre")):
-        CachedTexts.of(half, [row], [Site(1, "mlp_out")])
+        CachedTexts.of(half, [row], [Site(1, "mlp_out")], [0])
     first = refused(half, "blocks.0.hook_resid_post")  # found by a pass that looks at every block
     with pytest.raises(UserError, match=first):
         half.logits(IDS)

@@ -130,8 +130,8 @@ def test_an_end_that_is_no_token_is_refused() -> None:
     try:
         with pytest.raises(
             UserError,
-            match=r"eos_token_id = '</s>' in its configuration, expected a token id or a list of "
-            "them",
+            match=r"eos_token_id = '</s>' in its configuration, expected a token id, from 0 to "
+            "3071, or a list of them",
         ):
             model.generate([[0, 5]], 1)
     finally:

@@ -50,7 +50,7 @@ def test_weights_that_are_not_numbers_are_refused(folder: Path) -> None:
         load_model(str(folder))
 
 
-@pytest.mark.parametrize("kept", [3, 0])
+@pytest.mark.parametrize("kept", [3, 1])
 def test_a_configuration_with_fewer_layers_than_the_weights_is_refused(
     folder: Path, kept: int
 ) -> None:
@@ -76,16 +76,16 @@ def test_what_old_files_repeat_in_each_block_is_no_layer_too_many(folder: Path) 
 @pytest.mark.parametrize("broken", ["model.safetensors", "config.json", "tokenizer.json"])
 def test_a_broken_file_is_one_sentence(folder: Path, broken: str) -> None:
     (folder / broken).write_text("{}" if broken == "tokenizer.json" else "version git-lfs")
-    with pytest.raises(UserError, match="cannot be loaded: expected 'mini'"):
+    with pytest.raises(UserError, match="cannot be loaded: .*; expected config.json, safe"):
         load_model(str(folder))
 
 
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"n_layer": "six"}, "cannot be loaded: expected 'mini'"),
+        ({"n_layer": "six"}, "config.json says n_layer = 'six', expected a whole number from 1 to"),
         ({"n_positions": 8}, "its weights have other shapes than its config.json says"),
-        ([], "cannot be loaded: expected 'mini'"),
+        ([], "cannot be loaded: .*; expected config.json, safe"),
     ],
 )
 def test_a_configuration_that_no_loader_expects_is_one_sentence(

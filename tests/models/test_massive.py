@@ -43,7 +43,7 @@ def sunk(tmp_path_factory: pytest.TempPathFactory) -> Model:
 def along_one_axis(model: Model) -> Dictionary:
     """Rebuilds one coordinate; the others are held at what they usually are."""
     axis = torch.eye(model.d_model)[3:4]
-    x = read(model, sample_rows(model, 2000), [ENTRY], bos=True)[0][ENTRY]
+    x = read(model, sample_rows(model, 2000), [ENTRY], [0])[0][ENTRY]
     usual = x.median(dim=0).values * (1 - axis[0])
     return Dictionary(
         "axis", ENTRY, Relu(), axis.T.contiguous(), torch.zeros(1), axis, usual, BOS,
@@ -62,7 +62,7 @@ def test_a_useless_dictionary_is_refused_whatever_it_makes_of_one_token(sunk: Mo
 
 def test_a_right_dictionary_is_not_refused_for_one_token(sunk: Model) -> None:
     """Negative control: it explains everything but the massive tokens, which it was not shown."""
-    x = read(sunk, sample_rows(sunk, 2000), [SITE], bos=True)[0][SITE]
+    x = read(sunk, sample_rows(sunk, 2000), [SITE], [0])[0][SITE]
     typical = MassiveLimits.of({SITE: x}).typical({SITE: x})
     found = one(sunk, planted(x[typical], BOS, keep=30))
     assert found.fit.fvu < 0.15 < 0.5 < found.fit.fvu_all
@@ -72,7 +72,7 @@ def test_a_right_dictionary_is_not_refused_for_one_token(sunk: Model) -> None:
 def test_the_figures_are_numpys_over_the_tokens_that_count(sunk: Model) -> None:
     dictionary = along_one_axis(sunk)
     found = one(sunk, dictionary).fit
-    x = read(sunk, sample_rows(sunk, 2000), [ENTRY], bos=True)[0][ENTRY]
+    x = read(sunk, sample_rows(sunk, 2000), [ENTRY], [0])[0][ENTRY]
     values, rebuilt = x.double().numpy(), dictionary.reconstruct(x).double().numpy()
     norms = np.linalg.norm(values, axis=1)
     some = norms <= MASSIVE * np.median(norms)
@@ -131,7 +131,7 @@ def test_a_right_dictionary_without_bos_is_not_refused_for_what_bos_is_not_there
     Divided by that, everything looks explained: errors are compared over one variance.
     """
     model = random_model(tmp_path)
-    x = read(model, sample_rows(model, 2000), [SITE], bos=True)[0][SITE]
+    x = read(model, sample_rows(model, 2000), [SITE], [0])[0][SITE]
     right = planted(x, BOS, keep=20)
     found = one(model, right)
     assert found.complaint is None

@@ -117,7 +117,7 @@ def untested() -> Audit:
 
 
 def cause() -> Audit:
-    """The same where the suspect is a cause."""
+    """The same where the leading class is a cause."""
     whole = audit()
     site = whole.sites["4-res-mini"]
     reading = dataclasses.replace(

@@ -67,9 +67,9 @@ def proven_null() -> Intervention:
         turned_low=-0.0067, turned_high=0.0493,
     )  # fmt: skip
     null = Null(
-        gap=2.13, bound=0.213, restoration_high=0.0722, restoration_bound=0.1, assay_restored=0.714,
-        assay_bound=0.5, assay_prompts=35, within=True, few_restored=True, assay_sees=True,
-        proven=True,
+        gap=2.13, bound=0.213, restoration_high=0.0722, restoration_bound=0.1,
+        positive_control_restored=0.714, positive_control_bound=0.5, positive_control_prompts=35,
+        positive_control_passed=True, within=True, few_restored=True, proven=True,
     )  # fmt: skip
     flips = Flips(prompts=42, failure_to_success=0, success_to_failure=2, p_mcnemar=0.5)
     scaled = [
@@ -86,9 +86,9 @@ def inconclusive() -> Intervention:
         p_holm=None, shown=False, turned=2, turned_share=2 / 9, turned_low=-0.022,
     )  # fmt: skip
     null = Null(
-        gap=2.13, bound=0.213, restoration_high=0.55, restoration_bound=0.1, assay_restored=None,
-        assay_bound=0.5, assay_prompts=0, within=False, few_restored=False, assay_sees=None,
-        proven=False,
+        gap=2.13, bound=0.213, restoration_high=0.55, restoration_bound=0.1,
+        positive_control_restored=None, positive_control_bound=0.5, positive_control_prompts=0,
+        positive_control_passed=None, within=False, few_restored=False, proven=False,
     )  # fmt: skip
     flips = Flips(prompts=13, failure_to_success=2, success_to_failure=0, p_mcnemar=0.5)
     return Intervention(need, None, FEW, flips, [], null)

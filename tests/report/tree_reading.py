@@ -72,7 +72,7 @@ def facts_of(row: Row) -> dict[str, str]:
     return {name: text_of(cell) for name, cell in found.entries}
 
 
-def of_suspect(intervention: Intervention | None) -> Audit:
+def of_leading(intervention: Intervention | None) -> Audit:
     """The whole audit, its leading class changed in another way."""
     whole = audit_samples.audit()
     site = whole.sites["4-res-mini"]

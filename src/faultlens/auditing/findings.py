@@ -14,8 +14,8 @@ from faultlens.auditing.behaviour.rule_sensitivity import (
 )
 from faultlens.auditing.config import AuditConfig
 from faultlens.auditing.factors.findings import FactorFindings
-from faultlens.auditing.feature_tests.confounds import Stratification
 from faultlens.auditing.feature_tests.findings import FeatureFindings
+from faultlens.auditing.feature_tests.strata import Stratification
 from faultlens.auditing.held_out.ladder import LadderFindings
 from faultlens.auditing.interventions.causal_findings import CausalFindings
 from faultlens.auditing.observed import Observed
@@ -127,6 +127,7 @@ class Findings:
                 *_outcome_warnings(observed.outcomes),
             ],
             failures_over_foil=failures_over_foil(observed.outcomes),
+            accuracy_by_start=dict(observed.accuracy_by_start),
             features=self.features.columns,
         )
 

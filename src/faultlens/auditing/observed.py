@@ -31,6 +31,8 @@ class Observed:
         tables: by dictionary, rows = prompts; may be empty.
         ladder_inputs: called when the ladder is climbed.
         causal_tests: tests features by intervening in the model; None: there is no model.
+        accuracy_by_start: accuracy under the model's own start token and under the dictionaries',
+            where these differ; else empty.
         warnings: what a reader should know of how the source was read, a sentence each.
     """
 
@@ -41,4 +43,5 @@ class Observed:
     tables: Mapping[str, FeatureTable] = field(default_factory=dict)
     ladder_inputs: Callable[[], LadderInputs] = lambda: (None, None)
     causal_tests: CausalTests | None = None
+    accuracy_by_start: Mapping[str, float] = field(default_factory=dict)
     warnings: Sequence[str] = ()

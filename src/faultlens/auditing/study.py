@@ -16,8 +16,8 @@ from faultlens.auditing.behaviour.rule_sensitivity import (
 )
 from faultlens.auditing.config import AuditConfig
 from faultlens.auditing.factors.findings import FactorFindings, find_factors
-from faultlens.auditing.feature_tests.confounds import check_held, stratify
 from faultlens.auditing.feature_tests.findings import FeatureFindings, find_features
+from faultlens.auditing.feature_tests.strata import check_held, stratify
 from faultlens.auditing.findings import Findings
 from faultlens.auditing.from_answers import observe_answers
 from faultlens.auditing.held_out.ladder import LadderFindings, build_ladder
@@ -27,7 +27,7 @@ from faultlens.auditing.replication.seeds import SeedComparison, compare_seeds
 from faultlens.auditing.replication.split_half import HalfReplication, replicate
 from faultlens.auditing.result import Robustness, Verdict
 from faultlens.auditing.result.audit import Audit
-from faultlens.auditing.result.conclusions import suspect_of
+from faultlens.auditing.result.conclusions import leading_class
 from faultlens.auditing.verdicts.conclusions import conclude
 from faultlens.auditing.verdicts.ledger import ledger
 from faultlens.auditing.verdicts.rules import of_audit
@@ -66,8 +66,8 @@ def audit_task(
         kept: finished stages of the same audit, interrupted before.
 
     Raises:
-        UserError: an unknown rule or factor, a prompt that does not fit, a dictionary without BOS,
-            features to test that there are not or that never fire.
+        UserError: an unknown rule or factor, a prompt that does not fit, features to test
+            that there are not or that never fire.
     """
     from faultlens.auditing.from_task import observe_task  # loads the model's libraries
 
@@ -179,7 +179,10 @@ def _findings(
     strata = ladder = halves = None
     features = FeatureFindings()
     if verdict is None:
-        strata = stratify(factors.levels, failed, factors.selection, config.tests.strata)
+        strata = stratify(
+            factors.held, failed, factors.selection, factors.pairs.factors(alpha),
+            config.tests.strata,
+        )  # fmt: skip
         features = find_features(
             tables, failed, strata, factors.levels, other_rules(by_rule, observed.rule),
             config=config.tests, alpha=alpha, seed=seed, progress=progress,
@@ -193,7 +196,6 @@ def _findings(
     causes = _causes(observed, features, factors, config, verdict)
     if verdict is None and tables and halved:
         halves = replicate(tables, failed, config=config.tests, alpha=alpha, seed=seed)
-    held = [] if strata is None else strata.record.factors
     return Findings(
         observed=observed,
         by_rule=by_rule,
@@ -205,7 +207,12 @@ def _findings(
         ladder=ladder,
         causes=causes,
         halves=halves,
-        sites=conclude(features, causes.interventions, held=held, alpha=alpha),
+        sites=conclude(
+            features,
+            causes.interventions,
+            strata=None if strata is None else strata.record,
+            alpha=alpha,
+        ),
     )
 
 
@@ -256,7 +263,7 @@ def _audit(found: Findings, config: AuditConfig, seeds: SeedComparison | None = 
     claims = []
     if found.verdict is None:
         claims = ledger(
-            suspect_of(found.sites),
+            leading_class(found.sites),
             tested=found.features.tested,
             alpha=config.alpha,
             strata=strata,

@@ -63,7 +63,9 @@ def identity(given: Identified) -> dict[str, str]:
 
 def record_lens(manifest: Manifest, lens: Lens) -> None:
     """Note which model and dictionaries were used, and under which conventions."""
-    manifest.inputs["model"] = {"name": lens.model.name, "digest": lens.model.digest}
+    from faultlens.models.start_token import start_of
+
+    manifest.inputs["model"] = lens.model.identity | {"start_token": start_of(lens.model).shown}
     manifest.inputs["dictionaries"] = {
         dictionary.name: {
             "digest": dictionary.digest,

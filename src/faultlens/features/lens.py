@@ -20,13 +20,15 @@ from faultlens.features.shapes import Shapes
 from faultlens.features.store import ActivationStore
 from faultlens.features.streaming import FeatureStatistics, StreamingStatistics
 from faultlens.features.table import FeatureTable
-from faultlens.features.text_tokens import TextTokens, tokenize
+from faultlens.features.text_tokens import TextTokens, ids_in_front, tokenize
 from faultlens.features.token_choice import DEFAULT, TokenChoice
 from faultlens.features.token_text import token_texts
 from faultlens.models.dictionary import Dictionary
 from faultlens.models.doctor import examine
 from faultlens.models.model import Model
 from faultlens.models.sites import Site
+from faultlens.models.start_ids import shown
+from faultlens.models.start_token import start_of
 from faultlens.progress import SILENT, Progress, Tick
 
 NOT_CHECKED = "the fit check was left out: whether the dictionaries fit the model is not known"
@@ -106,7 +108,15 @@ class Lens:
     @property
     def warnings(self) -> list[str]:
         """What every result that is read through this lens has to say of it, a sentence each."""
-        return [NOT_CHECKED] if _LEFT_OUT in self.fit_check.values() else []
+        said = [NOT_CHECKED] if _LEFT_OUT in self.fit_check.values() else []
+        own, front = start_of(self.model), ids_in_front(self.model, self.dictionaries)
+        if list(own.ids) != front:
+            names = ", ".join(dictionary.name for dictionary in self.dictionaries)
+            said.append(
+                f"{own.sentence}; {names} {'is' if len(self.dictionaries) == 1 else 'are'} read "
+                f"with {shown(self.model, front)} in front, as trained (--start sets both)"
+            )
+        return said
 
     def tokenize(
         self, texts: Sequence[str], long: Long = LONG, tick: Tick | None = None

@@ -14,9 +14,9 @@ import numpy as np
 
 from faultlens.errors import UserError
 from faultlens.features.packing import pack
-from faultlens.features.reading import bos_in_front, read_values
+from faultlens.features.reading import read_values
 from faultlens.features.shapes import Shapes
-from faultlens.features.text_tokens import TextTokens
+from faultlens.features.text_tokens import TextTokens, ids_in_front
 from faultlens.models.dictionary import Dictionary
 from faultlens.models.fit import sample_rows
 from faultlens.models.model import Model
@@ -36,8 +36,8 @@ def median_norms(
     Returns:
         empty where the model's tokenizer cannot read the sample: then nothing is told by a norm.
     """
-    bos_ids = bos_in_front(model, dictionaries)
-    known = _KNOWN.setdefault(model, {}).setdefault(len(bos_ids), {})
+    bos_ids = ids_in_front(model, dictionaries)
+    known = _KNOWN.setdefault(model, {}).setdefault(tuple(bos_ids), {})
     sites = list({d.site for d in dictionaries if d.site not in known})
     if sites:
         try:
@@ -55,4 +55,4 @@ def median_norms(
     return {dictionary.site: known[dictionary.site] for dictionary in dictionaries}
 
 
-_KNOWN: WeakKeyDictionary[Model, dict[int, dict[Site, float]]] = WeakKeyDictionary()
+_KNOWN: WeakKeyDictionary[Model, dict[tuple[int, ...], dict[Site, float]]] = WeakKeyDictionary()

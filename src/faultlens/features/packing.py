@@ -52,7 +52,7 @@ def pack(
 
     Args:
         lengths: for each text the tokens of each of its parts, at least one each.
-        bos: 1 where BOS goes before each part, else 0.
+        bos: how many ids go before each part: 1 for BOS, 0 for nothing.
         budget: positions of a pass, padding included; a row that is wider goes by itself.
         row: the width of a row that texts share; 0: each text has a row to itself.
     """

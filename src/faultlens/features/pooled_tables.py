@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
-import pandas as pd
 from scipy.sparse import csr_matrix, vstack
 
 from faultlens.errors import UserError
@@ -75,7 +74,9 @@ class PooledTables:
     ) -> FeatureTable:
         name = dictionary.name
         columns = self._columns[name]
-        rows = pd.DataFrame({"text": list(texts)} | columns.rows(back))
+        from pandas import DataFrame  # looking at a text needs none, and it takes half a second
+
+        rows = DataFrame({"text": list(texts)} | columns.rows(back))
         convention = {
             **dictionary.convention.to_dict(),
             "pooling": str(self._pooling),

@@ -17,7 +17,7 @@ from torch import Tensor
 from faultlens.features.encode import encode
 from faultlens.features.packing import PackedTexts, pack, place
 from faultlens.features.shapes import Shapes
-from faultlens.features.text_tokens import TextTokens, prepends_bos
+from faultlens.features.text_tokens import TextTokens, ids_in_front
 from faultlens.features.token_activations import EncodedTokens, TokenActivations
 from faultlens.features.token_choice import TokenChoice
 from faultlens.models.dictionary import Dictionary
@@ -66,7 +66,7 @@ class Reader:
         `ReadTexts.texts` says which they are. What is held at a time is one pass, of
         `shapes.budget` positions unless one text is longer.
         """
-        bos = prepends_bos(self.dictionaries)
+        bos = len(ids_in_front(self.model, self.dictionaries))
         for start, end in windows([len(text) for text in texts]):
             lengths = [[len(part) for part in text.parts] for text in texts[start:end]]
             for packed in pack(lengths, bos, self.shapes.budget, self.shapes.row):
@@ -89,7 +89,7 @@ class Reader:
     ) -> ReadTexts:
         ids = np.concatenate([text.ids for text in texts])
         encoded: dict[str, list[EncodedTokens]] = {d.name: [] for d in self.dictionaries}
-        sites, bos_ids = _sites(self.dictionaries), bos_in_front(self.model, self.dictionaries)
+        sites, bos_ids = _sites(self.dictionaries), ids_in_front(self.model, self.dictionaries)
         done = 0
         for values in read_values(self.model, sites, packed, texts, bos_ids):
             part = slice(done, done + len(values[sites[0]]))
@@ -153,16 +153,11 @@ def first_values(
 ) -> dict[Site, Tensor]:
     """The sites' values in some of the first texts, up to so many tokens each, `[tokens, d]`."""
     lengths = [[len(part) for part in text.parts] for text in texts[:tokens]]
-    packed = next(pack(lengths, prepends_bos(dictionaries), 4 * tokens, shapes.row))
+    bos_ids = ids_in_front(model, dictionaries)
+    packed = next(pack(lengths, len(bos_ids), 4 * tokens, shapes.row))
     mine = [texts[text] for text in packed.texts]
-    bos_ids = bos_in_front(model, dictionaries)
     seen = list(read_values(model, _sites(dictionaries), packed, mine, bos_ids))
     return {site: torch.cat([values[site] for values in seen]) for site in seen[0]}
-
-
-def bos_in_front(model: Model, dictionaries: Sequence[Dictionary]) -> list[int]:
-    """The ids that go before each part of a text: BOS, or none."""
-    return [model.bos_id] if prepends_bos(dictionaries) else []
 
 
 def _sites(dictionaries: Sequence[Dictionary]) -> list[Site]:

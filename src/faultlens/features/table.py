@@ -7,14 +7,16 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pandas as pd
 from scipy.sparse import csr_matrix
 
 from faultlens.errors import UserError
 from faultlens.features.matrix import read_sparse
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 @dataclass(frozen=True, eq=False)
@@ -105,6 +107,8 @@ def table_from_matrix(name: str, path: Path, texts: Sequence[str], pooling: str)
     `name` is the dictionary's name, e.g. `6-res-jb`; its leading number is taken as the layer.
     Raises UserError if the file cannot be read, does not fit the texts, or holds bad values.
     """
+    from pandas import DataFrame  # looking at a text needs none, and it takes half a second
+
     matrix = read_sparse(path)
     if matrix.shape[0] != len(texts):
         raise UserError(f"{path} has {matrix.shape[0]} rows, but there are {len(texts)} texts")
@@ -114,7 +118,7 @@ def table_from_matrix(name: str, path: Path, texts: Sequence[str], pooling: str)
     return FeatureTable(
         name,
         matrix,
-        pd.DataFrame({"text": list(texts)}),
+        DataFrame({"text": list(texts)}),
         {"source": str(path), "pooling": pooling},
         int(layer[0]) if layer is not None else None,
     )

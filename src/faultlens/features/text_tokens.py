@@ -9,6 +9,7 @@ import numpy as np
 
 from faultlens.errors import UserError
 from faultlens.features.reading_config import LONG, Long
+from faultlens.models import start_ids
 from faultlens.models.dictionary import Dictionary
 from faultlens.models.model import Model
 from faultlens.progress import Tick
@@ -43,7 +44,7 @@ def tokenize(
     long: Long = LONG,
     tick: Tick | None = None,
 ) -> list[TextTokens]:
-    """Every text in tokens. BOS goes in front once, also of a text that begins with it.
+    """Every text in tokens. The start token goes in front once, also of a text that begins with it.
 
     Args:
         dictionaries: what the texts are to be read through; they say whether BOS goes in front.
@@ -54,20 +55,18 @@ def tokenize(
         UserError: a text without tokens, or of special tokens alone; one that is too long under
             `error`; one that no tokenizer takes.
     """
-    bos = prepends_bos(dictionaries)
+    before = ids_in_front(model, dictionaries)
     found = []
     for i, text in enumerate(texts):
         try:
             ids = model.ids(text)
         except UserError as error:
             raise UserError(f"text {i + 1}: {error}") from error
-        own = ids
-        if bos:
-            own = model.after_bos(ids)
+        own = model.after_start(ids, before)
         if not own:
             held = "no tokens" if not ids else "no tokens but BOS"
             raise UserError(f"text {i + 1} has {held}: expected at least one; leave it out")
-        parts = split(own, i, model.context - bos, long)
+        parts = split(own, i, model.context - len(before), long)
         arrays = tuple(np.array(part, dtype=np.int32) for part in parts)
         found.append(TextTokens(arrays, len(own) < len(ids)))
         if tick is not None:
@@ -92,11 +91,16 @@ def split(ids: Sequence[int], text: int, room: int, long: Long) -> list[Sequence
     return [ids[start : start + room] for start in range(0, len(ids), room)]
 
 
-def prepends_bos(dictionaries: Sequence[Dictionary]) -> int:
-    """Whether BOS goes before each text, 0 or 1. Raises UserError if dictionaries differ in it."""
-    if len({dictionary.convention.prepend_bos for dictionary in dictionaries}) > 1:
+def ids_in_front(model: Model, dictionaries: Sequence[Dictionary]) -> list[int]:
+    """The ids that go before each part of a text: BOS, what stands in its place, or none.
+
+    Raises UserError if dictionaries differ in it.
+    """
+    asked = [dictionary.convention for dictionary in dictionaries]
+    if len({(convention.prepend_bos, convention.start_token) for convention in asked}) > 1:
         names = ", ".join(dictionary.name for dictionary in dictionaries)
         raise UserError(
-            f"dictionaries {names} differ in whether BOS is prepended: read them separately"
+            f"dictionaries {names} differ in what stands in front of a text (BOS, another token or "
+            "nothing): read them separately"
         )
-    return int(dictionaries[0].convention.prepend_bos)
+    return start_ids.ids_in_front(model, asked[0])

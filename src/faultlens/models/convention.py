@@ -19,6 +19,7 @@ from faultlens.models.normalisation import NORMALISATIONS, UNSCALED
 from faultlens.models.sae_config import WRITTEN
 from faultlens.models.scales import on_the_way, with_scales, without_scales
 from faultlens.models.sites import Site
+from faultlens.models.start_ids import BOS, NONE
 
 FACTOR = "factor="
 WORDS: dict[str, tuple[str, Any]] = {
@@ -86,6 +87,18 @@ def put_in_force(dictionary: Dictionary, words: Sequence[str]) -> Dictionary:
     under = _under(without_scales(dictionary), dictionary, words)
     factor, decoder_norm = under.convention.factor, under.convention.decoder_norm
     return with_scales(under, factor, decoder_norm)
+
+
+def behind(dictionary: Dictionary, start: str | None) -> Dictionary:
+    """The dictionary read behind a start token that was asked for, whatever it was trained with.
+
+    A convention of BOS that was given as well (`bos`, `no-bos`) stands. None: nothing was asked.
+    """
+    if start is None or {"bos", "no-bos"} & set(dictionary.convention.given):
+        return dictionary
+    token = None if start in (NONE, BOS) else start
+    convention = replace(dictionary.convention, prepend_bos=start != NONE, start_token=token)
+    return dictionary.under(convention)
 
 
 def check_words(words: Sequence[str]) -> None:
@@ -162,6 +175,8 @@ def _other_normalisations(
         if how != now or (word == "unnormalised" and convention.factor is not None):
             yield word
     given = any(word.startswith(FACTOR) for word in convention.given)
+    if not mean_norm:  # values of 0 have no factor
+        return
     factor = math.sqrt(dictionary.d_in) / mean_norm
     apart = factor / (convention.factor or 1.0)
     if "factor" in possible and not given and not 1 < max(apart, 1 / apart) < FACTOR_MATTERS:

@@ -9,9 +9,9 @@ from pathlib import Path
 from faultlens.errors import UserError
 from faultlens.mini import SAES
 from faultlens.models import hub, registry
+from faultlens.models.checkpoints.source import BUNDLED, kind_of, shortened
 from faultlens.models.dictionary import Dictionary
 from faultlens.models.folding import Origin
-from faultlens.models.load import BUNDLED
 from faultlens.models.model import Model
 from faultlens.models.registry import Entry
 from faultlens.models.sae_config import CONFIG
@@ -50,9 +50,12 @@ def load_dictionaries(
         UserError: there are none of that name, or none chosen, or they do not fit the model.
     """
     folder = SAES if name == BUNDLED else Path(name)
-    if release is not None and (name == BUNDLED or not folder.is_dir()):
-        raise UserError(f"no folder {name}: expected one that holds weights of release {release}")
-    if folder.is_dir():
+    _, is_folder = kind_of(folder)
+    if release is not None and (name == BUNDLED or not is_folder):
+        raise UserError(
+            f"no folder {shortened(name)}: expected one that holds weights of release {release}"
+        )
+    if is_folder:
         dictionaries = _from_folders(name, folder, model, layers, sites, release)
     else:
         dictionaries = _from_registry(name, model, layers, sites, trust_pickle)

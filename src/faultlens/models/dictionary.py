@@ -111,6 +111,7 @@ class Convention:
     normalisation: str = "none"  # of the input; a factor, where there is one, is folded in
     factor: float | None = None  # that factor
     decoder_norm: bool = False  # activations carry the decoder's norm, which is folded in
+    start_token: str | None = None  # what stood in BOS's place, where that was another token
     given: tuple[str, ...] = ()  # the words that put it in force over what the file says
 
     def to_dict(self) -> dict[str, Any]:
@@ -119,8 +120,12 @@ class Convention:
             "value_bias_folded": self.value_bias_folded,
             "normalisation": self.normalisation,
             "decoder_norm": self.decoder_norm,
+            "start_token": self.start_token,
         }
-        usual = {"value_bias_folded": False, "normalisation": "none", "decoder_norm": False}
+        usual = {
+            "value_bias_folded": False, "normalisation": "none", "decoder_norm": False,
+            "start_token": None,
+        }  # fmt: skip
         unusual = {name: value for name, value in rest.items() if value != usual[name]}
         return {"prepend_bos": self.prepend_bos, "centred": self.centred, **unusual}
 

@@ -23,6 +23,7 @@ from faultlens.models.model import Model
 from faultlens.models.reconstruction import Reconstruction
 from faultlens.models.scales import without_scales
 from faultlens.models.sites import Site
+from faultlens.models.start_ids import ids_in_front
 from faultlens.progress import SILENT, Progress
 
 TOKENS, RIVAL_TOKENS, LOSS_TOKENS = 2_000, 1_000, 256
@@ -34,12 +35,12 @@ Values = Mapping[Site, Tensor]
 
 @dataclass(frozen=True, eq=False)
 class Reading:
-    """The sample as the model holds it, with BOS or without.
+    """The sample as the model holds it, behind BOS or another token, or behind nothing.
 
     Attributes:
-        whole: the tokens after position 0; None where this state of BOS is in force for no
+        whole: the tokens after position 0; None where what is in front is in force for no
             dictionary.
-        compared: those on which conventions are compared: the same with BOS and without.
+        compared: those on which conventions are compared: the same whatever is in front.
         limits: the norm at each site beyond which a token's value is massive.
         loss_texts: those on which losses are measured.
     """
@@ -50,17 +51,19 @@ class Reading:
     loss_texts: CachedTexts
 
     @classmethod
-    def of(cls, model: Model, sites: Sequence[Site], bos: bool, in_force: bool) -> Reading:
+    def of(
+        cls, model: Model, sites: Sequence[Site], before: Sequence[int], in_force: bool
+    ) -> Reading:
         """Read the sample once; all of it only where it is `in_force`."""
         rows = sample_rows(model, TOKENS)
         few = len(at_least(rows, RIVAL_TOKENS))
-        values, later = read(model, rows[:few], sites, bos)
+        values, later = read(model, rows[:few], sites, before)
         compared = {site: value[later] for site, value in values.items()}
         whole = None
         if in_force:
-            rest = read(model, rows[few:], sites, bos)[0] if rows[few:] else {}
+            rest = read(model, rows[few:], sites, before)[0] if rows[few:] else {}
             whole = {s: torch.cat([values[s], *([rest[s]] if rest else [])]) for s in values}
-        loss_texts = CachedTexts.of(model, at_least(rows, LOSS_TOKENS), sites, bos)
+        loss_texts = CachedTexts.of(model, at_least(rows, LOSS_TOKENS), sites, before)
         return cls(whole, compared, MassiveLimits.of(whole or compared), loss_texts)
 
     def typical(self, values: Values, sites: set[Site]) -> Tensor:
@@ -75,11 +78,15 @@ def examine(
 
     The sample is read once for all dictionaries, and in part once more with BOS the other way,
     where the model has a BOS.
+
+    Raises UserError where a dictionary asks for a start token that the model lacks.
     """
     sites = sorted({s for d in dictionaries for s in sites_read(d)}, key=lambda site: site.depth)
-    in_force = {dictionary.convention.prepend_bos for dictionary in dictionaries}
-    states = in_force | ({True, False} if model.has_bos else {False})
-    readings = {bos: Reading.of(model, sites, bos, bos in in_force) for bos in states}
+    in_force = {_before(model, dictionary) for dictionary in dictionaries}
+    states = in_force | {()} | ({(model.bos_id,)} if model.has_bos else set())
+    readings = {
+        before: Reading.of(model, sites, before, before in in_force) for before in sorted(states)
+    }
     tick = progress.start("Checking the fit", len(dictionaries))
     found = []
     for dictionary in dictionaries:
@@ -89,7 +96,7 @@ def examine(
 
 
 def read(
-    model: Model, rows: Sequence[Sequence[int]], sites: Sequence[Site], bos: bool
+    model: Model, rows: Sequence[Sequence[int]], sites: Sequence[Site], before: Sequence[int]
 ) -> tuple[dict[Site, Tensor], Tensor]:
     """The sites' values at the tokens after position 0, and which of those to compare.
 
@@ -97,39 +104,46 @@ def read(
         model: what reads.
         rows: token ids without BOS.
         sites: where.
-        bos: whether BOS is prepended.
+        before: the ids that stand in front of each row: BOS, or nothing.
 
     Returns:
         by site `[tokens, d]`; and boolean `[tokens]`, false at the first token of each row, so that
-        what is true are the same tokens, in the same order, with BOS and without.
+        what is true are the same tokens, in the same order, whatever is in front.
     """
     parts: dict[Site, list[Tensor]] = {site: [] for site in sites}
     later = []
-    for texts in padded_texts(model, rows, bos):
-        token = torch.arange(texts.ids.shape[1], device=texts.ids.device) - int(bos)
+    for texts in padded_texts(model, rows, before):
+        token = torch.arange(texts.ids.shape[1], device=texts.ids.device) - len(before)
         later.append((token > 0).expand_as(texts.real)[texts.real])
         for site, value in model.read(texts.ids, sites).items():
             parts[site].append(value[texts.real])
     return {site: torch.cat(values) for site, values in parts.items()}, torch.cat(later)
 
 
-def _examine(model: Model, dictionary: Dictionary, readings: Mapping[bool, Reading]) -> Examination:
+def _examine(
+    model: Model, dictionary: Dictionary, readings: Mapping[tuple[int, ...], Reading]
+) -> Examination:
     """Measure the convention in force on the whole sample, and all conventions on part of it."""
-    reading = readings[dictionary.convention.prepend_bos]
-    assert reading.whole is not None, "read for the states of BOS that are in force"
+    reading = readings[_before(model, dictionary)]
+    assert reading.whole is not None, "read behind whatever is in force"
     sites = {dictionary.site, dictionary.target}
     seen = Reconstruction(dictionary)
     x, target = reading.whole[dictionary.site], reading.whole[dictionary.target]
     seen.add(x, target, reading.typical(reading.whole, sites))
+    seen.check_varies()  # some of the rivals divide by how much it varies
     mean_norm = float(dictionary.plain_input(reading.compared[dictionary.site]).norm(dim=-1).mean())
-    tried = [r for r in rivals(dictionary, mean_norm) if _bos(r) in readings]
+    every = rivals(dictionary, mean_norm)
+    tried = [r for r in every if model.has_bos or not r.dictionary.convention.prepend_bos]
+    fronts = [_before(model, rival.dictionary) for rival in tried]
     plain = without_scales(dictionary)
     typical = torch.stack([r.typical(r.compared, sites) for r in readings.values()]).all(dim=0)
     compared: dict[int, Reconstruction] = {}
     losses: dict[int, tuple[float, float, float, float]] = {}
-    for bos, state in readings.items():
+    for before, state in readings.items():
         trial = _Trial(plain, state)
-        chosen = [i for i, r in enumerate(tried) if _bos(r) == bos]
+        chosen = [i for i, front in enumerate(fronts) if front == before]
+        if not chosen:
+            continue
         compared |= {i: trial.compared(tried[i].dictionary, typical) for i in chosen}
         mean = seen.mean if state is reading else compared[chosen[0]].mean
         fixed = [zeroed(dictionary.target), held_at(dictionary.target, mean)]
@@ -193,8 +207,8 @@ class _Trial:
         return replacement
 
 
-def _bos(rival: Rival) -> bool:
-    return rival.dictionary.convention.prepend_bos
+def _before(model: Model, dictionary: Dictionary) -> tuple[int, ...]:
+    return tuple(ids_in_front(model, dictionary.convention))
 
 
 def _alternative(
@@ -218,7 +232,7 @@ def _alternative(
     )
 
 
-def _language(model: Model, readings: Mapping[bool, Reading]) -> Language:
-    """How well the model predicts the sample: with BOS or without, whichever it does better."""
+def _language(model: Model, readings: Mapping[tuple[int, ...], Reading]) -> Language:
+    """How well the model predicts the sample, behind whatever it does best."""
     loss = min(reading.loss_texts.loss for reading in readings.values())
     return Language(loss, math.log(model.vocabulary), model.is_mini)

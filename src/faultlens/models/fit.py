@@ -22,6 +22,7 @@ from faultlens.models.massive import MassiveLimits
 from faultlens.models.model import Model
 from faultlens.models.reconstruction import Reconstruction
 from faultlens.models.sites import Site
+from faultlens.models.start_ids import ids_in_front
 
 SAMPLE = Path(__file__).parent / "fit_sample.txt"
 """Natural text of many kinds, about 2,500 words: templated text has too little variance."""
@@ -138,15 +139,16 @@ def measure_fit(
         rows: token ids of each text, without BOS; at least two tokens in all.
         loss_rows: measure the losses on the first so many texts only; None for all.
     """
-    site, target, bos = dictionary.site, dictionary.target, dictionary.convention.prepend_bos
+    site, target = dictionary.site, dictionary.target
+    before = ids_in_front(model, dictionary.convention)
     sites = list({site, target})
-    limits = MassiveLimits.of(read_tokens(model, at_least(rows, MEDIAN_TOKENS), sites, bos))
+    limits = MassiveLimits.of(read_tokens(model, at_least(rows, MEDIAN_TOKENS), sites, before))
     seen = Reconstruction(dictionary)
-    for texts in padded_texts(model, rows, bos):
+    for texts in padded_texts(model, rows, before):
         read = model.read(texts.ids, sites)
         values = {site: value[texts.real] for site, value in read.items()}
         seen.add(values[site], values[target], limits.typical(values))
-    cached = CachedTexts.of(model, rows[:loss_rows], [site, target], bos)
+    cached = CachedTexts.of(model, rows[:loss_rows], [site, target], before)
     losses = cached.replaced(
         target, [zeroed(target), held_at(target, seen.mean), rebuilt_by(dictionary)]
     )
@@ -154,11 +156,14 @@ def measure_fit(
 
 
 def read_tokens(
-    model: Model, rows: Sequence[Sequence[int]], sites: Sequence[Site], bos: bool
+    model: Model, rows: Sequence[Sequence[int]], sites: Sequence[Site], before: Sequence[int]
 ) -> dict[Site, Tensor]:
-    """The sites' values at the real tokens after position 0, `[tokens, d]` each."""
+    """The sites' values at the real tokens after position 0, `[tokens, d]` each.
+
+    The ids in `before` stand in front of each row.
+    """
     parts: dict[Site, list[Tensor]] = {site: [] for site in sites}
-    for texts in padded_texts(model, rows, bos):
+    for texts in padded_texts(model, rows, before):
         for site, value in model.read(texts.ids, sites).items():
             parts[site].append(value[texts.real])
     return {site: torch.cat(values) for site, values in parts.items()}

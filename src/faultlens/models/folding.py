@@ -102,6 +102,7 @@ def fold(
         b_dec=b_dec.contiguous(),
         convention=Convention(
             prepend_bos=config.prepend_bos,
+            start_token=config.start_token,
             centred=config.centred,
             value_bias_folded=config.value_bias_folded,
             normalisation=_described(config, origin),

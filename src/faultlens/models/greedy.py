@@ -41,10 +41,11 @@ def end_ids(network: Any) -> list[int]:
         if said is None:
             continue
         ends = said if isinstance(said, list) else [said]
-        if not all(isinstance(end, int) and not isinstance(end, bool) and end >= 0 for end in ends):
+        rows = network.get_output_embeddings().weight.shape[0]
+        if not all(type(end) is int and 0 <= end < rows for end in ends):
             raise UserError(
                 f"model {network.name_or_path}: eos_token_id = {said!r} in its configuration, "
-                "expected a token id or a list of them"
+                f"expected a token id, from 0 to {rows - 1}, or a list of them"
             )
         return ends
     return []

@@ -47,6 +47,9 @@ class LensConfig:
     """Settings to put in force whatever the dictionaries' files say: `centred`, `raw`, `bos`,
     `no-bos`, `folded`, `unfolded`, `layer_norm`, `constant_norm_rescale`, `unnormalised`,
     `factor=NUMBER`, `decoder-norm`, `no-decoder-norm`, `before-gain`, `after-gain`."""
+    start: str | None = None
+    """What stands in front of a text: `none`, `bos`, or the text of a token; by default what the
+    model expects, and what each dictionary was trained with."""
     trust_pickle: bool = False
     """Also load pickled weights, which can run code as they load."""
     special_tokens: SpecialTokens = "drop"
@@ -70,9 +73,16 @@ class LensConfig:
         check_choice("dtype", self.dtype, get_args(Dtype))
         check_names("convention", self.convention, "centred")
         check_flag("trust_pickle", self.trust_pickle)
+        check_start(self.start)
         check_choice("special_tokens", self.special_tokens, get_args(SpecialTokens))
         check_choice("massive", self.massive, get_args(MassiveActivations))
         if self.convention:  # the module that knows the words loads torch
             from faultlens.models.convention import check_words
 
             check_words(self.convention)
+
+
+def check_start(start: object) -> None:
+    """Raises UserError for a start token that is no text, or an empty one."""
+    if start is not None and (not isinstance(start, str) or not start):
+        raise UserError(f"start {start!r}: expected none, bos or the text of a token")

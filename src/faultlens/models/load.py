@@ -17,11 +17,12 @@ from faultlens.models import hub
 from faultlens.models.checkpoints import gguf, lora
 from faultlens.models.checkpoints.digest import folder_digest
 from faultlens.models.checkpoints.source import BUNDLED as BUNDLED
-from faultlens.models.checkpoints.source import Source, find_source
+from faultlens.models.checkpoints.source import Source, find_source, shortened
 from faultlens.models.checkpoints.weights import DTYPES, load_weights, refuse_infinite
 from faultlens.models.families import adapter_for
 from faultlens.models.lens_config import LensConfig
 from faultlens.models.model import Model
+from faultlens.models.start_token import start_of
 
 
 def load_model(
@@ -31,6 +32,7 @@ def load_model(
     revision: str | None = None,
     trust_pickle: bool = False,
     adapter: str | None = None,
+    start: str | None = None,
 ) -> Model:
     """Load the bundled model (`"mini"`), a Hugging Face folder, a GGUF file, or a model of the hub.
 
@@ -43,6 +45,8 @@ def load_model(
         trust_pickle: also load weights that are pickled, which can run code as they load.
         adapter: a folder with a LoRA adapter that PEFT saved, merged into the weights; `"none"`
             leaves out the one that lies beside them.
+        start: what is to stand in front of a text: `none`, `bos`, or the text of a token; None:
+            what the model expects (see `start_token`).
 
     Raises:
         UserError: there is no such model, its family has no adapter, or it cannot be loaded.
@@ -63,7 +67,7 @@ def load_model(
     refuse_infinite(name, network, dtype)
     network.eval().requires_grad_(False).to(_device(device))
     made = None if source.folder is None else gguf.converted(source.folder)
-    return Model(
+    model = Model(
         name,
         network,
         tokenizer,
@@ -72,7 +76,11 @@ def load_model(
         quantisation=None if made is None else made.quantisation,
         tuning=None if tuning is None else str(tuning),
         is_mini=source.folder is not None and _is_mini(source.folder),
+        start=start,
     )
+    if start is not None:
+        start_of(model)  # says at once what is no token of this model
+    return model
 
 
 def _is_mini(folder: Path) -> bool:
@@ -116,7 +124,7 @@ def _device(name: str) -> torch.device:
         torch.empty(1, device=device).item()
     except (RuntimeError, AssertionError, NotImplementedError) as error:
         reason = str(error).splitlines()[0]
-        raise UserError(f"device {name!r} cannot be used: expected cpu, cuda … ({reason})") from (
-            error
-        )
+        raise UserError(
+            f"device {shortened(name)!r} cannot be used: expected cpu, cuda … ({reason[:200]})"
+        ) from error
     return device

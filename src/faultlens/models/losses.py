@@ -32,27 +32,31 @@ class PaddedTexts:
 
     Attributes:
         ids: `[rows, positions]`.
-        real: which positions after the first hold a real token, likewise.
+        real: which positions hold a real token, but the first and what stands in front, likewise.
         rows: which of the texts they are.
+        first: the first column that may hold a real token.
     """
 
     ids: Tensor
     real: Tensor
     rows: tuple[int, ...]
+    first: int
 
 
 def padded_texts(
-    model: Model, rows: Sequence[Sequence[int]], bos: bool = True
+    model: Model, rows: Sequence[Sequence[int]], before: Sequence[int]
 ) -> Iterator[PaddedTexts]:
-    """The texts some at a time, the shortest first, with BOS before each or without."""
+    """The texts some at a time, the shortest first, each after the ids in `before`."""
     order = [int(i) for i in np.argsort([len(row) for row in rows], kind="stable")]
     for start in range(0, len(order), ROWS):
         chosen = order[start:][:ROWS]
-        texts = [[model.bos_id, *rows[i]] if bos else list(rows[i]) for i in chosen]
+        texts = [[*before, *rows[i]] for i in chosen]
         ids = model.pad(texts)
         lengths = torch.tensor([len(text) for text in texts], device=ids.device)
         position = torch.arange(ids.shape[1], device=ids.device)
-        yield PaddedTexts(ids, (position > 0) & (position < lengths[:, None]), tuple(chosen))
+        first = max(len(before), 1)
+        real = (position >= first) & (position < lengths[:, None])
+        yield PaddedTexts(ids, real, tuple(chosen), first)
 
 
 @torch.no_grad()
@@ -68,7 +72,7 @@ def mean_loss(
     """
     edits = {} if site is None or edit is None else {site: _after_first(edit)}
     total, tokens = 0.0, 0
-    for texts in padded_texts(model, rows):
+    for texts in padded_texts(model, rows, [model.bos_id]):
         logits = model.logits(texts.ids, at=_before(texts.real), edits=edits)
         total += float(_summed(logits, texts))
         tokens += int(texts.real.sum())
@@ -93,12 +97,16 @@ class CachedTexts:
     @classmethod
     @torch.no_grad()
     def of(
-        cls, model: Model, rows: Sequence[Sequence[int]], sites: Sequence[Site], bos: bool = True
+        cls,
+        model: Model,
+        rows: Sequence[Sequence[int]],
+        sites: Sequence[Site],
+        before: Sequence[int],
     ) -> CachedTexts:
-        """Read the rows once, at the sites and where their blocks begin."""
+        """Read the rows once, each after the ids `before`, at the sites and where blocks begin."""
         wanted = {*sites, *(_entry(site) for site in sites)}
         parts, loss, tokens = [], 0.0, 0
-        for texts in padded_texts(model, rows, bos):
+        for texts in padded_texts(model, rows, before):
             edits, values = model.keeping(list(wanted))
             logits = model.logits(texts.ids, at=_before(texts.real), edits=edits)
             loss += float(_summed(logits, texts))
@@ -122,8 +130,8 @@ class CachedTexts:
         self, texts: PaddedTexts, values: Mapping[Site, Tensor], site: Site, new: Sequence[Tensor]
     ) -> Tensor:
         """The summed loss of the texts under each of the `new` values of the site, `[new]`."""
-        before, entry = values[site], values[_entry(site)]
-        put = torch.cat([torch.cat([before[:, :1], value[:, 1:]], dim=1) for value in new])
+        now, entry, first = values[site], values[_entry(site)], texts.first
+        put = torch.cat([torch.cat([now[:, :first], v[:, first:]], dim=1) for v in new])
         copies = (len(new), 1, 1)
         logits = self.model.logits(
             texts.ids.repeat(len(new), 1),

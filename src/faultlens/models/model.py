@@ -53,6 +53,7 @@ class Model:
         tuning: the folder of the LoRA adapter that is merged into the weights.
         split_special_tokens: what looks like a special token in a text is read as plain text.
         is_mini: whether the weights, before any adapter, are the bundled model's.
+        start: what is to stand in front of a text, as it was asked for; see `start_token`.
     """
 
     name: str
@@ -64,6 +65,14 @@ class Model:
     tuning: str | None = None
     split_special_tokens: bool = False
     is_mini: bool = False
+    start: str | None = None
+
+    @property
+    def identity(self) -> dict[str, str]:
+        """What a manifest says of it: which model, of what quantisation, with which adapter."""
+        told = {"quantisation": self.quantisation, "adapter": self.tuning}
+        known = {name: value for name, value in told.items() if value is not None}
+        return {"name": self.name, "digest": self.digest, **known}
 
     @property
     def n_layers(self) -> int:
@@ -166,10 +175,16 @@ class Model:
         """The ids of special tokens: BOS, EOS, padding, turn markers and the like."""
         return special_ids(self.tokenizer)
 
-    def after_bos(self, ids: Sequence[int]) -> list[int]:
-        """`ids` without the BOS that they begin with, if they do: for whoever puts one in front."""
-        begins = bool(ids) and ids[0] == self._bos and ids[0] in self.special_ids
-        return list(ids[1:] if begins else ids)
+    def after_start(self, ids: Sequence[int], start: Sequence[int]) -> list[int]:
+        """`ids` without the start token that they begin with, if they do, for it is put in front.
+
+        Args:
+            ids: of a text.
+            start: what is put in front of it; only special tokens are taken off.
+        """
+        n = len(start)
+        begins = n > 0 and list(ids[:n]) == list(start) and self.special_ids.issuperset(start)
+        return list(ids[n:] if begins else ids)
 
     def ids_and_offsets(self, text: str) -> tuple[list[int], list[tuple[int, int]]]:
         """`ids`, and where each token begins and ends in the text, in characters.

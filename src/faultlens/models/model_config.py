@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import get_args
 
 from faultlens.checks import check_choice, check_flag
-from faultlens.models.lens_config import Dtype, LensConfig
+from faultlens.models.lens_config import Dtype, LensConfig, check_start
 
 
 @dataclass(frozen=True)
@@ -24,9 +24,13 @@ class ModelConfig:
     adapter: str | None = LensConfig.adapter
     """A folder with a LoRA adapter that PEFT saved, merged into the weights; `none` leaves out the
     one that lies beside them."""
+    start: str | None = LensConfig.start
+    """What stands in front of a text: `none`, `bos`, or the text of a token; by default what the
+    model expects."""
     trust_pickle: bool = LensConfig.trust_pickle
     """Also load pickled weights, which can run code as they load."""
 
     def __post_init__(self) -> None:
         check_choice("dtype", self.dtype, get_args(Dtype))
         check_flag("trust_pickle", self.trust_pickle)
+        check_start(self.start)

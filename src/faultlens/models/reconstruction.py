@@ -44,10 +44,18 @@ class Reconstruction:
 
     @torch.no_grad()
     def add_encoded(self, x: Tensor, target: Tensor, typical: Tensor, activations: Tensor) -> None:
-        """The same with their activations, `[tokens, d_sae]`."""
+        """The same with their activations, `[tokens, d_sae]`.
+
+        Raises UserError for reconstructions that are not finite.
+        """
         dictionary = self._dictionary
         wanted = dictionary.centred(target)
         error = target.float() - dictionary.rebuilt_of(activations, x, target)
+        if not torch.isfinite(error).all():
+            raise UserError(
+                f"dictionary {dictionary.name} rebuilds values that are infinite or NaN at "
+                f"{dictionary.target.name}: its weights are damaged; fetch it again"
+            )
         fires = activations > 0
         self._seen |= fires.any(dim=0)
         fired = fires.sum(dim=1)
@@ -105,6 +113,10 @@ class Reconstruction:
     def firing_share(self) -> float:
         """Of the features, how many fire on any token."""
         return float(self._seen.float().mean())
+
+    def check_varies(self) -> None:
+        """Raises UserError where what is to be rebuilt is the same at every token."""
+        self._share(0.0, self._typical.variance)
 
     def _share(self, error: float, variance: float | None) -> float:
         if variance is None:

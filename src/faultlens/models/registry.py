@@ -18,6 +18,7 @@ from typing import Any
 import yaml
 
 from faultlens.errors import UserError
+from faultlens.models.checkpoints.source import shortened
 from faultlens.models.dictionary import Published
 from faultlens.models.sites import POINTS
 
@@ -101,8 +102,8 @@ def find(name: str) -> list[Entry]:
             f", e.g. {', '.join(near)}" if near else ""
         )
         raise UserError(
-            f"no dictionaries called {name!r}: expected 'mini', a folder in SAELens's format, or "
-            f"{among}"
+            f"no dictionaries called {shortened(name)!r}: expected 'mini', a folder in SAELens's "
+            f"format, or {among}"
         )
     entries = [_entry(release, raw, sae) for sae in raw["saes"]]
     if not sae_id:

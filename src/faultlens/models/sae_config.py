@@ -59,9 +59,10 @@ class SaeConfig:
         b_dec_taken_off: the decoder's bias is taken off the input.
         normalisation: a key of `NORMALISATIONS`.
         decoder_norm_in_activations: activations carry the decoder's norm.
-        prepend_bos: trained with BOS.
+        prepend_bos: trained with BOS, or with `start_token` in its place.
         centred: trained on a model whose writing weights were centred.
         value_bias_folded: trained on a model whose value biases were folded.
+        start_token: what stood in BOS's place, where FaultLens trained it behind another token.
     """
 
     where: str
@@ -78,6 +79,7 @@ class SaeConfig:
     prepend_bos: bool
     centred: bool
     value_bias_folded: bool
+    start_token: str | None = None
 
     @property
     def is_transcoder(self) -> bool:
@@ -140,7 +142,15 @@ def parse_config(
         prepend_bos=_flag(fields, where, "prepend_bos", True),
         centred=bool(kwargs.get("center_writing_weights")) and site.point in WRITTEN,
         value_bias_folded=bool(kwargs.get("fold_value_biases")) and site.point == "z",
+        start_token=_start_token(fields, where),
     )
+
+
+def _start_token(fields: Mapping[str, Any], where: str) -> str | None:
+    token = fields.get("start_token")
+    if token is not None and (not isinstance(token, str) or not token):
+        raise UserError(f"{where}: start_token = {token!r}, expected the text of a token, or null")
+    return token
 
 
 def _fields(raw: Mapping[str, Any], overrides: Mapping[str, Any]) -> dict[str, Any]:

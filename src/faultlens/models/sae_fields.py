@@ -7,6 +7,7 @@ here.
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Mapping
 from collections.abc import Set as AbstractSet
 from typing import Any
@@ -34,7 +35,7 @@ _OF_TRAINING = frozenset(
     use_sparse_activations""".split()
 )
 FROM_MODEL = frozenset(
-    "hook_name hook_name_out hf_hook_name prepend_bos model_from_pretrained_kwargs "
+    "hook_name hook_name_out hf_hook_name prepend_bos start_token model_from_pretrained_kwargs "
     "hook_head_index seqpos_slice".split()
 )
 _KWARGS = frozenset(("center_writing_weights", "fold_value_biases"))
@@ -52,8 +53,8 @@ def is_new_form(raw: Mapping[str, Any]) -> bool:
     version = raw.get("sae_lens_version")
     if not version and isinstance(metadata, Mapping):
         version = metadata.get("sae_lens_version")
-    first = str(version or "").split(".")[0]
-    return first.isdigit() and int(first) >= 6
+    first = re.match(r"[0-9]{1,6}(?=\.|$)", str(version or ""))
+    return first is not None and int(first[0]) >= 6
 
 
 def refuse_misspelt(raw: Mapping[str, Any], where: str) -> None:

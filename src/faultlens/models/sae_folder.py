@@ -6,7 +6,6 @@ folders.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -17,6 +16,7 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from faultlens.errors import UserError
+from faultlens.models.checkpoints.digest import files_digest
 from faultlens.models.dictionary import Dictionary
 from faultlens.models.folding import Origin, fold
 from faultlens.models.sae_config import CONFIG, parse_config, read_json, site_in
@@ -27,10 +27,16 @@ PICKLED = (".pt", ".pth", ".bin", ".pkl")
 
 
 def sae_folders(folder: Path) -> list[Path]:
-    """The SAE folders in `folder`, or `folder` itself if it is one. UserError if there are none."""
-    if (folder / CONFIG).is_file():
-        return [folder]
-    found = sorted(path.parent for path in folder.glob(f"*/{CONFIG}"))
+    """The SAE folders in `folder`, or `folder` itself if it is one.
+
+    Raises UserError if there are none, or it cannot be read.
+    """
+    try:
+        if (folder / CONFIG).is_file():
+            return [folder]
+        found = sorted(p for p in folder.iterdir() if p.is_dir() and (p / CONFIG).is_file())
+    except OSError as error:
+        raise UserError(f"folder {folder} cannot be read: {error.strerror}") from error
     if not found:
         raise UserError(
             f"no dictionaries in {folder}: expected {CONFIG} and {WEIGHTS} there or one folder down"
@@ -75,9 +81,7 @@ def load_sae_folder(
 
 def folder_digest(folder: Path) -> str:
     """SHA-256 over the configuration and the weights: either changes the numbers."""
-    digest = hashlib.sha256((folder / CONFIG).read_bytes())
-    digest.update((folder / WEIGHTS).read_bytes())
-    return digest.hexdigest()
+    return files_digest([folder / CONFIG, folder / WEIGHTS], named=False)
 
 
 def read_tensors(path: Path, device: torch.device) -> dict[str, Tensor]:
@@ -90,4 +94,8 @@ def read_tensors(path: Path, device: torch.device) -> dict[str, Tensor]:
         raw = load_file(path)
     except (OSError, SafetensorError) as error:
         raise UserError(f"{path} cannot be read as safetensors: {error}") from error
+    for name, tensor in raw.items():
+        if not tensor.is_floating_point():
+            kind = str(tensor.dtype).removeprefix("torch.")
+            raise UserError(f"{path}: tensor {name!r} is of type {kind}, expected real numbers")
     return {name: tensor.to(device, torch.float32) for name, tensor in raw.items()}

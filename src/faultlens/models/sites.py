@@ -27,7 +27,7 @@ MASSIVE = 10.0
 """Times the median norm at a site beyond which a token's value is a massive activation."""
 _ORDER = tuple(POINTS)
 _POINT_OF_HOOK = {hook: point for point, (hook, _) in POINTS.items()}
-_NAME = re.compile(r"blocks\.(\d+)\.(.+)")
+_NAME = re.compile(r"blocks\.([0-9]{1,6})\.(.+)")
 
 
 @dataclass(frozen=True)

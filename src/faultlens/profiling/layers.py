@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from itertools import pairwise
 
 import numpy as np
 from scipy.stats import rankdata, spearmanr
 
 from faultlens.profiling.result import (
-    CategoryReading,
     Difficulty,
     LayerComparison,
     LayerStep,
@@ -17,17 +16,11 @@ from faultlens.profiling.result import (
     Successor,
     Trend,
 )
+from faultlens.profiling.result.sites import TOP_BY
 
 MIXTURES = 500  # random directions that give the cosine expected by chance
 CHANCE = 0.99  # the quantile of their cosines that a feature's must exceed
 SAMPLED = 512  # earlier features sampled for the typical cosine with the nearest later one
-
-TOP: dict[str, Callable[[CategoryReading], str | None]] = {
-    "selectivity": lambda reading: reading.selectivity.feature,
-    "specialist": lambda reading: reading.specialist.feature,
-    "peak": lambda reading: None if reading.peak is None else reading.peak.feature,
-}
-"""A category's top feature by each measure; None where nothing fires on its texts."""
 
 
 def by_kind(sites: Mapping[str, SiteReading]) -> dict[str, list[str]]:
@@ -115,12 +108,12 @@ def _step(
     typical = chance = None
     if directions is not None:
         chance = _chance_cosine(*directions)
-    found: dict[str, dict[str, Successor]] = {by: {} for by in TOP}
-    for by, top in TOP.items():
-        for category, reading in sites[earlier].categories.items():
-            before, after = top(reading), top(sites[later].categories[category])
-            if before is not None and after is not None:
-                found[by][category] = _successor(before, after, directions, chance)
+    found: dict[str, dict[str, Successor]] = {by: {} for by in TOP_BY}
+    for category, reading in sites[earlier].categories.items():
+        after = sites[later].categories[category].top
+        for by, before in reading.top.items():
+            if before is not None and (next_top := after[by]) is not None:
+                found[by][category] = _successor(before, next_top, directions, chance)
     if directions is not None:
         first, second = directions
         sampled = first[:: max(1, len(first) // SAMPLED)]

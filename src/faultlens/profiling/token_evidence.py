@@ -14,7 +14,6 @@ from faultlens.features.reading_config import Long
 from faultlens.features.store import ActivationStore, Firings
 from faultlens.features.token_classes import CLASSES, token_classes
 from faultlens.features.token_text import HALF, decode_after, token_texts
-from faultlens.profiling.layers import TOP
 from faultlens.profiling.result import (
     ClassShare,
     Example,
@@ -152,8 +151,8 @@ def token_evidence(
         wanted = {
             int(feature.rpartition("/")[2])
             for reading in site.categories.values()
-            for top in TOP.values()
-            if (feature := top(reading)) is not None
+            for feature in reading.top.values()
+            if feature is not None
         }
         found = feature_tokens(
             tokens, store.firings(name), site.d_sae, sorted(wanted), corpus.labels

@@ -163,10 +163,11 @@ def _running_maxima(
     largest: np.ndarray | None = None
     for columns in column_blocks(order, *members.shape):
         block = statistic.of_sets(columns, members)
-        if largest is not None:
-            np.maximum(block[0], largest, out=block[0])
-        np.maximum.accumulate(block, axis=0, out=block)
-        largest = block[-1].copy()
+        for row in block:  # NumPy's accumulate takes 20 times as long over the first axis
+            if largest is not None:
+                np.maximum(row, largest, out=row)
+            largest = row
+        largest = None if largest is None else largest.copy()
         yield block
 
 

@@ -1,7 +1,7 @@
 """Harvest: the values at every site of a run, from one pass of the model over a stretch of tokens.
 
-Pieces share rows, as in reading; BOS goes before each piece and is left out, and so are tokens with
-massive norms, which would be most of a loss that is a sum of squares.
+Pieces share rows, as in reading; the start token goes before each piece and is left out, and so are
+tokens with massive norms, which would be most of a loss that is a sum of squares.
 """
 
 from __future__ import annotations
@@ -39,11 +39,11 @@ class Block:
 
 @dataclass(frozen=True, eq=False)
 class Harvest:
-    """A model, the sites of a run, and whether BOS goes before each piece."""
+    """A model, the sites of a run, and the ids that go before each piece: its start token."""
 
     model: Model
     sites: tuple[Site, ...]
-    prepend_bos: bool = True
+    before: Sequence[int]
 
     def block(self, stream: TokenStream, start: int, count: int) -> Block:
         """Tokens `start` to `start + count` of a stream, in an order that both decide."""
@@ -55,7 +55,7 @@ class Harvest:
         """The tokens of some spans.
 
         Args:
-            pieces: token ids of every piece, without BOS.
+            pieces: token ids of every piece, without the start token.
             spans: which tokens of which pieces.
             places: the row of the n-th token that is read, `[tokens]`: it is written there at once,
                 so that nothing is held twice.
@@ -65,12 +65,11 @@ class Harvest:
             site: torch.empty(count, self.model.width(site), device=device) for site in self.sites
         }
         special = torch.zeros(count, dtype=torch.bool, device=device)
-        bos_ids = [self.model.bos_id] if self.prepend_bos else []
         row = min(ROW, self.model.context) if self.model.packs else 0
         # What comes after a span is not read: it changes nothing before it.
         texts = [TextTokens((pieces[span.piece][: span.last],)) for span in spans]
         done = 0
-        for packed in pack([[len(text)] for text in texts], len(bos_ids), PASS_TOKENS, row):
+        for packed in pack([[len(text)] for text in texts], len(self.before), PASS_TOKENS, row):
             mine = [texts[index] for index in packed.texts]
             firsts = [spans[index].first for index in packed.texts]
             wanted = np.concatenate(
@@ -78,7 +77,7 @@ class Harvest:
             )
             ids = np.concatenate([text.ids for text in mine])[wanted]
             rows = places[done : done + len(ids)].to(device)
-            (values,) = read_values(self.model, self.sites, packed, mine, bos_ids)
+            (values,) = read_values(self.model, self.sites, packed, mine, self.before)
             for site in self.sites:
                 found[site][rows] = values[site][torch.from_numpy(wanted).to(device)]
             is_special = np.isin(ids, sorted(self.model.special_ids))

@@ -20,6 +20,8 @@ from faultlens.models.fit import Fit, measure_fit
 from faultlens.models.model import Model
 from faultlens.models.sae_folder import load_sae_folder
 from faultlens.models.stability import Stability, stability
+from faultlens.models.start_ids import shown
+from faultlens.models.start_token import start_of
 from faultlens.progress import SILENT, Progress
 from faultlens.runs.files import read_object, real_folder, remove_parts, write_json, writing
 from faultlens.runs.lock import held
@@ -105,7 +107,7 @@ def _trained(
     made = _made(model, texts, config, stream)
     _claim(out, made)
     sites = sorted({s for plan in plans for s in (plan.site, plan.target)}, key=lambda s: s.depth)
-    harvest = Harvest(model, tuple(sites))
+    harvest = Harvest(model, tuple(sites), start_of(model).ids)
     trainers = learn(
         harvest, stream, plans, config, lambda plan: _metadata(model, plan, config), out, progress
     )
@@ -177,6 +179,7 @@ def _made(
     return {
         "model": model.name,
         "model_digest": model.digest,
+        "start_token": start_of(model).shown,
         "corpus_sha256": digest.hexdigest(),
         "corpus_texts": len(texts),
         "corpus_tokens": stream.tokens,
@@ -190,10 +193,19 @@ def _metadata(model: Model, plan: DictionaryPlan, config: TrainConfig) -> dict[s
     found = {
         "model_name": model.name,
         "hook_name": plan.site.name,
-        "prepend_bos": True,
         "context_size": min(config.context, model.context),
+        **_start(model),
     }
     return found | ({"hook_name_out": plan.target.name} if plan.is_transcoder else {})
+
+
+def _start(model: Model) -> dict[str, Any]:
+    """What stood in front of each piece: BOS, nothing, or a `start_token` in its place."""
+    ids = list(start_of(model).ids)
+    if not ids:
+        return {"prepend_bos": False}
+    other = not model.has_bos or ids != [model.bos_id]
+    return {"prepend_bos": True} | ({"start_token": shown(model, ids)} if other else {})
 
 
 def _measure(

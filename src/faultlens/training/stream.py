@@ -15,6 +15,7 @@ import numpy as np
 
 from faultlens.errors import UserError
 from faultlens.models.model import Model
+from faultlens.models.start_token import start_of
 from faultlens.progress import Tick
 
 HELD_OUT_SHARE = 0.1  # of the corpus's tokens, at most
@@ -71,13 +72,18 @@ class TokenStream:
 
 
 def split_corpus(
-    model: Model, texts: Sequence[str], context: int, held_out: int, seed: int, tick: Tick
+    model: Model,
+    texts: Sequence[str],
+    context: int,
+    held_out: int,
+    seed: int,
+    tick: Tick,
 ) -> tuple[TokenStream, list[list[int]]]:
     """A corpus in tokens: what is learnt from, and the pieces that are held out.
 
     Args:
         texts: the corpus.
-        context: tokens of a piece, BOS included.
+        context: tokens of a piece, the start token included.
         held_out: tokens to hold out, whole texts, at most a tenth of all.
         seed: of what is held out, and of the stream.
         tick: told of the texts done.
@@ -85,10 +91,11 @@ def split_corpus(
     Raises:
         UserError: no text has a token.
     """
-    room = min(context, model.context) - 1
+    before = start_of(model).ids
+    room = min(context, model.context) - len(before)
     by_text = []
     for text in texts:
-        ids = np.array(model.after_bos(model.ids(text)), dtype=np.int32)
+        ids = np.array(model.after_start(model.ids(text), before), dtype=np.int32)
         by_text.append([ids[i : i + room] for i in range(0, len(ids), room)])
         tick(1)
     tokens = np.array([sum(map(len, pieces)) for pieces in by_text])

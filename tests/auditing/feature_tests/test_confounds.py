@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -13,9 +15,9 @@ from faultlens.auditing.feature_tests.confounds import (
     confounds,
     followed_level,
     nearest_level,
-    stratify,
 )
-from faultlens.auditing.result import Confounds, Interval, Proxy, Selection
+from faultlens.auditing.feature_tests.strata import stratify
+from faultlens.auditing.result import Confounds, Interval, OddsReading, Proxy, Selection
 from faultlens.errors import UserError
 from faultlens.stats.strata import stratum_codes
 
@@ -25,12 +27,15 @@ FACTORS = {"thing": THING, "verb": VERB}
 FAILED = np.array([True] * 9 + [False] + [True] * 3 + [False] * 27)
 
 
+BY_THING = stratify({"thing": THING}, FAILED, Selection([], [], ["thing"]))
+
+
 def kept(*names: str) -> Selection:
     return Selection([], [], list(names))
 
 
 def test_strata_are_made_of_what_selection_kept_and_of_what_was_named() -> None:
-    found = stratify(FACTORS, FAILED, kept("thing"), ["verb"])
+    found = stratify(FACTORS, FAILED, kept("thing"), requested=["verb"])
     strata, codes = found.record, found.codes
     assert (strata.factors, strata.requested) == (["thing", "verb"], ["verb"])
     assert codes.tolist() == stratum_codes([THING, VERB]).tolist()
@@ -48,7 +53,7 @@ def test_strata_are_made_of_what_selection_kept_and_of_what_was_named() -> None:
 
 
 def test_a_factor_that_is_named_and_kept_is_held_once() -> None:
-    found = stratify(FACTORS, FAILED, kept("thing"), ["thing"])
+    found = stratify(FACTORS, FAILED, kept("thing"), ["thing"], ["thing"])
     strata, codes = found.record, found.codes
     assert (strata.factors, strata.requested, strata.strata) == (["thing"], ["thing"], 3)
     assert codes.max() == 2
@@ -85,7 +90,7 @@ def test_an_unknown_factor_to_hold_is_one_sentence(
     factors: dict[str, list[str]], sentence: str
 ) -> None:
     with pytest.raises(UserError) as caught:
-        stratify(factors, FAILED, kept(), ["place"])
+        stratify(factors, FAILED, kept(), requested=["place"])
     assert str(caught.value) == sentence
 
 
@@ -102,7 +107,7 @@ def test_the_size_of_a_correlate_within_strata() -> None:
     codes = stratum_codes([THING])
     active = np.zeros(40, dtype=bool)
     active[[0, 1, 2, 3, 4, 9, 10, 11, 20, 30, 31]] = True
-    found = confounds(np.where(active, 2.0, 0.0), FAILED, codes, {"thing": THING})
+    found = confounds(np.where(active, 2.0, 0.0), FAILED, BY_THING)
     assert (found.informative, found.failures_in_them) == (2, 12)
     referee = tables(active, codes)
     assert found.mantel_haenszel.odds_ratio == pytest.approx(referee.oddsratio_pooled)
@@ -117,7 +122,7 @@ def test_the_size_of_a_correlate_within_strata() -> None:
 
 
 def test_a_feature_that_marks_failure_in_every_stratum_has_finite_odds_from_firth_alone() -> None:
-    found = confounds(np.where(FAILED, 2.0, 0.0), FAILED, stratum_codes([THING]), FACTORS)
+    found = confounds(np.where(FAILED, 2.0, 0.0), FAILED, replace(BY_THING, held=FACTORS))
     assert found.mantel_haenszel.odds_ratio is None
     assert found.mantel_haenszel.p_value < 1e-3
     assert np.isfinite([found.firth.odds_ratio, found.firth.low, found.firth.high]).all()
@@ -127,14 +132,14 @@ def test_a_feature_that_marks_failure_in_every_stratum_has_finite_odds_from_firt
 
 def test_a_feature_constant_within_strata_has_no_effect_there() -> None:
     keys = np.array(THING) == "keys"
-    found = confounds(np.where(keys, 2.0, 0.0), FAILED, stratum_codes([THING]), {"thing": THING})
+    found = confounds(np.where(keys, 2.0, 0.0), FAILED, BY_THING)
     assert found == Confounds(0, 0, None, None, None)
 
 
 def test_a_feature_that_fires_everywhere_has_strength_and_no_odds() -> None:
     rng = np.random.default_rng(0)
     values = 3 + rng.random(40) + FAILED
-    found = confounds(values, FAILED, stratum_codes([THING]), {"thing": THING})
+    found = confounds(values, FAILED, BY_THING)
     assert (found.mantel_haenszel, found.firth) == (None, None)
     assert found.informative == 2
     assert found.effect.low > 0
@@ -143,7 +148,7 @@ def test_a_feature_that_fires_everywhere_has_strength_and_no_odds() -> None:
 def test_firing_that_the_factors_determine_has_no_odds_although_strength_varies() -> None:
     keys = np.array(THING) == "keys"
     values = np.where(keys, 2.0 + np.arange(40) / 40, 0.0)
-    found = confounds(values, FAILED, stratum_codes([THING]), {"thing": THING})
+    found = confounds(values, FAILED, BY_THING)
     assert (found.informative, found.failures_in_them) == (1, 9)
     assert found.mantel_haenszel.p_value is None
     assert found.firth is None
@@ -161,6 +166,24 @@ def test_nothing_is_added_only_where_enough_failures_say_so(
     found = Confounds(3, failures, Interval((low + high) / 2, low, high), None, None)
     assert adds_nothing(found) is nothing
     assert adds_nothing(Confounds(3, failures, None, None, None)) is False
+
+
+@pytest.mark.parametrize(
+    ("odds", "nothing"),
+    [
+        (None, True),  # it fires everywhere
+        (OddsReading(None, None, None, None), True),  # nowhere within strata does firing vary
+        (OddsReading(1.0, 0.5, 2.0, 0.9), True),
+        (OddsReading(1.0, 0.49, 1.9, 0.9), False),
+        (OddsReading(1.0, 0.6, 2.1, 0.9), False),
+        (OddsReading(7.0, 3.0, 16.0, 1e-4), False),
+        (OddsReading(0.0, None, None, 0.01), False),
+    ],
+)
+def test_nothing_is_added_only_where_firing_says_so_too(
+    odds: OddsReading | None, nothing: bool
+) -> None:
+    assert adds_nothing(Confounds(3, 40, Interval(0.0, -0.1, 0.1), odds, None)) is nothing
 
 
 def firing(*things: str) -> np.ndarray:
@@ -250,9 +273,9 @@ def test_any_feature_has_finite_confounds_that_order_does_not_change(
 
     def read(at: np.ndarray) -> tuple[Confounds, Proxy | None, Proxy | None]:
         factor = {"x": [str(level) for level in levels[at]]}
-        codes = stratum_codes([factor["x"]])
+        strata = stratify(factor, failed[at], kept(), requested=["x"])
         return (
-            confounds(values[at], failed[at], codes, factor),
+            confounds(values[at], failed[at], strata),
             nearest_level(values[at] > 0, factor),
             followed_level(values[at], factor),
         )

@@ -77,3 +77,36 @@ def test_where_nothing_says_what_is_free_nothing_is_refused(
     monkeypatch.setattr(correlates, "free_memory", lambda: None)
     found = correlated(mixed(60, np.random.default_rng(1)), np.arange(60) < 20)
     assert len(found.column)
+
+
+def test_between_features_at_the_floor_of_the_permutations_the_stronger_comes_first() -> None:
+    """A dense cause fires everywhere: Fisher's p is 1, its reflections' is not."""
+    for seed in range(8):
+        rng = np.random.default_rng([8, seed])
+        cause = 5 + rng.normal(size=300)
+        failed = rng.random(300) < 1 / (1 + np.exp(2.2 - 2.4 * (cause - 5)))
+        reflections = (0.7 * (cause - 5)[:, None] + rng.normal(size=(300, 6)) > 0.9) * 1.0
+        found = correlated(np.column_stack([reflections, cause]), failed)
+        assert (found.decisive == found.decisive.min()).sum() > 1
+        assert found.p_fisher[6] == 1
+        assert found.rank(np.arange(7))[0] == 6
+
+
+def test_z_is_that_of_the_permuted_sum() -> None:
+    rng = np.random.default_rng(2)
+    values, failed = mixed(90, rng), np.arange(90) < 25
+    found = correlated(values, failed)
+    dense = values[:, found.column].astype(float)
+    spread = np.sqrt(25 * 65 / (90 * 89) * ((dense - dense.mean(0)) ** 2).sum(0))
+    z = np.abs(dense[failed].sum(0) - 25 * dense.mean(0)) / spread
+    np.testing.assert_allclose(found.z, z, rtol=1e-5)
+
+
+def test_effects_too_large_for_a_p_are_still_put_in_order() -> None:
+    """Normal p of z = 40 and 45 are both 0 in float64."""
+    failed = np.arange(4000) < 2000
+    first = failed + np.where(np.arange(4000) % 9, 0.0, 0.8) + 3
+    second = failed + np.where(np.arange(4000) % 19, 0.0, 0.8) + 3
+    found = correlated(np.column_stack([first, second]), failed, 99)
+    assert found.z.min() > 39
+    assert found.rank(np.arange(2)).tolist() == [1, 0]

@@ -141,7 +141,7 @@ def test_a_copy_of_the_object_without_effect_is_a_proxy_and_its_null_is_proven(
     assert done.necessity.prompts >= 29
     assert done.null is not None
     assert done.null.within and done.null.proven
-    assert (done.null.assay_sees, done.null.assay_restored) == (True, 1.0)
+    assert (done.null.positive_control_passed, done.null.positive_control_restored) == (True, 1.0)
     assert "null proven" in found.verdict.sentence
 
 
@@ -171,7 +171,9 @@ def test_a_bystander_at_another_site_is_no_cause(clear: Model) -> None:
     assert other.verdict.label.startswith("PROXY of object = ")
 
 
-def test_where_the_assay_sees_nothing_a_proxys_effect_is_inconclusive(clear: Model) -> None:
+def test_where_the_positive_control_passed_nothing_a_proxys_effect_is_inconclusive(
+    clear: Model,
+) -> None:
     """The feature fires at the first object, from which nothing flows to the answer.
 
     That changing it does nothing says nothing of what it would do elsewhere: the whole value put
@@ -188,7 +190,11 @@ def test_where_the_assay_sees_nothing_a_proxys_effect_is_inconclusive(clear: Mod
     null = tried(found).null
     assert null is not None
     assert null.within and null.restoration_high <= 0.1
-    assert (null.assay_sees, null.assay_restored, null.proven) == (False, 0.0, False)
+    assert (null.positive_control_passed, null.positive_control_restored, null.proven) == (
+        False,
+        0.0,
+        False,
+    )
     assert "effect inconclusive" in found.verdict.sentence
 
 

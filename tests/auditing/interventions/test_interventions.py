@@ -247,7 +247,7 @@ def test_a_null_is_proven_only_where_patching_the_whole_value_restores(
     assert equivalence_test(need, gap, 0.5, 29).proven
     assert not equivalence_test(need, gap, 0.49, 29).proven
     assert not equivalence_test(need, gap, None, 0).proven
-    assert equivalence_test(need, gap, None, 0).assay_sees is None
+    assert equivalence_test(need, gap, None, 0).positive_control_passed is None
     assert not equivalence_test(replace(need, could_turn=28), gap, 1.0, 28).proven
     assert not equivalence_test(replace(need, turned=1), gap, 1.0, 29).proven
     few, many = (
@@ -256,7 +256,7 @@ def test_a_null_is_proven_only_where_patching_the_whole_value_restores(
     )
     assert (few.few_restored, many.few_restored) == (True, False)
     assert few.restoration_high <= few.restoration_bound == 0.1 < many.restoration_high
-    assert few.assay_bound == 0.5
+    assert few.positive_control_bound == 0.5
     assert not equivalence_test(replace(need, high_90=0.11 * gap), gap, 1.0, 29).proven
     assert not equivalence_test(replace(need, low_90=-0.11 * gap), gap, 1.0, 29).proven
 

@@ -285,7 +285,7 @@ def test_sets_are_read_and_repeats_left_out(lens: Lens) -> None:
          "name them one by one"),
     ],
 )  # fmt: skip
-def test_a_suspect_that_is_not_there_is_refused_before_the_task_is_run(
+def test_a_leading_class_that_is_not_there_is_refused_before_the_task_is_run(
     lens: Lens, task: Task, text: str, sentence: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def never(*_: object) -> None:
@@ -297,7 +297,7 @@ def test_a_suspect_that_is_not_there_is_refused_before_the_task_is_run(
     assert str(caught.value) == sentence
 
 
-def test_a_suspect_that_never_fires_is_refused_before_anything_is_tested(
+def test_a_leading_class_that_never_fires_is_refused_before_anything_is_tested(
     lens: Lens, task: Task, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def never(*_: object) -> None:
@@ -340,7 +340,7 @@ def test_an_audit_that_ends_early_says_so_of_what_was_named(lens: Lens) -> None:
     assert fl.Audit.from_dict(audit.to_dict()) == audit
 
 
-def test_suspects_need_a_task_that_is_run_and_a_list(lens: Lens, task: Task) -> None:
+def test_named_features_need_a_task_that_is_run_and_a_list(lens: Lens, task: Task) -> None:
     answers = Answers(task, (None,) * 60, (True, False) * 30)
     with pytest.raises(UserError, match="^test_features are tested by a model: give a task that"):
         fl.audit(lens, answers, test_features=["3-res-mini/808"], fit_check=False)

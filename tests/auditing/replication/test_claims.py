@@ -1,4 +1,4 @@
-"""What other prompts say of the suspect: stable over seeds, and seen again in the other half."""
+"""What other prompts say of the leading class: stable over seeds, seen in the other half."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def claim(robustness: Robustness | None, control: str) -> Claim:
     return only
 
 
-def test_a_suspect_found_on_most_seeds_is_replicated_whatever_its_verdict_there() -> None:
+def test_a_leading_class_found_on_most_seeds_is_replicated_whatever_its_verdict_there() -> None:
     verdicts: list[str | None] = ["CORRELATE", "PROXY", "CAUSE", "PROXY", None]
     found = claim(stable(1, verdicts, False, 4), OTHER_SEEDS)
     assert found.outcome == "passed"
@@ -54,7 +54,7 @@ def test_a_suspect_found_on_most_seeds_is_replicated_whatever_its_verdict_there(
     )
 
 
-def test_a_suspect_found_on_few_seeds_is_not_though_its_verdict_were_stable() -> None:
+def test_a_leading_class_found_on_few_seeds_is_not_though_its_verdict_were_stable() -> None:
     """A match with the other sign may have the same verdict: it replicates nothing."""
     found = claim(stable(5, ["CORRELATE"] * 5, True, 3), OTHER_SEEDS)
     assert found.outcome == "failed"
@@ -64,7 +64,7 @@ def test_a_suspect_found_on_few_seeds_is_not_though_its_verdict_were_stable() ->
     )
 
 
-def test_a_suspect_that_was_not_followed_is_not_counted() -> None:
+def test_a_leading_class_that_was_not_followed_is_not_counted() -> None:
     others = replace(stable(5, ["CORRELATE"] * 5, True), classes=[])
     found = claim(others, OTHER_SEEDS)
     assert (found.outcome, found.detail) == (

@@ -14,6 +14,7 @@ from faultlens.auditing.result import (
     ClassReading,
     Confounds,
     Effect,
+    FinestStrata,
     Flips,
     Interval,
     Intervention,
@@ -82,7 +83,7 @@ def climbed(*differences: RungDifference, **rungs: Rung) -> LadderFindings:
 
 
 def claims_of(
-    suspect: ClassReading | None,
+    leading: ClassReading | None,
     *,
     strata: Strata | None = STRATA,
     causes: CausalFindings | None = None,
@@ -90,7 +91,7 @@ def claims_of(
     ladder: LadderFindings | None = None,
 ) -> list[Claim]:
     return ledger(
-        suspect,
+        leading,
         tested=700,
         alpha=0.05,
         strata=strata,
@@ -100,7 +101,7 @@ def claims_of(
     )
 
 
-def of_suspect(reading: ClassReading, strata: Strata | None = STRATA) -> list[Claim]:
+def of_leading(reading: ClassReading, strata: Strata | None = STRATA) -> list[Claim]:
     claims = claims_of(reading, strata=strata)
     assert claims.pop() == SWITCHED_OFF
     return claims
@@ -112,7 +113,7 @@ def only(claims: list[Claim], control: str) -> Claim:
 
 
 def test_a_correlate_passes_what_was_done_and_lacks_the_rest() -> None:
-    assert of_suspect(READING) == [
+    assert of_leading(READING) == [
         Claim(
             GOES,
             "family-wise error over all 700 features (min-P or max-T, doubled)",
@@ -130,7 +131,7 @@ def test_a_correlate_passes_what_was_done_and_lacks_the_rest() -> None:
         Claim(SAYS, "no copy of a level (Jaccard below 0.95)", "passed", "no level reaches 0.95"),
         Claim(
             SAYS,
-            "conditional on object × template (max-T within strata)",
+            "conditional on object × template (strength or firing within strata, doubled)",
             "passed",
             "adjusted p = 0.012; 40 failures in 12 informative strata",
         ),
@@ -146,7 +147,7 @@ def test_a_class_that_a_model_could_have_tried_has_the_reason_why_it_was_not() -
 
 
 def test_what_does_not_go_with_failure_is_not_asked_whether_it_matters() -> None:
-    claims = of_suspect(
+    claims = of_leading(
         replace(READING, p_deciding=0.051, verdict=Verdict("NOT SIGNIFICANT", None, ""))
     )
     assert [(claim.claim, claim.outcome) for claim in claims] == [
@@ -158,18 +159,18 @@ def test_what_does_not_go_with_failure_is_not_asked_whether_it_matters() -> None
 
 def test_a_copy_of_a_level_fails_and_the_level_is_named() -> None:
     copy = replace(READING, proxy=Proxy("object", "the keys", 0.95), p_conditional=1.0)
-    claims = of_suspect(copy)
+    claims = of_leading(copy)
     assert only(claims, "no copy").outcome == "failed"
     assert only(claims, "no copy").detail == "object = the keys, 0.95"
     assert only(claims, "conditional on object × template").outcome == "failed"
-    near = only(of_suspect(replace(READING, proxy=Proxy("object", "the keys", 0.6))), "no copy")
+    near = only(of_leading(replace(READING, proxy=Proxy("object", "the keys", 0.6))), "no copy")
     assert (near.outcome, near.detail) == ("passed", "object = the keys, 0.6")
 
 
 def test_an_artefact_of_scoring_fails_the_other_rules() -> None:
     other = [OtherScoring("first-token", 56, 0.3, 0.1, 0.4)]
     claim = only(
-        of_suspect(
+        of_leading(
             replace(
                 READING,
                 verdict=Verdict("ARTEFACT", "of scoring", "it halves"),
@@ -183,7 +184,7 @@ def test_an_artefact_of_scoring_fails_the_other_rules() -> None:
 
 @pytest.mark.parametrize("other", [None, [], [OtherScoring("first-token", 3, None, None, None)]])
 def test_a_rule_that_could_not_be_applied_is_not_passed(other: list[OtherScoring] | None) -> None:
-    claim = only(of_suspect(replace(READING, other_scoring=other)), "other rules")
+    claim = only(of_leading(replace(READING, other_scoring=other)), "other rules")
     assert claim.outcome == "not done"
     assert claim.detail == (
         "no other rule can be applied, none differs, or too few prompts fail under it"
@@ -198,12 +199,12 @@ def test_a_rule_that_could_not_be_applied_is_not_passed(other: list[OtherScoring
             {},
             replace(STRATA, factors=[]),
             "conditional on the prompt's factors",
-            "no factor goes with failure",
+            "no factor was shown to go with failure",
         ),
         (
             {"confounds": Confounds(0, 0, None, None, None), "p_conditional": 1.0},
             STRATA,
-            "conditional on object × template (max-T within strata)",
+            "conditional on object × template (strength or firing within strata, doubled)",
             "no stratum is informative",
         ),
     ],
@@ -211,13 +212,46 @@ def test_a_rule_that_could_not_be_applied_is_not_passed(other: list[OtherScoring
 def test_a_comparison_within_strata_that_cannot_be_made_is_not_passed(
     change: dict[str, object], strata: Strata | None, control: str, detail: str
 ) -> None:
-    claim = only(of_suspect(replace(READING, **change), strata), "conditional")  # type: ignore[arg-type]
+    claim = only(of_leading(replace(READING, **change), strata), "conditional")  # type: ignore[arg-type]
     assert (claim.control, claim.outcome, claim.detail) == (control, "not done", detail)
+
+
+@pytest.mark.parametrize(
+    ("p", "left", "outcome", "detail"),
+    [
+        (0.03, 0.1, "passed", "adjusted p = 0.03; 20 failures in 9 informative strata"),
+        (
+            0.3,
+            0.1,
+            "failed",
+            "adjusted p = 0.3; 20 failures in 9 informative strata; its effect falls to half or "
+            "less",
+        ),
+        (
+            0.3,
+            0.8,
+            "not done",
+            "too little is left to tell: adjusted p = 0.3; 20 failures in 9 informative strata; "
+            "more than half of its effect is left",
+        ),
+    ],
+)
+def test_the_claim_is_held_against_all_factors_that_can_be_held(
+    p: float, left: float, outcome: str, detail: str
+) -> None:
+    whole, fine = Interval(0.9, 0.4, 1.4), Interval(left, left - 0.5, left + 0.5)
+    finest = FinestStrata(9, 20, p, fine, None)
+    within = Confounds(6, 40, whole, None, None, finest=finest)
+    factors = ["object", "template", "place"]
+    strata = replace(STRATA, finest=StrataCount(factors, 30, 9, 20))
+    claims = of_leading(replace(READING, confounds=within), strata)
+    claim = only(claims, "conditional on object × template × place")
+    assert (claim.outcome, claim.detail) == (outcome, detail)
 
 
 def test_without_factors_nothing_is_said_of_copies() -> None:
     for strata in (None, replace(STRATA, factors=[], others=[])):
-        assert not [c for c in of_suspect(READING, strata) if c.control.startswith("no copy")]
+        assert not [c for c in of_leading(READING, strata) if c.control.startswith("no copy")]
 
 
 @pytest.mark.parametrize(("shown", "outcome"), [(True, "passed"), (False, "failed")])
@@ -225,7 +259,7 @@ def test_an_intervention_passes_or_fails_necessity_and_sufficiency_is_open(
     shown: bool, outcome: str
 ) -> None:
     done = replace(INTERVENTION, necessity=replace(NECESSITY, shown=shown))
-    claims = of_suspect(replace(READING, intervention=done))[-2:]
+    claims = of_leading(replace(READING, intervention=done))[-2:]
     assert claims == [
         Claim(
             MATTERS,
@@ -295,7 +329,7 @@ def test_one_split_has_no_interval_and_decides_nothing() -> None:
     }
 
 
-def test_the_ladder_stands_after_the_suspect() -> None:
+def test_the_ladder_stands_after_the_leading_class() -> None:
     pairs = [RungDifference("sae_all", rival, 0.1, 0.05, 0.15) for rival in RIVALS]
     claims = claims_of(READING, ladder=climbed(*pairs))
     assert [claim.claim for claim in claims[-4:]] == [PREDICTS] * 4

@@ -10,7 +10,9 @@ from hypothesis import strategies as st
 
 from faultlens.auditing.result import (
     Confounds,
+    Disputed,
     Effect,
+    FinestStrata,
     Flips,
     Interval,
     Intervention,
@@ -34,9 +36,28 @@ NEAR = Proxy("object", "the keys", 0.94)
 NOTHING_LEFT = Confounds(6, 40, Interval(0.02, -0.15, 0.19), None, None)
 SOMETHING_LEFT = Confounds(6, 40, Interval(0.9, 0.4, 1.4), None, None)
 NO_STRATUM = Confounds(0, 0, None, None, None)
-HOLDS = OtherScoring("first-token", 56, 0.001, 0.55, 1.8)
-NOT_UNDER = OtherScoring("first-token", 30, 0.4, 0.55, 1.8)
-HALVES = OtherScoring("contains", 41, 0.001, 0.3, 0.9)
+LOST = replace(
+    SOMETHING_LEFT,
+    firing=Interval(1.1, 0.5, 1.7),
+    finest=FinestStrata(9, 25, 0.3, Interval(0.3, -0.2, 0.8), Interval(-0.1, -0.6, 0.4)),
+)
+AGREED = Disputed(5, 4, 56, 40, 0.6, 1.9, 0.9, 0.8)
+HOLDS = OtherScoring(
+    "first-token",
+    56,
+    0.001,
+    0.55,
+    1.8,
+    Interval(0.55, 0.4, 0.7),
+    Interval(1.8, 1.4, 2.2),
+    0.9,
+    AGREED,
+)
+NOT_UNDER = replace(HOLDS, failures=6, p_deciding=0.4)
+HALVES = OtherScoring(
+    "contains", 41, 0.001, 0.3, 0.9, Interval(0.3, 0.1, 0.5), Interval(0.9, 0.5, 1.3), 0.9
+)
+CARRIES = replace(HOLDS, disputed=Disputed(30, 29, 6, 0, 0.0, -0.1, 1e-4, 1e-5))
 TOO_FEW = OtherScoring("named-later", 3, None, None, None)
 
 FOUND = Evidence(
@@ -72,9 +93,9 @@ def done(
         p_holm=0.01, shown=enough, turned_share=0.4, control_turned_share=0.1,
     )  # fmt: skip
     proven = Null(
-        gap=6.0, bound=0.6, restoration_high=0.08, assay_restored=0.9, assay_prompts=40,
-        within=True, assay_sees=True, proven=True, restoration_bound=0.1, assay_bound=0.5,
-        few_restored=True,
+        gap=6.0, bound=0.6, restoration_high=0.08, restoration_bound=0.1, few_restored=True,
+        positive_control_restored=0.9, positive_control_prompts=40, positive_control_bound=0.5,
+        within=True, positive_control_passed=True, proven=True,
     )  # fmt: skip
     return Intervention(need, other, None, Flips(45, 11, 1, 0.006), [], proven if null else None)
 
@@ -122,21 +143,66 @@ def test_what_could_have_been_found_and_was_not_has_no_verdict() -> None:
     assert verdict.sentence == "fires on 42 failures and 3 successes; adjusted p = 0.3"
 
 
-def test_an_artefact_of_scoring_is_not_significant_under_another_rule() -> None:
-    """Row 4."""
-    verdict, _ = of_class(replace(FOUND, other_scoring=(HOLDS, NOT_UNDER)))
-    assert verdict.label == "ARTEFACT (of scoring)"
-    assert verdict.sentence == (
-        "fires on 42 failures and 3 successes (adjusted p = 0.002); under the rule first-token "
-        "(30 failures) it is not significant (adjusted p = 0.4)"
-    )
+def test_what_is_not_significant_where_few_fail_is_no_artefact() -> None:
+    """The cause of failures of which the other rule forgives most keeps its effect in the rest."""
+    found = replace(FOUND, other_scoring=(HOLDS, NOT_UNDER))
+    assert of_class(found)[0].label == "CORRELATE"
 
 
 def test_an_artefact_of_scoring_has_half_the_effect_under_another_rule() -> None:
+    """Row 4."""
     verdict, _ = of_class(replace(FOUND, other_scoring=(HOLDS, HALVES)))
     assert verdict.label == "ARTEFACT (of scoring)"
     assert verdict.sentence.endswith(
-        "under the rule contains (41 failures) its rate difference falls from +0.6 to +0.3"
+        "under the rule contains (41 failures) its rate difference falls from +0.6 to +0.3 "
+        "[0.1, 0.5]"
+    )
+
+
+def test_a_halved_effect_that_may_be_as_large_as_before_is_no_artefact() -> None:
+    wide = replace(HALVES, rate_interval=Interval(0.3, -0.1, 0.6))
+    assert scoring_artefact(replace(FOUND, other_scoring=(wide,))) == ""
+    random = replace(HALVES, overlap=0.8)  # 0.48 is what disagreement at random would leave
+    assert scoring_artefact(replace(FOUND, other_scoring=(random,))) == ""
+    assert scoring_artefact(replace(FOUND, other_scoring=(replace(HALVES, overlap=0.84),)))
+
+
+def test_an_artefact_of_scoring_goes_with_the_failures_on_which_the_rules_disagree() -> None:
+    verdict, _ = of_class(replace(FOUND, other_scoring=(CARRIES,)))
+    assert verdict.label == "ARTEFACT (of scoring)"
+    assert verdict.sentence == (
+        "fires on 42 failures and 3 successes (adjusted p = 0.002); under the rule first-token (56 "
+        "failures) it goes with the 30 failures that are none, of which it fires on 29, and not "
+        "with the 6 that are, of which it fires on 0 (p = 0.0001); with these alone its rate "
+        "difference falls from +0.6 to 0"
+    )
+    by_strength = replace(FOUND, by_firing=False, other_scoring=(CARRIES,))
+    assert "with these alone its d falls from +2 to −0.1" in scoring_artefact(by_strength)
+
+
+@pytest.mark.parametrize(
+    "disputed",
+    [
+        None,
+        replace(CARRIES.disputed, p_firing=0.011, p_strength=0.011),
+        replace(CARRIES.disputed, agreed_rate_difference=0.31, agreed_cohens_d=1.1),
+        replace(CARRIES.disputed, agreed_rate_difference=None, agreed_cohens_d=None),
+    ],
+)
+def test_failures_on_which_the_rules_disagree_may_differ_by_chance(
+    disputed: Disputed | None,
+) -> None:
+    others = (HOLDS, replace(HOLDS, disputed=disputed))
+    for by_firing in (True, False):
+        assert scoring_artefact(replace(FOUND, by_firing=by_firing, other_scoring=others)) == ""
+
+
+def test_no_artefact_is_called_over_a_shown_intervention() -> None:
+    verdict, _ = of_class(replace(FOUND, other_scoring=(HALVES,), intervention=done(shown=True)))
+    assert verdict.label == "CONTRIBUTES"
+    assert verdict.sentence.endswith(
+        "; yet under the rule contains (41 failures) its rate difference falls from +0.6 to +0.3 "
+        "[0.1, 0.5]"
     )
 
 
@@ -147,7 +213,11 @@ def test_an_artefact_of_scoring_has_half_the_effect_under_another_rule() -> None
 )  # fmt: skip
 def test_an_effect_halves_in_its_own_direction(before: float, after: float, artefact: bool) -> None:
     by_firing = replace(
-        FOUND, rate_difference=before, other_scoring=(replace(HOLDS, rate_difference=after),)
+        FOUND,
+        rate_difference=before,
+        other_scoring=(
+            replace(HOLDS, rate_interval=Interval(after, after - 0.1, after + 0.1), disputed=None),
+        ),
     )
     assert bool(scoring_artefact(by_firing)) is artefact
     by_strength = replace(
@@ -155,7 +225,14 @@ def test_an_effect_halves_in_its_own_direction(before: float, after: float, arte
         by_firing=False,
         rate_difference=0.0,
         cohens_d=before,
-        other_scoring=(replace(HOLDS, rate_difference=0.0, cohens_d=after),),
+        other_scoring=(
+            replace(
+                HOLDS,
+                rate_interval=None,
+                d_interval=Interval(after, after - 0.1, after + 0.1),
+                disputed=None,
+            ),
+        ),
     )
     why = scoring_artefact(by_strength)
     assert bool(why) is artefact
@@ -173,7 +250,8 @@ def test_a_rule_that_was_not_or_cannot_be_applied_accuses_nobody(
 def test_an_effect_that_is_infinite_is_not_halved(
     before: float | None, after: float | None
 ) -> None:
-    other = (replace(HOLDS, cohens_d=after),)
+    narrow = None if after is None else Interval(after, after - 0.1, after + 0.1)
+    other = (replace(HOLDS, d_interval=narrow),)
     found = replace(FOUND, by_firing=False, cohens_d=before, other_scoring=other)
     assert scoring_artefact(found) == ""
 
@@ -303,7 +381,7 @@ def test_every_other_significant_class_is_a_correlate() -> None:
         (replace(FOUND, p_conditional=None), "whether it adds beyond the factors is not tested"),
         (
             replace(FOUND, held=()),
-            "no factor goes with failure, so there is none that it could stand for",
+            "no factor was shown to go with failure",
         ),
         (
             replace(FOUND, confounds=Confounds(2, 7, None, None, None)),
@@ -316,6 +394,36 @@ def test_what_was_not_tested_is_said_to_be_not_tested(found: Evidence, said: str
     assert beyond(found) == said
 
 
+def test_what_is_lost_with_all_factors_held_is_not_shown_to_add() -> None:
+    found = replace(FOUND, confounds=LOST, finest=("object", "template", "place"))
+    assert beyond(found) == (
+        "adds beyond object × template (adjusted p = 0.004, +0.9 SD [0.4, 1.4]; 40 failures in 6 "
+        "informative strata), but it is not shown to add beyond object × template × place "
+        "(adjusted p = 0.3, +0.3 SD [−0.2, 0.8]; 25 failures in 9 informative strata)"
+    )
+    assert beyond(replace(found, held=())) == (
+        "no factor was shown to go with failure, but it is not shown to add beyond object × "
+        "template × place (adjusted p = 0.3, +0.3 SD [−0.2, 0.8]; 25 failures in 9 informative "
+        "strata)"
+    )
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"p_value": 0.05},
+        {"effect": Interval(0.5, -0.2, 1.2)},  # more than half of its strength is left
+        {"firing": Interval(0.6, -0.2, 1.4)},  # or of its firing
+        {"effect": None, "firing": None},  # nothing can be measured
+    ],
+)
+def test_what_is_merely_less_certain_with_all_factors_held_is_not_lost(
+    change: dict[str, object],
+) -> None:
+    kept = replace(LOST, finest=replace(LOST.finest, **change))  # type: ignore[type-var]
+    assert "but" not in beyond(replace(FOUND, confounds=kept, finest=("object", "place")))
+
+
 def test_the_first_row_that_holds_wins() -> None:
     """Everything holds at once; then, one after the other, each row's ground is taken away."""
     found = replace(
@@ -323,7 +431,7 @@ def test_the_first_row_that_holds_wins() -> None:
         p_deciding=0.3,
         least_p=0.01,
         flagged_by=["Welch + Holm"],
-        other_scoring=(NOT_UNDER,),
+        other_scoring=(HALVES,),
         intervention=done(shown=True, enough=True, turned=0.6),
         nearest=KEYS,
         confounds=NO_STRATUM,
@@ -332,9 +440,9 @@ def test_the_first_row_that_holds_wins() -> None:
         ("UNDERPOWERED", {"least_p": 1e-30}),
         ("ARTEFACT (of a test)", {"flagged_by": []}),
         ("NOT SIGNIFICANT", {"p_deciding": 0.05}),
-        ("ARTEFACT (of scoring)", {"other_scoring": (HOLDS,)}),
         ("CAUSE", {"intervention": done(shown=True)}),
         ("CONTRIBUTES", {"intervention": done(shown=False)}),
+        ("ARTEFACT (of scoring)", {"other_scoring": (HOLDS,)}),
         ("PROXY of object = the keys", {"nearest": NEAR}),
         ("UNTESTABLE", {"confounds": SOMETHING_LEFT}),
         ("CORRELATE", {}),
@@ -372,12 +480,14 @@ EVIDENCE = st.builds(
     p_smaller=st.none() | PROBABILITIES,
     by_firing=st.booleans(),
     flagged_by=st.lists(st.sampled_from(["Welch + Holm", "the study's rule"]), max_size=2),
-    other_scoring=st.none() | st.lists(st.sampled_from([HOLDS, NOT_UNDER, HALVES, TOO_FEW])),
+    other_scoring=st.none()
+    | st.lists(st.sampled_from([HOLDS, NOT_UNDER, HALVES, CARRIES, TOO_FEW])),
     nearest=st.sampled_from([None, KEYS, NEAR]),
     followed=st.sampled_from([None, KEYS, NEAR]),
-    confounds=st.sampled_from([None, NOTHING_LEFT, SOMETHING_LEFT, NO_STRATUM]),
+    confounds=st.sampled_from([None, NOTHING_LEFT, SOMETHING_LEFT, NO_STRATUM, LOST]),
     p_conditional=st.none() | PROBABILITIES,
     held=st.sampled_from([(), ("object",), ("object", "template")]),
+    finest=st.just(("object", "template", "place")),
     intervention=st.sampled_from([None, done(shown=True), done(shown=False)]),
 )
 

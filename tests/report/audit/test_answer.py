@@ -7,7 +7,7 @@ import dataclasses
 import audit_samples
 import cause_samples
 import pytest
-from tree_reading import of_suspect
+from tree_reading import of_leading
 
 from faultlens.auditing.result import Counterfactuals, Selection
 from faultlens.auditing.result.audit import Audit
@@ -117,7 +117,7 @@ def test_what_was_not_done_is_not_said_to_have_no_effect() -> None:
     assert what_causes_it(changed(counterfactuals=None)).startswith(
         "no level was swapped in the prompts; of 3 classes"
     )
-    null = of_suspect(cause_samples.proven_null())
+    null = of_leading(cause_samples.proven_null())
     assert "none of 3 classes of features that were changed is shown to move" in what_causes_it(
         null
     )
@@ -149,24 +149,24 @@ def test_a_cause_is_not_taken_beyond_the_prompts_it_was_found_on() -> None:
 
 
 def test_why_a_correlate_is_no_cause() -> None:
-    inconclusive = judged("CORRELATE", of_suspect(cause_samples.inconclusive()))
+    inconclusive = judged("CORRELATE", of_leading(cause_samples.inconclusive()))
     assert (
         "moves the margin by no more than its controls do (+0.84 nats, p 0.115), though that it "
         "does nothing is not shown either"
     ) in what_may_not_be_claimed(inconclusive)
-    null = judged("CORRELATE", of_suspect(cause_samples.proven_null()))
+    null = judged("CORRELATE", of_leading(cause_samples.proven_null()))
     assert (
         "it is shown to do nothing (taking it away moves the margin by +0.003 nats beyond its "
         "controls, 90% interval [−0.043, 0.049])"
     ) in what_may_not_be_claimed(null)
-    not_tested = changed(of_suspect(None), not_tested={"4-res-mini/91": "it fires on 3 failures"})
+    not_tested = changed(of_leading(None), not_tested={"4-res-mini/91": "it fires on 3 failures"})
     assert "its effect was not tested, for it fires on 3 failures" in (
         what_may_not_be_claimed(not_tested)
     )
 
 
 def test_the_nearest_thing_ruled_out_is_never_the_class_just_named() -> None:
-    null = judged("CORRELATE", of_suspect(cause_samples.proven_null()))
+    null = judged("CORRELATE", of_leading(cause_samples.proven_null()))
     said = what_may_not_be_claimed(null)
     assert said.count("4-res-mini/91 and 11 alike") == 1
     assert said.endswith(

@@ -7,7 +7,7 @@ import dataclasses
 import audit_samples
 import cause_samples
 import pytest
-from tree_reading import captioned, class_row, facts_of, of_suspect, paragraphs, rows, section
+from tree_reading import captioned, class_row, facts_of, of_leading, paragraphs, rows, section
 
 from faultlens.auditing.result import OtherScoring
 from faultlens.auditing.result.audit import Audit
@@ -62,7 +62,7 @@ def test_what_a_row_opens_holds_every_measure() -> None:
         "Difference of firing rates": "+0.676 [0.542, 0.782]",
         "Welch": "p 2.1e-19 alone",
         "Mann–Whitney": "p 4.4e-30 alone",
-        "Within strata": "p 0.031 max-T, outcomes permuted within strata; decides",
+        "Within strata": "p 0.031 strength or firing, outcomes permuted within strata; decides",
         "Prompts that can tell": "41 failures in 6 informative strata",
         "Effect within strata, SD": "+0.41 [0.08, 0.74]",
         "Odds ratio, Mantel–Haenszel": "3.4 [1.2, 9.7], p 0.02",
@@ -127,9 +127,9 @@ def test_a_class_that_was_not_changed_has_its_reason() -> None:
     [
         (audit_samples.cause(), "shown"),
         (audit_samples.audit(), "partly"),
-        (of_suspect(cause_samples.proven_null()), "refuted"),
-        (of_suspect(cause_samples.inconclusive()), "open"),
-        (of_suspect(None), "open"),
+        (of_leading(cause_samples.proven_null()), "refuted"),
+        (of_leading(cause_samples.inconclusive()), "open"),
+        (of_leading(None), "open"),
     ],
 )
 def test_the_sign_follows_what_was_shown_and_not_the_word(audit: Audit, support: str) -> None:

@@ -7,6 +7,9 @@ import dataclasses
 import audit_samples
 from tree_reading import class_row, facts_of, headed, rows, section
 
+from faultlens.auditing.result import FinestStrata, Interval, StrataCount
+from faultlens.report.audit.confounds import within_strata
+
 TITLE = "5 Confounds"
 
 
@@ -30,7 +33,7 @@ def test_the_sentence_counts_strata_and_the_classes_that_stand_in_them() -> None
     )
     alone = dataclasses.replace(whole, strata=audit_samples.tables_only().strata)
     assert section(alone, TITLE).lead == (
-        "No factor goes with failure, so that nothing is held constant."
+        "No factor was shown to go with failure, so that nothing is held constant."
     )
 
 
@@ -38,3 +41,18 @@ def test_odds_are_said_as_far_as_they_are_known() -> None:
     facts = facts_of(class_row(audit_samples.audit(), "4-res-mini/300"))
     assert facts["Odds ratio, Mantel–Haenszel"] == "infinite or undefined p 1.0e-6"
     assert facts["Odds ratio, Firth"] == "0"
+
+
+def test_the_finest_strata_stand_beside_those_that_are_used() -> None:
+    whole = audit_samples.audit()
+    finest = StrataCount(["object", "template", "place"], 90, 12, 31)
+    finer = dataclasses.replace(whole, strata=dataclasses.replace(whole.strata, finest=finest))
+    strata = rows(headed(section(finer, TITLE).parts, "Strata of"))
+    assert strata[1] == ["object × template × place finest, tested too", "90", "12", "31"]
+    reading = finer.leading
+    within = dataclasses.replace(
+        reading.confounds, finest=FinestStrata(12, 31, 0.2, Interval(0.4, -0.1, 0.9), None)
+    )
+    entries = dict(within_strata(dataclasses.replace(reading, confounds=within), 0.05))
+    cell = entries["Within the finest strata"]
+    assert (cell.text, cell.note, cell.marked) == ("p 0.2", "31 failures in 12; +0.4 SD", False)

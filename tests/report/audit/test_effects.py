@@ -7,7 +7,7 @@ import dataclasses
 import audit_samples
 import cause_samples
 import pytest
-from tree_reading import captioned, class_row, figures, marks, of_suspect, paragraphs, rows
+from tree_reading import captioned, class_row, figures, marks, of_leading, paragraphs, rows
 
 from faultlens.auditing.result import Null
 from faultlens.auditing.result.audit import Audit
@@ -32,7 +32,7 @@ def null_of(**changes: object) -> list[list[str]]:
     done = cause_samples.proven_null()
     assert isinstance(done.null, Null)
     null = dataclasses.replace(done.null, **changes)  # type: ignore[arg-type]
-    audit = of_suspect(dataclasses.replace(done, null=null))
+    audit = of_leading(dataclasses.replace(done, null=null))
     return rows(captioned(opened(audit), f"That {NAME} does nothing"))
 
 
@@ -77,7 +77,7 @@ def test_one_effect_shown_is_not_two() -> None:
     done = cause_samples.contributes()
     assert done.sufficiency is not None
     lone = dataclasses.replace(done.sufficiency, shown=False, p_holm=0.2)
-    audit = of_suspect(dataclasses.replace(done, sufficiency=lone))
+    audit = of_leading(dataclasses.replace(done, sufficiency=lone))
     assert class_row(audit, "4-res-mini/91").cells[3].text == "necessity shown"
     assert [cell.marked for cell in deciding(audit).rows[0].cells] == [False, True, False]
     drawn = figures(opened(audit))[0].chart
@@ -137,7 +137,10 @@ def test_a_null_is_proven_condition_by_condition() -> None:
         ({"within": False}, ["not met", "met", "met"]),
         ({"restoration_high": 0.1001, "few_restored": False}, ["met", "not met", "met"]),
         ({"restoration_high": 0.1}, ["met", "met", "met"]),
-        ({"assay_sees": False, "assay_restored": 0.49}, ["met", "met", "not met"]),
+        (
+            {"positive_control_passed": False, "positive_control_restored": 0.49},
+            ["met", "met", "not met"],
+        ),
     ],
 )
 def test_each_condition_of_a_null_stands_alone(changes: dict[str, object], met: list[str]) -> None:

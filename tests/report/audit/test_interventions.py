@@ -6,7 +6,7 @@ import dataclasses
 
 import audit_samples
 import cause_samples
-from tree_reading import captioned, headed, of_suspect, paragraphs, rows, section, tables
+from tree_reading import captioned, headed, of_leading, paragraphs, rows, section, tables
 
 from faultlens.auditing.result import RequestedTest
 from faultlens.auditing.result.audit import Audit
@@ -143,5 +143,5 @@ def test_a_changed_class_that_holds_what_was_named_is_said() -> None:
 
 
 def test_an_effect_of_one_class_is_counted_once() -> None:
-    lone = of_suspect(cause_samples.proven_null())
+    lone = of_leading(cause_samples.proven_null())
     assert section(lone, TITLE).lead.startswith("An effect is shown for 0 of 3 that were changed")

@@ -50,3 +50,17 @@ def test_outcomes_without_text_are_not_called_right_or_wrong() -> None:
         "Right, but scored wrong: Not known: the outcomes came without the generated text."
     )
     assert said[1].startswith("One rule only: no other rule could be applied")
+
+
+def test_accuracy_behind_either_start_token_is_shown_where_they_differ() -> None:
+    both = dataclasses.replace(
+        audit_samples.audit(), accuracy_by_start={"nothing": 0.963, "<|im_start|>": 0.863}
+    )
+    shown = rows(headed(section(both, TITLE).parts, "In front"))
+    assert shown == [
+        ["nothing", "the model's own: this audit's", "96.3%"],
+        ["<|im_start|>", "the dictionaries'", "86.3%"],
+    ]
+    headers = [p.columns[0].header for p in section(audit_samples.audit(), TITLE).parts
+               if isinstance(p, Table)]  # fmt: skip
+    assert "In front" not in headers

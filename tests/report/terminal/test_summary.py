@@ -10,7 +10,7 @@ import cause_samples
 import pytest
 import samples
 from page_reading import read
-from tree_reading import of_suspect
+from tree_reading import of_leading
 
 from faultlens.auditing.result.audit import Audit
 from faultlens.auditing.result.verdict import Verdict
@@ -22,8 +22,8 @@ from faultlens.report.terminal.summary import IN_REPORT, summary
 AUDITS = {
     "whole": audit_samples.audit(),
     "cause": audit_samples.cause(),
-    "null": of_suspect(cause_samples.proven_null()),
-    "inconclusive": of_suspect(cause_samples.inconclusive()),
+    "null": of_leading(cause_samples.proven_null()),
+    "inconclusive": of_leading(cause_samples.inconclusive()),
     "untested": audit_samples.untested(),
     "tables": audit_samples.tables_only(),
     "few": audit_samples.underpowered(),

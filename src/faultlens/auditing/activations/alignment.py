@@ -18,7 +18,7 @@ import numpy as np
 from faultlens.auditing.activations.task_tokens import TaskTokens
 from faultlens.corpus.task import Prompt, Task
 
-NO_ROLE = -1  # BOS
+NO_ROLE = -1  # what stands in front of a prompt
 
 
 @dataclass(frozen=True, eq=False)
@@ -26,7 +26,7 @@ class TokenAlignment:
     """The role of every token of every scored row.
 
     Attributes:
-        roles: for each prompt `[tokens of its scored row]`; -1 at BOS.
+        roles: for each prompt `[tokens of its scored row]`; -1 at what stands in front.
         n_roles: how many roles there are.
     """
 
@@ -43,7 +43,8 @@ class TokenAlignment:
             units = _units(tokens.offsets[i], spans)
             beyond = [(-i, 0) for i in range(1, len(tokens.scored[i]) - len(tokens.rows[i]) + 1)]
             roles = [*_from_the_end(units), *beyond]
-            numbered.append(np.array([NO_ROLE, *(known.setdefault(r, len(known)) for r in roles)]))
+            own = [known.setdefault(role, len(known)) for role in roles]
+            numbered.append(np.array([*[NO_ROLE] * tokens.n_start, *own]))
         return cls(numbered, len(known))
 
 
@@ -88,15 +89,18 @@ def _from_the_end(units: Sequence[int]) -> list[tuple[int, int]]:
     return roles
 
 
-def tokens_of_factor(prompt: Prompt, factor: str, offsets: Sequence[tuple[int, int]]) -> np.ndarray:
-    """The positions, BOS counted, of the tokens of a prompt's level of one factor.
+def tokens_of_factor(
+    prompt: Prompt, factor: str, offsets: Sequence[tuple[int, int]], n_start: int
+) -> np.ndarray:
+    """The positions in its row of the tokens of a prompt's level of one factor.
 
     Args:
-        offsets: where each token but BOS stands in the text.
+        offsets: where each token of the text stands in it.
+        n_start: how many ids stand in front.
     """
     spans = level_spans(prompt.text, {factor: prompt.factors[factor]})
     held = [
         any(span[0] < end and end - 1 < span[1] and start < end for span in spans)
         for start, end in offsets
     ]
-    return 1 + np.flatnonzero(held)
+    return n_start + np.flatnonzero(held)

@@ -16,9 +16,9 @@ class Codes:
     """Token-level activations of all scored rows.
 
     Attributes:
-        matrix: CSR `[tokens of all rows, d_sae]`, BOS rows empty.
-        starts: the row of each prompt's BOS in `matrix`, `[prompts + 1]`.
-        roles: of every token, `[tokens of all rows]`; -1 at BOS.
+        matrix: CSR `[tokens of all rows, d_sae]`, rows of start tokens empty.
+        starts: the first row of each prompt in `matrix`, `[prompts + 1]`.
+        roles: of every token, `[tokens of all rows]`; -1 at what stands in front.
         n_roles: how many roles there are.
         scale: from activation times `W_dec[f]` to the target site's units at every token; None: 1.
     """
@@ -40,7 +40,7 @@ class Codes:
         return slice(int(self.starts[prompt]), int(self.starts[prompt + 1]))
 
     def rows(self, prompts: np.ndarray) -> np.ndarray:
-        """The tokens of some prompts but BOS, as rows of `matrix`."""
+        """The tokens of some prompts that count, as rows of `matrix`."""
         every = np.arange(len(self.roles))
         found = np.concatenate([every[self.rows_of(int(prompt))] for prompt in prompts])
         kept: np.ndarray = found[self.roles[found] >= 0]
@@ -66,7 +66,7 @@ class Codes:
     def mean_by_role(self, prompts: np.ndarray) -> np.ndarray:
         """Mean activation over the tokens of each role in some prompts, `[roles, d_sae]`.
 
-        A role that none of them has takes the mean over all their tokens but BOS.
+        A role that none of them has takes the mean over all their tokens that count.
         """
         return self._kept("by role", prompts, self._mean_by_role)
 
@@ -84,7 +84,7 @@ class Codes:
         return means
 
     def mean(self, prompts: np.ndarray) -> np.ndarray:
-        """Mean activation over all tokens of some prompts but BOS, float32 `[d_sae]`."""
+        """Mean activation over all tokens of some prompts that count, float32 `[d_sae]`."""
         return self._kept("overall", prompts, self._mean)
 
     def _mean(self, prompts: np.ndarray) -> np.ndarray:
@@ -111,7 +111,7 @@ class Codes:
         return found
 
     def padded_roles(self, prompts: np.ndarray, positions: int) -> np.ndarray:
-        """Right-padded roles, `[prompts, positions]`; -1 at BOS and padding."""
+        """Right-padded roles, `[prompts, positions]`; -1 at what stands in front and padding."""
         found = np.full((len(prompts), positions), -1)
         for place, prompt in enumerate(prompts):
             part = self.roles[self.rows_of(int(prompt))]

@@ -108,12 +108,12 @@ class TaskActivations:
     def prompt_rows(self, dictionary: Dictionary) -> list[np.ndarray]:
         """By prompt the rows of the dictionary's codes that are its own tokens, those that count.
 
-        BOS is none of them, nor is what target and foil share after a prompt.
+        The start token is none of them, nor is what target and foil share after a prompt.
         """
         roles = self.codes(dictionary).roles
         starts = np.cumsum([0] + [len(row) for row in self.tokens.scored])[:-1]
         spans = [
-            np.arange(start + 1, start + len(row))
+            np.arange(start + self.tokens.n_start, start + len(row))
             for start, row in zip(starts, self.tokens.rows, strict=True)
         ]
         return [span[roles[span] != NO_ROLE] for span in spans]
@@ -122,11 +122,11 @@ class TaskActivations:
         """The dictionary's activations at every token."""
         if dictionary.name in self._codes:
             return self._codes[dictionary.name]
-        encoded = _Encoded(dictionary)
+        encoded, n = _Encoded(dictionary), self.tokens.n_start
         for batch in by_length(self.tokens.scored):
             x = self.values.of(batch)[dictionary.site]
-            real = [x[place, 1 : len(self.tokens.scored[i])] for place, i in enumerate(batch)]
-            ids = np.concatenate([self.tokens.scored[i][1:] for i in batch])
+            real = [x[place, n : len(self.tokens.scored[i])] for place, i in enumerate(batch)]
+            ids = np.concatenate([self.tokens.scored[i][n:] for i in batch])
             read = torch.cat(real)
             encoded.add(batch, read, self._reader.encode(dictionary, read, ids))
         return encoded.codes(self.tokens, self.alignment)
@@ -138,8 +138,8 @@ class _TaskReading:
     def __init__(self, lens: Lens, tokens: TaskTokens) -> None:
         self._lens, self._tokens = lens, tokens
         self._sites = audited_sites(lens.dictionaries)
-        after_bos = [TextTokens((np.array(row[1:], np.int32),)) for row in tokens.scored]
-        self.reader = lens.reader(lens.shapes(after_bos))
+        own = [TextTokens((np.array(row[tokens.n_start :], np.int32),)) for row in tokens.scored]
+        self.reader = lens.reader(lens.shapes(own))
         self._kept: dict[Site, list[Tensor]] | None = None
         if fit_in_memory(lens.model, tokens, self._sites):
             self._kept = {site: [torch.empty(0)] * len(tokens.scored) for site in self._sites}
@@ -148,7 +148,7 @@ class _TaskReading:
         }
 
     def prompts(self) -> Iterator[ReadTexts]:
-        """The prompts' tokens as the dictionaries see them, without BOS."""
+        """The prompts' tokens as the dictionaries see them, without the start token."""
         own_bos = self._tokens.own_bos
         for prompts, values in self._passes():
             lengths = [len(self._tokens.scored[i]) for i in prompts]
@@ -172,7 +172,7 @@ class _TaskReading:
         }
 
     def _passes(self) -> Iterator[tuple[list[int], dict[Site, Tensor]]]:
-        """Pass by pass some prompts and the values at all their tokens, BOS included."""
+        """Pass by pass some prompts and the values at all tokens, start tokens included."""
         shapes = self.reader.shapes
         texts = [TextTokens((np.array(row, dtype=np.int32),)) for row in self._tokens.scored]
         for start, end in windows([len(text) for text in texts]):
@@ -187,16 +187,17 @@ class _TaskReading:
         self, prompts: Sequence[int], lengths: Sequence[int], values: Mapping[Site, Tensor]
     ) -> dict[str, TokenActivations]:
         """Encode one pass, and keep the codes while they are few enough."""
+        n_start = self._tokens.n_start
         position = np.concatenate([np.arange(n) for n in lengths])
         of_prompt = np.repeat([len(self._tokens.rows[i]) for i in prompts], lengths)
-        after_bos = torch.from_numpy(position > 0)
-        said = (position < of_prompt)[position > 0]  # not what target and foil share behind it
-        ids = np.concatenate([self._tokens.scored[i][1:] for i in prompts])
-        own = np.array([len(self._tokens.rows[i]) - 1 for i in prompts])
+        of_text = torch.from_numpy(position >= n_start)
+        said = (position < of_prompt)[position >= n_start]  # not what target and foil share
+        ids = np.concatenate([self._tokens.scored[i][n_start:] for i in prompts])
+        own = np.array([len(self._tokens.rows[i]) - n_start for i in prompts])
         found = {}
         for dictionary in self._lens.dictionaries:
             x = values[dictionary.site]
-            x = x[after_bos.to(x.device)]
+            x = x[of_text.to(x.device)]
             tokens = self.reader.encode(dictionary, x, ids)
             if self._encoded is not None:
                 self._encoded[dictionary.name].add(prompts, x, tokens)
@@ -225,7 +226,7 @@ class _Encoded:
         """Take in some prompts.
 
         Args:
-            x: what the dictionary reads at their tokens after BOS, `[tokens, d_in]`.
+            x: what the dictionary reads at their tokens but the start token, `[tokens, d_in]`.
             tokens: these tokens, encoded.
         """
         matrix = tokens.every_token
@@ -238,13 +239,14 @@ class _Encoded:
     def codes(self, tokens: TaskTokens, alignment: TokenAlignment) -> Codes:
         """All prompts' activations in the order of the task.
 
-        BOS and the tokens that do not count have empty rows, and no role.
+        The start token and the tokens that do not count have empty rows, and no role.
         """
         lengths = np.array([len(row) for row in tokens.scored])
         starts = np.concatenate([[0], np.cumsum(lengths)])
         order = np.array(self._prompts)
-        # Where each token that was taken in stands among all rows; the others are BOS.
-        rows = np.concatenate([np.arange(starts[i] + 1, starts[i + 1]) for i in order])
+        # Where each token that was taken in stands among all rows; the others stand in front.
+        first = starts + tokens.n_start
+        rows = np.concatenate([np.arange(first[i], starts[i + 1]) for i in order])
         stacked = csr_matrix(vstack(self._matrices, format="csr"))
         in_order = csr_matrix(stacked[np.argsort(rows)])
         firing = np.zeros(starts[-1], dtype=np.int64)

@@ -12,6 +12,7 @@ from faultlens.auditing.activations.answer_tokens import AnswerTokens
 from faultlens.corpus.task import Prompt, Task
 from faultlens.errors import UserError
 from faultlens.models.model import Model
+from faultlens.models.start_token import start_of
 
 NEW_TOKENS = 8  # decoded after each prompt
 BATCH = 64  # prompts decoded together
@@ -26,7 +27,7 @@ class TaskTokens:
     no such token: the pair is compared nowhere, and the target stands with its first token.
 
     Attributes:
-        rows: the prompts' ids, BOS first.
+        rows: the prompts' ids, the start token first (BOS, another, or none).
         target: the target's token that is scored, `[prompts]`.
         foil: the foil's token at the same place, `[prompts]`; -1 where there is none.
         shared: by prompt the tokens that target and foil share at their start; empty: none.
@@ -35,9 +36,11 @@ class TaskTokens:
         accepted: by prompt the tokens with which further right answers go on where the target is
             scored; empty: there are none. An answer that parts from the target before that place,
             or goes on as the foil does, has none.
-        offsets: by prompt where each token but BOS begins and ends in the text, in characters;
-            empty: not known.
-        own_bos: by prompt whether its text begins with BOS, which is not put in front again.
+        offsets: by prompt where each token of its text begins and ends in it, in characters; empty:
+            not known.
+        own_bos: by prompt whether its text begins with the start token, which is not put in front
+            again.
+        n_start: how many ids stand in front of each prompt: 1 for BOS, 0 for nothing.
     """
 
     rows: list[list[int]]
@@ -49,6 +52,7 @@ class TaskTokens:
     accepted: Sequence[list[int]] = ()
     offsets: Sequence[list[tuple[int, int]]] = ()
     own_bos: Sequence[bool] = ()
+    n_start: int = 1
 
     @cached_property
     def scored(self) -> list[list[int]]:
@@ -59,7 +63,7 @@ class TaskTokens:
 
     @cached_property
     def last(self) -> np.ndarray:
-        """The position of each scored row's last token, BOS counted."""
+        """The position of each scored row's last token, what stands in front counted."""
         return np.array([len(row) - 1 for row in self.scored])
 
     def right(self, prompts: np.ndarray) -> np.ndarray:
@@ -72,6 +76,11 @@ class TaskTokens:
         ]
         most = max((len(tokens) for tokens in found), default=1)
         return np.array([tokens + tokens[:1] * (most - len(tokens)) for tokens in found])
+
+    @property
+    def start(self) -> list[int]:
+        """What stands in front of every prompt."""
+        return self.rows[0][: self.n_start]
 
     @property
     def whole_answers(self) -> Sequence[list[int]]:
@@ -97,6 +106,7 @@ class PromptTokens:
     """One prompt in the model's tokens; the fields are those of `TaskTokens`."""
 
     row: list[int]
+    n_start: int
     own_bos: bool
     offsets: list[tuple[int, int]]
     answer: list[int]
@@ -133,18 +143,23 @@ class PromptTokens:
         return max(NEW_TOKENS, len(self.answer), len(self.wrong))
 
 
-def tokenize(task: Task, model: Model) -> TaskTokens:
+def tokenize(task: Task, model: Model, start: Sequence[int] | None = None) -> TaskTokens:
     """The task in tokens.
+
+    Args:
+        start: what stands in front of each prompt; None: the model's own start token.
 
     Raises UserError for a prompt that leaves no room to answer, and for an answer that no tokens
     behind its prompt read as.
     """
     answers = AnswerTokens(model)
-    prompts = [tokenize_prompt(prompt, model, answers) for prompt in task.prompts]
+    before = start_of(model).ids if start is None else start
+    prompts = [tokenize_prompt(prompt, model, before, answers) for prompt in task.prompts]
     for number, tokens in enumerate(prompts, start=1):
-        if len(tokens.row) < 2:
+        if len(tokens.row) <= tokens.n_start:
             raise UserError(
-                f"task {task.name}: prompt {number} has no tokens but BOS: expected at least one"
+                f"task {task.name}: prompt {number} has no tokens but what stands in front of it: "
+                "expected at least one"
             )
         if len(tokens.row) + tokens.new_tokens > model.context:
             raise UserError(
@@ -156,18 +171,20 @@ def tokenize(task: Task, model: Model) -> TaskTokens:
 
 
 def tokenize_prompt(
-    prompt: Prompt, model: Model, answers: AnswerTokens | None = None
+    prompt: Prompt, model: Model, start: Sequence[int], answers: AnswerTokens | None = None
 ) -> PromptTokens:
     """A prompt and its answers in tokens; its own text is tokenised once.
 
     Args:
+        start: what stands in front of the prompt.
         answers: finds answers' tokens; what it has found serves further prompts.
     """
     before, offsets = model.ids_and_offsets(prompt.text)
-    own = model.after_bos(before)
+    own = model.after_start(before, start)
     answers = answers or AnswerTokens(model)
     return PromptTokens(
-        [model.bos_id, *own],
+        [*start, *own],
+        len(start),
         len(own) < len(before),
         offsets[len(before) - len(own) :],
         answers.of(prompt, before, prompt.target),
@@ -189,6 +206,7 @@ def collected(prompts: Sequence[PromptTokens]) -> TaskTokens:
         accepted if any(accepted) else (),
         [tokens.offsets for tokens in prompts],
         [tokens.own_bos for tokens in prompts],
+        prompts[0].n_start,
     )
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from faultlens.auditing.factors.derived import derived_factors
-from faultlens.auditing.factors.levels import factor_table, left_out, prepared, trends
+from faultlens.auditing.factors.levels import factor_table, held_levels, left_out, prepared, trends
 from faultlens.auditing.factors.selection import pair_table, select_levels
 from faultlens.auditing.result import LevelReading, PairTable, Selection, TrendReading
 
@@ -20,6 +20,7 @@ class FactorFindings:
     Attributes:
         given: for each factor the level of every prompt, as it was brought or read off the text.
         levels: the same as the tables take it: numbers binned, rare levels pooled.
+        held: the same as it is held constant: numbers in finer bins.
         derived: whether the factors were read off the prompts, none having been given.
         left_out: those that tell nothing, with the reason.
         table: failure at every level, by factor and level.
@@ -30,6 +31,7 @@ class FactorFindings:
 
     given: dict[str, list[str]]
     levels: dict[str, list[str]]
+    held: dict[str, list[str]]
     derived: bool
     left_out: dict[str, str]
     table: dict[str, dict[str, LevelReading]]
@@ -63,6 +65,7 @@ def find_factors(
     return FactorFindings(
         given=given,
         levels=levels,
+        held=held_levels(given),
         derived=not brought and bool(given),
         left_out=left_out(given),
         table=factor_table(levels, failed),

@@ -20,6 +20,8 @@ LEAST_LEVEL = 5  # prompts; rarer levels of a factor are pooled
 POOLED = "(rarer levels)"
 MOST_CATEGORIES = 8  # a factor of numbers with more distinct values is a quantity
 MOST_BINS = 4
+LEAST_HELD_BINS, MOST_HELD_BINS = 8, 20  # of a quantity that is held constant
+PROMPTS_A_HELD_BIN = 25
 PERMUTATIONS = 10_000
 BLOCK = 1_000  # permutations held at once
 
@@ -64,6 +66,23 @@ def prepared(factors: Mapping[str, Sequence[str]]) -> dict[str, list[str]]:
     return {name: levels for name, levels in grouped.items() if len(set(levels)) > 1}
 
 
+def held_levels(factors: Mapping[str, Sequence[str]]) -> dict[str, list[str]]:
+    """The factors as they are held constant: as `prepared` gives them, but numbers in more bins.
+
+    What is left of a quantity inside a bin is not held: with quarters, a feature that merely
+    follows the quantity seemed to say more than it does in 86 % of sets of 1,000 prompts. So a bin
+    holds about 25 prompts, and there are at least 8 bins and at most 20 (fewer where prompts or
+    distinct values are).
+    """
+    held = prepared(factors)
+    for name in held:
+        values = numeric_values(factors[name])
+        if values is not None:
+            most = min(max(len(values) // PROMPTS_A_HELD_BIN, LEAST_HELD_BINS), MOST_HELD_BINS)
+            held[name] = pooled_levels(_binned(values, factors[name], most))
+    return held
+
+
 def left_out(factors: Mapping[str, Sequence[str]]) -> dict[str, str]:
     """The factors that `prepared` leaves out, each with the reason."""
     reasons = {}
@@ -82,11 +101,11 @@ def _grouped(levels: Sequence[str]) -> list[str]:
     return pooled_levels(levels if values is None else _binned(values, levels))
 
 
-def _binned(values: np.ndarray, spellings: Sequence[str]) -> list[str]:
+def _binned(values: np.ndarray, spellings: Sequence[str], most: int = MOST_BINS) -> list[str]:
     """The bin of every value, named by the spellings of its ends; ties are never separated."""
     n = len(values)
     distinct, first, counts = np.unique(values, return_index=True, return_counts=True)
-    bins = min(MOST_BINS, n // LEAST_LEVEL)
+    bins = min(most, n // LEAST_LEVEL)
     below = np.cumsum(counts)
     cuts: list[int] = []  # places in `distinct` after which a bin ends
     for share in np.arange(1, bins) / bins:

@@ -3,129 +3,82 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
 
 from faultlens.auditing.factors.levels import pooled_levels
+from faultlens.auditing.feature_tests.strata import LEAST_INFORMATIVE, Stratification
 from faultlens.auditing.result import (
     Confounds,
+    FinestStrata,
     Interval,
     OddsReading,
     Proxy,
-    Selection,
-    Strata,
-    StrataCount,
 )
-from faultlens.errors import UserError
 from faultlens.stats.firth import firth_logistic
 from faultlens.stats.mantel_haenszel import mantel_haenszel
-from faultlens.stats.strata import informative, stratum_codes
+from faultlens.stats.strata import informative
 from faultlens.stats.stratified_effect import stratified_d
 
 PROXY_JACCARD = 0.95
+KEPT = 0.5  # of an effect: what is left of it in finer strata, above which it is not lost
 NO_EFFECT = 0.2  # SD: a conditional interval inside ± this says that nothing is added
-LEAST_INFORMATIVE = 10  # failures in informative strata, below which that interval is not asked
-
-
-@dataclass(frozen=True, eq=False)
-class Stratification:
-    """The strata within which outcomes are permuted.
-
-    Attributes:
-        record: of which factors, and how many strata can tell anything.
-        codes: the stratum of every prompt, `[prompts]`.
-    """
-
-    record: Strata
-    codes: np.ndarray
-
-
-def check_held(factors: Mapping[str, Sequence[str]], named: Sequence[str]) -> None:
-    """Raises UserError for a factor to hold constant that there is not."""
-    for name in named:
-        if name not in factors:
-            raise UserError(
-                f"no factor {name!r} to hold constant: expected one of "
-                f"{', '.join(factors) or 'none (no factor with two levels)'}"
-            )
-
-
-def stratify(
-    factors: Mapping[str, Sequence[str]],
-    failed: np.ndarray,
-    selection: Selection,
-    requested: Sequence[str] = (),
-) -> Stratification:
-    """The strata of the factors that forward selection kept and of those that the user asks for.
-
-    Args:
-        factors: for each factor the level of every prompt, as `prepared` gives them.
-        failed: the outcome, boolean `[prompts]`.
-        selection: what forward selection kept.
-        requested: further factors to hold constant.
-
-    Without factors all prompts are one stratum.
-
-    Raises:
-        UserError: a factor to hold constant that there is not.
-    """
-    check_held(factors, requested)
-    held = list(dict.fromkeys([*selection.kept, *requested]))
-    codes = stratum_codes([factors[name] for name in held], len(failed))
-    sets = [[name] for name in factors] + ([list(factors)] if len(factors) > 1 else [])
-    count = _count(held, codes, failed)
-    others = [
-        _count(names, stratum_codes([factors[name] for name in names], len(failed)), failed)
-        for names in sets
-    ]
-    record = Strata(
-        factors=count.factors,
-        strata=count.strata,
-        informative=count.informative,
-        failures_in_them=count.failures_in_them,
-        requested=list(requested),
-        others=others,
-    )
-    return Stratification(record, codes)
-
-
-def _count(factors: list[str], codes: np.ndarray, failed: np.ndarray) -> StrataCount:
-    telling = informative(failed, codes)
-    inside = int((failed & telling[codes]).sum())
-    return StrataCount(factors, len(np.unique(codes)), int(telling.sum()), inside)
+NO_ODDS = 2.0  # likewise an odds ratio whose interval lies inside 1/2 to 2
 
 
 def confounds(
     values: np.ndarray,
     failed: np.ndarray,
-    codes: np.ndarray,
-    held: Mapping[str, Sequence[str]],
+    strata: Stratification,
+    p_finest: float | None = None,
 ) -> Confounds:
     """What one feature says of the outcome with the factors held constant.
 
     Args:
         values: its pooled activations, `[prompts]`.
         failed: the outcome, boolean `[prompts]`.
-        codes: the stratum of each prompt, `[prompts]`.
-        held: the factors that make the strata, for the regression.
+        strata: of the factors that are held.
+        p_finest: its adjusted p within the finest strata; None: there are no finer ones.
     """
+    codes = strata.codes
     telling = informative(failed, codes, values)
     active = values > 0
-    effect = stratified_d(values, failed, codes)
     odds = firth = None
     if telling.any() and 0 < active.sum() < len(active):
         found = mantel_haenszel(active, failed, codes)
         odds = OddsReading(found.odds_ratio, found.low, found.high, found.p)
-        firth = _firth(active, failed, held)
+        firth = _firth(active, failed, strata.held)
     return Confounds(
         informative=int(telling.sum()),
         failures_in_them=int((failed & telling[codes]).sum()),
-        effect=None if effect is None else Interval(*effect),
+        effect=_effect(values, failed, codes),
         mantel_haenszel=odds,
         firth=firth,
+        firing=_effect(active, failed, codes),
+        finest=None if p_finest is None else _within_finest(values, failed, strata, p_finest),
     )
+
+
+def _within_finest(
+    values: np.ndarray, failed: np.ndarray, strata: Stratification, p: float
+) -> FinestStrata | None:
+    codes = strata.finest
+    if codes is None:
+        return None
+    telling = informative(failed, codes, values)
+    return FinestStrata(
+        informative=int(telling.sum()),
+        failures_in_them=int((failed & telling[codes]).sum()),
+        p_value=p,
+        effect=_effect(values, failed, codes),
+        firing=_effect(values > 0, failed, codes),
+    )
+
+
+def _effect(values: np.ndarray, failed: np.ndarray, codes: np.ndarray) -> Interval | None:
+    found = stratified_d(values.astype(float), failed, codes)
+    return None if found is None else Interval(*found)
 
 
 def _firth(
@@ -150,9 +103,34 @@ def _firth(
     return OddsReading(float(ratio), float(low), float(high), fit.p)
 
 
+def lost_in_finest(found: Confounds, alpha: float) -> bool:
+    """Whether what a class says is not shown, and at most half as large, with all factors held.
+
+    That it is not significant there is no sign by itself: finer strata have less to tell. But what
+    a class says by itself it says within them too, in its strength or in its firing.
+    """
+    finest = found.finest
+    if finest is None or finest.p_value <= alpha:
+        return False
+    pairs = ((found.effect, finest.effect), (found.firing, finest.firing))
+    measured = [(whole, fine) for whole, fine in pairs if whole is not None and fine is not None]
+    return bool(measured) and all(
+        fine.value * np.sign(whole.value) <= KEPT * abs(whole.value) for whole, fine in measured
+    )
+
+
 def adds_nothing(found: Confounds) -> bool:
-    """Whether the effect within strata is shown to be negligible: inside ±0.2 SD."""
-    effect = found.effect
+    """Whether the effect within strata is shown to be negligible, of strength and of firing.
+
+    The interval of strength lies inside ±0.2 SD, and that of the Mantel–Haenszel odds ratio, where
+    firing varies, inside 1/2 to 2. Strength alone does not tell: few strong activations make a
+    standard deviation beside which an effect of firing looks small.
+    """
+    effect, odds = found.effect, found.mantel_haenszel
+    if odds is not None and odds.p_value is not None:
+        low, high = odds.low, odds.high
+        if low is None or high is None or low < 1 / NO_ODDS or high > NO_ODDS:
+            return False
     return (
         effect is not None
         and found.failures_in_them >= LEAST_INFORMATIVE

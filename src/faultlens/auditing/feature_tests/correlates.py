@@ -9,7 +9,7 @@ from math import comb
 
 import numpy as np
 from scipy.sparse import csc_matrix, csr_matrix, hstack
-from scipy.stats import false_discovery_control
+from scipy.stats import false_discovery_control, norm
 
 from faultlens.auditing.result import StudyRule
 from faultlens.errors import UserError
@@ -20,6 +20,7 @@ from faultlens.stats.fisher import fisher_exact, least_attainable
 from faultlens.stats.label_null import random_sets
 from faultlens.stats.moments import moments
 from faultlens.stats.multiplicity import holm
+from faultlens.stats.permutation_z import PermutationZ
 from faultlens.stats.stepdown import max_t, min_p
 from faultlens.stats.two_sample import mann_whitney, welch
 
@@ -55,6 +56,7 @@ class Correlates:
     p_max_t: np.ndarray
     p_welch: np.ndarray
     p_mann_whitney: np.ndarray
+    z: np.ndarray  # |permutation z| of the pooled activation, unadjusted
     p_study: np.ndarray  # the study's rule, Holm over all features of the dictionary
     study: dict[str, StudyRule]  # by site
 
@@ -139,9 +141,16 @@ class Correlates:
         }
 
     def rank(self, members: np.ndarray) -> np.ndarray:
-        """`members`, the strongest first: by the deciding tests, Fisher's p, then |d|."""
+        """`members`, the strongest first: by the deciding tests, the unadjusted p, then |d|.
+
+        Permutations leave all strong features at one p, the least. Between these the smaller of
+        Fisher's p and the normal p of the permutation z decides: Fisher's alone is 1 for a feature
+        that fires everywhere, however its strength goes with failure.
+        """
         d = np.nan_to_num(np.abs(self.cohens_d[members]), posinf=1e9)
-        keys = (-d, self.p_fisher[members], self.decisive[members])
+        of_strength = np.log(2) + norm.logsf(self.z[members])  # the p itself may be 0 in float64
+        unadjusted = np.minimum(np.log(self.p_fisher[members]), of_strength)
+        keys = (-d, unadjusted, self.decisive[members])
         result: np.ndarray = members[np.lexsort(keys)]
         return result
 
@@ -209,6 +218,7 @@ def correlate(
         p_max_t=max_t(values, sets, failed),
         p_welch=welch(first, rest).p,
         p_mann_whitney=ranks.p,
+        z=PermutationZ(values, failed).observed(failed),
         p_study=np.concatenate(p_study),
         study=study,
     )

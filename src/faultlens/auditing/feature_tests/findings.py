@@ -14,18 +14,17 @@ import numpy as np
 from faultlens.auditing.config import FeatureTestConfig
 from faultlens.auditing.feature_set import FeatureSet
 from faultlens.auditing.feature_tests.classes import feature_classes
-from faultlens.auditing.feature_tests.confounds import (
-    Stratification,
-    confounds,
-    followed_level,
-    nearest_level,
-)
+from faultlens.auditing.feature_tests.conditional import conditional_p
+from faultlens.auditing.feature_tests.confounds import confounds, followed_level, nearest_level
 from faultlens.auditing.feature_tests.correlates import Correlates, correlate
 from faultlens.auditing.feature_tests.description import described
-from faultlens.auditing.feature_tests.other_outcomes import OtherRule, conditional_p, under_rule
+from faultlens.auditing.feature_tests.other_scoring import OtherRule, under_rule
+from faultlens.auditing.feature_tests.strata import Stratification
 from faultlens.auditing.result import Confounds, Described, OtherScoring, Proxy, StudyRule
 from faultlens.features.table import FeatureTable
 from faultlens.progress import SILENT, Progress
+
+REPEATED = 2_000  # permutations, at most, of the test that is repeated within the finest strata
 
 
 @dataclass(frozen=True)
@@ -40,7 +39,7 @@ class FeatureClass:
         rate_difference: share of failures − share of successes on which it fires.
         cohens_d: None where infinite.
         p_deciding: twice the smaller of `p_min_p` and `p_max_t`, at most 1.
-        p_conditional: max-T with the outcomes permuted within strata, adjusted.
+        p_conditional: strength or firing with the outcomes permuted within strata, adjusted.
         least_p: the least unadjusted p that it admits.
         flagged_by: the describing tests by which it is significant, where no deciding one finds it.
         nearest: the level, or union of levels, that it fires with most.
@@ -155,14 +154,17 @@ def find_features(
     conditional = conditional_p(found, failed, strata.codes, permutations, seed)
     tick(1)
     groups = feature_classes(found, alpha)
-    others = []
+    others, finest = [], None
     if found.decisive[groups[0][0]] <= alpha:
+        if strata.finest is not None:
+            repeated = min(permutations, REPEATED)
+            finest = conditional_p(found, failed, strata.finest, repeated, seed)
         others = [
-            under_rule(found, rule, failing, permutations, seed)
+            under_rule(found, failed, rule, failing, permutations, seed)
             for rule, failing in other_rules.items()
         ]
     tick(1)
-    describer = _Describer(found, failed, strata, factors, conditional, others, alpha)
+    describer = _Describer(found, failed, strata, factors, conditional, finest, others, alpha)
     return FeatureFindings(
         len(found.column),
         sites,
@@ -199,6 +201,7 @@ class _Describer:
     strata: Stratification
     factors: Mapping[str, Sequence[str]]
     conditional: np.ndarray
+    finest: np.ndarray | None
     others: Sequence[OtherRule]
     alpha: float
 
@@ -209,7 +212,10 @@ class _Describer:
         significant = bool(found.decisive[top] <= self.alpha)
         flags = [] if significant else found.flagged(self.alpha).items()
         held = {name: self.factors[name] for name in self.strata.record.factors}
-        within = confounds(values, self.failed, self.strata.codes, held) if significant else None
+        within = None
+        if significant:
+            p_finest = None if self.finest is None else float(self.finest[top])
+            within = confounds(values, self.failed, self.strata, p_finest)
         d = float(found.cohens_d[top])
         return FeatureClass(
             features=FeatureSet(

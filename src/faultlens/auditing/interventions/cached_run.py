@@ -30,7 +30,7 @@ class CachedRun:
         cached: the run, with the values at `site` and those that enter its block.
         last: the position of each prompt's last scored token, `[prompts]`.
         readout: of the answers after it.
-        editable: real positions after BOS, boolean `[prompts, positions]`.
+        editable: real positions but what stands in front, boolean `[prompts, positions]`.
     """
 
     model: Model
@@ -70,7 +70,7 @@ class CachedRun:
             torch.from_numpy(tokens.foil[prompts]).to(device),
             cached.hidden[torch.arange(len(prompts), device=device), last],
         )
-        editable = (position > 0) & (position <= last[:, None])
+        editable = (position >= tokens.n_start) & (position <= last[:, None])
         return cls(model, site, prompts, cached, last, readout, editable)
 
     def some(self, places: Sequence[int]) -> CachedRun:

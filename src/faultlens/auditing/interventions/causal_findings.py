@@ -16,7 +16,7 @@ class CausalFindings:
     Attributes:
         interventions: of the significant classes that were tested.
         not_tested: by the name of a class's strongest member, why it was not tested: of the classes
-            that were to be tested, and of the suspect.
+            that were to be tested, and of the leading class.
         counterfactuals: the swapped levels.
         attribution: by site.
         requested: the features that the user asked for.

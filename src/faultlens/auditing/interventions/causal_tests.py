@@ -240,7 +240,7 @@ def _untried(
     chosen: Sequence[FeatureSet],
     outcomes: dict[FeatureSet, TrialOutcome],
 ) -> dict[str, str]:
-    """Why those that were to be tested, and the suspect, were not."""
+    """Why those that were to be tested, and the leading class, were not."""
     first = [c for c in candidates if c.with_failure] or candidates
     expected = [c for c in candidates if c.features in chosen or c in first[:1]]
     why = {}

@@ -31,19 +31,19 @@ def equivalence_test(necessity: Effect, gap: float, restored: float | None, patc
     # Clopper–Pearson: the one-sided 95 % bound is the upper end of the two-sided 90 %.
     turned, able = necessity.turned, necessity.able
     high = binomtest(turned, able).proportion_ci(confidence_level=0.9).high if able else 1.0
-    within = -bound <= necessity.low_90 and necessity.high_90 <= bound
-    few = high <= MOST_RESTORED
-    sees = None if restored is None else restored >= LEAST_PATCHED
+    within = bool(-bound <= necessity.low_90 and necessity.high_90 <= bound)
+    few = bool(high <= MOST_RESTORED)
+    sees = None if restored is None else bool(restored >= LEAST_PATCHED)
     return Null(
         gap=gap,
         bound=bound,
-        restoration_high=high,
+        restoration_high=float(high),
         restoration_bound=MOST_RESTORED,
-        assay_restored=restored,
-        assay_bound=LEAST_PATCHED,
-        assay_prompts=patched,
+        positive_control_restored=restored,
+        positive_control_bound=LEAST_PATCHED,
+        positive_control_prompts=patched,
         within=within,
         few_restored=few,
-        assay_sees=sees,
+        positive_control_passed=sees,
         proven=bool(within and few and sees),
     )

@@ -53,7 +53,7 @@ def intervene(
     """Edit features of one dictionary, or a direction, and see what becomes of the answers.
 
     The edit keeps the error term: at the edited tokens the site gains `Σ_f (a'_f − a_f) · D_f`.
-    BOS is never edited.
+    What stands in front of a prompt (BOS, as a rule) is never edited.
 
     Args:
         lens: the model and its dictionaries.
@@ -191,15 +191,18 @@ def _placed(
     elif isinstance(positions, int):
         spans = [_numbered(tokens, int(i), positions) for i in prompts]
     else:
-        spans = [tokens_of_factor(task.prompts[i], positions, tokens.offsets[i]) for i in prompts]
+        spans = [
+            tokens_of_factor(task.prompts[i], positions, tokens.offsets[i], tokens.n_start)
+            for i in prompts
+        ]
     rows = np.concatenate([codes.starts[i] + at for i, at in zip(prompts, spans, strict=True)])
     return place_edit(edit, context, features, rows, "all" if positions == "last" else "none")
 
 
 def _numbered(tokens: TaskTokens, prompt: int, place: int) -> np.ndarray:
-    """The token that many places from the end of the prompt, where there is one after BOS."""
+    """The token that many places from the end of the prompt, where it has one."""
     at = len(tokens.rows[prompt]) + place
-    return np.array([at] if at > 0 else [], dtype=int)
+    return np.array([at] if at >= tokens.n_start else [], dtype=int)
 
 
 def _nothing_edited(features: FeatureSet, positions: str | int, prompts: int) -> str:

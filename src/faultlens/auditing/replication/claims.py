@@ -1,4 +1,4 @@
-"""Claims: what other prompts say of the claim that the suspect goes with failure."""
+"""Claims: what other prompts say of the claim that the leading class goes with failure."""
 
 from __future__ import annotations
 
@@ -11,19 +11,19 @@ NOT_DONE = "not done"
 
 
 def replication_claims(
-    claim: str, suspect: ClassReading, robustness: Robustness | None
+    claim: str, leading: ClassReading, robustness: Robustness | None
 ) -> list[Claim]:
-    """Whether a claim about the suspect, a significant class, holds on other prompts.
+    """Whether a claim about the leading class, a significant class, holds on other prompts.
 
-    - *Other seeds*: passed where the suspect's class, or the one that matches it, is significant
+    - *Other seeds*: passed where the leading class, or the one that matches it, is significant
       with the same sign on at least four fifths of the seeds, whatever the verdict there. Whether
       the verdict holds is said beside it: on how many seeds it is the first one's.
     - *Other half*: passed where the class, discovered in one half, has a 95 % interval of Cohen's d
       in the other that excludes 0 on the same side.
     """
     return [
-        Claim(claim, OTHER_SEEDS, *_seeds(suspect.features, robustness)),
-        Claim(claim, OTHER_HALF, *_half(suspect.features[0], robustness)),
+        Claim(claim, OTHER_SEEDS, *_seeds(leading.features, robustness)),
+        Claim(claim, OTHER_HALF, *_half(leading.features[0], robustness)),
     ]
 
 

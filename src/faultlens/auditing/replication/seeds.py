@@ -23,7 +23,7 @@ from faultlens.auditing.result import (
     StableClass,
     Verdict,
 )
-from faultlens.auditing.result.conclusions import significant_classes, suspect_of
+from faultlens.auditing.result.conclusions import leading_class, significant_classes
 from faultlens.features.table import FeatureTable
 
 if TYPE_CHECKING:
@@ -142,14 +142,14 @@ def _same_sign(one: ClassReading, other: ClassReading) -> bool:
 
 
 def _seed_reading(run: SeedRun) -> SeedReading:
-    suspect = suspect_of(run.sites)
+    leading = leading_class(run.sites)
     return SeedReading(
         seed=run.seed,
         n=run.n,
         failures=run.failures,
         significant=len(run.significant),
-        suspect=[] if suspect is None else suspect.features,
-        verdict=run.verdict if suspect is None else suspect.verdict,
+        leading=[] if leading is None else leading.features,
+        verdict=run.verdict if leading is None else leading.verdict,
         baselines={name: rung.auroc for name, rung in (run.baselines or {}).items()},
     )
 

@@ -14,12 +14,14 @@ from faultlens.auditing.result.conclusions import (
 )
 from faultlens.auditing.result.confounds import (
     Confounds,
+    FinestStrata,
     OddsReading,
     Strata,
     StrataCount,
 )
 from faultlens.auditing.result.correlates import (
     Described,
+    Disputed,
     Interval,
     OtherScoring,
     Proxy,
@@ -75,8 +77,10 @@ __all__ = [
     "Counterfactual",
     "Counterfactuals",
     "Described",
+    "Disputed",
     "DroppedLevel",
     "Effect",
+    "FinestStrata",
     "Flips",
     "HalfReading",
     "Interval",

@@ -31,7 +31,7 @@ from faultlens.auditing.result import (
     Strata,
     TrendReading,
 )
-from faultlens.auditing.result.conclusions import ranked_classes, significant_classes, suspect_of
+from faultlens.auditing.result.conclusions import leading_class, ranked_classes, significant_classes
 from faultlens.auditing.result.verdict import Verdict
 from faultlens.runs.results import save_result
 from faultlens.serialisation import MERGED, NOT_WRITTEN, from_json, to_json
@@ -52,10 +52,12 @@ class Audit:
         counterfactuals: what swapping levels of factors did; None: no model was run.
         attribution: by site; empty where no model was run.
         not_tested: by the first feature, why a class that was to be tested by intervening, or the
-            suspect, was not.
+            leading one, was not.
         requested: tests of features that the user asked for; empty: none.
         failures_over_foil: failures in which the target's logit is still above the foil's: how far
             the rule of scoring decides; None: not known of every failure, or there is none.
+        accuracy_by_start: accuracy under the model's own start token, then under the one that the
+            dictionaries were trained with; empty where they agree.
         warnings: what a reader should know of the input, a sentence each.
         features: every test of every feature in the family, a column each, `[tested]`; written to
             `tables/features.parquet`, not to `audit.json`, hence None in a result that was read.
@@ -111,6 +113,7 @@ class Audit:
     robustness: Robustness | None = None
     """What other prompts say; null where nothing could be tested."""
     failures_over_foil: int | None = None
+    accuracy_by_start: dict[str, float] = field(default_factory=dict)
     warnings: list[str] = field(default_factory=list)
     features: dict[str, np.ndarray] | None = field(
         default=None, compare=False, repr=False, metadata=NOT_WRITTEN
@@ -127,12 +130,12 @@ class Audit:
         return significant_classes(self.sites, self.alpha)
 
     @property
-    def suspect(self) -> ClassReading | None:
+    def leading(self) -> ClassReading | None:
         """The class to look at first: the most certain that goes with failure, not with success.
 
         The most certain of all where none goes with failure; None where no feature was tested.
         """
-        return suspect_of(self.sites)
+        return leading_class(self.sites)
 
     def to_dict(self) -> dict[str, Any]:
         """Everything but `features`, in the shape of `audit.json`."""

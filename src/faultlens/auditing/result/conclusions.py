@@ -85,7 +85,7 @@ def significant_classes(
     return [(site, c) for site, c in ranked_classes(sites) if c.p_deciding <= alpha]
 
 
-def suspect_of(sites: Mapping[str, SiteAudit]) -> ClassReading | None:
+def leading_class(sites: Mapping[str, SiteAudit]) -> ClassReading | None:
     """The class to look at first: the most certain that goes with failure, not with success.
 
     The most certain of all where none goes with failure; None where no feature was tested.

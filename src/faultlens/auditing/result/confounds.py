@@ -34,6 +34,9 @@ class Strata:
     """Number of failures in the informative strata."""
     requested: list[str]  # of `factors`, those that the user asked for
     others: list[StrataCount]  # by each factor alone, and by all together
+    finest: StrataCount | None = None
+    """Of all factors that can be held together with at least ten failures, and half of those in
+    informative strata, left in such; null where no more than `factors` can."""
 
 
 @dataclass(frozen=True)
@@ -51,6 +54,20 @@ class OddsReading:
 
 
 @dataclass(frozen=True)
+class FinestStrata:
+    """What a class's strongest member says within the finest strata that tell anything."""
+
+    informative: int
+    """Number of strata that hold both outcomes and different activations."""
+    failures_in_them: int
+    """Number of failures in them."""
+    p_value: float
+    """As `p_conditional`, adjusted."""
+    effect: Interval | None  # failures − successes within strata, in Cohen's pooled SD
+    firing: Interval | None  # the same of firing
+
+
+@dataclass(frozen=True)
 class Confounds:
     """What a class's strongest member says beyond the prompt's description.
 
@@ -65,3 +82,6 @@ class Confounds:
     mantel_haenszel: OddsReading | None
     """Common odds ratio over the strata; null where it is not defined."""
     firth: OddsReading | None  # with every level of the factors in the model
+    firing: Interval | None = None  # as `effect`, of firing
+    finest: FinestStrata | None = None
+    """The same with all factors held that can be; null where no more can be than are."""

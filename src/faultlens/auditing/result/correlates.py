@@ -66,6 +66,28 @@ class Proxy:
 
 
 @dataclass(frozen=True)
+class Disputed:
+    """The failures that another rule of scoring calls successes, beside those that it does not.
+
+    If the class goes with the former and not with the latter, it goes with the scoring.
+    """
+
+    failures: int
+    """Number of failures that are none under the other rule."""
+    active: int
+    """Of them, those on which the class fires."""
+    agreed: int
+    """Number of failures under both rules."""
+    agreed_active: int
+    """Of them, those on which the class fires."""
+    agreed_rate_difference: float | None  # share of them − of successes; null without any
+    agreed_cohens_d: float | None
+    """Theirs − successes', of the activation; null with fewer than two, or where infinite."""
+    p_firing: float  # Fisher's exact, disputed against agreed failures
+    p_strength: float  # Mann–Whitney's, likewise; 1 where there are none of one kind
+
+
+@dataclass(frozen=True)
 class OtherScoring:
     """A class under another rule of scoring."""
 
@@ -77,3 +99,10 @@ class OtherScoring:
     rate_difference: float | None  # share of failures − of successes on which it fires
     cohens_d: float | None
     """Failure − success, of the activation; null where infinite or not tested."""
+    rate_interval: Interval | None = None  # of the rate difference; Newcombe
+    d_interval: Interval | None = None  # of d: the wider of the standard one and Welch's
+    overlap: float | None = None
+    """Share of the effect that would be left if the rules disagreed at random: share of the audit's
+    failures among those of this rule − among its successes; null where not tested."""
+    disputed: Disputed | None = None
+    """The audit's failures on which the rules disagree; null where there are none."""

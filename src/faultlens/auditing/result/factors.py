@@ -108,3 +108,8 @@ class PairTable:
     """Number of pairs tested."""
     pairs: list[PairReading]
     """The significant pairs, or else the five strongest, by rising p."""
+
+    def factors(self, alpha: float) -> list[str]:
+        """The factors of the pairs that are significant at the family-wise level `alpha`."""
+        found = [pair for pair in self.pairs if pair.p_holm <= alpha]
+        return list(dict.fromkeys(name for pair in found for name in pair.factors))

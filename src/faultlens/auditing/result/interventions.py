@@ -86,21 +86,25 @@ class Null:
     """Whether the absence of an effect is proven, condition by condition.
 
     Proven takes all three: the effect's 90 % interval within ±`bound`, the upper bound of
-    restoration at most `restoration_bound`, and an assay that can see an effect.
+    restoration at most `restoration_bound`, and a positive control that shows an effect.
     """
 
     gap: float  # median margin of successes − of failures
     bound: float  # a tenth of it
     restoration_high: float  # one-sided 95 % upper bound (Clopper–Pearson)
     restoration_bound: float  # up to which it counts as none
-    assay_restored: float | None  # share restored by patching the whole value from swapped prompts
-    assay_bound: float  # what it must restore to be trusted
-    assay_prompts: int  # on which that could be done
+    positive_control_restored: float | None
+    """Share restored by patching the whole value from swapped prompts; null: none could be."""
+    positive_control_bound: float
+    """What it must restore for the absence of an effect to be believed."""
+    positive_control_prompts: int
+    """Prompts on which that could be done."""
     within: bool
     """Whether the effect's 90 % interval lies within ± `bound`."""
     few_restored: bool
     """Whether `restoration_high` is at most `restoration_bound`."""
-    assay_sees: bool | None  # None: there was nothing to patch from
+    positive_control_passed: bool | None
+    """Whether it restores at least that share; null: there was nothing to patch from."""
     proven: bool
     """Whether all three conditions hold."""
 

@@ -20,8 +20,10 @@ class SeedReading:
     failures: int
     """Number of prompts that fail."""
     significant: int  # classes
-    suspect: list[str]  # features of the suspect; empty without one
-    verdict: Verdict | None = field(metadata=MERGED)  # of the suspect, or of the audit as a whole
+    leading: list[str]  # features of the leading class; empty without one
+    verdict: Verdict | None = field(
+        metadata=MERGED
+    )  # of the leading class, or of the audit as a whole
     baselines: dict[str, float | None] = field(default_factory=dict)  # AUROC by rung
 
 

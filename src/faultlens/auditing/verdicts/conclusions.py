@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 from faultlens.auditing.feature_set import FeatureSet
 from faultlens.auditing.feature_tests.findings import FeatureClass, FeatureFindings
-from faultlens.auditing.result import ClassReading, Intervention, SiteAudit
+from faultlens.auditing.result import ClassReading, Intervention, SiteAudit, Strata
 from faultlens.auditing.verdicts.rules import Evidence, of_class
 
 
@@ -14,7 +14,7 @@ def conclude(
     findings: FeatureFindings,
     interventions: Mapping[FeatureSet, Intervention],
     *,
-    held: Sequence[str],
+    strata: Strata | None,
     alpha: float,
 ) -> dict[str, SiteAudit]:
     """Every site with its classes, and the verdict on each.
@@ -22,13 +22,13 @@ def conclude(
     Args:
         findings: what the tests of the features gave.
         interventions: what editing a class did; empty: nothing was edited.
-        held: the factors that make the strata of the conditional tests.
+        strata: of the conditional tests; None: there are none.
         alpha: the family-wise level.
     """
     classes: dict[str, list[ClassReading]] = {name: [] for name in findings.sites}
     for found in findings.classes:
         done = interventions.get(found.features)
-        classes[found.features.site].append(_reading(found, done, findings.tested, held, alpha))
+        classes[found.features.site].append(_reading(found, done, findings.tested, strata, alpha))
     return {
         name: SiteAudit(
             layer=site.layer,
@@ -47,7 +47,7 @@ def _reading(
     found: FeatureClass,
     done: Intervention | None,
     tested: int,
-    held: Sequence[str],
+    strata: Strata | None,
     alpha: float,
 ) -> ClassReading:
     verdict, proxy = of_class(
@@ -67,7 +67,8 @@ def _reading(
             followed=found.followed,
             confounds=found.confounds,
             p_conditional=found.p_conditional,
-            held=held,
+            held=[] if strata is None else strata.factors,
+            finest=[] if strata is None or strata.finest is None else strata.finest.factors,
             intervention=done,
         )
     )

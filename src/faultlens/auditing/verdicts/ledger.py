@@ -1,21 +1,23 @@
 """The claims ledger: each claim with the controls it passed, failed or could not be given, and why.
 
-The order is that of the argument; the claims are those about the suspect, the features that the
-user asked to test, and the ladder.
+The order is that of the argument; the claims are those about the leading class, the features
+that the user asked to test, and the ladder.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from faultlens.auditing.feature_tests.confounds import PROXY_JACCARD
+from faultlens.auditing.feature_tests.confounds import PROXY_JACCARD, lost_in_finest
 from faultlens.auditing.held_out.ladder import LadderFindings
 from faultlens.auditing.interventions.causal_findings import CausalFindings
 from faultlens.auditing.replication.claims import replication_claims
 from faultlens.auditing.result import (
     Claim,
     ClassReading,
+    Confounds,
     Effect,
+    FinestStrata,
     Intervention,
     Null,
     RequestedTest,
@@ -27,10 +29,11 @@ from faultlens.auditing.verdicts.rules import by
 from faultlens.numbers import interval, number, p_value, share, signed
 
 NOT_DONE = "not done"
+WITHIN = "(strength or firing within strata, doubled)"
 
 
 def ledger(
-    suspect: ClassReading | None,
+    leading: ClassReading | None,
     *,
     tested: int,
     alpha: float,
@@ -42,7 +45,7 @@ def ledger(
     """All claims of an audit.
 
     Args:
-        suspect: the class to look at first; None where no feature was tested.
+        leading: the class to look at first; None where no feature was tested.
         tested: features in the family.
         alpha: the level.
         strata: within which the outcomes were permuted.
@@ -51,16 +54,16 @@ def ledger(
         ladder: the ladder; None: it was not climbed.
     """
     claims = []
-    if suspect is not None:
-        claims = _of_suspect(suspect, tested, alpha, strata, causes.not_tested, robustness)
+    if leading is not None:
+        claims = _of_leading(leading, tested, alpha, strata, causes.not_tested, robustness)
     for trial in causes.requested:
-        if suspect is None or set(trial.features) != set(suspect.features):
+        if leading is None or set(trial.features) != set(leading.features):
             claims += _of_named(trial)
     return claims + _of_ladder(ladder)
 
 
 def _of_named(trial: RequestedTest) -> list[Claim]:
-    """Whether what the user asked to test matters; the suspect's claims are not made twice."""
+    """Whether what the user asked to test matters; the leading class is not listed twice."""
     name = "+".join(trial.features)
     matters = f"{name} matters for failure"
     if trial.intervention is None:
@@ -68,7 +71,7 @@ def _of_named(trial: RequestedTest) -> list[Claim]:
     return _interventions(matters, name, trial.intervention)
 
 
-def _of_suspect(
+def _of_leading(
     reading: ClassReading,
     tested: int,
     alpha: float,
@@ -128,21 +131,39 @@ def _beyond_the_prompt(
         claims.append(Claim(claim, control, "failed" if copies else "passed", nearest))
     within = reading.confounds
     if strata is None or within is None or reading.p_conditional is None or not strata.factors:
-        why = "no factor goes with failure" if strata is not None else "no factors"
-        return [*claims, Claim(claim, "conditional on the prompt's factors", NOT_DONE, why)]
-    held = f"conditional on {by(strata.factors)} (max-T within strata)"
+        why = "no factor was shown to go with failure" if strata is not None else "no factors"
+        claims.append(Claim(claim, "conditional on the prompt's factors", NOT_DONE, why))
+        return claims + _in_finest(claim, within, alpha, strata)
+    held = f"conditional on {by(strata.factors)} {WITHIN}"
     if not within.informative:
         return [*claims, Claim(claim, held, NOT_DONE, "no stratum is informative")]
-    return [
-        *claims,
-        Claim(
-            claim,
-            held,
-            "passed" if reading.p_conditional <= alpha else "failed",
-            f"adjusted p = {p_value(reading.p_conditional)}; {within.failures_in_them} failures in "
-            f"{within.informative} informative strata",
-        ),
-    ]
+    passed = "passed" if reading.p_conditional <= alpha else "failed"
+    claims.append(Claim(claim, held, passed, _in_strata(within, reading.p_conditional)))
+    return claims + _in_finest(claim, within, alpha, strata)
+
+
+def _in_finest(
+    claim: str, within: Confounds | None, alpha: float, strata: Strata | None
+) -> list[Claim]:
+    """The claim with all factors held that can be, where these are more than go with failure."""
+    finest = None if within is None else within.finest
+    if within is None or finest is None or strata is None or strata.finest is None:
+        return []
+    control = f"conditional on {by(strata.finest.factors)} {WITHIN}"
+    detail = _in_strata(finest, finest.p_value)
+    if finest.p_value <= alpha:
+        return [Claim(claim, control, "passed", detail)]
+    if lost_in_finest(within, alpha):
+        return [Claim(claim, control, "failed", f"{detail}; its effect falls to half or less")]
+    why = f"too little is left to tell: {detail}; more than half of its effect is left"
+    return [Claim(claim, control, NOT_DONE, why)]
+
+
+def _in_strata(within: Confounds | FinestStrata, p: float) -> str:
+    return (
+        f"adjusted p = {p_value(p)}; {within.failures_in_them} failures in {within.informative} "
+        "informative strata"
+    )
 
 
 def _tried(claim: str, reading: ClassReading, not_tested: Mapping[str, str]) -> list[Claim]:
@@ -183,16 +204,16 @@ def _null(name: str, null: Null | None) -> list[Claim]:
         return []
     claim = f"{name} does nothing for failure"
     control = (
-        f"equivalence, restoration at most {share(null.restoration_bound)}, and an assay that "
-        "sees an effect"
+        f"equivalence, restoration at most {share(null.restoration_bound)}, and a positive "
+        "control that shows an effect"
     )
-    if null.assay_restored is None:
-        why = "no prompt could be swapped, so nothing shows that the assay could see an effect"
+    if null.positive_control_restored is None:
+        why = "no prompt could be swapped, so nothing shows that an effect could have been seen"
         return [Claim(claim, control, NOT_DONE, why)]
     detail = (
         f"90% interval {'within' if null.within else 'not within'} ±{number(null.bound)} nats; "
         f"restoration at most {share(null.restoration_high)}; patching the whole value restores "
-        f"{share(null.assay_restored)} of {null.assay_prompts}"
+        f"{share(null.positive_control_restored)} of {null.positive_control_prompts}"
     )
     return [Claim(claim, control, "passed" if null.proven else "failed", detail)]
 

@@ -9,9 +9,21 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from faultlens.auditing.feature_tests.confounds import NO_EFFECT, PROXY_JACCARD, adds_nothing
+from faultlens.auditing.feature_tests.confounds import (
+    NO_EFFECT,
+    PROXY_JACCARD,
+    adds_nothing,
+    lost_in_finest,
+)
 from faultlens.auditing.feature_tests.correlates import LEAST_OUTCOMES
-from faultlens.auditing.result import Confounds, Effect, Intervention, OtherScoring, Proxy
+from faultlens.auditing.result import (
+    Confounds,
+    Effect,
+    FinestStrata,
+    Intervention,
+    OtherScoring,
+    Proxy,
+)
 from faultlens.auditing.result.verdict import (
     ARTEFACT,
     CAUSE,
@@ -28,6 +40,7 @@ from faultlens.auditing.result.verdict import (
 )
 from faultlens.numbers import interval, number, p_value, share, signed
 
+DISPUTED = 0.2  # of alpha: up to five rules share it
 HALVED = 0.5  # of an effect, under another rule of scoring
 RESTORES = 0.5  # share of failures beyond the controls that a cause restores
 RESTORES_LOW = 0.25  # lower bound of its 95 % interval
@@ -52,8 +65,9 @@ class Evidence:
         nearest: the level, or union of levels, that it fires with most; None without factors.
         followed: the level of a held factor that its activation goes with most; None without.
         confounds: what it says within strata; None: not done.
-        p_conditional: max-T within strata, adjusted; None: not done.
+        p_conditional: strength or firing within strata, adjusted; None: not done.
         held: the factors that make the strata.
+        finest: the factors that make the finest strata; empty: no more can be held.
         intervention: what changing it did; None: not tested.
     """
 
@@ -73,6 +87,7 @@ class Evidence:
     confounds: Confounds | None = None
     p_conditional: float | None = None
     held: Sequence[str] = ()
+    finest: Sequence[str] = ()
     intervention: Intervention | None = None
 
 
@@ -97,13 +112,14 @@ def of_class(found: Evidence) -> tuple[Verdict, Proxy | None]:
         return _not_significant(found, fires, able), None
     fires += f" (adjusted p = {p_value(found.p_deciding)})"
     artefact = scoring_artefact(found)
-    if artefact:
-        return Verdict(ARTEFACT, OF_SCORING, f"{fires}; {artefact}"), None
     proxy, why = proxy_of(found)
     done = found.intervention
     if done is not None and (shown := _shown(done)):
         kind: VerdictKind = CAUSE if is_cause(done) else CONTRIBUTES
-        return Verdict(kind, None, f"{fires}; {shown}" + (f"; {why}" if why else "")), proxy
+        said = [fires, shown, why, artefact and f"yet {artefact}"]
+        return Verdict(kind, None, "; ".join(part for part in said if part)), proxy
+    if artefact:
+        return Verdict(ARTEFACT, OF_SCORING, f"{fires}; {artefact}"), None
     effect = _effect(done)
     if proxy is not None:
         level = f"{proxy.factor} = {proxy.level}"
@@ -140,28 +156,62 @@ def _not_significant(found: Evidence, fires: str, able: bool) -> Verdict:
 def scoring_artefact(found: Evidence) -> str:
     """Why a significant class is an artefact of the scoring rule; empty if it is none.
 
-    Under another pre-listed rule it is not significant, or its effect halves: the rate difference
-    where firing decides, Cohen's d where only strength does.
+    Under another pre-listed rule its effect is at most half as large, and the interval of it there
+    excludes the size that it would have if the rules disagreed at random; or the failures on which
+    the rules disagree carry it: it goes with them beyond those on which they agree, and with these
+    half as much at most. The effect is the rate difference where firing decides, Cohen's d where
+    only strength does. That it is not significant under a rule by which few prompts fail says
+    nothing: 26 to 55 % of the causes planted in 150 and 300 prompts were called artefacts by it.
     """
     for other in found.other_scoring or ():
-        if other.p_deciding is None or other.rate_difference is None:
-            continue  # too few failures or successes under that rule: it cannot decide
-        if other.p_deciding > found.alpha:
-            return (
-                f"under the rule {other.rule} ({other.failures} failures) it is not significant "
-                f"(adjusted p = {p_value(other.p_deciding)})"
-            )
-        before, after, name = found.rate_difference, other.rate_difference, "rate difference"
-        if not found.by_firing:
-            if found.cohens_d is None or other.cohens_d is None:
-                continue
-            before, after, name = found.cohens_d, other.cohens_d, "d"
-        if after * (1 if before >= 0 else -1) <= HALVED * abs(before):
-            return (
-                f"under the rule {other.rule} ({other.failures} failures) its {name} falls from "
-                f"{signed(before)} to {signed(after)}"
-            )
+        why = _collapses(found, other) or _disputed(found, other)
+        if why:
+            return f"under the rule {other.rule} ({other.failures} failures) {why}"
     return ""
+
+
+def _collapses(found: Evidence, other: OtherScoring) -> str:
+    if other.p_deciding is None or other.overlap is None:
+        return ""  # too few failures or successes under that rule: it cannot decide
+    before, after, name = found.rate_difference, other.rate_interval, "rate difference"
+    if not found.by_firing:
+        if found.cohens_d is None:
+            return ""
+        before, after, name = found.cohens_d, other.d_interval, "d"
+    if after is None or not _halved(before, after.value):
+        return ""
+    if after.low <= other.overlap * before <= after.high:
+        return ""
+    return (
+        f"its {name} falls from {signed(before)} to {signed(after.value)} "
+        f"{interval(after.low, after.high)}"
+    )
+
+
+def _disputed(found: Evidence, other: OtherScoring) -> str:
+    disputed = other.disputed
+    if disputed is None:
+        return ""
+    before, left, p = found.rate_difference, disputed.agreed_rate_difference, disputed.p_firing
+    name = "rate difference"
+    if not found.by_firing:
+        if found.cohens_d is None:
+            return ""
+        before, left, p = found.cohens_d, disputed.agreed_cohens_d, disputed.p_strength
+        name = "d"
+    if left is None or p > DISPUTED * found.alpha or not _halved(before, left):
+        return ""
+    return (
+        f"it goes with the {disputed.failures} failures that are none, of which it fires on "
+        f"{disputed.active}, and not with the {disputed.agreed} that are, of which it fires on "
+        f"{disputed.agreed_active} (p = {p_value(p)}); with these alone its {name} falls from "
+        f"{signed(before)} to {signed(left)}"
+    )
+
+
+def _halved(before: float, after: float) -> bool:
+    """Whether at most half of an effect is left, in its own direction."""
+    return after * (1 if before >= 0 else -1) <= HALVED * abs(before)
 
 
 def proxy_of(found: Evidence) -> tuple[Proxy | None, str]:
@@ -178,26 +228,48 @@ def proxy_of(found: Evidence) -> tuple[Proxy | None, str]:
     assert effect is not None
     return followed, (
         f"within {by(found.held)} less than {NO_EFFECT} SD is left of it: "
-        f"{signed(effect.value)} SD {interval(effect.low, effect.high)} over "
+        f"{signed(effect.value)} SD {interval(effect.low, effect.high)}{_odds(within)} over "
         f"{within.failures_in_them} failures; it is strongest with {followed.factor} = "
         f"{followed.level} (Jaccard {number(followed.jaccard)})"
     )
+
+
+def _odds(within: Confounds) -> str:
+    odds = within.mantel_haenszel
+    if odds is None or odds.odds_ratio is None or odds.low is None or odds.high is None:
+        return ""
+    return f", odds ratio {number(odds.odds_ratio)} {interval(odds.low, odds.high)},"
 
 
 def beyond(found: Evidence) -> str:
     """Whether a correlate adds beyond the factors, in words."""
     if found.confounds is None or found.p_conditional is None:
         return "whether it adds beyond the factors is not tested"
+    within, lost = found.confounds, _lost(found)
     if not found.held:
-        return "no factor goes with failure, so there is none that it could stand for"
-    within, effect = found.confounds, found.confounds.effect
+        return f"no factor was shown to go with failure{lost}"
+    verb = "adds" if found.p_conditional <= found.alpha else "is not shown to add"
+    return f"{verb} beyond {by(found.held)} {_within(within, found.p_conditional)}{lost}"
+
+
+def _lost(found: Evidence) -> str:
+    """What becomes of a class where all factors are held, if it is lost there; else empty."""
+    within = found.confounds
+    if within is None or within.finest is None or not lost_in_finest(within, found.alpha):
+        return ""
+    finest = within.finest
+    return (
+        f", but it is not shown to add beyond {by(found.finest)} {_within(finest, finest.p_value)}"
+    )
+
+
+def _within(within: Confounds | FinestStrata, p: float) -> str:
+    effect = within.effect
     size = (
         "" if effect is None else f", {signed(effect.value)} SD {interval(effect.low, effect.high)}"
     )
     where = f"{within.failures_in_them} failures in {within.informative} informative strata"
-    verb = "adds" if found.p_conditional <= found.alpha else "is not shown to add"
-    p = p_value(found.p_conditional)
-    return f"{verb} beyond {by(found.held)} (adjusted p = {p}{size}; {where})"
+    return f"(adjusted p = {p_value(p)}{size}; {where})"
 
 
 def by(factors: Sequence[str]) -> str:
@@ -254,9 +326,11 @@ def _effect(done: Intervention | None) -> str:
     size = f"{signed(need.adjusted)} nats beyond its controls, p = {p_value(_p(need))}"
     if null is None or not null.proven:
         return f"effect inconclusive ({size})"
-    assert null.assay_restored is not None  # a null without an assay is not proven
+    assert (
+        null.positive_control_restored is not None
+    )  # a null without a positive control is not proven
     return (
         f"null proven ({signed(need.adjusted)} nats {interval(need.low_90, need.high_90)} within "
         f"±{number(null.bound)}; at most {share(null.restoration_high)} restored, where patching "
-        f"the whole value restores {share(null.assay_restored)})"
+        f"the whole value restores {share(null.positive_control_restored)})"
     )

@@ -31,17 +31,11 @@ def folder_digest(folder: Path) -> str:
     return files_digest([p for p in sorted(weights | beside) if p.name not in ADAPTER])
 
 
-def files_digest(paths: Sequence[Path]) -> str:
-    """Over some files' names and bytes, in order. Raises UserError for one that cannot be read."""
-    return _of(paths, named=True)
+def files_digest(paths: Sequence[Path], named: bool = True) -> str:
+    """Over some files' bytes, in order, with their names or without.
 
-
-def file_digest(path: Path) -> str:
-    """Of one file's bytes, whatever it is called. Raises UserError if it cannot be read."""
-    return _of([path], named=False)
-
-
-def _of(paths: Sequence[Path], named: bool) -> str:
+    Raises UserError for one that cannot be read.
+    """
     try:
         return _digest(tuple(_stamp(path) for path in paths), named)
     except OSError as error:

@@ -21,7 +21,7 @@ from typing import Any
 import torch
 
 from faultlens.errors import UserError
-from faultlens.models.checkpoints.digest import file_digest
+from faultlens.models.checkpoints.digest import files_digest
 from faultlens.models.families import adapter_for
 from faultlens.runs.claim import claimed
 from faultlens.runs.files import write_json
@@ -78,7 +78,7 @@ def cached_folder(file: Path) -> Path:
     Raises what `convert` raises.
     """
     versions = "-".join(metadata.version(package) for package in ("transformers", _needed()))
-    folder = cache_root() / "gguf" / f"{file_digest(file)[:32]}-{versions}"
+    folder = cache_root() / "gguf" / f"{files_digest([file], named=False)[:32]}-{versions}"
     if not (folder / NOTE).is_file():
         convert(file, folder)
     return folder
@@ -100,7 +100,7 @@ def convert(file: Path, out: Path) -> Converted:
     """
     _needed()
     with _read_once():
-        made = Converted(file.name, file_digest(file), _quantisation(file))
+        made = Converted(file.name, files_digest([file], named=False), _quantisation(file))
         network, tokenizer = _loaded(file)
     _correct_attention_scale(network.config)
     # Both keep transformers from saving the weights, which are dequantised by now.

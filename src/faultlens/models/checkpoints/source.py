@@ -11,8 +11,8 @@ from faultlens.mini import LANGUAGE_MODEL
 
 BUNDLED = "mini"
 EXPECTED = f"expected {BUNDLED!r}, a model folder, a GGUF file or a hub name (OWNER/NAME)"
-_HUB_NAME = re.compile(r"[\w.-]+(/[\w.-]+)?")
-_LONGEST = 200  # characters of a hub name; the hub itself allows 96
+_HUB_NAME = re.compile(r"[\w.-]+(/[\w.-]+)?", re.ASCII)
+_LONGEST = 96  # characters of a hub name
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,7 @@ def find_source(name: str, revision: str | None = None) -> Source:
     Raises UserError for a name that can be none of them, or a folder that holds no model.
     """
     path = LANGUAGE_MODEL if name == BUNDLED else Path(name)
-    is_file, is_folder = _kind(path)
+    is_file, is_folder = kind_of(path)
     if (is_file or is_folder) and revision is not None:
         raise UserError(
             f"--revision {revision} means nothing for {name}, which is not from the hub: leave it "
@@ -51,17 +51,17 @@ def find_source(name: str, revision: str | None = None) -> Source:
     if is_folder:
         return _in_folder(name, path)
     if name.startswith((".", "/", "~")) or path.suffix.lower() == ".gguf":
-        raise UserError(f"no file or folder {_short(name)}: {EXPECTED}")
+        raise UserError(f"no file or folder {shortened(name)}: {EXPECTED}")
     if len(name) > _LONGEST or not _HUB_NAME.fullmatch(name):
-        raise UserError(f"no model {_short(name)!r}: {EXPECTED}")
+        raise UserError(f"no model {shortened(name)!r}: {EXPECTED}")
     return Source(name, None, None, revision)
 
 
-def _kind(path: Path) -> tuple[bool, bool]:
-    """Whether it is a file, and whether it is a folder; neither for what no system can hold."""
+def kind_of(path: Path) -> tuple[bool, bool]:
+    """Whether it is a file, and whether it is a folder; neither for a name that none can have."""
     try:
         return path.is_file(), path.is_dir()
-    except (OSError, ValueError):  # a name that is too long
+    except (OSError, ValueError):  # too long, or not even text
         return False, False
 
 
@@ -87,5 +87,6 @@ def _in_folder(name: str, folder: Path) -> Source:
     raise UserError(f"model folder {name} has no config.json: {EXPECTED}")
 
 
-def _short(name: str) -> str:
+def shortened(name: str) -> str:
+    """A name that is too long for a message, cut."""
     return name if len(name) <= _LONGEST else f"{name[:40]}… ({len(name)} characters)"

@@ -7,7 +7,6 @@ their own in the place of the file's: digits are split otherwise, or spaces lost
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -41,9 +40,9 @@ def load_tokenizer(name: str, source: str, folder: Path | None, where: dict[str,
         raise UserError(f"model {name!r} has no tokenizer: expected {FILE} beside it")
     if folder is not None and (folder / FILE).is_file():
         wanted = _ids_of_the_file(folder / FILE)
-        if _ids(tokenizer) != wanted:
+        if wanted is not None and _ids(tokenizer) != wanted:
             tokenizer = PreTrainedTokenizerFast.from_pretrained(source, **where)
-        if _ids(tokenizer) != wanted:
+        if wanted is not None and _ids(tokenizer) != wanted:
             raise UserError(
                 f"model {name!r}: transformers splits text otherwise than its {FILE} says "
                 f"(class {type(tokenizer).__name__}); save the tokenizer again with this version "
@@ -54,22 +53,18 @@ def load_tokenizer(name: str, source: str, folder: Path | None, where: dict[str,
     return tokenizer
 
 
-def _ids(tokenizer: Any) -> list[int] | None:
-    return _attempt(lambda: tokenizer(SAMPLE, add_special_tokens=False)["input_ids"])
+def _ids(tokenizer: Any) -> list[int]:
+    return list(tokenizer(SAMPLE, add_special_tokens=False)["input_ids"])
 
 
 def _ids_of_the_file(path: Path) -> list[int] | None:
+    """None for a vocabulary that lacks a part of the sample, and has no token for the unknown."""
     from tokenizers import Tokenizer
 
     tokenizer = Tokenizer.from_file(str(path))
     tokenizer.no_truncation()
     tokenizer.no_padding()
-    return _attempt(lambda: tokenizer.encode(SAMPLE, add_special_tokens=False).ids)
-
-
-def _attempt(ids: Callable[[], list[int]]) -> list[int] | None:
-    """None for a vocabulary that has no token for a part of the sample, nor one for the unknown."""
     try:
-        return list(ids())
-    except Exception:  # the tokenizers library raises nothing narrower
+        return list(tokenizer.encode(SAMPLE, add_special_tokens=False).ids)
+    except Exception:  # the library raises nothing narrower
         return None

@@ -10,9 +10,11 @@ import torch
 
 from faultlens.errors import UserError
 from faultlens.models import hub
-from faultlens.models.checkpoints.source import EXPECTED, Source
+from faultlens.models.checkpoints.sizes import check_sizes
+from faultlens.models.checkpoints.source import Source
 from faultlens.models.checkpoints.tokenizer import load_tokenizer
 from faultlens.models.families import adapter_for
+from faultlens.runs.files import read_object
 
 DTYPES = {
     "float32": torch.float32,
@@ -22,11 +24,6 @@ DTYPES = {
 # Downloads in bytes, where the name does not tell.
 _SIZES = {"gpt2": 548e6, "gpt2-medium": 1.52e9, "gpt2-large": 3.25e9, "gpt2-xl": 6.43e9}
 _PARAMETERS = re.compile(r"(\d+(?:\.\d+)?)([mb])\b", re.IGNORECASE)
-SIZES = (
-    "hidden_size", "num_attention_heads", "num_key_value_heads", "head_dim",
-    "vocab_size", "max_position_embeddings",
-)  # fmt: skip
-"""Of a configuration, by the names that transformers has for every family."""
 _IN_BLOCK = re.compile(r"(?:^|\.)(?:h|layers|blocks)\.\d+\.")
 # Where PEFT is installed transformers looks for an adapter beside the weights, over the network
 # too, and applies it without a word: it is told to look where there is none.
@@ -98,11 +95,11 @@ def _from_transformers(
     path = str(source.folder or source.name)
     where = {"revision": source.revision or "main", "local_files_only": local_only}
     raw, _ = PretrainedConfig.get_config_dict(path, **where)
+    check_sizes(raw, source.name)
     # Before AutoConfig, whose own error for a type it does not know speaks of upgrading.
     if isinstance(raw.get("model_type"), str):
         adapter_for(raw["model_type"])
     config = AutoConfig.from_pretrained(path, **where)
-    _refuse_sizes(source.name, config)
     adapter_for(config.model_type)  # an unknown family is refused before its weights are fetched
     network, loading = AutoModelForCausalLM.from_pretrained(
         path,
@@ -113,26 +110,20 @@ def _from_transformers(
         **where,
     )
     folder = source.folder or hub.snapshot(source.name, source.revision)
+    if folder is not None:
+        # transformers passes over a damaged one, and with it over the tokens that end a text.
+        read_object(folder / "generation_config.json")
     return network, loading, load_tokenizer(source.name, path, folder, where)
-
-
-def _refuse_sizes(name: str, config: Any) -> None:
-    """Raises UserError for a size that no network has; transformers lets some of them pass."""
-    text = config.get_text_config()
-    for size in SIZES:
-        value = getattr(text, size, None)
-        if value is not None and (type(value) is not int or value < 1):
-            raise UserError(
-                f"model {name!r}: its config.json has {size} {value!r}, expected a whole number of "
-                "at least 1"
-            )
 
 
 def _cannot_be_loaded(name: str, error: Exception) -> str:
     reason = (str(error).strip() or type(error).__name__).splitlines()[0]
     if "ignore_mismatched_sizes" in reason:
         reason = "its weights have other shapes than its config.json says"
-    return f"model {name!r} cannot be loaded: {EXPECTED} with safetensors weights ({reason})"
+    return (
+        f"model {name!r} cannot be loaded: {reason.rstrip(':.')}; expected config.json, "
+        "safetensors weights and a tokenizer that belong together; fetch it again"
+    )
 
 
 def refuse_pickle(name: str, folder: Path, trust_pickle: bool) -> None:

@@ -22,6 +22,7 @@ from faultlens.features.pooling import Pooling
 from faultlens.features.reading import Reader
 from faultlens.features.reading_config import Long
 from faultlens.features.store import ActivationStore
+from faultlens.features.text_tokens import ids_in_front
 from faultlens.models.dictionary import Dictionary
 from faultlens.profiling.multiverse.specifications import POOL_FIRST, Way
 from faultlens.progress import Tick
@@ -124,7 +125,8 @@ def extract(
     Raises UserError for a text that does not fit into the context, unless `long` is `truncate`.
     """
     assert long != "split", "refused by the config: pieces of a text cannot be padded as it is"
-    bos = int(lens.dictionaries[0].convention.prepend_bos)
+    before = ids_in_front(lens.model, lens.dictionaries)
+    bos = len(before)
     tokens = lens.tokenize(texts, long)
     reader, ids = lens.reader(lens.shapes(tokens)), [text.ids.tolist() for text in tokens]
     batches = [range(start, min(start + BATCH, len(ids))) for start in range(0, len(ids), BATCH)]
@@ -133,7 +135,7 @@ def extract(
     padded = PaddedRows(bos, lengths, widths)
     collectors = {d.name: _SiteCollector(d, padded, ways, reader) for d in lens.dictionaries}
     for rows in batches:
-        batch = lens.model.pad([[lens.model.bos_id] * bos + ids[row] for row in rows])
+        batch = lens.model.pad([before + ids[row] for row in rows])
         values = lens.model.read(batch, list({d.site for d in lens.dictionaries}))
         for collector in collectors.values():
             collector.add(values[collector.dictionary.site].float(), batch.cpu().numpy(), rows)
@@ -161,9 +163,10 @@ class _SiteCollector:
         positions = np.arange(x.shape[1])
         text, position = (positions >= ends[:, None]).nonzero()
         if padded.bos and not self.fired:  # a causal model sees nothing but BOS there
-            of_bos = encode(self.dictionary, x[:1, 0])
+            of_bos = encode(self.dictionary, x[0, : padded.bos])
+            places = np.repeat(np.arange(padded.bos), np.diff(of_bos.indptr))
             fires, texts = np.repeat(of_bos.indices, n), np.tile(np.arange(n), of_bos.nnz)
-            self.fired.append((fires, texts, np.zeros_like(texts), np.repeat(of_bos.data, n)))
+            self.fired.append((fires, texts, np.repeat(places, n), np.repeat(of_bos.data, n)))
         of_padding = encode(self.dictionary, x[text, position])
         at = np.repeat(np.arange(len(text)), np.diff(of_padding.indptr))
         found = of_padding.indices, rows.start + text[at], position[at], of_padding.data

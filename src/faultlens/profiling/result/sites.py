@@ -121,6 +121,10 @@ class TailCurve:
     """Cumulative share of the total at each of these ranks."""
 
 
+TOP_BY = ("selectivity", "specialist", "peak")
+"""The measures by which a category has a top feature."""
+
+
 @dataclass(frozen=True)
 class CategoryReading:
     """One category at one site; None is what has no meaning where nothing fires on its texts."""
@@ -141,6 +145,13 @@ class CategoryReading:
     most_frequent: MostFrequent | None  # over the category's texts alone
     most_selective: MostSelective | None  # likewise; None where none of them is above the threshold
     tail: Tail | None  # likewise
+
+    @property
+    def top(self) -> dict[str, str | None]:
+        """The top feature by each measure of `TOP_BY`; None where nothing fires on its texts."""
+        peak = None if self.peak is None else self.peak.feature
+        found = (self.selectivity.feature, self.specialist.feature, peak)
+        return dict(zip(TOP_BY, found, strict=True))
 
 
 @dataclass(frozen=True)

@@ -146,7 +146,7 @@ def what_may_not_be_claimed(audit: Audit) -> str:
     """The claim that lies nearest and is not supported, and the nearest one that is refuted."""
     if audit.verdict is not None:
         return f"anything of causes or features: {audit.verdict.sentence}."
-    leading = audit.suspect
+    leading = audit.leading
     if leading is None:
         text = f"anything of features: {no_features(audit)}"
         return f"{text}{_no_better(audit)}."

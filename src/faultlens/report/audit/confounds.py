@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from faultlens.auditing.result import ClassReading, OddsReading, Strata, StrataCount
+from faultlens.auditing.result import ClassReading, Confounds, OddsReading, Strata, StrataCount
 from faultlens.auditing.result.audit import Audit
-from faultlens.numbers import NOT_DONE, counted, interval, listed, number, p_value
+from faultlens.numbers import NOT_DONE, counted, interval, listed, number, p_value, signed
 from faultlens.report.audit.estimates import estimate
 from faultlens.report.audit.feature_tests import no_features
 from faultlens.report.parts import Cell, Column, Part, Table, table
 
 TITLE = "Confounds"
 FIRST_STRATA = 10
-NO_FACTOR = "no factor goes with failure"
+NO_FACTOR = "no factor was shown to go with failure"
 
 
 def sentence(audit: Audit) -> str:
@@ -54,8 +54,10 @@ def strata_name(factors: list[str]) -> str:
 def _strata(strata: Strata) -> Table:
     used = StrataCount(strata.factors, strata.strata, strata.informative, strata.failures_in_them)
     asked = f"; asked for: {listed(strata.requested)}" if strata.requested else ""
-    others = [count for count in strata.others if set(count.factors) != set(strata.factors)]
-    notes = [f"used{asked}", *("" for _ in others)]
+    finest = [] if strata.finest is None else [strata.finest]
+    named = [set(count.factors) for count in (used, *finest)]
+    others = [count for count in strata.others if set(count.factors) not in named]
+    notes = [f"used{asked}", *("finest, tested too" for _ in finest), *("" for _ in others)]
     rows: list[list[Cell | str]] = [
         [
             Cell(strata_name(count.factors), note),
@@ -63,7 +65,7 @@ def _strata(strata: Strata) -> Table:
             f"{count.informative:,}",
             f"{count.failures_in_them:,}",
         ]
-        for count, note in zip([used, *others], notes, strict=True)
+        for count, note in zip([used, *finest, *others], notes, strict=True)
     ]
     return table(
         "Strata within which outcomes are permuted, and those that other choices of factors would "
@@ -87,7 +89,7 @@ def within_strata(reading: ClassReading, alpha: float) -> list[tuple[str, Cell |
         return [("Within strata", NOT_DONE)]
     entries: list[tuple[str, Cell | str]] = []
     if p is not None:
-        note = "max-T, outcomes permuted within strata; decides"
+        note = "strength or firing, outcomes permuted within strata; decides"
         entries.append(("Within strata", Cell(f"p {p_value(p)}", note, p <= alpha)))
     if found is None:
         return entries
@@ -103,7 +105,20 @@ def within_strata(reading: ClassReading, alpha: float) -> list[tuple[str, Cell |
         ("Effect within strata, SD", estimate(found.effect, missing="not estimable")),
         ("Odds ratio, Mantel–Haenszel", _odds(found.mantel_haenszel)),
         ("Odds ratio, Firth", _odds(found.firth)),
+        *_finest(found, alpha),
     ]
+
+
+def _finest(found: Confounds, alpha: float) -> list[tuple[str, Cell | str]]:
+    """What it says where all factors are held that can be."""
+    finest = found.finest
+    if finest is None:
+        return []
+    left = f"{counted(finest.failures_in_them, 'failure')} in {finest.informative:,}"
+    if finest.effect is not None:
+        left += f"; {signed(finest.effect.value)} SD"
+    p = finest.p_value
+    return [("Within the finest strata", Cell(f"p {p_value(p)}", left, p <= alpha))]
 
 
 def beyond_words(reading: ClassReading, alpha: float) -> str:

@@ -18,7 +18,7 @@ def named_features(audit: Audit) -> dict[str, list[str]]:
         if role not in known:
             known.append(role)
 
-    leading = audit.suspect
+    leading = audit.leading
     if leading is not None:
         name(leading.features[0], "goes with failure most surely")
     for _, reading in audit.classes:

@@ -25,7 +25,10 @@ def null_parts(name: str, done: Intervention) -> list[Part]:
             f"at most {share(null.restoration_bound)} (one-sided 95% bound)",
             "met" if null.few_restored else "not met",
         ],
-        [Cell("An effect could have been seen", marked=bool(null.assay_sees)), *_assay(null)],
+        [
+            Cell("An effect could have been seen", marked=bool(null.positive_control_passed)),
+            *_positive_control(null),
+        ],
     ]
     caption = (
         f"That {name} does nothing for failure is "
@@ -43,9 +46,11 @@ def null_parts(name: str, done: Intervention) -> list[Part]:
     return [table(caption, columns, rows)]
 
 
-def _assay(null: Null) -> list[str]:
-    needed = f"patching the whole value from the swapped prompt restores {share(null.assay_bound)}"
-    if null.assay_restored is None:
+def _positive_control(null: Null) -> list[str]:
+    bound = share(null.positive_control_bound)
+    needed = f"patching the whole value from the swapped prompt restores {bound}"
+    if null.positive_control_restored is None:
         return ["no prompt could be swapped: nothing to patch from", needed, NOT_DONE]
-    found = f"{share(null.assay_restored)} of {counted(null.assay_prompts, 'prompt')} restored"
-    return [found, needed, "met" if null.assay_sees else "not met"]
+    prompts = counted(null.positive_control_prompts, "prompt")
+    found = f"{share(null.positive_control_restored)} of {prompts} restored"
+    return [found, needed, "met" if null.positive_control_passed else "not met"]

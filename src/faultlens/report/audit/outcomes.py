@@ -54,6 +54,7 @@ def parts(audit: Audit) -> list[Part]:
             [[kind, f"{n:,}", share(n / audit.n)] for kind, n in audit.outcome_kinds.items()],
         ),
         *_rules(audit),
+        *_start_tokens(audit),
     ]
 
 
@@ -95,6 +96,25 @@ def _rules(audit: Audit) -> list[Part]:
         why = "no other rule could be applied, so what depends on the scoring is not known."
         return [*found, Paragraph(why, "One rule only:")]
     return found + _levels_by_rule(audit)
+
+
+def _start_tokens(audit: Audit) -> list[Part]:
+    """Accuracy under each start token, where model and dictionaries expect different ones."""
+    if not audit.accuracy_by_start:
+        return []
+    whose = ("the model's own: this audit's", "the dictionaries'")
+    return [
+        table(
+            "Accuracy by what stands in front of a prompt.",
+            [Column("In front"), Column("Whose"), Column("Accuracy", "right")],
+            [
+                [start, of, share(accuracy)]
+                for (start, accuracy), of in zip(
+                    audit.accuracy_by_start.items(), whose, strict=True
+                )
+            ],
+        )
+    ]
 
 
 def strongest_levels(audit: Audit, most: int) -> list[tuple[str, str, LevelReading]]:

@@ -59,22 +59,22 @@ def _seeds(found: Robustness) -> list[Part]:
 
 
 def _seed_row(seed: SeedReading) -> list[Cell | str]:
-    suspect = members_name(seed.suspect[0], len(seed.suspect)) if seed.suspect else "none"
+    leading = members_name(seed.leading[0], len(seed.leading)) if seed.leading else "none"
     return [
         f"{seed.seed}",
         f"{seed.n:,}",
         Cell(f"{seed.failures:,}", share(seed.failures / seed.n) if seed.n else ""),
         f"{seed.significant:,}",
-        suspect,
+        leading,
         _verdict(seed),
     ]
 
 
 def _verdict(seed: SeedReading) -> str:
-    """The suspect's verdict; of an audit that could not be carried out also the reason."""
+    """The leading class's verdict; of an audit that could not be carried out also the reason."""
     if seed.verdict is None:
         return "none"
-    return seed.verdict.label if seed.suspect else str(seed.verdict)
+    return seed.verdict.label if seed.leading else str(seed.verdict)
 
 
 def _classes(found: Robustness) -> list[Part]:
@@ -177,7 +177,7 @@ def _half_row(half: HalfReading) -> list[Cell | str]:
 
 def leading_stability(audit: Audit) -> StableClass | None:
     """The class that goes with failure most surely, among those looked for under other seeds."""
-    leading, found = audit.suspect, audit.robustness
+    leading, found = audit.leading, audit.robustness
     if leading is None or found is None:
         return None
     return next((c for c in found.classes if leading.features[0] in c.features), None)

@@ -42,7 +42,7 @@ class SiteDecomposition:
         values: of the site, `[prompts, positions, d]`.
         gradient: ∂m/∂x at each token, `[tokens, d]`.
         restart: the residual that enters the site's block.
-        place: prompt and position of each token after BOS, `[tokens, 2]`.
+        place: prompt and position of each token but what stands in front, `[tokens, 2]`.
         base: x0, `[tokens, d]`.
         error: e, `[tokens, d]`.
         scale: from activation times `W_dec[f]` to the site's units, `[tokens]`.
@@ -93,8 +93,8 @@ class SiteDecomposition:
             margin = logits[row, target] - logits[row, competitor]
             (gradient,) = torch.autograd.grad(margin.sum(), leaf)
         position = torch.arange(ids.shape[1], device=ids.device)
-        after_bos = (position > 0) & (position <= last[:, None])
-        x, value = read[dictionary.site][after_bos], read[dictionary.target][after_bos]
+        own = (position >= tokens.n_start) & (position <= last[:, None])
+        x, value = read[dictionary.site][own], read[dictionary.target][own]
         token, feature, activation = firings(activations.codes(dictionary), prompts, x.device)
         silent = torch.zeros(1, dictionary.d_sae, device=x.device)
         base = dictionary.rebuilt_of(silent, x, value)
@@ -105,7 +105,7 @@ class SiteDecomposition:
         scale = dictionary.scale(x).expand(len(x), 1).flatten()
         return cls(
             model, dictionary, ids, last, right, target, competitor, margin.detach(),
-            read[dictionary.target], gradient[after_bos], restart, after_bos.nonzero(), base,
+            read[dictionary.target], gradient[own], restart, own.nonzero(), base,
             value - base - of_features * scale[:, None], scale, token, feature, activation,
         )  # fmt: skip
 
@@ -157,7 +157,7 @@ class SiteDecomposition:
 
     @property
     def path(self) -> Tensor:
-        """x − x0 at the tokens, 0 at BOS and padding, `[prompts, positions, d]`."""
+        """x − x0 at the tokens, 0 at all other positions, `[prompts, positions, d]`."""
         path, where = torch.zeros_like(self.values), tuple(self.place.T)
         path[where] = self.values[where] - self.base
         return path
@@ -192,7 +192,7 @@ class SiteDecomposition:
 def firings(
     codes: Codes, prompts: np.ndarray, device: torch.device
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """Token, feature and activation of all that fires after BOS in some prompts.
+    """Token, feature and activation of all that fires in some prompts.
 
     Tokens are numbered from 0 along the prompts, in the order given.
     """

@@ -41,7 +41,8 @@ class LevelSwap:
         task: the same prompts after the exchange.
         tokens: of that task.
         partners: by pair, for each position of the original's scored row the position in the
-            exchanged one's that it pairs up with, -1 where there is none and at BOS.
+            exchanged one's that it pairs up with, -1 where there is none and at what stands in
+            front.
         left_out: prompts at the level in which it could not be exchanged.
     """
 
@@ -103,7 +104,7 @@ def swap_level(
     swapped_tokens = collected([twin.tokens for twin in twins.values()])
     prompts = np.array(list(twins))
     partners = [
-        aligned(tokens.scored[i], row)
+        aligned(tokens.scored[i], row, tokens.n_start)
         for i, row in zip(prompts, swapped_tokens.scored, strict=True)
     ]
     left_out = len(here) - len(twins)
@@ -140,7 +141,7 @@ def _exchanged(
             foil=prompt.foil and exchange(prompt.foil, level, other),
             factors={**prompt.factors, factor: other},
         )
-        twin = tokenize_prompt(swapped, model)
+        twin = tokenize_prompt(swapped, model, tokens.start)
         if len(twin.row) + twin.new_tokens > model.context:
             continue
         if twin.target != tokens.target[i]:
@@ -171,18 +172,18 @@ def exchange(text: str, words: str, others: str) -> str:
     return re.sub(_words(words), lambda match: others, text)
 
 
-def aligned(original: Sequence[int], swapped: Sequence[int]) -> list[int]:
+def aligned(original: Sequence[int], swapped: Sequence[int], n_start: int = 1) -> list[int]:
     """Which position of the swapped row each position of the original pairs up with, else -1.
 
     Rows of one length pair up position by position. Otherwise the tokens that both begin with do,
     then from the right those that both end with; of the two spans that are left, last with last.
-    BOS, position 0, is never touched, and pairs up with nothing.
+    What stands in front of both, `n_start` ids, is never touched, and pairs up with nothing.
 
     >>> aligned([0, 5, 6, 7, 9], [0, 5, 8, 9])
     [-1, 1, -1, 2, 3]
     """
     if len(original) == len(swapped):
-        return [-1, *range(1, len(original))]
+        return [*[-1] * n_start, *range(n_start, len(original))]
     shorter = min(len(original), len(swapped))
     most = shorter - 1  # the last token of both is where the answer is read
     begin = next((i for i in range(most) if original[i] != swapped[i]), most)
@@ -190,12 +191,12 @@ def aligned(original: Sequence[int], swapped: Sequence[int]) -> list[int]:
         (i for i in range(shorter - begin) if original[-1 - i] != swapped[-1 - i]),
         shorter - begin,
     )
-    partners = [i if 0 < i < begin else -1 for i in range(len(original))]
+    partners = [i if i < begin else -1 for i in range(len(original))]
     for back in range(1, end + 1):
         partners[-back] = len(swapped) - back
     if begin < len(original) - end and begin < len(swapped) - end:
         partners[len(original) - end - 1] = len(swapped) - end - 1
-    partners[0] = -1
+    partners[:n_start] = [-1] * n_start
     return partners
 
 

@@ -1,0 +1,38 @@
+"""The same family against the outcomes as they may fall within strata."""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy.sparse import csr_matrix
+
+from faultlens.auditing.feature_tests.correlates import Correlates
+from faultlens.stats.stepdown import max_t
+from faultlens.stats.strata import stratified_sets
+
+
+def conditional_p(
+    found: Correlates, failed: np.ndarray, codes: np.ndarray, permutations: int, seed: int
+) -> np.ndarray:
+    """Strength and firing against outcomes permuted within strata, adjusted `[features]`.
+
+    Twice the smaller p, at most 1, of two tests over the whole family: max-T of the pooled
+    activation, and max-T of firing, whose z is the square root of the Cochran–Mantel–Haenszel
+    statistic (without its correction). Strength alone misses what makes failure likelier by firing
+    at all and is heavy-tailed where it fires. With one stratum that is `p_deciding`.
+
+    Args:
+        found: the family.
+        failed: the outcome, boolean `[prompts]`.
+        codes: the stratum of each prompt, `[prompts]`.
+        permutations: of the outcome, within the strata.
+        seed: of the permutations.
+    """
+    if len(np.unique(codes)) == 1:
+        return found.decisive
+    sets = stratified_sets(failed, codes, permutations, np.random.default_rng(seed))
+    firing = csr_matrix((found.values > 0).astype(np.float32))
+    smaller = np.minimum(
+        max_t(found.values, sets, failed, codes), max_t(firing, sets, failed, codes)
+    )
+    doubled: np.ndarray = np.minimum(2 * smaller, 1.0)
+    return doubled
