@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import fcntl
 import gc
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
+import faultlens
+
 REFERENCE_DATA = "FAULTLENS_REFERENCE_DATA"
+LOG_MAKER = Path(__file__).parent / "corpus" / "logs" / "make_logs.py"
+MODEL = Path(faultlens.__file__).parent / "mini" / "files" / "language_model"
 
 
 def pytest_collection_finish() -> None:
@@ -30,3 +37,36 @@ def reference_data() -> Path:
     if os.environ.get("CI") == "true":
         pytest.fail(reason)
     pytest.skip(reason)
+
+
+@pytest.fixture(scope="session")
+def logs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder that `make_logs.py` fills, in a process of its own; workers share it."""
+    base = tmp_path_factory.getbasetemp()
+    root = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
+    folder, done = root / "logs", root / "logs.done"
+    with (root / "logs.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not done.exists():
+            source = str(Path(faultlens.__file__).parent.parent)
+            found = subprocess.run(
+                [sys.executable, "-W", "ignore", str(LOG_MAKER), str(MODEL), str(folder)],
+                capture_output=True, text=True, check=False,
+                env={**os.environ, "PYTHONPATH": source, "OMP_NUM_THREADS": "1"},
+            )  # fmt: skip
+            assert found.returncode == 0, found.stderr[-2000:]
+            done.touch()
+    return folder
+
+
+@pytest.fixture(scope="session")
+def inspect_logs(logs: Path) -> Path:
+    """Logs of inspect_ai, and `reported.json`: what it says of each."""
+    return logs / "inspect_ai"
+
+
+@pytest.fixture(scope="session")
+def lm_eval_logs(logs: Path) -> Path:
+    """The folder with lm-eval's samples and results."""
+    (results,) = (logs / "lm_eval").glob("*/results_*.json")
+    return results.parent

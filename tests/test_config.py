@@ -119,7 +119,7 @@ def test_a_verbs_signature_lists_the_options_with_their_defaults(verb: Any, conf
         ),
         (
             lambda: fl.audit(None, None, tried=3),  # type: ignore[arg-type]
-            "fl.audit has no option 'tried': expected one of rule, alpha, seed, pooling, "
+            "fl.audit has no option 'tried': expected one of rule, groups, alpha, seed, pooling, "
             "fit_check, min_support, permutations, strata, baselines, folds, repeats, "
             "test_classes, test_attributed, test_features",
         ),

@@ -154,15 +154,16 @@ def audit(
     """Which features go with failure on a task, and whether they matter.
 
     Args:
-        source: a lens: a `Task` is run, the prompts of `Answers` are only read through it. Or
-            tables of the prompts of `Answers` that you brought, by dictionary; None: no features.
+        source: a lens: a `Task` is run; the prompts of `Answers` are read through it, and features
+            are tested by intervening where the model gives the answers again. Or tables of the
+            prompts of `Answers` that you brought, by dictionary; None: no features.
         task: prompts with targets, foils and factors, e.g. `fl.tasks.ioi(n=300, seed=42)`; several
             sets of them by seed: the first is reported, with the verdicts that hold on the others;
             or answers that are there, e.g. `fl.read_answers("outcomes.jsonl")`.
         config: how the audit is carried out, stage by stage.
         residuals: for `Answers`, by layer `[prompts, d]`: a rung of the baseline ladder.
         recorder: takes in what is read of the prompts through a lens.
-        checkpoint: keeps the finished stages of a task that is run, so that a call that was
+        checkpoint: keeps the finished stages of an audit with a model, so that a call that was
             interrupted goes on from there.
         progress: told of the stages.
         options: fields of `AuditConfig` and of its stages, in place of those of `config`.
@@ -176,7 +177,7 @@ def audit(
     from faultlens.corpus.answers import Answers
 
     if isinstance(task, Answers):
-        return _audit_answers(source, task, wanted, residuals, recorder, progress)
+        return _audit_answers(source, task, wanted, residuals, recorder, checkpoint, progress)
     if residuals:
         raise UserError("residuals go with answers: a task that is run is read by itself")
     if not _is_lens(source):
@@ -217,28 +218,26 @@ def _audit_answers(
     config: AuditConfig,
     residuals: Mapping[str, np.ndarray | csr_matrix] | None,
     recorder: Recorder | None,
+    checkpoint: Checkpoint | None,
     progress: Progress,
 ) -> Audit:
-    from faultlens.auditing.behaviour.conversations import as_model_reads
-    from faultlens.auditing.study import audit_answers
-    from faultlens.features.reading_notes import reading_notes
+    from faultlens.auditing.study import audit_answers, audit_answers_of
 
-    if config.interventions.test_features:
-        raise UserError("test_features are tested by a model: give a task that is run, not answers")
-    warnings: list[str] = []
     if _is_lens(source):
-        source = source.checked(progress) if config.reading.fit_check else source.unchecked()
-        warnings = source.warnings
-        answers, notes = as_model_reads(answers, source.model)
-        warnings = [*warnings, *notes]
-        texts = [prompt.text for prompt in answers.task.prompts]
-        tick = progress.start("Reading the prompts", len(texts))
-        store = None if recorder is None else recorder.activations
-        source = source.read(texts, config.reading.pooling, progress=tick, store=store)
-        warnings = [*warnings, *reading_notes(source)]
-    return audit_answers(
-        answers, source, residuals, warnings=warnings, config=config, progress=progress
-    )
+        if residuals:
+            raise UserError("residuals go with tables: a model reads its own")
+        lens = source.checked(progress) if config.reading.fit_check else source.unchecked()
+        return audit_answers_of(
+            lens, answers, config=config, progress=progress, recorder=recorder, kept=checkpoint
+        )
+    of_model = {
+        "test_features": config.interventions.test_features,
+        "with_answer": config.answers.with_answer,
+    }
+    for name, given in of_model.items():
+        if given:
+            raise UserError(f"{name} needs the model that gave the answers: give a lens (fl.load)")
+    return audit_answers(answers, source, residuals, config=config, progress=progress)
 
 
 @takes(TrainConfig)

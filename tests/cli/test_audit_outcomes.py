@@ -534,3 +534,33 @@ def test_features_that_tell_nothing(run: Run, here: Path) -> None:
     assert set(site["significant"].values()) == {0}
     assert [c["verdict"] for c in site["classes"]] == ["UNDERPOWERED"] * (tested > 0)
     assert result["baselines"]["sae_all"]["auroc"] == 0.5, "every prompt gets one score"
+
+
+def test_labels_stand_beside_features_in_the_run(run: Run, here: Path) -> None:
+    labels = here / "labels.csv"
+    labels.write_text("feature,label\n8-res-x/7,follows failure\n8-res-x/29,unused\n")
+    folder = here / "run"
+    code, out, said = run(
+        "--outcomes", here / "outcomes.jsonl", "--features", f"8-res-x={here / 'acts.npy'}",
+        *QUICK, "--labels", labels, "--out", folder,
+    )  # fmt: skip
+    assert (code, said) == (0, "")
+    assert "“follows failure”" in out
+    table = pd.read_parquet(folder / "tables" / "features.parquet").set_index("feature")
+    assert table.loc[7, "label"] == "follows failure" and table["label"].isna().sum() >= 26
+    kept = pd.read_parquet(folder / "tables" / "labels.parquet")
+    assert kept.to_dict("list") == {
+        "feature": ["8-res-x/7", "8-res-x/29"], "label": ["follows failure", "unused"]
+    }  # fmt: skip
+    page = folder / "report.html"
+    assert "“follows failure”" in page.read_text(encoding="utf-8")
+    assert "follows failure" not in (folder / "audit.json").read_text(), "it is no evidence"
+    code, _, said = run(
+        "--outcomes", here / "outcomes.jsonl", "--features", f"6-res-x={here / 'acts.npy'}",
+        *QUICK, "--labels", labels,
+    )  # fmt: skip
+    assert (code, said) == (
+        2,
+        f"faultlens: {labels} has labels of 8-res-x, and the dictionaries are 6-res-x: expected "
+        "labels of one of them",
+    )

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import json
+import warnings
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -17,6 +21,7 @@ from faultlens.models.doctor import examine, read
 from faultlens.models.fit import sample_rows
 from faultlens.models.model import Model
 from faultlens.models.normalisation import ConstantNorm, PerTokenNorm, normalised
+from faultlens.models.sae_folder import load_sae_folder
 from faultlens.models.scales import with_scales
 from faultlens.models.sites import Site
 
@@ -84,6 +89,55 @@ def test_a_factor_that_was_not_folded(model: Model) -> None:
     assert ill.better.words[0].startswith("factor=")
     assert float(ill.better.words[0].removeprefix("factor=")) == pytest.approx(factor, rel=0.1)
     assert one(model, put_in_force(trained, ill.better.words)).complaint is None
+
+
+def test_a_threshold_that_saelens_left_unscaled(model: Model, tmp_path: Path) -> None:
+    """BatchTopK with a norm factor, as SAELens 6.54.9 saved it: written by SAELens itself.
+
+    Before 6.54.10 its training class had only the fold that it inherits, which is called here.
+    """
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        from sae_lens.saes import BatchTopKTrainingSAE, BatchTopKTrainingSAEConfig
+        from sae_lens.saes.sae import SAEMetadata
+        from sae_lens.saes.topk_sae import TopKTrainingSAE
+    site = Site(2, "mlp_out")
+    factor = 32**0.5 / float(values(model, site).norm(dim=-1).mean())
+
+    def saved(folder: str, fold: Callable[[Any, float], None], version: str) -> Dictionary:
+        metadata = SAEMetadata(hook_name=site.name, prepend_bos=True)
+        sae = BatchTopKTrainingSAE(
+            BatchTopKTrainingSAEConfig(d_in=32, d_sae=64, k=8, metadata=metadata)
+        )
+        both = torch.cat([torch.eye(32), -torch.eye(32)])
+        with torch.no_grad():
+            for parameter, value in ((sae.W_enc, both.T), (sae.W_dec, both), (sae.b_enc, 0.0)):
+                parameter.copy_(torch.as_tensor(value).expand_as(parameter))
+            sae.topk_threshold.fill_(0.3)
+            fold(sae, factor)
+        sae.save_inference_model(tmp_path / folder)
+        config = tmp_path / folder / "cfg.json"
+        fields = json.loads(config.read_text())
+        fields["metadata"]["sae_lens_version"] = version
+        config.write_text(json.dumps(fields))
+        return load_sae_folder(tmp_path / folder, folder, model.device)
+
+    right = saved("right", BatchTopKTrainingSAE.fold_activation_norm_scaling_factor, "6.54.10")
+    assert not right.threshold_unscaled and one(model, right).complaint is None
+    wrong = saved("wrong", TopKTrainingSAE.fold_activation_norm_scaling_factor, "6.54.9")
+    assert isinstance(wrong.activation, JumpRelu) and isinstance(right.activation, JumpRelu)
+    assert float(wrong.activation.threshold[0]) == pytest.approx(0.3)
+    ill = one(model, wrong)
+    assert ill.better is not None
+    assert float(ill.better.words[0].removeprefix("threshold=")) == pytest.approx(
+        float(right.activation.threshold[0]), rel=0.1
+    )
+    assert "one threshold, " in ill.better.said
+    mended = put_in_force(wrong, ill.better.words)
+    assert one(model, mended).complaint is None
+    assert not any(w.startswith("threshold") for r in rivals(mended, 9.0) for w in r.words)
+    never = saved("never", lambda sae, factor: None, "6.54.9")
+    assert never.threshold_unscaled, "the file does not say whether there was a factor"
 
 
 def test_the_advice_keeps_the_words_that_were_given(model: Model) -> None:

@@ -55,7 +55,7 @@ class LadderConfig:
 
 @dataclass(frozen=True)
 class InterventionConfig:
-    """Which feature sets are tested by intervening in the model. Only where a task is run."""
+    """Which feature sets are tested by intervening in the model. Only where there is one."""
 
     test_classes: int = 3
     """Number of significant classes to test by intervening, the most certain first; 0: none."""
@@ -73,6 +73,18 @@ class InterventionConfig:
 
 
 @dataclass(frozen=True)
+class AnswerReadingConfig:
+    """How prompts that were answered elsewhere are read through a model."""
+
+    with_answer: bool = False
+    """Read features from each prompt with what was generated after it, not from the prompt alone.
+    Nothing is then tested by intervening: the answer is there already."""
+
+    def __post_init__(self) -> None:
+        check_flag("with_answer", self.with_answer)
+
+
+@dataclass(frozen=True)
 class AuditConfig:
     """How an audit is carried out."""
 
@@ -81,6 +93,10 @@ class AuditConfig:
     `contains`; by the logits `target-over-foil` or `target-likeliest`; in Python also a function
     `(generated, target) -> bool`. By default what the answers themselves say, else the task's own
     rule, else `exact-word`."""
+    groups: tuple[str, ...] = ()
+    """Columns whose values belong together, e.g. the document that prompts are about: labels are
+    permuted by group and folds keep groups whole. By default what the task declares; prompts that
+    are nearly the same are grouped as well. `none`: every prompt stands by itself."""
     alpha: float = ALPHA
     """Level of every test that decides, a probability between 0 and 1."""
     seed: int = SEED
@@ -93,6 +109,8 @@ class AuditConfig:
     """How the baseline ladder is climbed."""
     interventions: InterventionConfig = field(default_factory=InterventionConfig)
     """Which feature sets are tested by intervening."""
+    answers: AnswerReadingConfig = field(default_factory=AnswerReadingConfig)
+    """How prompts that were answered elsewhere are read."""
 
     def __post_init__(self) -> None:
         if self.rule is not None and not isinstance(self.rule, str) and not callable(self.rule):
@@ -104,6 +122,7 @@ class AuditConfig:
             from faultlens.auditing.behaviour.outcomes import resolve_rule
 
             resolve_rule(self.rule)
+        check_names("groups", self.groups, "document")
         check_probability("alpha", self.alpha)
         check_whole("seed", self.seed, 0, 2**31 - 1)
 

@@ -14,6 +14,7 @@ from faultlens.auditing.behaviour.rule_sensitivity import (
 )
 from faultlens.auditing.config import AuditConfig
 from faultlens.auditing.factors.findings import FactorFindings
+from faultlens.auditing.factors.groups import Grouping
 from faultlens.auditing.feature_tests.findings import FeatureFindings
 from faultlens.auditing.feature_tests.strata import Stratification
 from faultlens.auditing.held_out.ladder import LadderFindings
@@ -40,6 +41,7 @@ class Findings:
         observed: outcomes, factors and tables that the steps started from.
         by_rule: which prompts fail under each rule, boolean `[prompts]`.
         verdict: on the audit as a whole, where it could not be carried out.
+        grouping: which prompts belong together.
         scoring: the outcomes under each rule.
         factors: step 2.
         strata: within which outcomes are permuted; None where nothing could be tested.
@@ -53,6 +55,7 @@ class Findings:
     observed: Observed
     by_rule: Mapping[str, np.ndarray]
     verdict: Verdict | None
+    grouping: Grouping
     scoring: dict[str, RuleReading]
     factors: FactorFindings
     strata: Stratification | None
@@ -107,6 +110,7 @@ class Findings:
             sites=self.sites,
             claims=claims,
             outcomes=list(observed.outcomes),
+            groups=self.grouping.record,
             scoring=self.scoring,
             factors_derived=factors.derived,
             factors_left_out=factors.left_out,
@@ -123,26 +127,18 @@ class Findings:
             robustness=robustness,
             warnings=[
                 *observed.warnings,
+                *self.grouping.warnings,
                 *scoring_warnings(self.by_rule, observed.rule),
                 *_outcome_warnings(observed.outcomes),
             ],
             failures_over_foil=failures_over_foil(observed.outcomes),
+            rescoring=observed.rescoring,
             accuracy_by_start=dict(observed.accuracy_by_start),
             features=self.features.columns,
         )
 
 
 def _outcome_warnings(outcomes: Sequence[PromptOutcome]) -> list[str]:
-    """What a reader should know of the prompts and answers, a sentence each."""
-    texts = [outcome.prompt for outcome in outcomes]
-    warnings = []
-    more = len(texts) - len(set(texts))
-    if more:
-        warnings.append(
-            f"{more} of {len(texts)} prompts repeat another word for word: the tests take prompts "
-            "as independent, and the ladder may train on what it is tested on; leave them out"
-        )
+    """What a reader should know of the answers, a sentence each."""
     empty = sum(outcome.generated == "" for outcome in outcomes)
-    if empty:
-        warnings.append(f"{empty} of {len(texts)} continuations are empty")
-    return warnings
+    return [f"{empty} of {len(outcomes)} continuations are empty"] if empty else []

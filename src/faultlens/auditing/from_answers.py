@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import replace
 
 import numpy as np
@@ -22,7 +22,6 @@ def observe_answers(
     tables: Mapping[str, FeatureTable],
     residuals: Mapping[str, np.ndarray | csr_matrix],
     config: AuditConfig,
-    warnings: Sequence[str] = (),
 ) -> Observed:
     """Score answers that are there, and take the tables that came with them.
 
@@ -31,7 +30,6 @@ def observe_answers(
         tables: by dictionary, one row a prompt, in the order of the prompts; may be empty.
         residuals: by layer, `[prompts, d]`, for the ladder; may be empty.
         config: the rule.
-        warnings: what the result has to say of the tables.
 
     Raises:
         UserError: rows that do not match, values that are not finite or, of features, negative, an
@@ -55,9 +53,10 @@ def observe_answers(
         outcomes=outcomes,
         rule=rule_name,
         factors=answers.task.factors,
+        groups=answers.task.groups,
         tables=tables,
         ladder_inputs=lambda: (residual, None),
-        warnings=[*answers.task.notes, *warnings],
+        warnings=answers.task.notes,
     )
 
 

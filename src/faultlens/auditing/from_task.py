@@ -11,17 +11,11 @@ from faultlens.auditing.activations.task_activations import TaskActivations
 from faultlens.auditing.activations.task_tokens import TaskTokens, token_warnings, tokenize
 from faultlens.auditing.behaviour.answer_scores import score_warnings
 from faultlens.auditing.behaviour.generation import run_task
-from faultlens.auditing.behaviour.outcomes import (
-    LogitRule,
-    Rule,
-    check_targets,
-    resolve_rule,
-    right_answer,
-)
+from faultlens.auditing.behaviour.outcomes import Rule, check_targets, resolve_rule
 from faultlens.auditing.config import AuditConfig
 from faultlens.auditing.held_out.inputs import residual_and_random
 from faultlens.auditing.interventions.causal_tests import CausalTests
-from faultlens.auditing.interventions.decoding import Succeeds
+from faultlens.auditing.interventions.decoding import succeeds_by
 from faultlens.auditing.named_features import parse_feature_sets
 from faultlens.auditing.observed import Observed
 from faultlens.auditing.result import PromptOutcome
@@ -83,21 +77,21 @@ def observe_task(
     check_targets(task, rule)
     requested = parse_feature_sets(config.interventions.test_features, lens)
     tokens = tokenize(task, lens.model)
-    as_trained = _as_trained(lens, task, tokens)
+    trained = as_trained(lens, task, tokens)
 
     def run() -> _Outcomes:
         tick = progress.start("Running the task", len(task))
         outcomes = run_task(lens, task, tokens, decides, tick)
-        return _Outcomes(outcomes, _accuracies(lens, task, outcomes, as_trained, decides))
+        return _Outcomes(outcomes, _accuracies(lens, task, outcomes, trained, decides))
 
     done = kept.once("outcomes", _Outcomes, run)
     outcomes = done.outcomes
     pooling = config.reading.pooling
     read = TaskActivations.read(
-        lens, task, as_trained or tokens, pooling=pooling, store=store,
+        lens, task, trained or tokens, pooling=pooling, store=store,
         progress=progress.start("Reading the prompts", len(task)),
     )  # fmt: skip
-    activations = read if as_trained is None else TaskActivations.read(lens, task, tokens)
+    activations = read if trained is None else TaskActivations.read(lens, task, tokens)
 
     causal_tests = CausalTests(
         lens=lens,
@@ -105,7 +99,7 @@ def observe_task(
         activations=activations,
         margin=np.array([outcome.margin for outcome in outcomes]),
         failed=np.array([not outcome.success for outcome in outcomes]),
-        succeeds=_succeeds(decides, task, lens),
+        succeeds=succeeds_by(decides, task, lens.model),
         alpha=config.alpha,
         seed=config.seed,
         attributed=config.interventions.test_attributed,
@@ -119,6 +113,7 @@ def observe_task(
         outcomes=outcomes,
         rule=rule,
         factors=task.factors,
+        groups=task.groups,
         tables=read.tables,
         ladder_inputs=lambda: residual_and_random(lens, read, pooling, config.seed, progress),
         causal_tests=causal_tests,
@@ -130,12 +125,12 @@ def observe_task(
             *warnings,
             *reading_notes(read.tables),
             *lens.warnings,
-            *([] if as_trained is None else [READ_TWICE]),
+            *([] if trained is None else [READ_TWICE]),
         ],
     )
 
 
-def _as_trained(lens: Lens, task: Task, tokens: TaskTokens) -> TaskTokens | None:
+def as_trained(lens: Lens, task: Task, tokens: TaskTokens) -> TaskTokens | None:
     """The task behind what the dictionaries were trained with; None: the model expects the same."""
     front = ids_in_front(lens.model, lens.dictionaries)
     return None if front == tokens.start else tokenize(task, lens.model, front)
@@ -160,15 +155,3 @@ def _accuracies(
 
 def _accuracy(outcomes: Sequence[PromptOutcome]) -> float:
     return sum(outcome.success for outcome in outcomes) / len(outcomes)
-
-
-def _succeeds(rule: Rule, task: Task, lens: Lens) -> Succeeds:
-    """The rule, for prompts that are answered anew."""
-    if isinstance(rule, LogitRule):
-        return rule
-    of_text, decode = rule, lens.model.tokenizer.decode
-
-    def answered(ids: list[int], index: int) -> bool:
-        return right_answer(task.prompts[index], decode(ids), of_text) is not None
-
-    return answered

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy.sparse import csr_matrix
 
-from faultlens.auditing.result import PromptOutcome
+from faultlens.auditing.result import PromptOutcome, Rescoring
 from faultlens.features.table import FeatureTable
 
 if TYPE_CHECKING:  # it loads the model's libraries, which an audit of answers can do without
@@ -30,9 +30,12 @@ class Observed:
         factors: for each factor the level of every prompt; empty: they are read off the prompts.
         tables: by dictionary, rows = prompts; may be empty.
         ladder_inputs: called when the ladder is climbed.
-        causal_tests: tests features by intervening in the model; None: there is no model.
+        causal_tests: tests features by intervening in the model; None: there is no model, or no
+            answer that it could give again.
+        rescoring: of answers that a model read, whether it gives them again.
         accuracy_by_start: accuracy under the model's own start token and under the dictionaries',
             where these differ; else empty.
+        groups: for each column of what prompts belong to, its value at every prompt.
         warnings: what a reader should know of how the source was read, a sentence each.
     """
 
@@ -43,5 +46,7 @@ class Observed:
     tables: Mapping[str, FeatureTable] = field(default_factory=dict)
     ladder_inputs: Callable[[], LadderInputs] = lambda: (None, None)
     causal_tests: CausalTests | None = None
+    rescoring: Rescoring | None = None
     accuracy_by_start: Mapping[str, float] = field(default_factory=dict)
+    groups: Mapping[str, Sequence[str]] = field(default_factory=dict)
     warnings: Sequence[str] = ()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -16,12 +16,13 @@ from faultlens.auditing.behaviour.rule_sensitivity import (
 )
 from faultlens.auditing.config import AuditConfig
 from faultlens.auditing.factors.findings import FactorFindings, find_factors
+from faultlens.auditing.factors.groups import group_prompts
 from faultlens.auditing.feature_tests.findings import FeatureFindings, find_features
 from faultlens.auditing.feature_tests.strata import check_held, stratify
 from faultlens.auditing.findings import Findings
 from faultlens.auditing.from_answers import observe_answers
 from faultlens.auditing.held_out.ladder import LadderFindings, build_ladder
-from faultlens.auditing.interventions.causal_findings import CausalFindings
+from faultlens.auditing.interventions.causal_findings import CausalFindings, not_tested
 from faultlens.auditing.observed import Observed
 from faultlens.auditing.replication.seeds import SeedComparison, compare_seeds
 from faultlens.auditing.replication.split_half import HalfReplication, replicate
@@ -40,6 +41,7 @@ from faultlens.runs.checkpoint import Checkpoint
 if TYPE_CHECKING:
     from faultlens.corpus.task import Task
     from faultlens.features.lens import Lens
+    from faultlens.features.recorder import Recorder
     from faultlens.features.store import ActivationStore
 
 REPEATS_ON_OTHER_SEEDS = 2  # of the ladder
@@ -120,7 +122,6 @@ def audit_answers(
     tables: Mapping[str, FeatureTable] | None = None,
     residuals: Mapping[str, np.ndarray | csr_matrix] | None = None,
     *,
-    warnings: Sequence[str] = (),
     config: AuditConfig | None = None,
     progress: Progress = SILENT,
 ) -> Audit:
@@ -130,8 +131,6 @@ def audit_answers(
         answers: prompts, what was generated, perhaps whether it is right.
         tables: by dictionary, one row a prompt, in the order of the prompts; may be left out.
         residuals: by layer, `[prompts, d]`, for the ladder; may be left out.
-        warnings: what the result has to say of the tables, e.g. the warnings of the lens that the
-            prompts were read through.
         config: how to carry it out; None: as by default.
         progress: told of the stages.
 
@@ -140,8 +139,44 @@ def audit_answers(
             rule without continuations to apply it to.
     """
     config = config or AuditConfig()
-    observed = observe_answers(answers, tables or {}, residuals or {}, config, warnings)
+    observed = observe_answers(answers, tables or {}, residuals or {}, config)
     return audit_observed(observed, config, progress)
+
+
+def audit_answers_of(
+    lens: Lens,
+    answers: Answers,
+    *,
+    config: AuditConfig | None = None,
+    progress: Progress = SILENT,
+    recorder: Recorder | None = None,
+    kept: Checkpoint | None = None,
+) -> Audit:
+    """Audit outcomes that came with their answers, with the model that gave them.
+
+    The prompts are read through it, and features are tested by intervening where it gives the
+    answers again.
+
+    Args:
+        lens: the model, and the dictionaries it is read through.
+        answers: prompts, what was generated, perhaps whether it is right.
+        config: how to carry it out; None: as by default.
+        progress: told of the stages.
+        recorder: takes in what is read of the prompts.
+        kept: finished stages of the same audit, interrupted before.
+
+    Raises:
+        UserError: a prompt that does not fit, an unknown rule or factor, a rule without
+            continuations to apply it to, features to test where nothing can be tested.
+    """
+    from faultlens.auditing.from_model_and_answers import observe_answers_of
+    from faultlens.features.recorder import Recorder
+
+    config, kept = config or AuditConfig(), kept or Checkpoint()
+    observed = observe_answers_of(
+        lens, answers, config, progress=progress, recorder=recorder or Recorder(), kept=kept
+    )
+    return audit_observed(observed, config, progress, kept)
 
 
 def audit_observed(
@@ -173,7 +208,9 @@ def _findings(
     failed = by_rule[observed.rule]
     alpha, seed = config.alpha, config.seed
     texts = [outcome.prompt for outcome in outcomes]
-    factors = find_factors(observed.factors, texts, failed, alpha=alpha, seed=seed)
+    grouping = group_prompts(texts, observed.factors, observed.groups, config.groups)
+    blocks = grouping.blocks
+    factors = find_factors(observed.factors, texts, failed, alpha=alpha, seed=seed, blocks=blocks)
     check_held(factors.levels, config.tests.strata)  # where there is nothing to test, too
     verdict = of_audit(len(failed), int(failed.sum()))
     strata = ladder = halves = None
@@ -185,21 +222,24 @@ def _findings(
         )  # fmt: skip
         features = find_features(
             tables, failed, strata, factors.levels, other_rules(by_rule, observed.rule),
-            config=config.tests, alpha=alpha, seed=seed, progress=progress,
+            config=config.tests, alpha=alpha, seed=seed, blocks=blocks, progress=progress,
         )  # fmt: skip
         if config.ladder.baselines:
             ladder = kept.once(
                 "ladder",
                 LadderFindings,
-                lambda: _ladder(observed, factors, failed, config, progress),
+                lambda: _ladder(observed, factors, failed, blocks, config, progress),
             )
     causes = _causes(observed, features, factors, config, verdict)
     if verdict is None and tables and halved:
-        halves = replicate(tables, failed, config=config.tests, alpha=alpha, seed=seed)
+        halves = replicate(
+            tables, failed, config=config.tests, alpha=alpha, seed=seed, blocks=blocks
+        )
     return Findings(
         observed=observed,
         by_rule=by_rule,
         verdict=verdict,
+        grouping=grouping,
         scoring=scoring_table(by_rule, factors.levels),
         factors=factors,
         strata=strata,
@@ -220,6 +260,7 @@ def _ladder(
     observed: Observed,
     factors: FactorFindings,
     failed: np.ndarray,
+    blocks: np.ndarray | None,
     config: AuditConfig,
     progress: Progress,
 ) -> LadderFindings:
@@ -234,6 +275,7 @@ def _ladder(
         features=csr_matrix(hstack(matrices, format="csr")) if matrices else None,
         config=config.ladder,
         seed=config.seed,
+        blocks=blocks,
         progress=progress,
     )
 
@@ -246,14 +288,16 @@ def _causes(
     verdict: Verdict | None,
 ) -> CausalFindings:
     """Steps 7 and 8, where there is a model to intervene in, and features to test."""
-    tests = observed.causal_tests
+    tests, again = observed.causal_tests, observed.rescoring
+    most = config.interventions.test_classes
     if tests is None:
-        return CausalFindings()
+        why = None if again is None else again.reason
+        return CausalFindings() if why is None else not_tested(features.significant, most, why)
     if not features.tested:
         return CausalFindings(
             requested=tests.none_tested(None if verdict is None else str(verdict))
         )
-    return tests.run(features.significant, config.interventions.test_classes, factors.selection)
+    return tests.run(features.significant, most, factors.selection)
 
 
 def _audit(found: Findings, config: AuditConfig, seeds: SeedComparison | None = None) -> Audit:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-from faultlens.auditing.config import AuditConfig, InterventionConfig
+from faultlens.auditing.config import AnswerReadingConfig, AuditConfig, InterventionConfig
 from faultlens.checks import check_whole
 from faultlens.cli.lens import open_lens
 from faultlens.cli.matrices import MatrixOptions, read_residuals, read_tables, refuse_reading
@@ -21,8 +21,9 @@ from faultlens.cli.run import (
     record_lens,
     resumable,
     run_claimed,
+    token_texts_of,
 )
-from faultlens.cli.run_options import RunOptions
+from faultlens.cli.run_options import LabelOptions, RunOptions
 from faultlens.cli.screen import progress_bars, warn
 from faultlens.cli.values import Form
 from faultlens.config import options
@@ -31,6 +32,7 @@ from faultlens.errors import UserError
 from faultlens.models.lens_config import LensConfig
 
 if TYPE_CHECKING:
+    from faultlens.corpus.answers import Answers
     from faultlens.corpus.task import Task
     from faultlens.runs.claim import Claim
     from faultlens.runs.folder import Manifest
@@ -66,7 +68,8 @@ class OutcomeOptions:
     outcomes: Path | None = None
     """An evaluation log (inspect_ai, lm-eval, every-eval-ever), or a table (JSONL, CSV, TSV,
     Parquet) of prompts with their targets, and with what was generated or whether it succeeded;
-    `faultlens outcomes FILE` says what is understood of it."""
+    `faultlens outcomes FILE` says what is understood of it. With `--model` (or `--sae`) the prompts
+    are read through the model that answered them; without, no model is run."""
     factors: tuple[str, ...] = ()
     """Columns that are factors: of a table by default all that are not known otherwise, of a log
     its metadata."""
@@ -91,6 +94,7 @@ def audit(
     lens: LensConfig,
     matrices: MatrixOptions,
     config: AuditConfig,
+    labels: LabelOptions,
     run: RunOptions,
     call: Invocation,
 ) -> None:
@@ -98,10 +102,12 @@ def audit(
     meaningless = _refuse_what_does_not_go_together(task, outcomes, matrices, call)
     with run_claimed(run.out, run.overwrite) as claim:
         manifest = begin(call, meaningless)
-        if task is None:
-            found = _of_outcomes(outcomes, log, matrices, config, manifest)
+        if task is None and _with_model(call):
+            found = _of_model_and_outcomes(outcomes, log, lens, config, labels, claim, manifest)
+        elif task is None:
+            found = _of_outcomes(outcomes, log, matrices, config, labels, manifest)
         else:
-            found = _of_task(_prompts(task, prompts), lens, config, claim, manifest)
+            found = _of_task(_prompts(task, prompts), lens, config, labels, claim, manifest)
         assert found.audit is not None
         warn(found.audit.warnings)
         finish(claim, manifest, found, run.json)
@@ -111,6 +117,7 @@ def _of_task(
     task: Task | Mapping[int, Task],
     lens: LensConfig,
     config: AuditConfig,
+    labels: LabelOptions,
     claim: Claim | None,
     manifest: Manifest,
 ) -> Findings:
@@ -124,6 +131,7 @@ def _of_task(
     with progress_bars() as bars:
         opened = open_lens(lens, config.reading.fit_check, bars)
         record_lens(manifest, opened)
+        named = labels.of(dictionary.name for dictionary in opened.dictionaries)
         with resumable(claim, manifest) as kept:
             found = fl.audit(
                 opened,
@@ -134,11 +142,12 @@ def _of_task(
                 progress=bars,
             )
     if recorder is None:
-        return Findings(audit=found, task=first, kept=kept)
+        return Findings(audit=found, task=first, kept=kept, labels=named)
     tokens = prompt_tokens(opened, first)
     return Findings(
-        audit=found, task_read=recorder.activations, task=first, task_tokens=tokens, kept=kept
-    )
+        audit=found, task_read=recorder.activations, task=first, task_tokens=tokens, kept=kept,
+        labels=named,
+    )  # fmt: skip
 
 
 def _of_outcomes(
@@ -146,19 +155,66 @@ def _of_outcomes(
     log: LogOptions,
     matrices: MatrixOptions,
     config: AuditConfig,
+    labels: LabelOptions,
     manifest: Manifest,
 ) -> Findings:
     """Audit outcomes that are there, with the matrices that came with them."""
     import faultlens as fl
 
+    answers = _answers(given, log, manifest)
+    tables = read_tables(matrices, [prompt.text for prompt in answers.task.prompts], manifest)
+    residuals = read_residuals(given.residuals, len(answers), manifest)
+    named = labels.of(tables)
+    with progress_bars() as bars:
+        found = fl.audit(tables, answers, config=config, residuals=residuals, progress=bars)
+    return Findings(audit=found, task=answers.task, labels=named)
+
+
+def _of_model_and_outcomes(
+    given: OutcomeOptions,
+    log: LogOptions,
+    lens: LensConfig,
+    config: AuditConfig,
+    labels: LabelOptions,
+    claim: Claim | None,
+    manifest: Manifest,
+) -> Findings:
+    """Audit outcomes that are there, their prompts read through the model that answered them."""
+    import faultlens as fl
+    from faultlens.features.recorder import Recorder
+
+    answers = _answers(given, log, manifest)
+    recorder = Recorder()
+    with progress_bars() as bars:
+        opened = open_lens(lens, config.reading.fit_check, bars)
+        record_lens(manifest, opened)
+        named = labels.of(dictionary.name for dictionary in opened.dictionaries)
+        with resumable(claim, manifest) as kept:
+            found = fl.audit(
+                opened, answers, config=config, recorder=recorder, checkpoint=kept, progress=bars
+            )
+    return Findings(
+        audit=found,
+        task=answers.task,
+        task_read=recorder.activations,
+        task_tokens=token_texts_of(opened, recorder.token_ids),
+        kept=kept,
+        labels=named,
+    )
+
+
+def _answers(given: OutcomeOptions, log: LogOptions, manifest: Manifest) -> Answers:
+    import faultlens as fl
+
     assert given.outcomes is not None
     answers = fl.read_answers(given.outcomes, given.factors or None, **log.chosen)
     manifest.inputs["outcomes"] = {"name": answers.task.name, "digest": answers.digest}
-    tables = read_tables(matrices, [prompt.text for prompt in answers.task.prompts], manifest)
-    residuals = read_residuals(given.residuals, len(answers), manifest)
-    with progress_bars() as bars:
-        found = fl.audit(tables, answers, config=config, residuals=residuals, progress=bars)
-    return Findings(audit=found, task=answers.task)
+    return answers
+
+
+def _with_model(call: Invocation) -> bool:
+    """Whether the outcomes' prompts are to be read through a model: one is named, or an SAE."""
+    return "model" in call.given or "sae" in call.given
 
 
 def _refuse_what_does_not_go_together(
@@ -170,17 +226,25 @@ def _refuse_what_does_not_go_together(
             "expected a task to run (ioi, mini-ioi, or a JSONL file) or --outcomes FILE, not both "
             "and not neither"
         )
+    of_task, of_answers = options(TaskOptions), options(AnswerReadingConfig)
+    if task is None and _with_model(call):
+        for name in of_task:
+            if name in call.given:
+                raise UserError(f"{flag(name)} goes with a task that is run, not with --outcomes")
+        for name in (*options(MatrixOptions), "residuals"):
+            if name in call.given:
+                raise UserError(
+                    f"{flag(name)} takes the place of a model: leave it out, or --model and --sae"
+                )
+        return (*of_task, *options(MatrixOptions), "residuals")
     if task is None:
-        if "test_features" in call.given:
-            raise UserError(
-                "--test-features goes with a task that is run: answers cannot be tried again"
-            )
         meaningless = refuse_reading(
-            call, "--outcomes", [*options(TaskOptions), *options(InterventionConfig)]
+            call, "--outcomes", [*of_task, *options(InterventionConfig), *of_answers]
         )
         matrices.check_pooled()
         return meaningless
-    for name in (*options(MatrixOptions), *options(LogOptions), "residuals", "factors"):
+    for name in (*options(MatrixOptions), *options(LogOptions), *of_answers, "residuals",
+                 "factors"):  # fmt: skip
         if name in call.given:
             raise UserError(
                 f"{flag(name)} goes with --outcomes: a task that is run is read by itself"

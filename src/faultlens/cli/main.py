@@ -8,6 +8,7 @@ from typing import NoReturn
 from cyclopts import App, CycloptsError
 
 from faultlens.cli.audit import audit
+from faultlens.cli.bench import bench
 from faultlens.cli.demo import demo
 from faultlens.cli.doctor import doctor
 from faultlens.cli.leaving import run_and_leave
@@ -16,6 +17,7 @@ from faultlens.cli.outcomes import outcomes
 from faultlens.cli.profile import profile
 from faultlens.cli.read import read
 from faultlens.cli.report import report
+from faultlens.cli.reproduce import reproduce
 from faultlens.cli.screen import quiet_libraries
 from faultlens.cli.tokens import tokens
 from faultlens.cli.train import train
@@ -82,7 +84,14 @@ add_command(
     "faultlens train texts.jsonl --layers 3 --sites resid_pre,mlp_out --out sets/a",
     "faultlens train texts.jsonl --model gpt2 --layers 8 --tokens 2M --out sets/b",
 )
+add_command(
+    app,
+    bench,
+    "faultlens bench",
+    "faultlens bench --part whole --sets 40 --out validity.json",
+)
 add_command(app, report, "faultlens report runs/audit")
+add_command(app, reproduce, "faultlens reproduce runs/audit")
 
 
 def main() -> NoReturn:

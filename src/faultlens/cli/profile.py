@@ -10,8 +10,15 @@ from faultlens.cli.corpora import CORPORA, CorpusColumns, read_named_corpus
 from faultlens.cli.lens import open_lens
 from faultlens.cli.matrices import MatrixOptions, read_tables, refuse_reading
 from faultlens.cli.options import Invocation
-from faultlens.cli.run import Findings, begin, finish, identity, record_lens, run_claimed
-from faultlens.cli.run_options import RunOptions
+from faultlens.cli.run import (
+    Findings,
+    begin,
+    finish,
+    identity,
+    record_lens,
+    run_claimed,
+)
+from faultlens.cli.run_options import LabelOptions, RunOptions
 from faultlens.cli.screen import progress_bars, warn
 from faultlens.errors import UserError
 from faultlens.models.lens_config import LensConfig
@@ -43,6 +50,7 @@ def profile(
     matrices: MatrixOptions,
     config: ProfileConfig,
     pairs: PairOptions,
+    labels: LabelOptions,
     run: RunOptions,
     call: Invocation,
 ) -> None:
@@ -61,9 +69,11 @@ def profile(
             recorder = Recorder()
             if matrices.features:
                 source = recorder.tables = read_tables(matrices, texts.texts, manifest)
+                named = labels.of(source)
             else:
                 source = open_lens(lens, config.reading.fit_check, bars)
                 record_lens(manifest, source)
+                named = labels.of(dictionary.name for dictionary in source.dictionaries)
             if pair_set is not None:
                 manifest.inputs["pairs"] = identity(pair_set)
             found = fl.profile(
@@ -71,7 +81,7 @@ def profile(
             )
         warn([said for said in found.warnings if said not in texts.warnings])
         read = None if matrices.features else recorder.activations
-        finish(claim, manifest, Findings(found, recorder.tables, read), run.json)
+        finish(claim, manifest, Findings(found, recorder.tables, read, labels=named), run.json)
 
 
 def _refuse_what_does_not_go_together(

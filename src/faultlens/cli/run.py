@@ -71,6 +71,7 @@ def record_lens(manifest: Manifest, lens: Lens) -> None:
             "digest": dictionary.digest,
             "site": dictionary.site.name,
             "source": dictionary.source,
+            **({"neuronpedia": dictionary.neuronpedia} if dictionary.neuronpedia else {}),
         }
         for dictionary in lens.dictionaries
     }
@@ -97,6 +98,7 @@ class Findings:
     task: Task | None = None  # what the audit is of; its factors and foils go beside the outcomes
     task_tokens: Sequence[Sequence[str]] = ()  # of each prompt, as positions count
     kept: Checkpoint | None = None  # thrown away once the run is written
+    labels: Mapping[str, str] = field(default_factory=dict)  # of features, somebody's
 
 
 def write_run(claim: Claim, manifest: Manifest, found: Findings) -> None:
@@ -104,6 +106,8 @@ def write_run(claim: Claim, manifest: Manifest, found: Findings) -> None:
 
     Raises CannotWrite if there is no room for it; nothing of it is left then.
     """
+    import pandas as pd
+
     from faultlens.report.page import write_page
 
     with claim.filled() as folder:
@@ -111,8 +115,11 @@ def write_run(claim: Claim, manifest: Manifest, found: Findings) -> None:
         if found.profile is not None:
             _write_profile(folder, found.profile, found.tables)
         if found.audit is not None:
-            _write_audit(folder, found.audit, found.task)
+            _write_audit(folder, found.audit, found.task, found.labels)
             _write_tokens(folder, found.task_tokens)
+        if found.labels:
+            rows = list(found.labels.items())
+            _write_table(folder, "labels", pd.DataFrame(rows, columns=["feature", "label"]))
         if found.corpus_read is not None:
             found.corpus_read.write(folder / "activations" / "corpus")
         if found.task_read is not None:
@@ -149,6 +156,7 @@ def resumable(claim: Claim | None, manifest: Manifest) -> Iterator[Checkpoint]:
 def finish(claim: Claim | None, manifest: Manifest, found: Findings, json: bool) -> None:
     """Write the run where a folder is wanted, and say what was found, in words or as JSON."""
     from faultlens.cli.screen import say, say_json
+    from faultlens.report.feature_names import FeatureNames
     from faultlens.report.terminal.summary import summary
 
     if claim is not None:
@@ -159,7 +167,8 @@ def finish(claim: Claim | None, manifest: Manifest, found: Findings, json: bool)
     if json and result is not None:
         say_json(result.to_dict())
         return
-    say(summary(found.profile, found.audit))
+    names = FeatureNames(found.labels)
+    say(summary(found.profile, found.audit, names))
     if claim is not None:
         say([f"The report: {claim.named / 'report.html'}"])
 
@@ -201,7 +210,7 @@ def _write_profile(folder: Path, profile: Profile, tables: Mapping[str, FeatureT
         _write_table(folder, f"pooled-{name}", pd.DataFrame(columns))
 
 
-def _write_audit(folder: Path, audit: Audit, task: Task | None) -> None:
+def _write_audit(folder: Path, audit: Audit, task: Task | None, labels: Mapping[str, str]) -> None:
     import pandas as pd
 
     from faultlens.auditing.behaviour.table import prompt_table
@@ -220,16 +229,30 @@ def _write_audit(folder: Path, audit: Audit, task: Task | None) -> None:
     ]
     _write_table(folder, "levels", pd.DataFrame(levels))
     if audit.features is not None:
-        _write_table(folder, "features", pd.DataFrame(audit.features))
+        features = pd.DataFrame(audit.features)
+        if labels:
+            features["label"] = _labels_of(features, labels)
+        _write_table(folder, "features", features)
+
+
+def _labels_of(features: pd.DataFrame, labels: Mapping[str, str]) -> pd.Series:
+    """Somebody's label of each row's feature; null where there is none."""
+    names = features["site"].astype(str) + "/" + features["feature"].astype(str)
+    return names.map(labels).astype("string")
 
 
 def prompt_tokens(lens: Lens, task: Task) -> list[list[str]]:
     """What each token of each prompt shows of its text; BOS is not among them."""
+    read = lens.tokenize([prompt.text for prompt in task.prompts])
+    return token_texts_of(lens, [tokens.ids.tolist() for tokens in read])
+
+
+def token_texts_of(lens: Lens, token_ids: Sequence[Sequence[int]]) -> list[list[str]]:
+    """What each token of some texts shows of it."""
     from faultlens.features.token_text import token_texts
 
     decode = lens.model.tokenizer.decode
-    read = lens.tokenize([prompt.text for prompt in task.prompts])
-    return [token_texts(decode, tokens.ids.tolist()) for tokens in read]
+    return [token_texts(decode, list(ids)) for ids in token_ids]
 
 
 def _write_tokens(folder: Path, tokens: Sequence[Sequence[str]]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,6 +13,22 @@ class JsonOption:
 
     json: bool = False
     """Print the result as JSON on standard output; progress and warnings go to standard error."""
+
+
+@dataclass(frozen=True)
+class LabelOptions:
+    """Labels of features."""
+
+    labels: Path | None = None
+    """What somebody reads features as, shown beside them and never used: a batch of explanations as
+    Neuronpedia publishes them (JSONL, also .gz), or a table (JSONL, CSV, TSV, Parquet) of `feature`
+    and `label`."""
+
+    def of(self, dictionaries: Iterable[str]) -> dict[str, str]:
+        """The labels of some dictionaries, by feature; none where no file is given."""
+        from faultlens.corpus.labels import read_labels
+
+        return {} if self.labels is None else read_labels(self.labels, list(dictionaries))
 
 
 @dataclass(frozen=True)

@@ -31,6 +31,8 @@ class Answers:
         success: whether each answer is right; None where a rule is to decide it from `generated`.
         differences: the log-likelihood of the target − that of the foil, in nats, where an
             evaluation recorded both; None: of no prompt.
+        likelihoods: the log-likelihood of the target behind its separator, in nats, where an
+            evaluation recorded it; None: of no prompt.
         kinds: of failures, what an evaluation recorded as their kind (a refusal, no response); None
             where it is to be read off `generated`.
         conversations: the messages that a model was given before each answer, where an evaluation
@@ -46,6 +48,7 @@ class Answers:
     kinds: tuple[str | None, ...] | None = None
     conversations: tuple[tuple[Message, ...], ...] | None = None
     source: LogSource | None = None
+    likelihoods: tuple[float | None, ...] | None = None
 
     def __post_init__(self) -> None:
         columns = {
@@ -54,6 +57,7 @@ class Answers:
             "differences": self.differences,
             "kinds": self.kinds,
             "conversations": self.conversations,
+            "likelihoods": self.likelihoods,
         }
         for name, column in columns.items():
             if column is not None and len(column) != len(self.task):
@@ -175,6 +179,7 @@ def _of_log(log: EvaluationLog) -> Answers:
         _where_any(tuple(s.kind for s in log.samples)),
         conversations if any(conversations) else None,
         log.source,
+        _where_any(tuple(s.likelihood for s in log.samples)),
     )
 
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import csv
+import gzip
 import io
 import json
+import zlib
 from collections.abc import Collection, Iterable, Iterator
 from difflib import get_close_matches
 from pathlib import Path
@@ -14,6 +16,7 @@ from faultlens.errors import UserError
 
 MOST_CHARACTERS = 2**31 - 1  # in a cell of CSV; by default it is 131,072, shorter than some prompts
 MISSPELT = 0.8  # how alike a misspelt name is to the right one
+GZIPPED = b"\x1f\x8b"  # how such a file begins
 SUFFIXES = (".jsonl", ".ndjson", ".json", ".csv", ".tsv", ".parquet")
 
 Placed = tuple[str, dict[str, Any]]
@@ -32,7 +35,7 @@ def read_records(path: Path) -> Iterator[Placed]:
             f"no file {printable(path)}: expected a JSONL file, one object a line, or a .csv, "
             ".tsv or .parquet table"
         )
-    suffix = path.suffix.lower()
+    suffix = (path.with_suffix("") if path.suffix == ".gz" else path).suffix.lower()
     if suffix in (".csv", ".tsv"):
         return _delimited(path, "," if suffix == ".csv" else "\t")
     return _parquet(path) if suffix == ".parquet" else _jsonl(path)
@@ -90,10 +93,11 @@ def _parquet(path: Path) -> Iterator[Placed]:
 
 
 def read_text(path: Path) -> str:
-    """A file's content. Raises UserError if it cannot be read as UTF-8."""
+    """A file's content, unpacked where gzip packed it. Raises UserError if it is not UTF-8."""
     try:
-        return path.read_bytes().decode("utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
+        raw = path.read_bytes()
+        return (gzip.decompress(raw) if raw[:2] == GZIPPED else raw).decode("utf-8-sig")
+    except (OSError, EOFError, zlib.error, UnicodeDecodeError) as error:
         raise UserError(f"{printable(path)} cannot be read as UTF-8 text: {error}") from error
 
 

@@ -55,6 +55,11 @@ class Task:
                     f"task {self.name}: prompt {i} has the factors {list(prompt.factors)}, the "
                     f"first has {list(self.prompts[0].factors)}: expected the same everywhere"
                 )
+            if prompt.groups.keys() != self.prompts[0].groups.keys():
+                raise UserError(
+                    f"task {self.name}: prompt {i} has the groups {list(prompt.groups)}, the "
+                    f"first has {list(self.prompts[0].groups)}: expected the same everywhere"
+                )
 
     def __len__(self) -> int:
         return len(self.prompts)
@@ -68,17 +73,34 @@ class Task:
         }
 
     @property
+    def groups(self) -> dict[str, list[str]]:
+        """For each column of what prompts belong to, its value at every prompt."""
+        return {
+            name: [prompt.groups[name] for prompt in self.prompts]
+            for name in self.prompts[0].groups
+        }
+
+    @property
     def digest(self) -> str:
         """SHA-256 over all prompts, in order."""
-        records = json.dumps([asdict(prompt) for prompt in self.prompts], ensure_ascii=False)
+        records = json.dumps([_record(prompt) for prompt in self.prompts], ensure_ascii=False)
         return hashlib.sha256(records.encode()).hexdigest()
+
+
+def _record(prompt: Prompt) -> dict[str, Any]:
+    """A prompt as it is digested; groups only where there are some."""
+    record = asdict(prompt)
+    if not prompt.groups:
+        del record["groups"]
+    return record
 
 
 def read_task(path: Path) -> Task:
     """Read a task from JSONL, one prompt a line.
 
-    A line is `{"prompt", "target", "foil"?, "factors"?: {name: level}, "accepted"?: [answer],
-    "separator"?}`, the fields of `Prompt`. Other columns are left out, and named in `notes`.
+    A line is `{"prompt", "target", "foil"?, "factors"?: {name: level}, "groups"?: {column: value},
+    "accepted"?: [answer], "separator"?}`, the fields of `Prompt`. Other columns are left out, and
+    named in `notes`.
 
     Raises UserError naming the file and line for anything that is not as expected, a field that
     seems to be misspelt among it.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import final
 
 from faultlens.features.store import ActivationStore
@@ -16,8 +16,11 @@ class Recorder:
     Attributes:
         tables: the pooled activations, by dictionary.
         activations: those of every token; empty where the study was given tables.
+        token_ids: of prompts that were answered elsewhere, by prompt the tokens whose positions the
+            activations count; empty otherwise.
     """
 
     def __init__(self) -> None:
         self.tables: Mapping[str, FeatureTable] = {}
         self.activations = ActivationStore()
+        self.token_ids: Sequence[Sequence[int]] = ()

@@ -14,14 +14,14 @@ from typing import Any
 import torch
 
 from faultlens.errors import UserError
-from faultlens.models.dictionary import Dictionary
+from faultlens.models.dictionary import Dictionary, JumpRelu
 from faultlens.models.normalisation import NORMALISATIONS, UNSCALED
 from faultlens.models.sae_config import WRITTEN
 from faultlens.models.scales import on_the_way, with_scales, without_scales
 from faultlens.models.sites import Site
 from faultlens.models.start_ids import BOS, NONE
 
-FACTOR = "factor="
+FACTOR, THRESHOLD = "factor=", "threshold="
 WORDS: dict[str, tuple[str, Any]] = {
     "centred": ("centred", True),
     "raw": ("centred", False),
@@ -39,7 +39,7 @@ WORDS: dict[str, tuple[str, Any]] = {
 }
 """Word -> field of `Convention` (of `gain`: the point that is read), and its value.
 
-`factor=NUMBER` sets the normalisation too.
+`factor=NUMBER` sets the normalisation too, `threshold=NUMBER` the one threshold of all features.
 """
 _SAID = {
     "centred": "residuals centred",
@@ -56,7 +56,15 @@ _SAID = {
     "before-gain": "the MLP's norm read before its gain",
     "after-gain": "the MLP's norm read after its gain",
 }
-SCALES = (FACTOR, "layer_norm", "constant_norm_rescale", "unnormalised", "decoder", "no-decoder")
+SCALES = (
+    FACTOR,
+    THRESHOLD,
+    "layer_norm",
+    "constant_norm_rescale",
+    "unnormalised",
+    "decoder",
+    "no-decoder",
+)
 """How words start that change a scale."""
 GAIN = ("mlp_normalized", "mlp_in")  # a norm's value before its gain, and after
 FACTOR_MATTERS = 1.25  # a factor nearer to the one in force than this is not tried
@@ -72,10 +80,16 @@ class Rival:
     @property
     def said(self) -> str:
         """In words: `residuals centred and BOS left out`."""
-        return " and ".join(
-            _SAID.get(word, f"its input multiplied by {word.removeprefix(FACTOR)}")
-            for word in self.words
+        return " and ".join(map(_in_words, self.words))
+
+
+def _in_words(word: str) -> str:
+    if word.startswith(THRESHOLD):
+        number = word.removeprefix(THRESHOLD)
+        return (
+            f"one threshold, {number}, scaled with a factor of its input as SAELens scales it now"
         )
+    return _SAID.get(word, f"its input multiplied by {word.removeprefix(FACTOR)}")
 
 
 def put_in_force(dictionary: Dictionary, words: Sequence[str]) -> Dictionary:
@@ -116,7 +130,8 @@ def rivals(dictionary: Dictionary, mean_norm: float) -> Iterator[Rival]:
     Centred or not and with BOS or not, in all combinations; at `hook_z`, with value biases folded
     or not; its input normalised in every way, or by the factor that brings it to √d; and, where
     it decides which features fire, the decoder's norm in the activations or not; of what reads the
-    MLP's norm, before its gain or after. All of them share the tensors of
+    MLP's norm, before its gain or after; where SAELens may have left its one threshold unscaled,
+    that divided by the factor that brings its input to √d. All of them share the tensors of
     `without_scales(dictionary)`.
 
     Args:
@@ -135,6 +150,8 @@ def rivals(dictionary: Dictionary, mean_norm: float) -> Iterator[Rival]:
     words += [(word,) for word in _other_normalisations(dictionary, possible, mean_norm)]
     if "decoder_norm" in possible:
         words.append(("no-decoder-norm",) if now.decoder_norm else ("decoder-norm",))
+    if dictionary.threshold_unscaled and mean_norm:
+        words.append((f"{THRESHOLD}{_scaled_threshold(dictionary, mean_norm):.4g}",))
     if "gain" in possible:
         before = dictionary.site.point == "mlp_normalized"
         words.append(("after-gain",) if before else ("before-gain",))
@@ -156,6 +173,8 @@ def possible_fields(dictionary: Dictionary) -> set[str]:
         possible.add("decoder_norm")
     if dictionary.site.point in GAIN:
         possible.add("gain")
+    if isinstance(dictionary.activation, JumpRelu):
+        possible.add("threshold")
     return possible
 
 
@@ -191,11 +210,12 @@ def _tried(plain: Dictionary, dictionary: Dictionary, words: Sequence[str]) -> D
 def _under(plain: Dictionary, dictionary: Dictionary, words: Sequence[str]) -> Dictionary:
     """`plain` marked with what is in force for `dictionary` and changed by `words`; not scaled."""
     convention, normalisation = dictionary.convention, plain.normalisation
+    activation, unscaled = plain.activation, plain.threshold_unscaled
     site = plain.site
     possible = possible_fields(dictionary)
     for word in words:
         field, value = _meant(word)
-        needed = "factor" if word.startswith(FACTOR) else field
+        needed = "factor" if field == "normalisation" and word.startswith(FACTOR) else field
         if needed not in possible and value is not False:
             raise UserError(
                 f"convention {word!r} means nothing for {dictionary.name} at "
@@ -204,6 +224,11 @@ def _under(plain: Dictionary, dictionary: Dictionary, words: Sequence[str]) -> D
         if field == "gain":
             site = Site(site.layer, value)
             continue
+        if field == "threshold":
+            assert isinstance(activation, JumpRelu), "possible of no other"
+            activation = JumpRelu(torch.full_like(activation.threshold, value))
+            unscaled = False
+            continue
         if field == "normalisation":
             convention = replace(convention, factor=value if needed == "factor" else None)
             normalisation = UNSCALED if needed == "factor" else NORMALISATIONS[value]
@@ -211,7 +236,10 @@ def _under(plain: Dictionary, dictionary: Dictionary, words: Sequence[str]) -> D
         convention = replace(convention, **{field: value})
     given = _together(dictionary.convention.given, words)
     convention = replace(convention, given=given)
-    return replace(plain, convention=convention, normalisation=normalisation, site=site)
+    return replace(
+        plain, convention=convention, normalisation=normalisation, site=site,
+        activation=activation, threshold_unscaled=unscaled,
+    )  # fmt: skip
 
 
 def _why(dictionary: Dictionary, field: str) -> str:
@@ -223,16 +251,21 @@ def _why(dictionary: Dictionary, field: str) -> str:
         )
     if field == "decoder_norm":
         return ", where the decoder's norm decides nothing"
+    if field == "threshold":
+        return ", whose features fire by no threshold"
     return ""
 
 
 def _meant(word: str) -> tuple[str, Any]:
     """The field that a word sets, and its value. Raises UserError for an unknown word."""
     if word.startswith(FACTOR):
-        return "normalisation", _factor(word)
+        return "normalisation", _number(word, FACTOR)
+    if word.startswith(THRESHOLD):
+        return "threshold", _number(word, THRESHOLD)
     if word not in WORDS:
         raise UserError(
-            f"unknown convention {word!r}: expected {', '.join(WORDS)} or {FACTOR}NUMBER"
+            f"unknown convention {word!r}: expected {', '.join(WORDS)}, {FACTOR}NUMBER or "
+            f"{THRESHOLD}NUMBER"
         )
     return WORDS[word]
 
@@ -247,11 +280,17 @@ def _together(given: Sequence[str], more: Sequence[str]) -> tuple[str, ...]:
     return tuple(together)
 
 
-def _factor(word: str) -> float:
+def _scaled_threshold(dictionary: Dictionary, mean_norm: float) -> float:
+    """The one threshold, as it is where the factor that brings the input to √d is folded in."""
+    assert isinstance(dictionary.activation, JumpRelu), "said only of thresholds"
+    return float(dictionary.activation.threshold[0]) * mean_norm / math.sqrt(dictionary.d_in)
+
+
+def _number(word: str, prefix: str) -> float:
     try:
-        factor = float(word.removeprefix(FACTOR))
+        number = float(word.removeprefix(prefix))
     except ValueError:
-        factor = 0.0
-    if not 0 < factor < torch.inf:
-        raise UserError(f"convention {word!r}: expected {FACTOR}NUMBER, a number above 0")
-    return factor
+        number = 0.0
+    if not 0 < number < torch.inf:
+        raise UserError(f"convention {word!r}: expected {prefix}NUMBER, a number above 0")
+    return number

@@ -12,12 +12,15 @@ from faultlens.models import hub, registry
 from faultlens.models.checkpoints.source import BUNDLED, kind_of, shortened
 from faultlens.models.dictionary import Dictionary
 from faultlens.models.folding import Origin
+from faultlens.models.formats.finding import saved_elsewhere
+from faultlens.models.formats.saved import SavedDictionary
 from faultlens.models.model import Model
 from faultlens.models.registry import Entry
 from faultlens.models.sae_config import CONFIG
 from faultlens.models.sae_folder import (
     WEIGHTS,
     folder_digest,
+    holds_saes,
     load_sae_folder,
     sae_folders,
     site_of,
@@ -36,15 +39,16 @@ def load_dictionaries(
     """Load a set of dictionaries that fits `model`, in the order of the forward pass.
 
     Args:
-        name: `"mini"`; a folder in SAELens's format (one SAE, or one folder down several); a
-            release of SAELens's registry, or one of its dictionaries as `RELEASE/SAE_ID`.
+        name: `"mini"`; a folder in SAELens's format (one SAE, or one folder down several), or in
+            one that `formats` reads; a release of SAELens's registry, or one of its dictionaries
+            as `RELEASE/SAE_ID`.
         model: the model that they read.
         layers: keep those at these layers; None keeps all.
         sites: keep those at these points, e.g. `["resid_pre"]`, or `["all"]`; None keeps
             `resid_pre` where the set has any, otherwise all.
         release: of a folder, the release that its weights are from: the registry's overrides, names
             and published values then hold for them too.
-        trust_pickle: also load releases whose files are pickled, which can run code as they load.
+        trust_pickle: also load files that are pickled, which can run code as they load.
 
     Raises:
         UserError: there are none of that name, or none chosen, or they do not fit the model.
@@ -55,7 +59,14 @@ def load_dictionaries(
         raise UserError(
             f"no folder {shortened(name)}: expected one that holds weights of release {release}"
         )
-    if is_folder:
+    if is_folder and not holds_saes(folder) and (saved := saved_elsewhere(folder)):
+        if release is not None:
+            raise UserError(
+                f"{folder} holds dictionaries in {saved[0].publisher}'s format, and --release says "
+                "what SAELens's folders leave out: leave it out"
+            )
+        dictionaries = _from_saved(name, saved, model, layers, sites, trust_pickle)
+    elif is_folder:
         dictionaries = _from_folders(name, folder, model, layers, sites, release)
     else:
         dictionaries = _from_registry(name, model, layers, sites, trust_pickle)
@@ -83,6 +94,38 @@ def _from_folders(
     return dictionaries
 
 
+def _from_saved(
+    name: str,
+    saved: Sequence[SavedDictionary],
+    model: Model,
+    layers: Sequence[int] | None,
+    sites: Sequence[str] | None,
+    trust_pickle: bool,
+) -> list[Dictionary]:
+    """Dictionaries in other libraries' files, named by their folders where several share a site."""
+    wanted_points = _points(name, {one.site.point for one in saved}, sites)
+    at_points = [one for one in saved if one.site.point in wanted_points]
+    _check_layers(name, {one.site.layer for one in at_points}, layers, wanted_points)
+    chosen = [one for one in at_points if layers is None or one.site.layer in layers]
+    for one in chosen:
+        if one.pickled and not trust_pickle:
+            raise UserError(
+                f"{one.files[0]} is pickled, as {one.publisher} saves dictionaries, and a pickle "
+                "can run code as it loads: give --trust-pickle if you trust its source"
+            )
+    shared = {one.site for one in chosen if sum(other.site == one.site for other in chosen) > 1}
+    folder = Path(name)
+    return [
+        one.load(
+            "-".join((folder.name, *one.files[0].parent.relative_to(folder).parts))
+            if one.site in shared
+            else folder.name,
+            model.device,
+        )
+        for one in chosen
+    ]
+
+
 def _load_folder(
     path: Path, set_name: str, model: Model, entry: Entry | None, source: str
 ) -> Dictionary:
@@ -91,8 +134,9 @@ def _load_folder(
     if not (path / WEIGHTS).exists():  # let the reader say so
         return load_sae_folder(path, set_name, model.device, entry.overrides)
     origin = Origin(
-        source, folder_digest(path), entry.release, entry.name, entry.factor, entry.published
-    )
+        source, folder_digest(path), entry.release, entry.name, entry.factor, entry.published,
+        entry.neuronpedia,
+    )  # fmt: skip
     return load_sae_folder(path, set_name, model.device, entry.overrides, origin)
 
 

@@ -166,6 +166,8 @@ class Dictionary:
     encoder: Encoder | None = None  # in place of the affine map and the activation
     decoder_norm: Tensor | None = None  # that activations carry or could, [d_sae]
     published: Published = NOT_PUBLISHED
+    neuronpedia: str | None = None  # what Neuronpedia calls it, `MODEL/NAME`
+    threshold_unscaled: bool = False  # SAELens may have left it so when it folded a factor in
 
     def __post_init__(self) -> None:
         # A feature's weights lie side by side: what computes a few features reads no others, and a

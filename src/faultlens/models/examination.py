@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from faultlens.models.convention import SCALES
+from faultlens.models.convention import SCALES, THRESHOLD
 from faultlens.models.dictionary import Published
 from faultlens.models.fit import Fit
 
@@ -210,13 +210,18 @@ class Examination:
         return LEAST_GAIN_OF_SCALE if scaled and more else LEAST_GAIN
 
     def _plainest(self, others: Sequence[Alternative]) -> Alternative:
-        """Of those about as good as the best: one with the published L0, that changes least."""
+        """Of those about as good as the best: one with the published L0, that changes least.
+
+        A threshold that is tried is known to be left wrong by the program that wrote the file: of
+        two that come to the same, such as it and a factor, that is the likelier one.
+        """
         best, l0 = min(other.relative_error for other in others), self.published.l0
         about = [other for other in others if other.relative_error <= AS_GOOD * best]
 
-        def rank(other: Alternative) -> tuple[bool, int, float]:
+        def rank(other: Alternative) -> tuple[bool, int, bool, float]:
             off = l0 is not None and _apart(other.l0, l0) > L0_AGREES
-            return off, len(other.words), other.relative_error
+            unknown = not other.words[0].startswith(THRESHOLD)
+            return off, len(other.words), unknown, other.relative_error
 
         return min(about, key=rank)
 

@@ -43,6 +43,7 @@ class Origin:
         set_name: the name of the folder or release.
         factor: of `expected_average_only_in`, where the registry gives it.
         published: what the registry says of it.
+        neuronpedia: what Neuronpedia calls it, `MODEL/NAME`.
     """
 
     source: str
@@ -51,8 +52,10 @@ class Origin:
     name: str | None = None
     factor: float | None = None
     published: Published = NOT_PUBLISHED
+    neuronpedia: str | None = None
 
 
+SCALES_THRESHOLD = (6, 54, 10)  # the SAELens that first scaled BatchTopK's threshold with a factor
 ALIKE = 0.01  # decoder norms within so much of each other change nothing by being carried
 _MAKE: dict[str, Callable[[SaeConfig, dict[str, Tensor]], Activation]] = {
     "relu": lambda config, tensors: Relu(),
@@ -114,6 +117,8 @@ def fold(
         normalisation=NORMALISATIONS[config.normalisation],
         encoder=encoder,
         published=origin.published,
+        neuronpedia=origin.neuronpedia or config.neuronpedia,
+        threshold_unscaled=_threshold_unscaled(config, tensors),
         decoder_norm=_norm_that_counts(config, W_dec) if encoder is None else None,
     )
     factor = origin.factor if config.normalisation == "expected_average_only_in" else None
@@ -129,6 +134,21 @@ def _norm_that_counts(config: SaeConfig, W_dec: Tensor) -> Tensor | None:
         return None
     alike = bool((norm.max() - norm.min()) <= ALIKE * norm.max())
     return None if alike else norm
+
+
+def _threshold_unscaled(config: SaeConfig, tensors: dict[str, Tensor]) -> bool:
+    """Whether it is a BatchTopK dictionary of a SAELens that did not scale its threshold.
+
+    SAELens before 6.54.10, as it folded the factor of the input into a dictionary that carries the
+    decoder's norm, divided the decoder by it and left the threshold. Such files have one threshold
+    for all features, and unit decoder norms; whether there was a factor, they do not say.
+    """
+    version, threshold = config.saelens_version, tensors.get("threshold")
+    if config.activation != "jumprelu" or version is None or version >= SCALES_THRESHOLD:
+        return False
+    norm = tensors["W_dec"].norm(dim=1)
+    one = threshold is not None and bool((threshold == threshold[0]).all()) and threshold[0] > 0
+    return bool(one and ((norm - 1).abs() < ALIKE).all())
 
 
 def _described(config: SaeConfig, origin: Origin) -> str:

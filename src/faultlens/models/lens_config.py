@@ -24,7 +24,8 @@ class LensConfig:
     """`mini` (bundled with FaultLens), a Hugging Face model folder, or a hub name."""
     sae: str | None = None
     """Dictionaries (SAEs or transcoders): a release of SAELens's registry, e.g.
-    `gpt2-small-res-jb`; one of its dictionaries, `RELEASE/SAE_ID`; or a folder in SAELens's format.
+    `gpt2-small-res-jb`; one of its dictionaries, `RELEASE/SAE_ID`; or a folder in SAELens's format
+    or in another library's (dictionary_learning, sparsify, Gemma Scope, llamascopium, Qwen-Scope).
     Only `mini` has its own, taken by default."""
     layers: tuple[int, ...] | None = None
     """Layers whose dictionaries are kept, counted from 0; by default all."""
@@ -46,7 +47,8 @@ class LensConfig:
     convention: tuple[str, ...] = ()
     """Settings to put in force whatever the dictionaries' files say: `centred`, `raw`, `bos`,
     `no-bos`, `folded`, `unfolded`, `layer_norm`, `constant_norm_rescale`, `unnormalised`,
-    `factor=NUMBER`, `decoder-norm`, `no-decoder-norm`, `before-gain`, `after-gain`."""
+    `factor=NUMBER`, `threshold=NUMBER`, `decoder-norm`, `no-decoder-norm`, `before-gain`,
+    `after-gain`."""
     start: str | None = None
     """What stands in front of a text: `none`, `bos`, or the text of a token; by default what the
     model expects, and what each dictionary was trained with."""

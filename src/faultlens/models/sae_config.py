@@ -8,6 +8,7 @@ refused in a sentence.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +16,13 @@ from typing import Any
 
 from faultlens.errors import UserError
 from faultlens.models.normalisation import NORMALISATIONS
-from faultlens.models.sae_fields import FROM_MODEL, OLD_NAMES, is_new_form, refuse_misspelt
+from faultlens.models.sae_fields import (
+    FROM_MODEL,
+    OLD_NAMES,
+    is_new_form,
+    refuse_misspelt,
+    version_of,
+)
 from faultlens.models.sites import Site
 from faultlens.runs.files import read_object
 
@@ -37,6 +44,7 @@ ENCODED_HERE = {
 """Architecture -> activation, for those whose encoder is an affine map and an activation."""
 BY_SAELENS = ("matching_pursuit",)
 """Architectures that are encoded by SAELens itself."""
+_PAGE = re.compile(r"[\w.-]+/[\w.-]+")
 _NOT_TOKEN_BY_TOKEN = {
     "temporal": "it encodes a token by those before it, but here each is encoded by itself",
     "abstopk": "its activations can be negative, but here a feature fires where it is above 0",
@@ -62,6 +70,8 @@ class SaeConfig:
         prepend_bos: trained with BOS, or with `start_token` in its place.
         centred: trained on a model whose writing weights were centred.
         value_bias_folded: trained on a model whose value biases were folded.
+        neuronpedia: what Neuronpedia calls it, where the file says.
+        saelens_version: of the SAELens that wrote the file; None: another program, or not known.
         start_token: what stood in BOS's place, where FaultLens trained it behind another token.
     """
 
@@ -80,6 +90,8 @@ class SaeConfig:
     centred: bool
     value_bias_folded: bool
     start_token: str | None = None
+    neuronpedia: str | None = None
+    saelens_version: tuple[int, ...] | None = None
 
     @property
     def is_transcoder(self) -> bool:
@@ -143,7 +155,15 @@ def parse_config(
         centred=bool(kwargs.get("center_writing_weights")) and site.point in WRITTEN,
         value_bias_folded=bool(kwargs.get("fold_value_biases")) and site.point == "z",
         start_token=_start_token(fields, where),
+        neuronpedia=_neuronpedia(fields),
+        saelens_version=version_of(raw),
     )
+
+
+def _neuronpedia(fields: Mapping[str, Any]) -> str | None:
+    """`MODEL/NAME`, where that is what the field holds; it changes no number."""
+    name = fields.get("neuronpedia_id")
+    return name if isinstance(name, str) and _PAGE.fullmatch(name) else None
 
 
 def _start_token(fields: Mapping[str, Any], where: str) -> str | None:

@@ -49,12 +49,18 @@ NEARLY = 0.85  # a likeness (difflib's ratio) from which an unknown field is tak
 
 def is_new_form(raw: Mapping[str, Any]) -> bool:
     """Whether SAELens 6 or later wrote it, which keeps what concerns the model under `metadata`."""
+    version = version_of(raw)
+    return version is not None and version >= (6,)
+
+
+def version_of(raw: Mapping[str, Any]) -> tuple[int, ...] | None:
+    """The SAELens that wrote a configuration, `(6, 54, 12)`; None where it does not say."""
     metadata = raw.get("metadata")
     version = raw.get("sae_lens_version")
     if not version and isinstance(metadata, Mapping):
         version = metadata.get("sae_lens_version")
-    first = re.match(r"[0-9]{1,6}(?=\.|$)", str(version or ""))
-    return first is not None and int(first[0]) >= 6
+    found = re.match(r"[0-9]{1,6}(?:\.[0-9]{1,6})*(?=\.|$)", str(version or ""))
+    return None if found is None else tuple(map(int, found[0].split(".")))
 
 
 def refuse_misspelt(raw: Mapping[str, Any], where: str) -> None:

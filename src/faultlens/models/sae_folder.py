@@ -26,6 +26,12 @@ WEIGHTS = "sae_weights.safetensors"
 PICKLED = (".pt", ".pth", ".bin", ".pkl")
 
 
+def holds_saes(folder: Path) -> bool:
+    """Whether there is a dictionary in SAELens's format in a folder, or one folder down."""
+    places = [folder, *(path.parent for path in folder.glob(f"*/{WEIGHTS}"))]
+    return any((here / CONFIG).is_file() and (here / WEIGHTS).is_file() for here in places)
+
+
 def sae_folders(folder: Path) -> list[Path]:
     """The SAE folders in `folder`, or `folder` itself if it is one.
 
@@ -39,7 +45,8 @@ def sae_folders(folder: Path) -> list[Path]:
         raise UserError(f"folder {folder} cannot be read: {error.strerror}") from error
     if not found:
         raise UserError(
-            f"no dictionaries in {folder}: expected {CONFIG} and {WEIGHTS} there or one folder down"
+            f"no dictionaries in {folder}: expected {CONFIG} and {WEIGHTS} there or one folder "
+            "down, or the files of another library (docs/dictionaries.md)"
         )
     return found
 

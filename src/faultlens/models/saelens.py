@@ -50,7 +50,7 @@ def load_entry(entry: Entry, device: torch.device, size: float | None) -> Dictio
         digest.update(tensors[name].cpu().numpy().tobytes())
     origin = Origin(
         f"{entry.repo}/{entry.path}", digest.hexdigest(), entry.release, entry.name,
-        published=entry.published,
+        published=entry.published, neuronpedia=entry.neuronpedia,
     )  # fmt: skip
     if config.activation is not None:
         return fold(config, tensors, origin)

@@ -80,7 +80,7 @@ def _chosen(model: Model) -> StartToken:
     if asked is not None:
         named = [] if asked == NONE else [model.bos_id] if asked == BOS else token_ids(model, asked)
         return StartToken(tuple(named), shown(model, named), "it was asked for (--start)")
-    default = _by_default(model)
+    default = by_default(model)
     if default:
         reason = "its tokenizer puts it in front of every text"
         return StartToken(tuple(default), shown(model, default), reason)
@@ -94,7 +94,7 @@ def _chosen(model: Model) -> StartToken:
     return StartToken(ids, shown(model, ids), reason, by_shown)
 
 
-def _by_default(model: Model) -> list[int]:
+def by_default(model: Model) -> list[int]:
     """What the tokenizer puts in front of a text when nothing is said."""
     text = "a"
     whole, own = list(model.tokenizer(text)["input_ids"]), model.ids(text)

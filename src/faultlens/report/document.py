@@ -8,6 +8,7 @@ from typing import Any
 from faultlens.auditing.result.audit import Audit
 from faultlens.profiling.result import Profile
 from faultlens.report.audit.study import audit_study
+from faultlens.report.feature_names import FeatureNames, with_names
 from faultlens.report.profile.study import profile_study
 from faultlens.report.prompt_readings import PromptReadings
 from faultlens.report.tree import Document
@@ -20,21 +21,24 @@ def document(
     audit: Audit | None,
     manifest: dict[str, Any] | None,
     readings: PromptReadings | None = None,
+    names: FeatureNames | None = None,
 ) -> Document:
     """All that is said of a run; the studies that it does not hold are left out.
 
     `readings` is what the run folder holds of the audit's prompts; None where there is no folder.
+    `names` are what is known of features beside it.
     """
     corpus = None if profile is None else profile.tokens
     studies = [] if audit is None else [audit_study(audit, readings, corpus)]
     studies += [] if profile is None else [profile_study(profile)]
     name = ", ".join(study.name for study in studies)
-    return Document(
+    whole = Document(
         name=name,
         studies=tuple(studies),
         facts=tuple(_facts(manifest)),
         manifest=None if manifest is None else json.dumps(manifest, indent=2, ensure_ascii=False),
     )
+    return whole if names is None else with_names(whole, names)
 
 
 def _facts(manifest: dict[str, Any] | None) -> list[tuple[str, str]]:

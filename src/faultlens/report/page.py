@@ -10,6 +10,7 @@ from faultlens.errors import UserError
 from faultlens.profiling.result import Profile
 from faultlens.report.audit.named_features import named_features
 from faultlens.report.document import document
+from faultlens.report.feature_names import read_feature_names
 from faultlens.report.html import build_page
 from faultlens.report.prompt_readings import read_prompts
 from faultlens.runs.files import write_text
@@ -34,8 +35,9 @@ def write_page(folder: Path) -> Path:
         None if audit is None else _read(Audit, audit, folder / AUDIT),
     )
     readings = None if found[1] is None else read_prompts(folder, named_features(found[1]))
+    names = read_feature_names(folder, manifest)
     try:
-        page = build_page(document(*found, manifest, readings))
+        page = build_page(document(*found, manifest, readings, names))
     except Exception as error:
         there = [name for name, data in ((PROFILE, profile), (AUDIT, audit)) if data is not None]
         if manifest is not None and set(there) <= set(manifest["files"]):

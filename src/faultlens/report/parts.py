@@ -83,6 +83,10 @@ class Cell:
     """What rows are sorted and chosen by, where that is not the text."""
     link: str = ""
     """The name of the row that the cell leads to."""
+    label: str = ""
+    """What somebody reads the feature as that the cell names: no evidence."""
+    page: str = ""
+    """The address of that feature's page elsewhere."""
 
 
 @dataclass(frozen=True)

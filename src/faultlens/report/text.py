@@ -31,7 +31,8 @@ def table_lines(table: Table, width: int) -> list[list[str]]:
 def _words(cell: Cell) -> str:
     mark = "✓ " if cell.marked else ""
     note = f" ({cell.note})" if cell.note else ""
-    return " ".join(f"{mark}{cell.text}{note}".split())
+    label = f" “{cell.label}”" if cell.label else ""
+    return " ".join(f"{mark}{cell.text}{label}{note}".split())
 
 
 def _widths(grid: Sequence[Sequence[str]], width: int) -> list[int]:

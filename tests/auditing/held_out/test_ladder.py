@@ -15,7 +15,7 @@ import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scipy.sparse import csr_matrix, hstack
+from scipy.sparse import csr_matrix, hstack, vstack
 from scipy.stats import binom
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder
@@ -325,3 +325,26 @@ def numbers(tree: Any) -> list[float]:
     if isinstance(tree, list):
         return [value for branch in tree for value in numbers(branch)]
     return [tree] if isinstance(tree, float) else []
+
+
+def test_prompts_that_stand_twice_are_not_trained_and_tested_on() -> None:
+    """Outcomes know nothing of the features; a copy in another fold gives them away."""
+    rng = np.random.default_rng(0)
+    half = csr_matrix((rng.random((70, 150)) < 0.1) * rng.lognormal(size=(70, 150)))
+    features = csr_matrix(vstack([half, half], format="csr"))
+    failed = np.tile(rng.random(70) < 0.3, 2)
+    texts = [f"{place} {i}" for place in ("here", "there") for i in range(70)]
+    blocks = np.tile(np.arange(70), 2)
+    alone, _ = climb(texts, {}, failed, features=features)
+    whole, _ = climb(texts, {}, failed, features=features, blocks=blocks)
+    assert alone["sae_all"].auroc > 0.9
+    assert whole["sae_all"].low < 0.5 < whole["sae_all"].high
+    assert whole["bag_of_tokens"].auroc < 0.65 < alone["bag_of_tokens"].auroc
+
+
+def test_blocks_that_cannot_be_split_are_said() -> None:
+    failed = np.arange(60) < 12
+    rungs, _ = climb(["a"] * 60, {}, failed, blocks=np.arange(60) // 6)
+    assert {rungs[name].reason for name in RUNGS if name != "base_rate"} == {
+        "prompts that belong together cannot be split into 5 folds that each hold both outcomes"
+    }

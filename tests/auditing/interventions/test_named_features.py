@@ -340,10 +340,12 @@ def test_an_audit_that_ends_early_says_so_of_what_was_named(lens: Lens) -> None:
     assert fl.Audit.from_dict(audit.to_dict()) == audit
 
 
-def test_named_features_need_a_task_that_is_run_and_a_list(lens: Lens, task: Task) -> None:
+def test_named_features_need_answers_that_can_be_given_again(lens: Lens, task: Task) -> None:
     answers = Answers(task, (None,) * 60, (True, False) * 30)
-    with pytest.raises(UserError, match="^test_features are tested by a model: give a task that"):
+    with pytest.raises(UserError, match="^test_features cannot be tested: scored again by target-"):
         fl.audit(lens, answers, test_features=["3-res-mini/808"], fit_check=False)
+    with pytest.raises(UserError, match="^test_features needs the model that gave the answers: gi"):
+        fl.audit(None, answers, test_features=["3-res-mini/808"])
     with pytest.raises(UserError, match="^test_features '3-res-mini/808': expected a list of n"):
         fl.audit(lens, task, test_features="3-res-mini/808", fit_check=False)
 

@@ -1,6 +1,4 @@
-"""Makes evaluation logs with inspect_ai itself, offline, on `mini`; run in a process of its own.
-
-    python make_inspect_logs.py MODEL_FOLDER OUT
+"""Makes evaluation logs with inspect_ai itself, offline, on `mini`; `make_logs.py` runs it.
 
 Writes OUT/NAME.eval, some as OUT/NAME.json too, and OUT/reported.json: what inspect_ai itself
 reports of each log. The answers of `mini` are its own; all others are written beside their samples.
@@ -9,12 +7,8 @@ reports of each log. The answers of `mini` are its own; all others are written b
 from __future__ import annotations
 
 import json
-import os
-import sys
 from pathlib import Path
 from typing import Any
-
-os.environ |= {"HF_HUB_OFFLINE": "1", "INSPECT_LOG_LEVEL": "error"}
 
 from inspect_ai import Epochs, Task
 from inspect_ai import eval as run
@@ -188,7 +182,3 @@ def main(folder: str, out: Path) -> None:
         }
     convert_eval_logs_to_chunked(str(out / "choice.eval"), str(out / "chunked"), chunk_size=1)
     (out / "reported.json").write_text(json.dumps(reported))
-
-
-if __name__ == "__main__":
-    main(sys.argv[1], Path(sys.argv[2]))

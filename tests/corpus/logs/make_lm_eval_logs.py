@@ -1,6 +1,4 @@
-"""Makes sample logs with lm-eval itself, offline, on `mini`; run in a process of its own.
-
-    python make_lm_eval_logs.py MODEL_FOLDER OUT
+"""Makes sample logs with lm-eval itself, offline, on `mini`; `make_logs.py` runs it.
 
 Writes OUT/mini/samples_TASK_DATE.jsonl and OUT/mini/results_DATE.json, as `--log_samples` does.
 """
@@ -8,12 +6,7 @@ Writes OUT/mini/samples_TASK_DATE.jsonl and OUT/mini/results_DATE.json, as `--lo
 from __future__ import annotations
 
 import json
-import os
-import sys
 from pathlib import Path
-
-os.environ |= {"HF_HUB_OFFLINE": "1", "HF_DATASETS_OFFLINE": "1", "LMEVAL_LOG_LEVEL": "ERROR"}
-os.environ["HF_HOME"] = str(Path(sys.argv[2]) / "cache")
 
 from lm_eval import simple_evaluate
 from lm_eval.loggers import EvaluationTracker
@@ -126,7 +119,3 @@ def main(folder: str, out: Path) -> None:
     tracker.save_results_aggregated(results=results, samples=samples)
     for task in results["configs"]:
         tracker.save_results_samples(task_name=task, samples=samples[task])
-
-
-if __name__ == "__main__":
-    main(sys.argv[1], Path(sys.argv[2]))

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from faultlens.corpus.answers import read_answers
+from faultlens.corpus.tasks import mini_ioi
 from faultlens.errors import UserError
 
 
@@ -26,6 +27,39 @@ def instance(i: int, **change: Any) -> dict[str, Any]:
         "error": None, "metadata": {"region": "west", "length": str(i)},
     }  # fmt: skip
     return {**row, **change}
+
+
+REFERENCES = Path(__file__).with_name("references")
+"""Instances that every-eval-ever 0.3.0's own converters wrote, of `make_logs.py`'s logs.
+
+Its models accept them. The package asks for Python 3.12, so that it cannot stand beside ours.
+"""
+
+
+def test_what_its_own_converters_write() -> None:
+    """Of lm-eval's and inspect_ai's logs: the same outcomes, and nothing of the run as a factor."""
+    choice = REFERENCES / "every_eval_ever_choice.jsonl"
+    assert refusal(lambda: read_answers(choice)).endswith(
+        "has 4 results, acc, acc_norm, acc_bytes, acc_mutual_info: choose one with --scorer"
+    )
+    answers = read_answers(choice, scorer="acc")
+    prompts = mini_ioi(n=60).prompts[:12]
+    assert [p.text for p in answers.task.prompts] == [p.text for p in prompts]
+    assert [p.target for p in answers.task.prompts] == [p.target for p in prompts]
+    assert answers.task.factors == {}, "hashes, filters and metrics describe no prompt"
+    rows = [json.loads(line) for line in choice.read_text().splitlines()]
+    right = [
+        row["evaluation"]["is_correct"] for row in rows if row["evaluation_result_id"] == "acc"
+    ]
+    assert answers.success == tuple(right) and {True, False} == set(right)
+    filtered = read_answers(
+        REFERENCES / "every_eval_ever_generation.jsonl", scorer="exact_match:first-word"
+    )
+    assert filtered.generated[0] == "the" and filtered.task.factors == {}
+    inspect = read_answers(REFERENCES / "every_eval_ever_inspect.jsonl")
+    assert [p.text for p in inspect.task.prompts] == [p.text for p in prompts]
+    assert inspect.task.factors == {} and inspect.success is not None
+    assert inspect.source is not None and inspect.source.decided_by == "result match:accuracy"
 
 
 def write(folder: Path, rows: list[dict[str, Any]]) -> Path:

@@ -41,6 +41,8 @@ class TaskTokens:
         own_bos: by prompt whether its text begins with the start token, which is not put in front
             again.
         n_start: how many ids stand in front of each prompt: 1 for BOS, 0 for nothing.
+        foil_alone: whether a right answer is compared with the foil alone, as choices are, and not
+            with all other tokens; every prompt then has a foil.
     """
 
     rows: list[list[int]]
@@ -53,6 +55,7 @@ class TaskTokens:
     offsets: Sequence[list[tuple[int, int]]] = ()
     own_bos: Sequence[bool] = ()
     n_start: int = 1
+    foil_alone: bool = False
 
     @cached_property
     def scored(self) -> list[list[int]]:

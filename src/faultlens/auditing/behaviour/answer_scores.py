@@ -23,7 +23,8 @@ class AnswerScore:
     Attributes:
         difference: `logit(target) − logit(foil)` at the first token in which they differ; None
             where there is no foil to compare with.
-        margin: at the same token, the largest logit of a right answer − the largest other logit.
+        margin: at the same token, the largest logit of a right answer − the largest other logit, or
+            the foil's where that is all it is compared with.
         log_probability: `Σ_i log p(target's token i | prompt, tokens before i)`.
     """
 
@@ -82,8 +83,9 @@ def score(
     accepted = tokens.right(np.array([prompt]))[0]
     chosen = logits[np.arange(len(answer)), list(answer)].astype(np.float64)
     log_probability = float((chosen - logsumexp(logits.astype(np.float64), axis=1)).sum())
+    other = at[foil] if tokens.foil_alone else np.delete(at, accepted).max()
     return AnswerScore(
         float(at[target]) - float(at[foil]) if foil >= 0 else None,
-        float(at[accepted].max()) - float(np.delete(at, accepted).max()),
+        float(at[accepted].max()) - float(other),
         log_probability,
     )

@@ -28,6 +28,7 @@ from faultlens.stats.cross_validation import (
     FOLDS,
     Inputs,
     cross_validate,
+    grouped_folds,
     leave_one_level_out,
     repeated_folds,
     study_folds,
@@ -66,6 +67,10 @@ MISSING = {
     "sae_all": "needs features: none were given",
 }
 
+BLOCKS_TOO_LARGE = (
+    "prompts that belong together cannot be split into 5 folds that each hold both outcomes"
+)
+
 Candidate = tuple[Any, Inputs]
 """An unfitted pipeline, and the inputs of all prompts."""
 
@@ -93,6 +98,7 @@ def build_ladder(
     features: csr_matrix | None = None,
     config: LadderConfig,
     seed: int,
+    blocks: np.ndarray | None = None,
     progress: Progress = SILENT,
 ) -> LadderFindings:
     """Climb the ladder.
@@ -112,6 +118,8 @@ def build_ladder(
         features: **all** features of the dictionary, CSR `[prompts, d_sae]`.
         config: how the folds are drawn.
         seed: of the folds and the bootstrap.
+        blocks: the block of every prompt that belongs together, `[prompts]`: repeated folds keep
+            blocks whole; None: each stands by itself.
         progress: told of the trainings.
 
     Raises:
@@ -122,15 +130,18 @@ def build_ladder(
     _check(texts, factors, failed, matrices)
     scheme = config.folds
     repeats = config.repeats if scheme == "repeated" else 1
-    reason = too_few(failed)
+    reason, splits = too_few(failed), None
+    if not reason and scheme == "repeated":
+        if blocks is None:
+            splits = repeated_folds(failed, repeats, seed=seed)
+        else:
+            splits = grouped_folds(failed, blocks, repeats, seed=seed)
+        reason = None if splits is not None else BLOCKS_TOO_LARGE
     if reason:
         rungs = {name: Rung(None, None, None, reason) for name in RUNGS}
         rungs["base_rate"] = _base_rate()
         return LadderFindings(rungs, Ladder(scheme, repeats, FOLDS, [], []))
-    if scheme == "repeated":
-        splits = repeated_folds(failed, repeats, seed=seed)
-    else:
-        splits = study_folds(failed)
+    splits = splits or study_folds(failed)
     candidates = _candidates(texts, factors, residual, random, features, scheme)
     tick = progress.start("Baseline ladder", len(candidates) * len(splits.pairs))
     folds = {
@@ -146,7 +157,7 @@ def build_ladder(
         for first, second in COMPARED
         if first in folds and second in folds
     ]
-    left_out = _left_out(candidates, factors, failed, scheme, seed, progress)
+    left_out = _left_out(candidates, factors, failed, scheme, seed, blocks, progress)
     return LadderFindings(
         rungs, Ladder(scheme, splits.repeats, splits.folds, differences, left_out)
     )
@@ -222,6 +233,7 @@ def _left_out(
     failed: np.ndarray,
     scheme: Folds,
     seed: int,
+    blocks: np.ndarray | None,
     progress: Progress,
 ) -> list[LeftOut]:
     """Every factor's levels held out in turn, for every rung of `LEFT_OUT` that can be had."""
@@ -239,7 +251,9 @@ def _left_out(
                     tick(1)
                     continue
                 pipeline, inputs = _of_factors(others, scheme)
-            held = leave_one_level_out(pipeline, inputs, failed, levels[factor], seed=seed)
+            held = leave_one_level_out(
+                pipeline, inputs, failed, levels[factor], seed=seed, blocks=blocks
+            )
             reason = None if held.pairs else _no_pairs(levels[factor])
             found.append(
                 LeftOut(

@@ -69,6 +69,7 @@ class CachedRun:
             torch.from_numpy(tokens.right(prompts)).to(device),
             torch.from_numpy(tokens.foil[prompts]).to(device),
             cached.hidden[torch.arange(len(prompts), device=device), last],
+            tokens.foil_alone,
         )
         editable = (position >= tokens.n_start) & (position <= last[:, None])
         return cls(model, site, prompts, cached, last, readout, editable)

@@ -6,7 +6,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from faultlens.auditing.feature_set import FeatureSet
+from faultlens.auditing.interventions.candidate import Candidate
 from faultlens.auditing.result import Counterfactuals, Intervention, RequestedTest, SiteAttribution
+
+NONE_ASKED = "the audit was asked to test no class (test_classes = 0)"
+WITH_SUCCESS = "it goes with success: only classes that go with failure are tested unasked"
 
 
 @dataclass(frozen=True)
@@ -27,3 +31,22 @@ class CausalFindings:
     counterfactuals: Counterfactuals | None = None
     attribution: Mapping[str, SiteAttribution] = field(default_factory=dict)
     requested: Sequence[RequestedTest] = ()
+
+
+def to_be_tested(candidates: Sequence[Candidate], most: int) -> list[Candidate]:
+    """The significant classes whose test a reader looks for: the first, and those that are tested.
+
+    Args:
+        candidates: the most certain first.
+        most: how many of those that go with failure are tested.
+    """
+    with_failure = [c for c in candidates if c.with_failure]
+    first = (with_failure or list(candidates))[:1]
+    return [c for c in candidates if c in with_failure[:most] or c in first]
+
+
+def not_tested(candidates: Sequence[Candidate], most: int, why: str) -> CausalFindings:
+    """What is to be said where there is a model, but nothing can be tested, for one reason."""
+    expected = to_be_tested(candidates, most)
+    reasons = {c.features.first: why if c.with_failure else WITH_SUCCESS for c in expected}
+    return CausalFindings(not_tested=reasons)

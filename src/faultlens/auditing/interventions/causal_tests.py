@@ -18,7 +18,12 @@ from faultlens.auditing.interventions.attribution.site_attribution import (
 )
 from faultlens.auditing.interventions.cached_run import CachedRuns
 from faultlens.auditing.interventions.candidate import Candidate
-from faultlens.auditing.interventions.causal_findings import CausalFindings
+from faultlens.auditing.interventions.causal_findings import (
+    NONE_ASKED,
+    WITH_SUCCESS,
+    CausalFindings,
+    to_be_tested,
+)
 from faultlens.auditing.interventions.decoding import Succeeds
 from faultlens.auditing.interventions.equivalence import equivalence_test, margin_gap
 from faultlens.auditing.interventions.family import Family, TrialOutcome
@@ -33,9 +38,6 @@ from faultlens.errors import UserError
 from faultlens.features.lens import Lens
 from faultlens.progress import Progress
 from faultlens.runs.checkpoint import Checkpoint
-
-NONE_ASKED = "the audit was asked to test no class (test_classes = 0)"
-WITH_SUCCESS = "it goes with success: only classes that go with failure are tested unasked"
 
 
 @dataclass(frozen=True, eq=False)
@@ -96,7 +98,7 @@ class CausalTests:
                 for features in classes
                 if (intervention := done.get(features)) is not None
             },
-            _untried(candidates, chosen, outcomes),
+            _untried(candidates, most, outcomes),
             swaps,
             search.with_outcomes(outcomes.__getitem__),
             [
@@ -236,15 +238,11 @@ def _why_not_alone(
 
 
 def _untried(
-    candidates: Sequence[Candidate],
-    chosen: Sequence[FeatureSet],
-    outcomes: dict[FeatureSet, TrialOutcome],
+    candidates: Sequence[Candidate], most: int, outcomes: dict[FeatureSet, TrialOutcome]
 ) -> dict[str, str]:
     """Why those that were to be tested, and the leading class, were not."""
-    first = [c for c in candidates if c.with_failure] or candidates
-    expected = [c for c in candidates if c.features in chosen or c in first[:1]]
     why = {}
-    for candidate in expected:
+    for candidate in to_be_tested(candidates, most):
         outcome = outcomes.get(candidate.features)
         if outcome is None:
             why[candidate.features.first] = NONE_ASKED if candidate.with_failure else WITH_SUCCESS

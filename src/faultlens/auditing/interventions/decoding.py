@@ -10,11 +10,12 @@ import torch
 from torch import Tensor
 
 from faultlens.auditing.activations.task_tokens import NEW_TOKENS, by_length
-from faultlens.auditing.behaviour.outcomes import LogitRule
+from faultlens.auditing.behaviour.outcomes import LogitRule, Rule, right_answer
 from faultlens.auditing.interventions.edit_runner import EditRunner
 from faultlens.auditing.interventions.edits import GeneratedRule
 from faultlens.auditing.interventions.placed_edit import PlacedEdit
 from faultlens.auditing.result import Flips
+from faultlens.corpus.task import Task
 from faultlens.models.dictionary import Dictionary
 from faultlens.models.hooks import SiteHook
 from faultlens.models.model import Model
@@ -24,6 +25,18 @@ from faultlens.stats.mcnemar import mcnemar_exact
 
 Succeeds = Callable[[list[int], int], bool] | LogitRule
 """Whether generated ids answer the prompt of that index; or a rule that asks the logits."""
+
+
+def succeeds_by(rule: Rule, task: Task, model: Model) -> Succeeds:
+    """The rule, for prompts that are answered anew."""
+    if isinstance(rule, LogitRule):
+        return rule
+    of_text, decode = rule, model.tokenizer.decode
+
+    def answered(ids: list[int], index: int) -> bool:
+        return right_answer(task.prompts[index], decode(ids), of_text) is not None
+
+    return answered
 
 
 @dataclass(frozen=True, eq=False)

@@ -27,7 +27,7 @@ class AnswerMargins:
     """How the right answers fare against the others, `[…, prompts]` each.
 
     Attributes:
-        margin: the largest logit of a right token − the largest other logit.
+        margin: the largest logit of a right token − the largest other logit, or the foil's.
         difference: `logit(target) − logit(foil)`; NaN where there is no foil.
     """
 
@@ -49,6 +49,7 @@ class Readout:
         foil: `[prompts]`; -1 where there is none.
         hidden: of the untouched prompts, `[prompts, d]`.
         logits: of the untouched prompts, `[prompts, vocabulary]`.
+        foil_alone: whether right tokens are compared with the foil alone; each prompt has one then.
     """
 
     model: Model
@@ -56,18 +57,21 @@ class Readout:
     foil: Tensor
     hidden: Tensor
     logits: Tensor
+    foil_alone: bool = False
 
     @classmethod
     @torch.no_grad()
-    def of(cls, model: Model, right: Tensor, foil: Tensor, hidden: Tensor) -> Readout:
+    def of(
+        cls, model: Model, right: Tensor, foil: Tensor, hidden: Tensor, foil_alone: bool = False
+    ) -> Readout:
         """Of some prompts, by their hidden states when nothing is changed."""
-        return cls(model, right, foil, hidden, model.unembed(hidden))
+        return cls(model, right, foil, hidden, model.unembed(hidden), foil_alone)
 
     def some(self, places: Tensor) -> Readout:
         """The same of some of the prompts."""
         return Readout(
             self.model, self.right[places], self.foil[places], self.hidden[places],
-            self.logits[places],
+            self.logits[places], self.foil_alone,
         )  # fmt: skip
 
     @torch.no_grad()
@@ -79,7 +83,7 @@ class Readout:
         if whole:
             logits = self.model.unembed(hidden[:, whole])
             margin[:, whole], difference[:, whole] = _compared(
-                logits, self.right[whole], self.foil[whole]
+                logits, self.right[whole], self.foil[whole], self.foil_alone
             )
         for prompt, tokens in enumerate(needed):
             if tokens is None:
@@ -89,6 +93,7 @@ class Readout:
                 self.model.unembed(hidden[:, [prompt]], tokens),
                 torch.searchsorted(tokens, self.right[[prompt]]),
                 torch.where(foil < 0, foil, torch.searchsorted(tokens, foil)),
+                self.foil_alone,
             )
         return AnswerMargins(margin.cpu().numpy(), difference.cpu().numpy())
 
@@ -115,15 +120,21 @@ class Readout:
         return needed
 
 
-def _compared(logits: Tensor, right: Tensor, foil: Tensor) -> tuple[Tensor, Tensor]:
+def _compared(
+    logits: Tensor, right: Tensor, foil: Tensor, foil_alone: bool
+) -> tuple[Tensor, Tensor]:
     """Margin and difference, `[copies, prompts]`, of logits `[copies, prompts, tokens]`.
 
     Args:
         right: places of the right tokens among these, `[prompts, right]`.
         foil: of the foil, `[prompts]`; -1 where there is none.
+        foil_alone: whether the foil is all that right tokens are compared with.
     """
     of_right = logits.gather(2, right.expand(len(logits), -1, -1))
     of_foil = logits.gather(2, foil.clamp(min=0)[:, None].expand(len(logits), -1, 1))[..., 0]
-    others = logits.scatter(2, right.expand(len(logits), -1, -1), -torch.inf).amax(dim=2)
+    if foil_alone:
+        others = of_foil
+    else:
+        others = logits.scatter(2, right.expand(len(logits), -1, -1), -torch.inf).amax(dim=2)
     difference = (of_right[..., 0] - of_foil).masked_fill(foil < 0, torch.nan)
     return of_right.amax(dim=2) - others, difference

@@ -41,6 +41,7 @@ from faultlens.auditing.result.factors import (
     Selection,
     TrendReading,
 )
+from faultlens.auditing.result.groups import PromptGroups
 from faultlens.auditing.result.interventions import (
     Effect,
     Flips,
@@ -58,6 +59,7 @@ from faultlens.auditing.result.ladder import (
 from faultlens.auditing.result.outcomes import (
     SCORED_WRONG,
     PromptOutcome,
+    Rescoring,
     RuleReading,
 )
 from faultlens.auditing.result.robustness import (
@@ -94,9 +96,11 @@ __all__ = [
     "PairReading",
     "PairTable",
     "Patch",
+    "PromptGroups",
     "PromptOutcome",
     "Proxy",
     "RequestedTest",
+    "Rescoring",
     "Robustness",
     "RuleReading",
     "Rung",

@@ -20,8 +20,10 @@ from faultlens.auditing.result import (
     Ladder,
     LevelReading,
     PairTable,
+    PromptGroups,
     PromptOutcome,
     RequestedTest,
+    Rescoring,
     Robustness,
     RuleReading,
     Rung,
@@ -56,6 +58,8 @@ class Audit:
         requested: tests of features that the user asked for; empty: none.
         failures_over_foil: failures in which the target's logit is still above the foil's: how far
             the rule of scoring decides; None: not known of every failure, or there is none.
+        rescoring: whether the model that read a log's prompts is the one that answered them; None:
+            the prompts were run, or read by no model.
         accuracy_by_start: accuracy under the model's own start token, then under the one that the
             dictionaries were trained with; empty where they agree.
         warnings: what a reader should know of the input, a sentence each.
@@ -92,6 +96,8 @@ class Audit:
     """The claims ledger, in the order of the argument."""
     outcomes: list[PromptOutcome]
     """One a prompt, in the order of the prompts."""
+    groups: PromptGroups | None = None
+    """Which prompts belong together; null where nothing was tested."""
     scoring: dict[str, RuleReading] = field(default_factory=dict)
     """The outcomes under each rule, by rule."""
     factors_derived: bool = False
@@ -113,6 +119,7 @@ class Audit:
     robustness: Robustness | None = None
     """What other prompts say; null where nothing could be tested."""
     failures_over_foil: int | None = None
+    rescoring: Rescoring | None = None
     accuracy_by_start: dict[str, float] = field(default_factory=dict)
     warnings: list[str] = field(default_factory=list)
     features: dict[str, np.ndarray] | None = field(

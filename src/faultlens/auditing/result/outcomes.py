@@ -38,6 +38,33 @@ class PromptOutcome:
 
 
 @dataclass(frozen=True)
+class Rescoring:
+    """Whether the model that read a log's prompts gives the answers that the log holds."""
+
+    rule: str | None
+    """Rule by which answers are scored again; null where none can be."""
+    reason: str | None
+    """Why nothing is tested by intervening; null where something can be."""
+    start: str
+    """What stood before each prompt as it was answered, e.g. `<s>`; or `nothing`."""
+    failures: int = 0
+    """Failures that were scored again."""
+    failures_again: int = 0
+    """Those of them that fail again."""
+    successes: int = 0
+    """Successes that were scored again."""
+    successes_again: int = 0
+    """Those of them that succeed again."""
+    compared: str | None = None
+    """What the log recorded to know its model by: `log-likelihood` of the target, or the `text`
+    that was generated; null: neither."""
+    prompts: int = 0
+    """Prompts on which that was compared."""
+    equal: int = 0
+    """Those of them on which this model gives the same."""
+
+
+@dataclass(frozen=True)
 class RuleReading:
     """The outcomes under one rule of scoring."""
 

@@ -67,6 +67,7 @@ def _reading(
             followed=found.followed,
             confounds=found.confounds,
             p_conditional=found.p_conditional,
+            p_suppressed=found.p_suppressed,
             held=[] if strata is None else strata.factors,
             finest=[] if strata is None or strata.finest is None else strata.finest.factors,
             intervention=done,
@@ -92,5 +93,6 @@ def _reading(
         described=found.described,
         confounds=found.confounds,
         other_scoring=found.other_scoring,
+        p_suppressed=found.p_suppressed,
         flagged_by=found.flagged_by or None,
     )

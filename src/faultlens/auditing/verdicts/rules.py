@@ -66,6 +66,8 @@ class Evidence:
         followed: the level of a held factor that its activation goes with most; None without.
         confounds: what it says within strata; None: not done.
         p_conditional: strength or firing within strata, adjusted; None: not done.
+        p_suppressed: the same adjusted for sharing alpha, of a class that is found within strata
+            only; None: it is none.
         held: the factors that make the strata.
         finest: the factors that make the finest strata; empty: no more can be held.
         intervention: what changing it did; None: not tested.
@@ -86,6 +88,7 @@ class Evidence:
     followed: Proxy | None = None
     confounds: Confounds | None = None
     p_conditional: float | None = None
+    p_suppressed: float | None = None
     held: Sequence[str] = ()
     finest: Sequence[str] = ()
     intervention: Intervention | None = None
@@ -108,6 +111,8 @@ def of_class(found: Evidence) -> tuple[Verdict, Proxy | None]:
     """The verdict on a class, by the table of verdicts, and the level it stands for, if any."""
     fires = f"fires on {found.active[0]} failures and {found.active[1]} successes"
     able = found.least_p <= found.alpha / max(found.tested, 1)
+    if found.p_suppressed is not None:
+        return Verdict(CORRELATE, None, f"{fires}; {_suppressed(found)}"), None
     if found.p_deciding > found.alpha:
         return _not_significant(found, fires, able), None
     fires += f" (adjusted p = {p_value(found.p_deciding)})"
@@ -245,11 +250,23 @@ def beyond(found: Evidence) -> str:
     """Whether a correlate adds beyond the factors, in words."""
     if found.confounds is None or found.p_conditional is None:
         return "whether it adds beyond the factors is not tested"
-    within, lost = found.confounds, _lost(found)
+    within = _within(found.confounds, found.p_conditional)
     if not found.held:
-        return f"no factor was shown to go with failure{lost}"
-    verb = "adds" if found.p_conditional <= found.alpha else "is not shown to add"
-    return f"{verb} beyond {by(found.held)} {_within(within, found.p_conditional)}{lost}"
+        return f"no factor was shown to go with failure{_lost(found)}"
+    if found.p_conditional > found.alpha:
+        return f"is not shown to add beyond {by(found.held)} {within}"
+    return f"adds beyond {by(found.held)} {within}{_lost(found)}"
+
+
+def _suppressed(found: Evidence) -> str:
+    """What is said of a class that is found within strata only."""
+    assert found.p_suppressed is not None
+    assert found.confounds is not None
+    return (
+        f"over all prompts it does not go with the outcome (adjusted p = "
+        f"{p_value(found.p_deciding)}), but within {by(found.held)} it does "
+        f"{_within(found.confounds, found.p_suppressed)}{_lost(found)}; effect not tested"
+    )
 
 
 def _lost(found: Evidence) -> str:

@@ -40,6 +40,7 @@ class LoggedSample:
         separator: what stands between text and answer.
         kind: of a failure, what the log calls it; None: nothing.
         difference: log-likelihood of the target − of the foil, in nats, as its metric has it.
+        likelihood: log-likelihood of separator and target after the text, in nats.
         factors: what describes the sample, as it was written.
         messages: the conversation, where the model was given one; it ends before the answer.
     """
@@ -54,6 +55,7 @@ class LoggedSample:
     separator: str = " "
     kind: str | None = None
     difference: float | None = None
+    likelihood: float | None = None
     factors: dict[str, Any] = field(default_factory=dict)
     messages: tuple[Message, ...] = ()
 
@@ -71,7 +73,7 @@ class LogSource:
         left_out: how many of them are left out, by reason.
         columns: what else is known of the samples and can be named as a factor.
         adds_bos: whether the harness put BOS before each prompt; None: it left that to the
-            tokenizer, or does not say.
+            tokenizer, as far as the log says.
     """
 
     format: str

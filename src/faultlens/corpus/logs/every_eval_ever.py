@@ -20,6 +20,11 @@ from faultlens.corpus.logs.log_options import LogOptions
 from faultlens.corpus.records import Placed, printable, read_records, shown
 from faultlens.errors import UserError
 
+OF_THE_RUN = frozenset(
+    "doc_hash prompt_hash target_hash filter lm_eval_metrics stop_reason epoch".split()
+)
+"""Metadata that its converters write of the run and of its outcome: no description of a prompt."""
+
 
 def read_every_eval_ever(
     path: Path, options: LogOptions, factors: Sequence[str] | None
@@ -27,7 +32,8 @@ def read_every_eval_ever(
     """Instances of every-eval-ever, one a line; where several results share a file, one is chosen.
 
     An instance is left out, and counted, where it ended in an error, is of several turns or an
-    agent's, or has no answer or no reference. `metadata` becomes factors.
+    agent's, or has no answer or no reference. `metadata` becomes factors, but for what converters
+    of logs write there of the run, the metrics among it.
 
     Raises UserError for a line that is not of the schema, and for several results of which none is
     chosen.
@@ -45,7 +51,7 @@ def read_every_eval_ever(
         else:
             kept.append(((where, row), answer))
     left_out.check_rest(name, kept)
-    known = [scalars(_object(row, "metadata")) for (_, row), _ in kept]
+    known = [_described(row) for (_, row), _ in kept]
     everywhere = shared_columns(known)
     found = []
     for ((where, row), answer), columns in zip(kept, known, strict=True):
@@ -65,6 +71,12 @@ def read_every_eval_ever(
         tuple(dict.fromkeys(column for columns in known for column in columns)),
     )
     return EvaluationLog(source, tuple(found), tuple(_notes(known, everywhere)))
+
+
+def _described(row: dict[str, Any]) -> dict[str, Any]:
+    """What the metadata says that can be a factor."""
+    metadata = _object(row, "metadata")
+    return scalars({name: value for name, value in metadata.items() if name not in OF_THE_RUN})
 
 
 def _result(row: dict[str, Any]) -> str:
@@ -116,8 +128,9 @@ def _sample(
         raise UserError(f"{where}: 'input.raw' is {shown(text)}, expected the prompt")
     target, *also = _references(row)
     success = _success(where, row, threshold)
-    choices = given.get("choices") or []
-    wrong = [c.strip() for c in choices if isinstance(c, str) and c.strip() not in (target, *also)]
+    said = [c.strip() for c in given.get("choices") or () if isinstance(c, str)]
+    choices = list(dict.fromkeys(said))  # its converter of lm-eval may list them twice
+    wrong = [choice for choice in choices if choice not in (target, *also)]
     chose = not success and answer.strip() in wrong
     return LoggedSample(
         where,

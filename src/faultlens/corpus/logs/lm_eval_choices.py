@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import ast
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from itertools import takewhile
 from typing import Any
 
@@ -27,12 +27,15 @@ class Choices:
         texts: of the choices, without what stands between context and choice.
         right: the places of the right ones, the target first.
         values: by which they are compared: log-likelihoods, or as the metric has it.
+        likelihoods: log-likelihood of each continuation that was asked for after the context, in
+            nats; empty where the context varies.
     """
 
     context: str
     texts: tuple[str, ...]
     right: tuple[int, ...]
     values: tuple[float, ...]
+    likelihoods: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def target(self) -> str:
@@ -85,7 +88,8 @@ def read_choices(where: str, row: dict[str, Any], metric: str, delimiter: str) -
     texts = [text.removeprefix(delimiter) for text in continuations]
     compared = _compared(where, metric, values, texts, [likelihoods[i] for i in alone])
     right = _right(where, row.get("target"), texts)
-    return Choices(contexts[0], tuple(texts), tuple(right), tuple(compared))
+    asked_for = dict(zip(continuations, values, strict=True))
+    return Choices(contexts[0], tuple(texts), tuple(right), tuple(compared), asked_for)
 
 
 def read_likelihoods(where: str, row: dict[str, Any], requests: int) -> list[float]:

@@ -131,6 +131,7 @@ def _chosen(
         separator=separator,
         kind=None if success else "prefers another choice",
         difference=choices.difference,
+        likelihood=choices.likelihoods.get(separator + target),
         factors=factors,
     )
 
@@ -158,7 +159,7 @@ def _continued(
     where: str, row: dict[str, Any], success: bool, factors: dict[str, Any]
 ) -> LoggedSample | None:
     request = requests_of(where, row)[0]
-    read_likelihoods(where, row, 1)
+    (likelihood,) = read_likelihoods(where, row, 1)
     text, target = request["arg_0"], request.get("arg_1")
     if not isinstance(target, str):
         raise UserError(f"{where} has no 'arguments.gen_args_0.arg_1': expected the continuation")
@@ -172,6 +173,7 @@ def _continued(
         success,
         separator=" " if target.startswith(" ") else "",
         kind=None if success else "not the likeliest continuation",
+        likelihood=likelihood if target.strip() == target.removeprefix(" ") else None,
         factors=factors,
     )
 

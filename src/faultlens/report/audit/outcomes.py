@@ -54,8 +54,38 @@ def parts(audit: Audit) -> list[Part]:
             [[kind, f"{n:,}", share(n / audit.n)] for kind, n in audit.outcome_kinds.items()],
         ),
         *_rules(audit),
+        *_again(audit),
         *_start_tokens(audit),
     ]
+
+
+def _again(audit: Audit) -> list[Part]:
+    """Whether the model that read a log's prompts gives its answers; nothing where it ran them."""
+    found = audit.rescoring
+    if found is None:
+        return []
+    said = [f"{found.start} stood in front of each prompt"]
+    if found.compared == "log-likelihood":
+        said.append(
+            f"on {found.equal:,} of {counted(found.prompts, 'prompt')} this model's log-likelihood "
+            "of the target is the log's, within 0.1 nats and 2%"
+        )
+    elif found.compared == "text":
+        said.append(
+            f"on {found.equal:,} of {counted(found.prompts, 'prompt')} this model, decoded "
+            "greedily, begins as the log's text does"
+        )
+    if found.rule is not None:
+        said.append(
+            f"scored again by {found.rule}, {found.failures_again:,} of "
+            f"{counted(found.failures, 'failure')} fail and {found.successes_again:,} of "
+            f"{counted(found.successes, 'success', 'successes')} succeed"
+        )
+    text = "; ".join(said)
+    parts: list[Part] = [Paragraph(f"{text[:1].upper()}{text[1:]}.", "Is it the log's model?")]
+    if found.reason is not None:
+        parts.append(Paragraph(f"{found.reason}.", "Why nothing was changed in the model:"))
+    return parts
 
 
 def _scored_wrong(failed: list[PromptOutcome]) -> list[Part]:

@@ -12,6 +12,7 @@ import textwrap
 from faultlens.auditing.result.audit import Audit
 from faultlens.profiling.result import Profile
 from faultlens.report.document import document
+from faultlens.report.feature_names import FeatureNames
 from faultlens.report.parts import Callout, Table
 from faultlens.report.text import prose_lines, table_lines
 from faultlens.report.tree import Study, brief
@@ -24,9 +25,12 @@ CAUTIONS = 4  # of those lines, that cautions may take
 IN_REPORT = "  (more in the report)"
 
 
-def summary(profile: Profile | None, audit: Audit | None) -> list[str]:
+def summary(
+    profile: Profile | None, audit: Audit | None, names: FeatureNames | None = None
+) -> list[str]:
     """The run in plain text: at most 20 lines a study, of at most 100 characters each."""
-    return [line for study in document(profile, audit, None).studies for line in _study(study)]
+    whole = document(profile, audit, None, names=names)
+    return [line for study in whole.studies for line in _study(study)]
 
 
 def _study(study: Study) -> list[str]:

@@ -6,9 +6,10 @@ D_f is the feature's direction in the site's units: `W_dec[f]`, times the token'
 dictionary normalises each token by itself.
 
 The margin here is `m = logit(t) − logit(c)`, where t is the strongest right token of the untouched
-run and c its strongest other one. The foil is not used: a task need not have one, and a model that
-fails seldom says it. Both tokens stay the same under every change, because a gradient needs one
-smooth function, and which token is strongest would change between x0 and x.
+run and c its strongest other one. The foil is not used (a task need not have one, and a model that
+fails seldom says it), except where right answers are compared with it alone: then it is c. Both
+tokens stay the same under every change, because a gradient needs one smooth function, and which
+token is strongest would change between x0 and x.
 """
 
 from __future__ import annotations
@@ -37,7 +38,8 @@ class SiteDecomposition:
         last: where the answer is read, `[prompts]`.
         right: the tokens that are right, `[prompts, right]`: see `TaskTokens.right`.
         target: the strongest right token of the untouched run, `[prompts]`.
-        competitor: the strongest other token of the untouched run, `[prompts]`.
+        competitor: the strongest other token of the untouched run, or the foil, `[prompts]`.
+        foil_alone: whether it is the foil: see `TaskTokens.foil_alone`.
         margin: m, untouched, `[prompts]`: here the margin over whatever other token is strongest.
         values: of the site, `[prompts, positions, d]`.
         gradient: ∂m/∂x at each token, `[tokens, d]`.
@@ -58,6 +60,7 @@ class SiteDecomposition:
     right: Tensor
     target: Tensor
     competitor: Tensor
+    foil_alone: bool
     margin: Tensor
     values: Tensor
     gradient: Tensor
@@ -90,6 +93,8 @@ class SiteDecomposition:
             logits = model.logits(ids, at=last, edits=edits, restart=restart)
             target = right[row, logits.gather(1, right).argmax(dim=-1)]
             competitor = logits.scatter(1, right, -torch.inf).argmax(dim=-1)
+            if tokens.foil_alone:
+                competitor = torch.from_numpy(tokens.foil[prompts]).to(ids.device)
             margin = logits[row, target] - logits[row, competitor]
             (gradient,) = torch.autograd.grad(margin.sum(), leaf)
         position = torch.arange(ids.shape[1], device=ids.device)
@@ -104,8 +109,8 @@ class SiteDecomposition:
         )
         scale = dictionary.scale(x).expand(len(x), 1).flatten()
         return cls(
-            model, dictionary, ids, last, right, target, competitor, margin.detach(),
-            read[dictionary.target], gradient[own], restart, own.nonzero(), base,
+            model, dictionary, ids, last, right, target, competitor, tokens.foil_alone,
+            margin.detach(), read[dictionary.target], gradient[own], restart, own.nonzero(), base,
             value - base - of_features * scale[:, None], scale, token, feature, activation,
         )  # fmt: skip
 
@@ -126,7 +131,10 @@ class SiteDecomposition:
         row = torch.arange(len(logits), device=logits.device)
         smooth = logits[row, self.target[chosen]] - logits[row, self.competitor[chosen]]
         right, now = self.right[chosen], logits.detach()
-        others = now.scatter(1, right, -torch.inf).amax(dim=-1)
+        if self.foil_alone:
+            others = now[row, self.competitor[chosen]]
+        else:
+            others = now.scatter(1, right, -torch.inf).amax(dim=-1)
         return smooth, now.gather(1, right).amax(dim=-1) - others
 
     def margin_at(self, values: Tensor, prompts: Tensor | None = None) -> Tensor:

@@ -101,7 +101,9 @@ def swap_level(
     chosen = min(even or made, key=lambda other: (-count[other], other))
     twins = made[chosen]
     swapped = Task(task.name, tuple(twin.prompt for twin in twins.values()))
-    swapped_tokens = collected([twin.tokens for twin in twins.values()])
+    swapped_tokens = replace(
+        collected([twin.tokens for twin in twins.values()]), foil_alone=tokens.foil_alone
+    )
     prompts = np.array(list(twins))
     partners = [
         aligned(tokens.scored[i], row, tokens.n_start)
@@ -144,7 +146,7 @@ def _exchanged(
         twin = tokenize_prompt(swapped, model, tokens.start)
         if len(twin.row) + twin.new_tokens > model.context:
             continue
-        if twin.target != tokens.target[i]:
+        if twin.target != tokens.target[i] or (tokens.foil_alone and twin.foil < 0):
             continue  # another foil parts from the target elsewhere: margins could not be compared
         twins[i] = _Twin(swapped, twin)
     return twins
