@@ -74,7 +74,7 @@ def stabilities(
 
 
 @torch.no_grad()
-def stability(first: Dictionary, second: Dictionary, seed: int = 0) -> Stability:
+def stability(first: Dictionary, second: Dictionary) -> Stability:
     """Match the features of two dictionaries one to one, as many as can be.
 
     Raises UserError where they do not write to the same site.
@@ -84,7 +84,7 @@ def stability(first: Dictionary, second: Dictionary, seed: int = 0) -> Stability
             f"{first.name} writes to {first.target.name}, {second.name} to {second.target.name}: "
             "expected two dictionaries of one site of one model"
         )
-    drawn = torch.randn(second.W_dec.shape, generator=torch.Generator().manual_seed(seed))
+    drawn = torch.randn(second.W_dec.shape, generator=torch.Generator().manual_seed(0))
     matched, nearest = _matched(first.W_dec, second.W_dec)
     by_chance, _ = _matched(first.W_dec, drawn)
     return Stability(
