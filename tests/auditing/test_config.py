@@ -45,7 +45,8 @@ from faultlens.errors import UserError
             {"tried": 2},
             "an audit has no option 'tried': expected one of rule, groups, alpha, seed, pooling, "
             "fit_check, min_support, permutations, strata, baselines, folds, repeats, "
-            "test_classes, test_attributed, test_features",
+            "test_classes, test_attributed, stop_early, test_features, "
+            "with_answer",
         ),
     ],
 )

@@ -145,8 +145,10 @@ def test_what_says_how_to_read_is_refused_beside_what_was_read(
         "{} says what a model reads or does, and beside {} none is run: leave out one of them"
     )
     assert message == expected.format(flag, "--features")
-    if given[0] != "--long":
-        message = refused(capsys, "audit", "--outcomes", "no.jsonl", *given)
+    message = refused(capsys, "audit", "--outcomes", "no.jsonl", *given)
+    if flag in ("--model", "--sae"):  # then the prompts are read through a model
+        assert message.startswith("no file no.jsonl")
+    elif flag != "--long":
         assert message == expected.format(flag, "--outcomes")
 
 
@@ -208,6 +210,19 @@ def test_tokens_reads_a_corpus_with_columns_of_its_own(
         seen = json.loads(out)["corpus"]
         assert {example["category"] for example in seen["examples"]} <= {"chat", "code"}
         assert seen["tokens"] == fires(path, long)
+
+
+def test_tokens_says_what_somebody_calls_the_feature(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    labels = tmp_path / "labels.csv"
+    labels.write_text("feature,label\n3-res-mini/5,people who meet\n")
+    asked = ["tokens", "Mary met Tom.", "--feature", "3/5", "--no-fit-check", "--labels", labels]
+    code, out, _ = run(capsys, *asked)
+    assert (code, out.splitlines()[0]) == (
+        0, "3-res-mini/5 is labelled “people who meet” by somebody, which is no evidence"
+    )  # fmt: skip
+    assert json.loads(run(capsys, *asked, "--json")[1])["label"] == "people who meet"
 
 
 def fires(path: Path, long: Literal["split", "truncate"]) -> int:
@@ -492,7 +507,8 @@ def test_dictionaries_that_cannot_be_used(
         ),
         (
             ("audit", "--outcomes", "no.jsonl", "--test-features", "3-res-mini/1"),
-            "--test-features goes with a task that is run: answers cannot be tried again",
+            "--test-features says what a model reads or does, and beside --outcomes none is run: "
+            "leave out one of them",
         ),
     ],
 )

@@ -83,3 +83,14 @@ def test_a_set_of_other_sites_is_refused(
     assert (code, out) == (2, "")
     lines = [line for line in err.splitlines() if line.startswith("faultlens: ")]
     assert lines == ["faultlens: " + message.replace("OTHER", str(given))]
+
+
+def test_against_what_is_said_where_there_are_no_dictionaries(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    code, out, err = called(capsys, monkeypatch, "--model", "gpt2", "--against", "mini")
+    assert (code, out) == (2, "")
+    assert err.splitlines() == [
+        "faultlens: --against mini names dictionaries to compare with, and there are none to "
+        "compare: name them with --sae"
+    ]

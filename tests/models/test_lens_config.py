@@ -17,7 +17,6 @@ from faultlens.models import load
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"model": "gpt2"}, "model 'gpt2' needs dictionaries: name them with sae (--sae)"),
         ({"layers": [-1]}, "layer -1: expected a whole number of at least 0"),
         ({"layers": [2.5]}, "layer 2.5: expected a whole number of at least 0"),
         (

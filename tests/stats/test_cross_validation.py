@@ -19,7 +19,8 @@ from faultlens.stats.cross_validation import (
     study_folds,
     too_few,
 )
-from faultlens.stats.prediction import Rotation, TunedLogistic, balanced_logistic, correlations
+from faultlens.stats.prediction import TunedLogistic, balanced_logistic, correlations
+from faultlens.stats.rotation import Rotation
 
 
 def noise(seed: int, n: int, failures: int, features: int) -> tuple[csr_matrix, np.ndarray]:

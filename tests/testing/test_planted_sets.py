@@ -8,7 +8,8 @@ from scipy.special import expit
 from statsmodels.api import Logit, add_constant
 
 from faultlens.errors import UserError
-from faultlens.testing.kinds import FIRING, GRADED, KINDS, plant
+from faultlens.testing.effects import FIRING, GRADED
+from faultlens.testing.kinds import KINDS, plant
 from faultlens.testing.planted_set import Planted, calibrated
 
 

@@ -62,6 +62,8 @@ class InterventionConfig:
     test_attributed: int = 1
     """Number of features to test because attribution ranks them first, over all sites; 0: nothing
     is attributed."""
+    stop_early: bool = True
+    """Whether controls stop once so many are as large that a test can no longer be significant."""
     test_features: tuple[str, ...] = ()
     """Features to test whatever the statistics say: `SITE/INDEX`; those joined by `+` are changed
     together."""
@@ -69,6 +71,7 @@ class InterventionConfig:
     def __post_init__(self) -> None:
         check_whole("test_classes", self.test_classes, 0)
         check_whole("test_attributed", self.test_attributed, 0)
+        check_flag("stop_early", self.stop_early)
         check_names("test_features", self.test_features, "3-res-mini/808")
 
 

@@ -103,6 +103,7 @@ def observe_task(
         alpha=config.alpha,
         seed=config.seed,
         attributed=config.interventions.test_attributed,
+        stop_early=config.interventions.stop_early,
         progress=progress,
         kept=kept,
         requested=requested,

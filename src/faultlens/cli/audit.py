@@ -131,7 +131,7 @@ def _of_task(
     with progress_bars() as bars:
         opened = open_lens(lens, config.reading.fit_check, bars)
         record_lens(manifest, opened)
-        named = labels.of(dictionary.name for dictionary in opened.dictionaries)
+        named = labels.of((d.name for d in opened.dictionaries), manifest)
         with resumable(claim, manifest) as kept:
             found = fl.audit(
                 opened,
@@ -164,7 +164,7 @@ def _of_outcomes(
     answers = _answers(given, log, manifest)
     tables = read_tables(matrices, [prompt.text for prompt in answers.task.prompts], manifest)
     residuals = read_residuals(given.residuals, len(answers), manifest)
-    named = labels.of(tables)
+    named = labels.of(tables, manifest)
     with progress_bars() as bars:
         found = fl.audit(tables, answers, config=config, residuals=residuals, progress=bars)
     return Findings(audit=found, task=answers.task, labels=named)
@@ -188,7 +188,7 @@ def _of_model_and_outcomes(
     with progress_bars() as bars:
         opened = open_lens(lens, config.reading.fit_check, bars)
         record_lens(manifest, opened)
-        named = labels.of(dictionary.name for dictionary in opened.dictionaries)
+        named = labels.of((d.name for d in opened.dictionaries), manifest)
         with resumable(claim, manifest) as kept:
             found = fl.audit(
                 opened, answers, config=config, recorder=recorder, checkpoint=kept, progress=bars

@@ -25,6 +25,7 @@ def load_lens(config: LensConfig, progress: Progress) -> Lens:
     """The model and the dictionaries that the options name, unchecked."""
     import faultlens as fl
 
+    config.require_dictionaries()
     loaded = progress.start("Loading the model", 1)
     lens = fl.load(config=config)
     loaded(1)

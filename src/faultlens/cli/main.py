@@ -9,6 +9,7 @@ from cyclopts import App, CycloptsError
 
 from faultlens.cli.audit import audit
 from faultlens.cli.bench import bench
+from faultlens.cli.convert import convert
 from faultlens.cli.demo import demo
 from faultlens.cli.doctor import doctor
 from faultlens.cli.leaving import run_and_leave
@@ -76,6 +77,7 @@ add_command(
     app,
     doctor,
     "faultlens doctor",
+    "faultlens doctor --model models/mine",
     "faultlens doctor --model gpt2 --sae gpt2-small-res-jb --layers 8",
 )
 add_command(
@@ -84,6 +86,7 @@ add_command(
     "faultlens train texts.jsonl --layers 3 --sites resid_pre,mlp_out --out sets/a",
     "faultlens train texts.jsonl --model gpt2 --layers 8 --tokens 2M --out sets/b",
 )
+add_command(app, convert, "faultlens convert model.Q4_K_M.gguf --out models/mine")
 add_command(
     app,
     bench,

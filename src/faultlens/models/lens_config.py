@@ -63,8 +63,6 @@ class LensConfig:
     attention sinks are: `drop` leaves them out of what is encoded and pooled, `keep` does not."""
 
     def __post_init__(self) -> None:
-        if self.sae is None and self.model != LensConfig.model:
-            raise UserError(f"model {self.model!r} needs dictionaries: name them with sae (--sae)")
         if self.layers is not None:
             for layer in self.layers:
                 check_whole("layer", layer, 0)
@@ -82,6 +80,16 @@ class LensConfig:
             from faultlens.models.convention import check_words
 
             check_words(self.convention)
+
+    @property
+    def has_dictionaries(self) -> bool:
+        """Whether there are dictionaries to load."""
+        return self.sae is not None or self.model == LensConfig.model
+
+    def require_dictionaries(self) -> None:
+        """Raises UserError, for what reads a model through dictionaries, where there are none."""
+        if not self.has_dictionaries:
+            raise UserError(f"model {self.model!r} needs dictionaries: name them with sae (--sae)")
 
 
 def check_start(start: object) -> None:

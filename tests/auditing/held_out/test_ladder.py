@@ -17,6 +17,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.sparse import csr_matrix, hstack, vstack
 from scipy.stats import binom
+from sklearn.feature_extraction.text import CountVectorizer
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder
 
@@ -26,8 +27,13 @@ from faultlens.auditing.held_out import ladder as module
 from faultlens.auditing.held_out.ladder import RUNGS, Ladder, Rung, build_ladder
 from faultlens.errors import UserError
 from faultlens.progress import Tick
-from faultlens.stats.cross_validation import leave_one_level_out
+from faultlens.stats.cross_validation import (
+    cross_validate,
+    leave_one_level_out,
+    repeated_folds,
+)
 from faultlens.stats.prediction import TunedLogistic, balanced_logistic
+from faultlens.stats.rotation import Rotation
 
 FACTORS = ("object", "template_id", "place", "subject", "indirect_object")
 
@@ -190,6 +196,28 @@ def test_a_factor_held_out_is_left_to_the_other_factors() -> None:
     whole = np.array(list(factors.values()), dtype=object).T
     with_it = leave_one_level_out(pipeline, whole, failed, pooled_levels(factors["x"]))
     assert with_it.auroc != expected.auroc, "the data tell them apart"
+
+
+def test_what_is_counted_once_gives_what_counting_in_each_fold_does() -> None:
+    """Levels, words and features that the training prompts lack have the weight 0."""
+    given, rng = noise(11), np.random.default_rng(11)
+    failed = given["failed"]
+    factors = {"own": [f"{i // 2}" for i in range(120)], **given["factors"]}
+    fires = (rng.random((120, 400)) < 0.2) * (rng.random(400) < 0.5) * rng.random((120, 400))
+    features = csr_matrix(fires * (1 + failed[:, None] * (np.arange(400) < 20)))
+    texts = [f"{text} word{i // 2}" for i, text in enumerate(given["texts"])]
+    rungs, _ = climb(texts, factors, failed, repeats=1, features=features)
+    splits = repeated_folds(failed, 1, seed=0)
+    levels = np.array(list(factors.values()), dtype=object).T
+    in_folds: dict[str, tuple[Any, Any]] = {
+        "factors": (OneHotEncoder(handle_unknown="ignore"), levels),
+        "bag_of_tokens": (CountVectorizer(analyzer=module.words), np.array(texts, dtype=object)),
+        "sae_all": (Rotation(), features),
+    }
+    for name, (first, inputs) in in_folds.items():
+        found = cross_validate(make_pipeline(first, TunedLogistic()), inputs, failed, splits)
+        assert rungs[name].auroc == pytest.approx(found.mean(), abs=1e-9), name
+        assert 0.3 < found.mean() < 0.97
 
 
 def test_what_cannot_be_had_says_why() -> None:

@@ -21,14 +21,14 @@ from faultlens.auditing.result import (
     Proxy,
 )
 from faultlens.auditing.result.verdict import Verdict
+from faultlens.auditing.verdicts.evidence import Evidence
 from faultlens.auditing.verdicts.rules import (
-    Evidence,
     beyond,
     of_audit,
     of_class,
     proxy_of,
-    scoring_artefact,
 )
+from faultlens.auditing.verdicts.scoring_artefact import scoring_artefact
 from faultlens.numbers import signed
 
 KEYS = Proxy("object", "the keys", 0.97)

@@ -33,7 +33,7 @@ def run_task(
     model, whole = lens.model, tokens.whole_answers
     texts: dict[int, str] = {}
     scores: dict[int, AnswerScore] = {}
-    for batch in by_length(tokens.rows):
+    for batch in by_length(tokens.rows, equal=not model.pads_left):
         found = model.continuations([tokens.rows[i] for i in batch], NEW_TOKENS)
         logits = found.first_logits.cpu().numpy()
         for place, i in enumerate(batch):

@@ -2,8 +2,10 @@
 
 Base rate, factors, bag of tokens, residual, random dictionary, SAE top-k, all SAE features: a rung
 is worth something where it beats those below it, on prompts that were held out. Each rung is the
-inputs of all prompts as they came and an unfitted pipeline; encoding, vocabulary, scaling,
-rotation, selection and tuning are steps of the pipeline and see training prompts only.
+inputs of all prompts and an unfitted pipeline; scaling, rotation, selection and tuning are steps of
+the pipeline and see training prompts only. Levels and words are counted once, over all prompts: one
+that the training prompts lack is a column of zeros there, to which the penalty gives the weight 0,
+so that it counts as none.
 """
 
 from __future__ import annotations
@@ -35,7 +37,9 @@ from faultlens.stats.cross_validation import (
     too_few,
 )
 from faultlens.stats.intervals import nadeau_bengio
-from faultlens.stats.prediction import KS, Rotation, TunedLogistic, balanced_logistic
+from faultlens.stats.logistic import DENSE
+from faultlens.stats.prediction import KS, TunedLogistic, balanced_logistic
+from faultlens.stats.rotation import Rotation
 
 RUNGS = (
     "base_rate",
@@ -67,6 +71,7 @@ MISSING = {
     "sae_all": "needs features: none were given",
 }
 
+FILLED = 0.05  # share of filled cells above which activations are multiplied as a dense matrix
 BLOCKS_TOO_LARGE = (
     "prompts that belong together cannot be split into 5 folds that each hold both outcomes"
 )
@@ -110,8 +115,8 @@ def build_ladder(
 
     Args:
         texts: the prompts.
-        factors: for each factor the level of every prompt, as given: levels are encoded in the
-            fold, and one that was not trained on counts as none.
+        factors: for each factor the level of every prompt, as given; a level that was not trained
+            on counts as none.
         failed: the outcome, boolean `[prompts]`.
         residual: one row a prompt, `[prompts, d]`.
         random: activations of the random dictionary, pooled as the features are.
@@ -191,24 +196,38 @@ def _candidates(
     found: dict[str, Candidate] = {}
     if factors:
         found["factors"] = _of_factors(factors, scheme)
-    bag = make_pipeline(CountVectorizer(analyzer=words), _model(scheme))
-    found["bag_of_tokens"] = bag, np.array(texts, dtype=object)
+    counts = CountVectorizer(analyzer=words).fit_transform(texts)
+    found["bag_of_tokens"] = _model(scheme), csr_matrix(counts, dtype=float)
     if residual is not None:
         found["residual"] = _of_values(scheme), residual
     if random is not None:
-        found["random_dictionary"] = _of_values(scheme), random
+        found["random_dictionary"] = _of_values(scheme), _firing(random)
     if features is not None:
+        firing = _firing(features)
         selected = TunedLogistic(ks=KS)
         if scheme == "study":
             selected = TunedLogistic(ks=KS, cs=(1.0,), scaled=False)
-        found["sae_top_k"] = selected, features
-        found["sae_all"] = _of_values(scheme), features
+        found["sae_top_k"] = selected, firing
+        found["sae_all"] = _of_values(scheme), firing
     return found
+
+
+def _firing(activations: csr_matrix) -> Inputs:
+    """Without the features that fire nowhere, which no model can use; dense unless few cells fire.
+
+    Whether a feature fires is asked without a label. What fires often is multiplied quicker as a
+    dense matrix.
+    """
+    counts = np.bincount(activations.indices, minlength=activations.shape[1])
+    fires = np.flatnonzero(counts) if counts.any() else np.arange(1)
+    kept = csr_matrix(activations[:, fires])
+    cells = kept.shape[0] * kept.shape[1]
+    return kept.toarray() if DENSE >= cells <= kept.nnz / FILLED else kept
 
 
 def _of_factors(factors: Mapping[str, Sequence[str]], scheme: Folds) -> Candidate:
     levels = np.array([list(column) for column in factors.values()], dtype=object).T
-    return make_pipeline(OneHotEncoder(handle_unknown="ignore"), _model(scheme)), levels
+    return _model(scheme), csr_matrix(OneHotEncoder().fit_transform(levels))
 
 
 def _of_values(scheme: Folds) -> Any:

@@ -7,7 +7,8 @@ from collections.abc import Mapping
 from faultlens.auditing.feature_set import FeatureSet
 from faultlens.auditing.feature_tests.findings import FeatureClass, FeatureFindings
 from faultlens.auditing.result import ClassReading, Intervention, SiteAudit, Strata
-from faultlens.auditing.verdicts.rules import Evidence, of_class
+from faultlens.auditing.verdicts.evidence import Evidence
+from faultlens.auditing.verdicts.rules import of_class
 
 
 def conclude(
