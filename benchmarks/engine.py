@@ -36,16 +36,19 @@ FLOPS_DICTIONARIES = 2 * 4 * 768 * gpt2_shape.FEATURES
 
 
 def paired(
-    ways: dict[str, Callable[[], object]], repeats: int, warm: bool = True
+    ways: dict[str, Callable[[], object]],
+    repeats: int,
+    warm: bool = True,
+    clock: Callable[[], float] = time.perf_counter,
 ) -> dict[str, list[float]]:
     """Seconds of each way, in turn within each repeat; each is run once before, not timed."""
     seconds: dict[str, list[float]] = {name: [] for name in ways}
     for repeat in range(-int(warm), repeats):
         for name, way in ways.items():
-            began = time.perf_counter()
+            began = clock()
             way()
             if repeat >= 0:
-                seconds[name].append(time.perf_counter() - began)
+                seconds[name].append(clock() - began)
             gc.collect()
     return seconds
 

@@ -107,7 +107,7 @@ class Runners:
             "context_size": self.context, "training_tokens": 10**9,
             "train_batch_size_tokens": self.rival.batch,
             "n_batches_in_buffer": 2 * self.rival.batch // self.context,  # counted in contexts
-            "store_batch_size_prompts": 32, "lr": 1e-3, "lr_end": 1e-4,
+            "lr": 1e-3, "lr_end": 1e-4,
             "device": str(self.rival.device), "n_batches_for_norm_estimate": 1,
             "output_path": None, "checkpoint_path": None,
             "logger": LoggingConfig(log_to_wandb=False), "exclude_special_tokens": True,

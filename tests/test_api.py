@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+import inspect
+from dataclasses import fields, replace
 
 import pytest
 
@@ -10,6 +11,8 @@ import faultlens as fl
 from faultlens.corpus.answers import Answers
 from faultlens.corpus.texts import Corpus
 from faultlens.features.lens import NOT_CHECKED, Lens
+from faultlens.models.load import load_model
+from faultlens.models.model_config import ModelConfig
 
 
 @pytest.fixture(scope="module")
@@ -50,3 +53,9 @@ def test_an_audit_does_so_too_where_it_reads_through_a_lens(lens: Lens) -> None:
     for asked in (task, answers):
         assert fl.audit(lens, asked, fit_check=False, **quick).warnings[-1] == NOT_CHECKED
     assert NOT_CHECKED not in fl.audit(None, answers, fit_check=False, **quick).warnings
+
+
+def test_what_names_a_model_are_the_arguments_that_load_it() -> None:
+    """`fl.train` hands the fields of `ModelConfig` over by their names."""
+    taken = set(inspect.signature(load_model).parameters) - {"name"}
+    assert {field.name for field in fields(ModelConfig)} - {"model"} == taken

@@ -15,16 +15,17 @@ from faultlens.config import options
 from faultlens.features.dataset.config import DatasetConfig
 from faultlens.models.lens_config import LensConfig
 from faultlens.profiling.config import ProfileConfig
+from faultlens.training.config import TrainConfig
 
 SOURCE = Path(faultlens.__file__).parent
 NAMES = {
     name
-    for config in (LensConfig, ProfileConfig, AuditConfig, DatasetConfig)
+    for config in (LensConfig, ProfileConfig, AuditConfig, DatasetConfig, TrainConfig)
     for name in options(config)
 }
-ELSEWHERE = ("stats", "corpus/tasks", "mini/recipe", "training")
+ELSEWHERE = ("stats", "corpus/tasks", "mini/recipe")
 """Rooms whose functions know nothing of the configs: statistics of arrays, generators of prompts,
-and what makes dictionaries."""
+and what makes `mini`."""
 
 
 def written_defaults(source: str) -> Iterator[tuple[str, str]]:
@@ -64,7 +65,9 @@ def test_the_default_of_an_option_is_written_once() -> None:
                     places[name].append(f"{where}: {name} = {default}")
     twice = {name: found for name, found in places.items() if len(found) > 1}
     assert not twice, twice
-    assert {"pooling", "device", "test_classes", "top_k"} <= set(places), "they are found at all"
+    assert {"pooling", "device", "test_classes", "top_k", "buffer_mb"} <= set(places), (
+        "they are found at all"
+    )
 
 
 @pytest.mark.parametrize(

@@ -282,15 +282,8 @@ def _loaded(model: str | Model | ModelConfig, progress: Progress) -> Model:
     from faultlens.models.load import load_model
 
     wanted = ModelConfig(model) if isinstance(model, str) else model
+    options = dict(vars(wanted))  # its fields are the arguments, `model` being the name
     loaded = progress.start("Loading the model", 1)
-    found = load_model(
-        wanted.model,
-        wanted.device,
-        wanted.dtype,
-        wanted.revision,
-        wanted.trust_pickle,
-        wanted.adapter,
-        wanted.start,
-    )
+    found = load_model(options.pop("model"), **options)
     loaded(1)
     return found

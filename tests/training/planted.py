@@ -37,7 +37,9 @@ def trained(kind: str, steps: int, sparsity: SparsityConfig, rate: float = 2e-3)
     config = TrainConfig(
         layers=(0,),
         sparsity=sparsity,
-        optimiser=OptimiserConfig(learning_rate=rate, dead_after=20_000, precision="float32"),
+        optimiser=OptimiserConfig(
+            learning_rate=rate, dead_after=20_000, encoder_precision="float32"
+        ),
     )
     reads, writes = directions(0), directions(1 if transcoder else 0)
     first = tokens(4096, 0)
@@ -51,6 +53,27 @@ def trained(kind: str, steps: int, sparsity: SparsityConfig, rate: float = 2e-3)
     trainer.add_point()
     trainer.calibrate(tokens(4096, steps + 1) @ reads, 512)
     return trainer
+
+
+def written_for_each(trainer: Trainer) -> tuple[Tensor, Tensor]:
+    """What a transcoder adds to its output where one direction alone is read: `[TRUE, D]` each.
+
+    First what its features add, as they are saved (with a threshold), then what the skip adds.
+    """
+    sae = trainer.sae
+    assert trainer.threshold is not None and trainer.skip is not None
+    with torch.no_grad():
+        x = directions(0) * trainer.scale.factor
+        pre = torch.cat([x, torch.zeros(1, D)]) @ sae.W_enc + sae.b_enc
+        fires = pre * sae.W_dec.norm(dim=1) > trainer.threshold
+        written = torch.where(fires, pre, 0.0) @ sae.W_dec
+        return written[:-1] - written[-1], x @ trainer.skip
+
+
+def as_planted(written: Tensor) -> float:
+    """Share of the planted directions that are written, cosine at least .95."""
+    cosines = torch.nn.functional.cosine_similarity(written, directions(1), dim=1)
+    return float((cosines >= 0.95).float().mean())
 
 
 def recovered(trainer: Trainer) -> float:

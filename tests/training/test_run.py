@@ -30,7 +30,7 @@ CONFIG = TrainConfig(
     held_out=300,
     buffer_mb=1,
     sparsity=SparsityConfig(k=(8,)),
-    optimiser=OptimiserConfig(batch_tokens=256, precision="float32"),
+    optimiser=OptimiserConfig(batch_tokens=256, encoder_precision="float32"),
 )
 
 

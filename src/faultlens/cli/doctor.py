@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
 from faultlens.cli.lens import load_lens
@@ -13,31 +14,57 @@ from faultlens.models.lens_config import LensConfig
 FAILED = 1  # the exit code where a check of the model does not hold
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from faultlens.models.examination import Alternative, Examination
     from faultlens.models.fit import Fit
+    from faultlens.models.stability import Stability
 
 
-def doctor(lens: LensConfig, result: JsonOption) -> None:
+@dataclass(frozen=True)
+class AgainstOption:
+    """Another set."""
+
+    against: str | None = None
+    """Dictionaries of the same sites, e.g. trained from another seed: also say which share of the
+    features they have in common."""
+
+
+def doctor(lens: LensConfig, other: AgainstOption, result: JsonOption) -> None:
     """How well each dictionary fits its model, on natural text, and whether another way fits more.
 
     Ends with code 2 and one sentence if a dictionary does not fit. Without dictionaries every site
     of the model is checked against its own forward pass; ends with code 1 if a check fails.
     """
     from faultlens.models.doctor import examine
+    from faultlens.models.stability import stabilities
 
     if not lens.has_dictionaries:
+        if other.against is not None:
+            raise UserError(
+                f"--against {other.against} names dictionaries to compare with, and there are none "
+                "to compare: name them with --sae"
+            )
         _check_model(lens, result)
         return
 
     with progress_bars() as bars:
         opened = load_lens(lens, bars)
+        shared: dict[str, Stability] = {}
+        if other.against is not None:
+            pairs = stabilities(opened.dictionaries, other.against, opened.model, lens.trust_pickle)
+            shared = {d.name: one for d, one in zip(opened.dictionaries, pairs, strict=True)}
         found = examine(opened.model, opened.dictionaries, bars)
     if result.json:
-        say_json({examination.name: examination.to_dict() for examination in found})
+        say_json(
+            {
+                one.name: one.to_dict()
+                | ({"stability": asdict(shared[one.name])} if one.name in shared else {})
+                for one in found
+            }
+        )
     else:
-        say(_lines(found))
+        say(_lines(found, shared))
     for examination in found:
         if examination.complaint is not None:
             raise UserError(examination.complaint)
@@ -68,7 +95,7 @@ def _check_model(config: LensConfig, result: JsonOption) -> None:
         raise SystemExit(FAILED)
 
 
-def _lines(found: Sequence[Examination]) -> list[str]:
+def _lines(found: Sequence[Examination], shared: Mapping[str, Stability]) -> list[str]:
     first = found[0]
     lines = [
         f"On {first.fit.tokens:,} tokens of natural text, BOS left out (conventions compared on "
@@ -90,12 +117,22 @@ def _lines(found: Sequence[Examination]) -> list[str]:
                 f"    with {fit.massive} tokens more, beyond ten times the median norm: FVU "
                 f"{fit.fvu_all:.3f}  L0 {fit.l0_all:.1f}"
             )
+        if examination.name in shared:
+            lines.append(f"    {_shared(shared[examination.name])}")
         lines.append(f"    published: {_published(examination)}")
         lines.append("    Conventions, all on the same tokens:")
         lines.append(f"      in force: {_figures(examination, examination.in_force)}")
         for other in examination.others:
             lines.append(f"      {other.said}: {_figures(examination, other)}")
     return lines
+
+
+def _shared(found: Stability) -> str:
+    return (
+        f"against {found.against}: {found.share:.1%} of the {found.features:,} directions are "
+        f"found again (cosine at least 0.9, one to one), {found.random_share:.1%} of random ones; "
+        f"the median cosine with the nearest is {found.median_cosine:.2f}"
+    )
 
 
 def _published(examination: Examination) -> str:

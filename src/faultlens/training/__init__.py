@@ -11,5 +11,4 @@ features fire, the same loss and the same gradients are computed sparsely.
 - `trainer.py`: one dictionary's learning. `learning.py`: all of them, block by block.
 - `run.py`: a run's folder; `checkpoint.py`: how it goes on after an interruption.
 - `saving.py`, `card.py`: a folder in SAELens's format, and what was measured of it.
-- `stability.py`: how many features two seeds share.
 """

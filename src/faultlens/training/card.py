@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import Any
 
 from faultlens.models.fit import Fit
+from faultlens.models.stability import Stability
 from faultlens.runs.files import write_json, write_text
 from faultlens.training.plan import DictionaryPlan
 from faultlens.training.reading import CurvePoint
-from faultlens.training.stability import Stability
 
 CARD, CARD_JSON = "CARD.md", "card.json"
 

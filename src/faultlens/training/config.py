@@ -58,9 +58,10 @@ class OptimiserConfig:
     dead_after: int = 100_000
     """Tokens without firing after which a feature counts as dead, and is given the auxiliary loss
     (the kinds of k)."""
-    precision: Precision = "auto"
+    encoder_precision: Precision = "auto"
     """Of the encoder's product in the sparse step. `auto`: bfloat16 where a trial of both is
-    quicker by it; what decides and what is learnt stays float32."""
+    quicker by it. It then only proposes candidates, `k` and a few more; which of them are selected,
+    and all that is learnt, is float32."""
 
 
 @dataclass(frozen=True)

@@ -19,6 +19,7 @@ from faultlens.models.dictionary import Dictionary
 from faultlens.models.fit import Fit, measure_fit
 from faultlens.models.model import Model
 from faultlens.models.sae_folder import load_sae_folder
+from faultlens.models.stability import Stability, stability
 from faultlens.models.start_ids import shown
 from faultlens.models.start_token import start_of
 from faultlens.progress import SILENT, Progress
@@ -31,7 +32,6 @@ from faultlens.training.harvest import Harvest
 from faultlens.training.learning import learn
 from faultlens.training.plan import DictionaryPlan, plan_dictionaries
 from faultlens.training.saving import save_dictionary
-from faultlens.training.stability import Stability, stability
 from faultlens.training.stream import TokenStream, check_size, split_corpus
 from faultlens.training.trainer import Trainer
 

@@ -50,8 +50,8 @@ class Trainer:
     adam: torch.optim.Adam
     silent: Tensor
     coarse: bool | None
-    done: int = 0
-    tokens: int = 0
+    done: int
+    tokens: int
     curve: list[CurvePoint] = field(default_factory=list)
     threshold: float | None = None
     _sums: list[float] = field(default_factory=lambda: [0.0] * 5)
@@ -82,11 +82,11 @@ class Trainer:
             [skip] if skip is not None else []
         )
         adam = torch.optim.Adam(learnt, lr=config.optimiser.learning_rate, fused=True)
-        precision = config.optimiser.precision
+        precision = config.optimiser.encoder_precision
         return cls(
             plan, config.optimiser, steps, scale, target_scale, sae, skip, adam,
             torch.zeros(plan.d_sae, dtype=torch.long, device=device),
-            None if precision == "auto" else precision == "bfloat16",
+            None if precision == "auto" else precision == "bfloat16", done=0, tokens=0,
         )  # fmt: skip
 
     def step(self, values: Tensor, targets: Tensor) -> None:

@@ -7,6 +7,7 @@ of the model.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,7 +16,9 @@ from scipy.sparse import csr_matrix, vstack
 from scipy.sparse.csgraph import maximum_bipartite_matching
 
 from faultlens.errors import UserError
+from faultlens.models.dictionaries import load_dictionaries
 from faultlens.models.dictionary import Dictionary
+from faultlens.models.model import Model
 
 MATCHED = 0.9  # cosine from which two features count as the same
 TILE = 1024  # features compared at a time
@@ -33,8 +36,45 @@ class Stability:
     random_share: float  # the share where the other's directions are drawn at random
 
 
+def stabilities(
+    dictionaries: Sequence[Dictionary], against: str, model: Model, trust_pickle: bool = False
+) -> list[Stability]:
+    """What each dictionary shares with the one of the same site in another set.
+
+    Args:
+        dictionaries: those whose features are looked for.
+        against: the other set, by any name that `load_dictionaries` takes.
+        model: what both read.
+        trust_pickle: also load weights that are pickled, which can run code as they load.
+
+    Raises:
+        UserError: there is no such set, or it has none of one of the sites.
+
+    >>> import faultlens as fl
+    >>> lens = fl.load("mini", layers=[2])
+    >>> [found] = stabilities(lens.dictionaries, "mini", lens.model)
+    >>> found.share, found.random_share
+    (1.0, 0.0)
+    """
+    layers = sorted({dictionary.site.layer for dictionary in dictionaries})
+    points = sorted({dictionary.site.point for dictionary in dictionaries})
+    others = load_dictionaries(against, model, layers, points, trust_pickle=trust_pickle)
+    by_site = {(other.site, other.target): other for other in others}
+    found = []
+    for dictionary in dictionaries:
+        other = by_site.get((dictionary.site, dictionary.target))
+        if other is None:
+            raise UserError(
+                f"{against} has no dictionary at {dictionary.site.name}, as {dictionary.name} is: "
+                "expected two sets with dictionaries of the same sites; leave out others with "
+                "--layers and --sites"
+            )
+        found.append(stability(dictionary, other))
+    return found
+
+
 @torch.no_grad()
-def stability(first: Dictionary, second: Dictionary, seed: int = 0) -> Stability:
+def stability(first: Dictionary, second: Dictionary) -> Stability:
     """Match the features of two dictionaries one to one, as many as can be.
 
     Raises UserError where they do not write to the same site.
@@ -44,7 +84,7 @@ def stability(first: Dictionary, second: Dictionary, seed: int = 0) -> Stability
             f"{first.name} writes to {first.target.name}, {second.name} to {second.target.name}: "
             "expected two dictionaries of one site of one model"
         )
-    drawn = torch.randn(second.W_dec.shape, generator=torch.Generator().manual_seed(seed))
+    drawn = torch.randn(second.W_dec.shape, generator=torch.Generator().manual_seed(0))
     matched, nearest = _matched(first.W_dec, second.W_dec)
     by_chance, _ = _matched(first.W_dec, drawn)
     return Stability(
