@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from faultlens.auditing.config import AuditConfig
+from faultlens.auditing.config import AuditConfig, ChatConfig
 from faultlens.config import built, configured, takes
 from faultlens.errors import UserError
 from faultlens.models.lens_config import LensConfig
@@ -53,7 +53,9 @@ def load(
 
     Args:
         model: `"mini"` (bundled), a Hugging Face model folder, or a hub name.
-        sae: dictionaries: a release of SAELens's registry, one of its dictionaries, or a folder.
+        sae: dictionaries: a release of SAELens's registry, one of its dictionaries, or a folder;
+            `"none"`, or nothing for another model than `"mini"`: there are none, and an audit does
+            what needs none.
         config: which model and dictionaries, and how.
         options: fields of `LensConfig`, in place of those of `config`.
 
@@ -72,7 +74,9 @@ def load(
     from faultlens.models.convention import behind, put_in_force
     from faultlens.models.dictionaries import load_dictionaries
     from faultlens.models.load import load_model
+    from faultlens.models.whole_sites import whole_sites
 
+    _use_threads(wanted.threads)
     loaded = load_model(
         wanted.model,
         wanted.device,
@@ -82,6 +86,12 @@ def load(
         wanted.adapter,
         wanted.start,
     )
+    loaded = replace(loaded, split_special_tokens=wanted.special_tokens == "text")
+    choice = TokenChoice("keep" if wanted.special_tokens == "keep" else "drop", wanted.massive)
+    if not wanted.has_dictionaries:
+        return Lens(
+            loaded, (), choice=choice, sites=whole_sites(loaded, wanted.layers, wanted.sites)
+        )
     dictionaries = load_dictionaries(
         LensConfig.model if wanted.sae is None else wanted.sae,
         loaded,
@@ -90,11 +100,10 @@ def load(
         wanted.release,
         wanted.trust_pickle,
     )
-    plain = wanted.special_tokens == "text"
     return Lens(
-        replace(loaded, split_special_tokens=plain),
+        loaded,
         tuple(behind(put_in_force(d, wanted.convention), wanted.start) for d in dictionaries),
-        choice=TokenChoice("keep" if wanted.special_tokens == "keep" else "drop", wanted.massive),
+        choice=choice,
     )
 
 
@@ -128,6 +137,7 @@ def profile(
     from faultlens.profiling.study import profile_lens, profile_tables
 
     if _is_lens(source):
+        source.require_dictionaries("a profile")
         return profile_lens(
             source, corpus, wanted, pairs=pairs, recorder=recorder, progress=progress
         )
@@ -146,6 +156,7 @@ def audit(
     *,
     config: AuditConfig | None = None,
     residuals: Mapping[str, np.ndarray | csr_matrix] | None = None,
+    base: Model | None = None,
     recorder: Recorder | None = None,
     checkpoint: Checkpoint | None = None,
     progress: Progress = SILENT,
@@ -161,6 +172,8 @@ def audit(
             sets of them by seed: the first is reported, with the verdicts that hold on the others;
             or answers that are there, e.g. `fl.read_answers("outcomes.jsonl")`.
         config: how the audit is carried out, stage by stage.
+        base: the model that the lens's was tuned from, e.g. `fl.load("M", sae="none").model`: a
+            task is run by it as well, and the outcomes are paired.
         residuals: for `Answers`, by layer `[prompts, d]`: a rung of the baseline ladder.
         recorder: takes in what is read of the prompts through a lens.
         checkpoint: keeps the finished stages of an audit with a model, so that a call that was
@@ -177,6 +190,8 @@ def audit(
     from faultlens.corpus.answers import Answers
 
     if isinstance(task, Answers):
+        if base is not None:
+            raise UserError("a base is run on a task: answers that are there cannot be tried again")
         return _audit_answers(source, task, wanted, residuals, recorder, checkpoint, progress)
     if residuals:
         raise UserError("residuals go with answers: a task that is run is read by itself")
@@ -184,7 +199,7 @@ def audit(
         raise UserError(
             "a task is run by a model: give a lens (fl.load), or answers that are there"
         )
-    return _audit_task(source, task, wanted, recorder, checkpoint, progress)
+    return _audit_task(source, task, wanted, recorder, checkpoint, progress, base)
 
 
 def _is_lens(source: object) -> TypeIs[Lens]:
@@ -200,6 +215,7 @@ def _audit_task(
     recorder: Recorder | None,
     checkpoint: Checkpoint | None,
     progress: Progress,
+    base: Model | None,
 ) -> Audit:
     from faultlens.auditing.study import audit_over_seeds, audit_task
 
@@ -207,9 +223,11 @@ def _audit_task(
     store = None if recorder is None else recorder.activations
     if isinstance(task, Mapping):
         return audit_over_seeds(
-            lens, task, config=config, progress=progress, store=store, kept=checkpoint
+            lens, task, config=config, progress=progress, store=store, kept=checkpoint, base=base
         )
-    return audit_task(lens, task, config=config, progress=progress, store=store, kept=checkpoint)
+    return audit_task(
+        lens, task, config=config, progress=progress, store=store, kept=checkpoint, base=base
+    )
 
 
 def _audit_answers(
@@ -223,7 +241,10 @@ def _audit_answers(
 ) -> Audit:
     from faultlens.auditing.study import audit_answers, audit_answers_of
 
+    if config.conversation != ChatConfig():
+        raise UserError("chat and system say how a task is run: give a task, not answers")
     if _is_lens(source):
+        source.require_dictionaries("an audit of answers that are there")
         if residuals:
             raise UserError("residuals go with tables: a model reads its own")
         lens = source.checked(progress) if config.reading.fit_check else source.unchecked()
@@ -282,6 +303,7 @@ def _loaded(model: str | Model | ModelConfig, progress: Progress) -> Model:
     from faultlens.models.load import load_model
 
     wanted = ModelConfig(model) if isinstance(model, str) else model
+    _use_threads(wanted.threads)
     loaded = progress.start("Loading the model", 1)
     found = load_model(
         wanted.model,
@@ -294,3 +316,11 @@ def _loaded(model: str | Model | ModelConfig, progress: Progress) -> Model:
     )
     loaded(1)
     return found
+
+
+def _use_threads(threads: int | None) -> None:
+    """Let PyTorch work with so many threads; None: as many as it does."""
+    if threads is not None:
+        import torch
+
+        torch.set_num_threads(threads)

@@ -80,7 +80,11 @@ def test_a_corpus_that_cannot_be_read(
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (["--model", "nowhere/nothing"], "model 'nowhere/nothing' needs dictionaries: name them"),
+        (
+            ["--model", "nowhere/nothing"],
+            "model 'nowhere/nothing' needs dictionaries: name them with sae (--sae); only "
+            "`faultlens audit` does without",
+        ),
         (
             ["--model", "nowhere/nothing", "--sae", "mini"],
             "model 'nowhere/nothing' is not in the local Hugging Face cache and the hub cannot be",
