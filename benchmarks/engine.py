@@ -21,6 +21,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -87,11 +88,11 @@ def reading(repeats: int) -> dict[str, Any]:
     import numpy as np
     import rivals
 
-    from faultlens.features.reading import Shapes
+    from faultlens.features.shapes import Shapes
 
     lens, texts = lens_and_texts()
     model, saes = rivals.load(gpt2_shape.RELEASE, layers=gpt2_shape.LAYERS)
-    found = Shapes.found(lens.model, lens.dictionaries)
+    found = Shapes.suited_to(lens.model, lens.dictionaries)
     tables: dict[str, Any] = {}
 
     def ours(encoding: Any) -> None:
@@ -178,10 +179,10 @@ def memory_of(way: str, times: int) -> int:
         read = getattr(rivals, way)
         read(model, saes, texts[:2])
         return peak_above(lambda: read(model, saes, texts * times))
-    from faultlens.features.reading import Shapes
+    from faultlens.features.shapes import Shapes
 
     lens, texts = lens_and_texts()
-    found = Shapes.found(lens.model, lens.dictionaries)
+    found = Shapes.suited_to(lens.model, lens.dictionaries)
     shapes = Shapes(found.budget, found.row, way)  # type: ignore[arg-type]
     lens.read(texts[:2], shapes=shapes)
     return peak_above(lambda: lens.read(texts * times, shapes=shapes))
@@ -204,10 +205,10 @@ def memory(repeats: int) -> dict[str, Any]:
 
 def scale(repeats: int) -> dict[str, Any]:
     """Statistics of 1, 4 and 16 times the corpus: time a token, and memory while it is read."""
-    from faultlens.features.reading import Shapes
+    from faultlens.features.shapes import Shapes
 
     lens, texts = lens_and_texts()
-    found = Shapes.found(lens.model, lens.dictionaries)
+    found = Shapes.suited_to(lens.model, lens.dictionaries)
     shapes = Shapes(found.budget, found.row, "compiled")
     tokens = sum(len(lens.model.ids(text)) for text in texts)
     ways: dict[str, Callable[[], object]] = {
@@ -291,14 +292,13 @@ def store(repeats: int) -> dict[str, Any]:
     """One dictionary's firings on some 5,000 tokens in a file: bytes, and the rates of the disk."""
     from faultlens.corpus.texts import seven_categories
     from faultlens.features.dataset.shard import read_groups, write_shard
-    from faultlens.features.reading import read_tokens
     from faultlens.features.store import ActivationStore
 
     lens, texts = lens_and_texts()
     kept = ActivationStore()
     distinct = [*texts, *seven_categories().texts]
-    for batch in read_tokens(lens.model, lens.dictionaries[:1], distinct):
-        kept.add(batch)
+    one = replace(lens, dictionaries=lens.dictionaries[:1]).unchecked()
+    one.read(distinct, store=kept)
     many = kept.firings(lens.dictionaries[0].name)
     found: dict[str, Any] = {"firings": len(many.text)}
     with tempfile.TemporaryDirectory() as folder:

@@ -83,22 +83,16 @@ def _set_firing(saes: Path) -> None:
     from safetensors.torch import load_file, save_file
 
     import faultlens as fl
-    from faultlens.features.reading import Shapes, read_pieces, tokenized
 
     lens = fl.load("gpt2", RELEASE, layers=LAYERS)
+    model = lens.model
+    rows = [[model.bos_id, *model.ids(text)][: model.context] for text in texts()]
+    sites = [dictionary.site for dictionary in lens.dictionaries]
     seen: dict[str, list[torch.Tensor]] = {d.name: [] for d in lens.dictionaries}
-    from faultlens.features import reading
-
-    def keep(dictionary, x, encoding):  # type: ignore[no-untyped-def]
-        seen[dictionary.name].append(dictionary.prepare(x))
-        from scipy.sparse import csr_matrix
-
-        return csr_matrix((len(x), dictionary.d_sae), dtype="float32")
-
-    own, reading.encode = reading.encode, keep
-    pieces = tokenized(lens.model, lens.dictionaries, texts())
-    list(read_pieces(lens.model, lens.dictionaries, pieces, Shapes(2048, 0)))
-    reading.encode = own
+    for row in rows:
+        values = model.read(model.pad([row]), sites)
+        for dictionary in lens.dictionaries:
+            seen[dictionary.name].append(dictionary.prepare(values[dictionary.site][0, 1:]))
     generator = torch.Generator().manual_seed(1)
     for dictionary in lens.dictionaries:
         x = torch.cat(seen[dictionary.name])

@@ -25,6 +25,7 @@ import audit_run
 import numpy as np
 import torch
 import transformers
+from training_rivals import without_wandb
 
 import faultlens as fl
 from faultlens.auditing.config import AuditConfig
@@ -129,6 +130,7 @@ class Careful:
     """The careful peer: transformers' pass and SAELens's encoder, real tokens only."""
 
     def __init__(self, model: Model, read_by: tuple[Dictionary, ...]) -> None:
+        without_wandb()
         from sae_lens.saes.standard_sae import StandardSAE, StandardSAEConfig
 
         self.model, self.saes = model, {}
@@ -254,7 +256,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("parts", nargs="*", choices=[*PARTS, []], default=[])
     parser.add_argument("--device", default="cuda")
-    parser.add_argument("--texts", type=int, default=2000)
+    parser.add_argument("--texts", type=int, default=300)
     parser.add_argument("--tries", type=int, default=3)
     parser.add_argument("--out", type=Path, default=RESULTS)
     given = parser.parse_args()

@@ -512,6 +512,33 @@ def test_what_a_reader_should_know_of_the_input_is_said(run: Run, here: Path) ->
     assert said.startswith("faultlens: no factor 'constant' to hold constant")
 
 
+def test_prompts_are_grouped_by_a_column_or_by_their_own_field(run: Run, here: Path) -> None:
+    rows = [{**r, "document": f"d{i // 3}"} for i, r in enumerate(records())]
+    named = result_of(
+        run, "--outcomes", jsonl(here / "a.jsonl", rows), "--groups", "document", *QUICK
+    )
+    assert named["groups"] == {
+        "columns": ["document"], "groups": 20, "grouped": 60, "largest": 3, "repeated": 0,
+        "nearly": 0,
+    }  # fmt: skip
+    rows = [{**r, "groups": {"document": f"d{i // 3}"}} for i, r in enumerate(records())]
+    own = jsonl(here / "b.jsonl", rows)
+    assert result_of(run, "--outcomes", own, *QUICK)["groups"] == named["groups"]
+    alone = result_of(run, "--outcomes", own, "--groups", "none", *QUICK)
+    assert (alone["groups"]["groups"], alone["groups"]["columns"]) == (60, [])
+    code, _, said = run("--outcomes", own, "--groups", "documnet", *QUICK)
+    assert code == 2
+    assert said == (
+        "faultlens: no column 'documnet' to group prompts by: expected none, or one or more of "
+        "object, times, document"
+    )
+    rows[4]["groups"] = "d1"
+    wrong = jsonl(here / "c.jsonl", rows)
+    code, _, said = run("--outcomes", wrong, *QUICK)
+    assert code == 2
+    assert said == f"faultlens: {wrong} line 5: 'groups' is \"d1\", expected an object"
+
+
 @pytest.mark.parametrize("matrix", [np.zeros((N, 4)), features()[:, [9]]])
 def test_features_that_never_fire_are_refused(run: Run, here: Path, matrix: np.ndarray) -> None:
     np.save(here / "flat.npy", matrix)
@@ -554,6 +581,8 @@ def test_labels_stand_beside_features_in_the_run(run: Run, here: Path) -> None:
     }  # fmt: skip
     page = folder / "report.html"
     assert "“follows failure”" in page.read_text(encoding="utf-8")
+    manifest = strict((folder / "manifest.json").read_text())
+    assert manifest["inputs"]["labels"] == file_digest(labels)
     assert "follows failure" not in (folder / "audit.json").read_text(), "it is no evidence"
     code, _, said = run(
         "--outcomes", here / "outcomes.jsonl", "--features", f"6-res-x={here / 'acts.npy'}",

@@ -214,6 +214,19 @@ def test_tokens_reads_a_corpus_with_columns_of_its_own(
         assert seen["tokens"] == fires(path, long)
 
 
+def test_tokens_says_what_somebody_calls_the_feature(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    labels = tmp_path / "labels.csv"
+    labels.write_text("feature,label\n3-res-mini/5,people who meet\n")
+    asked = ["tokens", "Mary met Tom.", "--feature", "3/5", "--no-fit-check", "--labels", labels]
+    code, out, _ = run(capsys, *asked)
+    assert (code, out.splitlines()[0]) == (
+        0, "3-res-mini/5 is labelled “people who meet” by somebody, which is no evidence"
+    )  # fmt: skip
+    assert json.loads(run(capsys, *asked, "--json")[1])["label"] == "people who meet"
+
+
 def fires(path: Path, long: Literal["split", "truncate"]) -> int:
     """Tokens of the corpus on which 3-res-mini/5 fires, by the store of a plain reading."""
     import faultlens as fl

@@ -55,6 +55,7 @@ def test_a_release_is_found_by_name_and_keeps_neuronpedias_names() -> None:
     (alone,) = load_dictionaries(f"{RELEASE}/blocks.8.hook_resid_pre", model)
     assert alone.name == "8-res-jb"
     assert alone.digest == eight.digest
+    assert eight.neuronpedia == alone.neuronpedia == "gpt2-small/8-res-jb"
 
 
 def test_a_model_of_the_cache_with_pickled_weights_only_says_what_to_give(

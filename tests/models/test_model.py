@@ -128,7 +128,7 @@ def test_generation_of_a_batch_is_that_of_each_row_alone(tiny: Model) -> None:
 
 
 def test_an_unknown_family_is_refused_with_the_known_ones() -> None:
-    with pytest.raises(UserError, match="models of type 'mamba' are not supported.*gpt2"):
+    with pytest.raises(UserError, match="models of type 'mamba' have no family file.*gpt2"):
         adapter_for("mamba")
 
 

@@ -557,3 +557,16 @@ def test_tensors_of_another_width_than_stated_are_refused(folder: Path) -> None:
 def test_a_folder_without_dictionaries_is_refused(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="no dictionaries in"):
         sae_folders(tmp_path)
+
+
+def test_what_neuronpedia_calls_it_is_kept_and_changes_no_number(tmp_path: Path) -> None:
+    sae = saelens("standard")
+    plain = load_sae_folder(Path(sae.save_model(tmp_path / "plain")[0]).parent, "set", CPU)
+    sae.cfg.metadata.neuronpedia_id = "gpt2-small/2-res-jb"
+    sae.save_model(tmp_path / "known")
+    known = load_sae_folder(tmp_path / "known", "set", CPU)
+    assert (plain.neuronpedia, known.neuronpedia) == (None, "gpt2-small/2-res-jb")
+    assert_close(known.encode(inputs()), plain.encode(inputs()))
+    config = tmp_path / "known" / "cfg.json"
+    config.write_text(config.read_text().replace("gpt2-small/2-res-jb", "<script>"))
+    assert load_sae_folder(tmp_path / "known", "set", CPU).neuronpedia is None

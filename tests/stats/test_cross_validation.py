@@ -13,12 +13,14 @@ from sklearn.preprocessing import StandardScaler
 from faultlens.stats.cross_validation import (
     Splits,
     cross_validate,
+    grouped_folds,
     leave_one_level_out,
     repeated_folds,
     study_folds,
     too_few,
 )
-from faultlens.stats.prediction import Rotation, TunedLogistic, balanced_logistic, correlations
+from faultlens.stats.prediction import TunedLogistic, balanced_logistic, correlations
+from faultlens.stats.rotation import Rotation
 
 
 def noise(seed: int, n: int, failures: int, features: int) -> tuple[csr_matrix, np.ndarray]:
@@ -40,6 +42,27 @@ def test_folds_and_scores_are_scikit_learns() -> None:
     expected = cross_val_score(pipeline, values, failed, cv=split, scoring="roc_auc")
     np.testing.assert_allclose(found, expected.reshape(3, 4))
     assert found.std() > 0.01
+
+
+def test_folds_keep_blocks_whole_and_hold_both_outcomes() -> None:
+    rng = np.random.default_rng(0)
+    failed, blocks = rng.random(120) < 0.2, rng.integers(0, 30, 120)
+    found = grouped_folds(failed, blocks, repeats=3, seed=5)
+    assert (found.repeats, found.folds, len(found.pairs)) == (3, 5, 15)
+    for train, test in found.pairs:
+        assert not set(blocks[train]) & set(blocks[test])
+        assert len(set(failed[test])) == 2
+    again = grouped_folds(failed, blocks, repeats=3, seed=5)
+    assert all((a[1] == b[1]).all() for a, b in zip(found.pairs, again.pairs, strict=True))
+    assert any(
+        set(a[1]) != set(b[1]) for a, b in zip(found.pairs[:5], found.pairs[5:10], strict=True)
+    )
+
+
+def test_blocks_that_hold_all_failures_cannot_be_split() -> None:
+    failed = np.arange(60) < 12
+    assert grouped_folds(failed, np.arange(60) // 6, repeats=1) is None, "two blocks fail"
+    assert grouped_folds(failed, np.arange(60) // 20, repeats=1) is None, "three blocks"
 
 
 def test_threads_change_nothing() -> None:

@@ -77,3 +77,25 @@ def test_rows_of_nothing_score_nothing() -> None:
     failed = np.arange(20) < 5
     found = fit(np.zeros((20, 3)), failed, balanced(failed, np.arange(20))[:, None], np.ones(1))
     np.testing.assert_allclose(found.scores, 0, atol=1e-12)
+
+
+def test_designs_fitted_in_one_call_are_what_each_gives_alone() -> None:
+    parts = [rows_and_outcomes(seed)[0] for seed in (4, 5, 6)]
+    failed = rows_and_outcomes(4)[1]
+    sets = [np.flatnonzero(np.arange(90) % 3 != left_out) for left_out in range(3)]
+    weights = [np.repeat(balanced(failed, rows)[:, None], 3, axis=1) for rows in sets]
+    together = fit(np.stack(parts), failed, np.stack(weights), CS)
+    for place, (rows, of_rows) in enumerate(zip(parts, weights, strict=True)):
+        alone = fit(rows, failed, of_rows, CS)
+        np.testing.assert_allclose(together.weights[place], alone.weights, rtol=1e-5, atol=1e-8)
+        np.testing.assert_allclose(together.scores[place], alone.scores, rtol=1e-5, atol=1e-7)
+
+
+def test_a_fit_goes_on_from_a_coarser_one_to_the_same_minimum() -> None:
+    rows, failed = rows_and_outcomes(7)
+    weights = np.repeat(balanced(failed, np.arange(90))[:, None], 3, axis=1)
+    coarse, fine = fit(rows, failed, weights, CS, 0.1), fit(rows, failed, weights, CS)
+    assert np.abs(coarse.weights - fine.weights).max() > 1e-3
+    went_on = fit(rows, failed, weights, CS, start=coarse.coefficients)
+    np.testing.assert_allclose(went_on.weights, fine.weights, rtol=1e-6, atol=1e-8)
+    np.testing.assert_allclose(went_on.scores, fine.scores, rtol=1e-6, atol=1e-7)

@@ -16,7 +16,8 @@ from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import StandardScaler
 
 from faultlens.stats.effects import cohens_d
-from faultlens.stats.prediction import Rotation, TunedLogistic, balanced_logistic, correlations
+from faultlens.stats.prediction import TunedLogistic, balanced_logistic, correlations
+from faultlens.stats.rotation import Rotation
 
 
 def sparse_activations(rng: np.random.Generator, n: int, features: int) -> np.ndarray:
@@ -59,6 +60,19 @@ def test_features_are_put_in_the_order_of_their_correlation(kind: type) -> None:
     assert not found[~varies].any(), "silent or constant: nothing to tell"
     d = np.abs(cohens_d(csr_matrix(values[:, varies]), failed))
     assert (np.argsort(d) == np.argsort(found[varies])).all()
+
+
+@pytest.mark.parametrize("kind", [np.asarray, csr_matrix])
+def test_the_order_in_each_set_of_rows_is_that_of_the_rows_alone(kind: type) -> None:
+    rng = np.random.default_rng(8)
+    values, failed = sparse_activations(rng, 50, 30), outcomes(rng, 50, 9)
+    values[:, 5] = np.arange(50) == 0  # fires on a prompt that the second set lacks
+    sets = np.stack([np.arange(50) % 5 != 4, np.arange(50) % 5 != 0])
+    found = correlations(kind(values), failed, sets)
+    for of_set, rows in zip(found, sets, strict=True):
+        alone = correlations(kind(values[rows]), failed[rows])
+        np.testing.assert_allclose(of_set, alone, rtol=1e-9, atol=1e-12)
+    assert found[1, 5] == 0.0
 
 
 def test_a_feature_that_copies_the_outcome_is_ahead_of_one_that_is_silent_on_failures() -> None:

@@ -62,6 +62,8 @@ class InterventionConfig:
     test_attributed: int = 1
     """Number of features to test because attribution ranks them first, over all sites; 0: nothing
     is attributed."""
+    stop_early: bool = True
+    """Whether controls stop once so many are as large that a test can no longer be significant."""
     test_features: tuple[str, ...] = ()
     """Features to test whatever the statistics say: `SITE/INDEX`; those joined by `+` are changed
     together."""
@@ -69,6 +71,7 @@ class InterventionConfig:
     def __post_init__(self) -> None:
         check_whole("test_classes", self.test_classes, 0)
         check_whole("test_attributed", self.test_attributed, 0)
+        check_flag("stop_early", self.stop_early)
         check_names("test_features", self.test_features, "3-res-mini/808")
 
 
@@ -109,6 +112,10 @@ class AuditConfig:
     `contains`; by the logits `target-over-foil` or `target-likeliest`; in Python also a function
     `(generated, target) -> bool`. By default what the answers themselves say, else the task's own
     rule, else `exact-word`."""
+    groups: tuple[str, ...] = ()
+    """Columns whose values belong together, e.g. the document that prompts are about: labels are
+    permuted by group and folds keep groups whole. By default what the task declares; prompts that
+    are nearly the same are grouped as well. `none`: every prompt stands by itself."""
     alpha: float = ALPHA
     """Level of every test that decides, a probability between 0 and 1."""
     seed: int = SEED
@@ -136,6 +143,7 @@ class AuditConfig:
             from faultlens.auditing.behaviour.outcomes import resolve_rule
 
             resolve_rule(self.rule)
+        check_names("groups", self.groups, "document")
         check_probability("alpha", self.alpha)
         check_whole("seed", self.seed, 0, 2**31 - 1)
 

@@ -14,6 +14,7 @@ from faultlens.auditing.behaviour.rule_sensitivity import (
 )
 from faultlens.auditing.config import AuditConfig
 from faultlens.auditing.factors.findings import FactorFindings
+from faultlens.auditing.factors.groups import Grouping
 from faultlens.auditing.feature_tests.findings import FeatureFindings
 from faultlens.auditing.feature_tests.strata import Stratification
 from faultlens.auditing.held_out.ladder import LadderFindings
@@ -41,6 +42,7 @@ class Findings:
         observed: outcomes, factors and tables that the steps started from.
         by_rule: which prompts fail under each rule, boolean `[prompts]`.
         verdict: on the audit as a whole, where it could not be carried out.
+        grouping: which prompts belong together.
         scoring: the outcomes under each rule.
         factors: step 2.
         strata: within which outcomes are permuted; None where nothing could be tested.
@@ -55,6 +57,7 @@ class Findings:
     observed: Observed
     by_rule: Mapping[str, np.ndarray]
     verdict: Verdict | None
+    grouping: Grouping
     scoring: dict[str, RuleReading]
     factors: FactorFindings
     strata: Stratification | None
@@ -110,6 +113,7 @@ class Findings:
             sites=self.sites,
             claims=claims,
             outcomes=list(observed.outcomes),
+            groups=self.grouping.record,
             scoring=self.scoring,
             factors_derived=factors.derived,
             factors_left_out=factors.left_out,
@@ -126,6 +130,7 @@ class Findings:
             robustness=robustness,
             warnings=[
                 *observed.warnings,
+                *self.grouping.warnings,
                 *scoring_warnings(self.by_rule, observed.rule),
                 *_outcome_warnings(observed.outcomes),
             ],
@@ -139,16 +144,6 @@ class Findings:
 
 
 def _outcome_warnings(outcomes: Sequence[PromptOutcome]) -> list[str]:
-    """What a reader should know of the prompts and answers, a sentence each."""
-    texts = [outcome.prompt for outcome in outcomes]
-    warnings = []
-    more = len(texts) - len(set(texts))
-    if more:
-        warnings.append(
-            f"{more} of {len(texts)} prompts repeat another word for word: the tests take prompts "
-            "as independent, and the ladder may train on what it is tested on; leave them out"
-        )
+    """What a reader should know of the answers, a sentence each."""
     empty = sum(outcome.generated == "" for outcome in outcomes)
-    if empty:
-        warnings.append(f"{empty} of {len(texts)} continuations are empty")
-    return warnings
+    return [f"{empty} of {len(outcomes)} continuations are empty"] if empty else []

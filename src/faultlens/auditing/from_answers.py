@@ -53,6 +53,7 @@ def observe_answers(
         outcomes=outcomes,
         rule=rule_name,
         factors=answers.task.factors,
+        groups=answers.task.groups,
         tables=tables,
         ladder_inputs=lambda: (residual, None),
         warnings=answers.task.notes,

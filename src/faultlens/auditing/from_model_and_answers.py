@@ -166,6 +166,7 @@ def _causal_tests(
         alpha=config.alpha,
         seed=config.seed,
         attributed=config.interventions.test_attributed,
+        stop_early=config.interventions.stop_early,
         progress=progress,
         kept=kept,
         requested=parse_feature_sets(config.interventions.test_features, lens),

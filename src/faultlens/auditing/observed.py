@@ -38,6 +38,7 @@ class Observed:
         rescoring: of answers that a model read, whether it gives them again.
         accuracy_by_start: accuracy under the model's own start token and under the dictionaries',
             where these differ; else empty.
+        groups: for each column of what prompts belong to, its value at every prompt.
         warnings: what a reader should know of how the source was read, a sentence each.
     """
 
@@ -52,4 +53,5 @@ class Observed:
     base: BaseRun | None = None
     rescoring: Rescoring | None = None
     accuracy_by_start: Mapping[str, float] = field(default_factory=dict)
+    groups: Mapping[str, Sequence[str]] = field(default_factory=dict)
     warnings: Sequence[str] = ()

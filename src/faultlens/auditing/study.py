@@ -17,6 +17,7 @@ from faultlens.auditing.behaviour.rule_sensitivity import (
 )
 from faultlens.auditing.config import AuditConfig
 from faultlens.auditing.factors.findings import FactorFindings, find_factors
+from faultlens.auditing.factors.groups import group_prompts
 from faultlens.auditing.feature_tests.findings import FeatureFindings, find_features
 from faultlens.auditing.feature_tests.strata import check_held, stratify
 from faultlens.auditing.findings import Findings
@@ -220,7 +221,9 @@ def _findings(
     failed = by_rule[observed.rule]
     alpha, seed = config.alpha, config.seed
     texts = [outcome.prompt for outcome in outcomes]
-    factors = find_factors(observed.factors, texts, failed, alpha=alpha, seed=seed)
+    grouping = group_prompts(texts, observed.factors, observed.groups, config.groups)
+    blocks = grouping.blocks
+    factors = find_factors(observed.factors, texts, failed, alpha=alpha, seed=seed, blocks=blocks)
     check_held(factors.levels, config.tests.strata)  # where there is nothing to test, too
     verdict = of_audit(len(failed), int(failed.sum()))
     strata = ladder = halves = None
@@ -232,21 +235,24 @@ def _findings(
         )  # fmt: skip
         features = find_features(
             tables, failed, strata, factors.levels, other_rules(by_rule, observed.rule),
-            config=config.tests, alpha=alpha, seed=seed, progress=progress,
+            config=config.tests, alpha=alpha, seed=seed, blocks=blocks, progress=progress,
         )  # fmt: skip
         if config.ladder.baselines:
             ladder = kept.once(
                 "ladder",
                 LadderFindings,
-                lambda: _ladder(observed, factors, failed, config, progress),
+                lambda: _ladder(observed, factors, failed, blocks, config, progress),
             )
     causes = _causes(observed, features, factors, config, verdict)
     if verdict is None and tables and halved:
-        halves = replicate(tables, failed, config=config.tests, alpha=alpha, seed=seed)
+        halves = replicate(
+            tables, failed, config=config.tests, alpha=alpha, seed=seed, blocks=blocks
+        )
     return Findings(
         observed=observed,
         by_rule=by_rule,
         verdict=verdict,
+        grouping=grouping,
         scoring=scoring_table(by_rule, factors.levels),
         factors=factors,
         strata=strata,
@@ -270,6 +276,7 @@ def _ladder(
     observed: Observed,
     factors: FactorFindings,
     failed: np.ndarray,
+    blocks: np.ndarray | None,
     config: AuditConfig,
     progress: Progress,
 ) -> LadderFindings:
@@ -285,6 +292,7 @@ def _ladder(
         missing=WITHOUT_DICTIONARIES if observed.no_dictionaries is not None else MISSING,
         config=config.ladder,
         seed=config.seed,
+        blocks=blocks,
         progress=progress,
     )
 

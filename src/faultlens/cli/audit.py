@@ -149,7 +149,7 @@ def _of_task(
     with progress_bars() as bars:
         opened = open_lens(lens, config.reading.fit_check, bars, needs_dictionaries=False)
         record_lens(manifest, opened)
-        named = labels.of(dictionary.name for dictionary in opened.dictionaries)
+        named = labels.of((d.name for d in opened.dictionaries), manifest)
         task = _as_chat(task, opened, config, manifest)
         untuned = None
         if base.against_base:
@@ -215,7 +215,7 @@ def _of_outcomes(
     answers = _answers(given, log, manifest)
     tables = read_tables(matrices, [prompt.text for prompt in answers.task.prompts], manifest)
     residuals = read_residuals(given.residuals, len(answers), manifest)
-    named = labels.of(tables)
+    named = labels.of(tables, manifest)
     with progress_bars() as bars:
         found = fl.audit(tables, answers, config=config, residuals=residuals, progress=bars)
     return Findings(audit=found, task=answers.task, labels=named)
@@ -239,7 +239,7 @@ def _of_model_and_outcomes(
     with progress_bars() as bars:
         opened = open_lens(lens, config.reading.fit_check, bars)
         record_lens(manifest, opened)
-        named = labels.of(dictionary.name for dictionary in opened.dictionaries)
+        named = labels.of((d.name for d in opened.dictionaries), manifest)
         with resumable(claim, manifest) as kept:
             found = fl.audit(
                 opened, answers, config=config, recorder=recorder, checkpoint=kept, progress=bars

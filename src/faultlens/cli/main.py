@@ -8,6 +8,8 @@ from typing import NoReturn
 from cyclopts import App, CycloptsError
 
 from faultlens.cli.audit import audit
+from faultlens.cli.bench import bench
+from faultlens.cli.convert import convert
 from faultlens.cli.demo import demo
 from faultlens.cli.doctor import doctor
 from faultlens.cli.leaving import run_and_leave
@@ -82,6 +84,13 @@ add_command(
     train,
     "faultlens train texts.jsonl --layers 3 --sites resid_pre,mlp_out --out sets/a",
     "faultlens train texts.jsonl --model gpt2 --layers 8 --tokens 2M --out sets/b",
+)
+add_command(app, convert, "faultlens convert model.Q4_K_M.gguf --out models/mine")
+add_command(
+    app,
+    bench,
+    "faultlens bench",
+    "faultlens bench --part whole --sets 40 --out validity.json",
 )
 add_command(app, report, "faultlens report runs/audit")
 add_command(app, reproduce, "faultlens reproduce runs/audit")

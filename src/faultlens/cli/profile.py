@@ -69,11 +69,11 @@ def profile(
             recorder = Recorder()
             if matrices.features:
                 source = recorder.tables = read_tables(matrices, texts.texts, manifest)
-                named = labels.of(source)
+                named = labels.of(source, manifest)
             else:
                 source = open_lens(lens, config.reading.fit_check, bars)
                 record_lens(manifest, source)
-                named = labels.of(dictionary.name for dictionary in source.dictionaries)
+                named = labels.of((d.name for d in source.dictionaries), manifest)
             if pair_set is not None:
                 manifest.inputs["pairs"] = identity(pair_set)
             found = fl.profile(

@@ -5,6 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from faultlens.runs.folder import Manifest
 
 
 @dataclass(frozen=True)
@@ -24,11 +28,20 @@ class LabelOptions:
     Neuronpedia publishes them (JSONL, also .gz), or a table (JSONL, CSV, TSV, Parquet) of `feature`
     and `label`."""
 
-    def of(self, dictionaries: Iterable[str]) -> dict[str, str]:
+    def read(self, dictionaries: Iterable[str]) -> dict[str, str]:
         """The labels of some dictionaries, by feature; none where no file is given."""
         from faultlens.corpus.labels import read_labels
 
         return {} if self.labels is None else read_labels(self.labels, list(dictionaries))
+
+    def of(self, dictionaries: Iterable[str], manifest: Manifest) -> dict[str, str]:
+        """The same, and the file's hash is recorded."""
+        from faultlens.runs.files import file_digest
+
+        found = self.read(dictionaries)
+        if self.labels is not None:
+            manifest.inputs["labels"] = file_digest(self.labels)
+        return found
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from faultlens.checks import check_whole
 from faultlens.cli.corpora import CorpusColumns, read_named_corpus
 from faultlens.cli.lens import FitCheckOption, fit_checked, load_lens
 from faultlens.cli.options import Invocation
-from faultlens.cli.run_options import JsonOption
+from faultlens.cli.run_options import JsonOption, LabelOptions
 from faultlens.cli.screen import progress_bars, say, say_json
 from faultlens.corpus.texts import LABEL, TEXT
 from faultlens.errors import UserError
@@ -75,6 +75,7 @@ def tokens(
     reading: CorpusOptions,
     config: LensConfig,
     check: FitCheckOption,
+    labels: LabelOptions,
     result: JsonOption,
     call: Invocation,
 ) -> None:
@@ -91,6 +92,10 @@ def tokens(
     feature = f"{name}/{wanted.index}"
     found: dict[str, Any] = {"feature": feature}
     lines: list[str] = []
+    label = labels.read([name]).get(feature)
+    if label is not None:
+        found["label"] = label
+        lines = [f"{feature} is labelled “{label}” by somebody, which is no evidence", ""]
     if passage is not None:
         in_text = feature_in_text(lens, name, wanted.index, passage)
         found |= _text_json(in_text)

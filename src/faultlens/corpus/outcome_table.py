@@ -56,12 +56,12 @@ def read_outcomes(path: Path, factors: Sequence[str] | None) -> OutcomeTable:
     """Read a table of outcomes: JSONL, CSV, TSV or Parquet.
 
     A row has `prompt` and `target`, `generated` or `success` or both, perhaps `foil`, `accepted` (a
-    list of further answers that are right), `separator` and `factors` (an object, factor name to
-    level); a cell of CSV or TSV holds lists and objects as JSON. In tables without a `factors`
-    column every further column is a factor, but a frame's index is not. Where there is no
-    `success`, a column `correct` or `is_correct` of truth values is taken for it. What is null or
-    NaN is absent; in CSV and TSV an empty cell is, except under `generated` and `separator`, where
-    it is an empty text.
+    list of further answers that are right), `separator`, `factors` (an object, factor name to
+    level) and `groups` (likewise: column to value); a cell of CSV or TSV holds lists and objects as
+    JSON. In tables without a `factors` column every further column is a factor, but a frame's index
+    is not. Where there is no `success`, a column `correct` or `is_correct` of truth values is taken
+    for it. What is null or NaN is absent; in CSV and TSV an empty cell is, except under `generated`
+    and `separator`, where it is an empty text.
 
     Raises:
         UserError: naming file and row, for anything that is not as expected.
@@ -87,6 +87,11 @@ def table_of(name: str, rows: Iterable[Placed], factors: Sequence[str] | None) -
             raise UserError(
                 f"{where} has the factors {', '.join(prompt.factors) or 'none'}, the first row "
                 f"{', '.join(prompts[0].factors) or 'none'}: expected the same in every row"
+            )
+        if prompt.groups.keys() != prompts[0].groups.keys():
+            raise UserError(
+                f"{where} has the groups {', '.join(prompt.groups) or 'none'}, the first row "
+                f"{', '.join(prompts[0].groups) or 'none'}: expected the same in every row"
             )
         if "generated" not in record and success is None:
             raise UserError(f"{where} has neither 'generated' nor 'success': expected at least one")

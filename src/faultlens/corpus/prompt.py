@@ -15,7 +15,7 @@ from faultlens.corpus.message import Message
 from faultlens.corpus.records import plain_value, shown, text_field, whole_text
 from faultlens.errors import UserError
 
-FIELDS = ("prompt", "target", "foil", "factors", "accepted", "separator")
+FIELDS = ("prompt", "target", "foil", "factors", "groups", "accepted", "separator")
 """What a record may say of a prompt."""
 
 
@@ -39,6 +39,8 @@ class Prompt:
             foil are compared after it.
         rendered: whether the text is a conversation as a chat template renders it, whose first
             token is the template's own: nothing is put in front of it.
+        groups: what it belongs to together with others, e.g. a document or a name: column to
+            value. Prompts of one group are no independent evidence.
 
     Raises:
         UserError: an empty prompt or answer, spaces around an answer, a foil that is right.
@@ -50,6 +52,7 @@ class Prompt:
     factors: dict[str, str] = field(default_factory=dict)
     accepted: tuple[str, ...] = ()
     separator: str = " "
+    groups: dict[str, str] = field(default_factory=dict)
     messages: tuple[Message, ...] = ()
     lead: str = ""
     rendered: bool = False
@@ -116,15 +119,23 @@ def read_prompt(where: str, record: dict[str, Any], factors: Mapping[str, Any]) 
         whole_text(where, "factors", str(name)): read_level(where, str(name), level)
         for name, level in factors.items()
     }
-    return Prompt(text, target, foil, levels, right, separator)
+    groups = {
+        whole_text(where, "groups", str(name)): read_level(where, str(name), value)
+        for name, value in _object(where, record, "groups").items()
+    }
+    return Prompt(text, target, foil, levels, right, separator, groups)
 
 
 def read_factors(where: str, record: dict[str, Any]) -> dict[str, Any]:
     """The field `factors` as an object. Raises UserError for anything else."""
-    factors = _structure(record, "factors", {})
-    if not isinstance(factors, dict):
-        raise UserError(f"{where}: 'factors' is {shown(factors)}, expected an object")
-    return factors
+    return _object(where, record, "factors")
+
+
+def _object(where: str, record: dict[str, Any], name: str) -> dict[str, Any]:
+    found = _structure(record, name, {})
+    if not isinstance(found, dict):
+        raise UserError(f"{where}: {name!r} is {shown(found)}, expected an object")
+    return found
 
 
 def merge_spellings(prompts: Sequence[Prompt]) -> tuple[tuple[Prompt, ...], list[str]]:

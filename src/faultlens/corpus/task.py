@@ -36,7 +36,7 @@ TASK_FIELDS = (*FIELDS, "messages")
 __all__ = ["Prompt", "Task", "make_task", "read_task", "task", "task_names"]
 
 
-_CHAT = ("messages", "lead", "rendered")  # of a prompt; most have none of it
+_OPTIONAL = ("groups", "messages", "lead", "rendered")  # of a prompt; most have none of it
 
 
 @dataclass(frozen=True)
@@ -65,6 +65,11 @@ class Task:
                     f"task {self.name}: prompt {i} has the factors {list(prompt.factors)}, the "
                     f"first has {list(self.prompts[0].factors)}: expected the same everywhere"
                 )
+            if prompt.groups.keys() != self.prompts[0].groups.keys():
+                raise UserError(
+                    f"task {self.name}: prompt {i} has the groups {list(prompt.groups)}, the "
+                    f"first has {list(self.prompts[0].groups)}: expected the same everywhere"
+                )
 
     def __len__(self) -> int:
         return len(self.prompts)
@@ -78,22 +83,33 @@ class Task:
         }
 
     @property
+    def groups(self) -> dict[str, list[str]]:
+        """For each column of what prompts belong to, its value at every prompt."""
+        return {
+            name: [prompt.groups[name] for prompt in self.prompts]
+            for name in self.prompts[0].groups
+        }
+
+    @property
     def digest(self) -> str:
         """SHA-256 over all prompts, in order."""
-        told = [
-            {name: value for name, value in asdict(prompt).items() if value or name not in _CHAT}
-            for prompt in self.prompts
-        ]
-        records = json.dumps(told, ensure_ascii=False)
+        records = json.dumps([_record(prompt) for prompt in self.prompts], ensure_ascii=False)
         return hashlib.sha256(records.encode()).hexdigest()
+
+
+def _record(prompt: Prompt) -> dict[str, Any]:
+    """A prompt as it is digested; groups, and what a chat has, only where there are some."""
+    record = asdict(prompt)
+    return {name: value for name, value in record.items() if value or name not in _OPTIONAL}
 
 
 def read_task(path: Path) -> Task:
     """Read a task from JSONL, one prompt a line.
 
-    A line is `{"prompt", "target", "foil"?, "factors"?: {name: level}, "accepted"?: [answer],
-    "separator"?}`, the fields of `Prompt`; `"messages": [{"role", "content"}]` in place of
-    `"prompt"` is a conversation. Other columns are left out, and named in `notes`.
+    A line is `{"prompt", "target", "foil"?, "factors"?: {name: level}, "groups"?: {column: value},
+    "accepted"?: [answer], "separator"?}`, the fields of `Prompt`; `"messages": [{"role",
+    "content"}]` in place of `"prompt"` is a conversation. Other columns are left out, and named in
+    `notes`.
 
     Raises UserError naming the file and line for anything that is not as expected, a field that
     seems to be misspelt among it.

@@ -123,6 +123,7 @@ class Lens:
     def warnings(self) -> list[str]:
         """What every result that is read through this lens has to say of it, a sentence each."""
         said = [NOT_CHECKED] if _LEFT_OUT in self.fit_check.values() else []
+        said += self.model.caveats
         own, front = start_of(self.model), ids_in_front(self.model, self.dictionaries)
         if list(own.ids) != front:
             names = ", ".join(dictionary.name for dictionary in self.dictionaries)

@@ -35,5 +35,5 @@ class Shapes:
         cls, model: Model, dictionaries: Sequence[Dictionary], encoding: Encoding = PLAIN
     ) -> Shapes:
         """What suits the model, and the memory that is free now."""
-        row = min(ROW, model.context) if model.packs else 0
+        row = min(ROW, model.widest_row)
         return cls(token_budget(model, dictionaries), row, encoding)

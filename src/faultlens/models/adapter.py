@@ -1,7 +1,7 @@
 """Adapter: what the rest of the package asks of a family of Hugging Face models.
 
 An adapter maps a `Site` to a `Tap`: a module, and the side of it at which the quantity passes. The
-families are in `faultlens.models.families`, one small final class each.
+families are in `faultlens.models.families`, one small file each.
 """
 
 from __future__ import annotations
@@ -37,12 +37,14 @@ class Tap:
         shared: the input is also carried on past the module by a skip connection, so that an edit
             must reach both.
         gain: of the norm, for `before_gain`.
+        scale: what the output is multiplied by before it is added to the residual.
     """
 
     module: nn.Module
     side: Literal["input", "output", "before_gain"]
     shared: bool = False
     gain: Gain | None = None
+    scale: float = 1.0
 
 
 class Adapter(Protocol):
@@ -52,12 +54,22 @@ class Adapter(Protocol):
         """The transformer blocks, in order; the same object that the forward pass walks over."""
         ...
 
-    def put_blocks(self, model: nn.Module, blocks: nn.ModuleList) -> None:
-        """Put `blocks` where `blocks(model)` was found."""
+    @property
+    def gives_tuple(self) -> bool:
+        """Whether a block returns a tuple that begins with its value."""
         ...
 
     def tap(self, model: nn.Module, site: Site) -> Tap | None:
         """Where the quantity named by `site` passes; None if the architecture has none."""
+        ...
+
+    @property
+    def adds_more(self) -> bool:
+        """Whether a block adds more to the residual than attention and MLP, or scales it."""
+        ...
+
+    def lacks(self, model: nn.Module, site: Site) -> str:
+        """Why there is no tap for `site`, a clause."""
         ...
 
     def value_bias(self, model: nn.Module, layer: int) -> Tensor | None:

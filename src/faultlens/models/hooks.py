@@ -71,8 +71,8 @@ def _at_input(tap: Tap, edit: SiteHook) -> RemovableHandle:
 def _at_output(tap: Tap, edit: SiteHook) -> RemovableHandle:
     def hook(module: nn.Module, args: tuple[Any, ...], output: Any) -> Any:
         if isinstance(output, tuple):
-            return (_edited(output[0], edit), *output[1:])
-        return _edited(output, edit)
+            return (_edited(output[0], edit, tap.scale), *output[1:])
+        return _edited(output, edit, tap.scale)
 
     return tap.module.register_forward_hook(hook)
 
@@ -91,5 +91,9 @@ def _before_gain(tap: Tap, edit: SiteHook) -> RemovableHandle:
     return tap.module.register_forward_hook(hook)
 
 
-def _edited(x: Tensor, edit: SiteHook) -> Tensor:
-    return edit(x.float()).to(x.dtype)
+def _edited(x: Tensor, edit: SiteHook, scale: float = 1.0) -> Tensor:
+    if scale == 1.0:
+        return edit(x.float()).to(x.dtype)
+    value = x.float() * scale
+    new = edit(value)
+    return x if new is value else (new / scale).to(x.dtype)

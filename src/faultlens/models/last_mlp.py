@@ -29,10 +29,11 @@ def last_mlp_at(mlp: nn.Module, at: Tensor) -> Iterator[None]:
         shape[:] = args[0].shape
         return (args[0][rows, at][:, None], *args[1:])
 
-    def all_positions(module: nn.Module, args: tuple[Any, ...], output: Tensor) -> Tensor:
-        whole = output.new_zeros(shape[0], shape[1], output.shape[-1])
-        whole[rows, at] = output[:, 0]
-        return whole
+    def all_positions(module: nn.Module, args: tuple[Any, ...], output: Any) -> Any:
+        added = output[0] if isinstance(output, tuple) else output  # with a router's scores, say
+        whole = added.new_zeros(shape[0], shape[1], added.shape[-1])
+        whole[rows, at] = added[:, 0]
+        return (whole, *output[1:]) if isinstance(output, tuple) else whole
 
     handles = mlp.register_forward_pre_hook(only_those), mlp.register_forward_hook(all_positions)
     try:

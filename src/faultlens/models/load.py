@@ -26,7 +26,7 @@ from faultlens.models.checkpoints.source import BUNDLED as BUNDLED
 from faultlens.models.checkpoints.source import Source, find_source, shortened
 from faultlens.models.checkpoints.weights import DTYPES, load_weights, refuse_infinite
 from faultlens.models.device_memory import check_fits, free_on
-from faultlens.models.families import adapter_for
+from faultlens.models.families import adapter_of
 from faultlens.models.lens_config import LensConfig
 from faultlens.models.model import Model
 from faultlens.models.model_config import ModelConfig
@@ -82,7 +82,7 @@ def load_model(
         name,
         network,
         tokenizer,
-        adapter_for(network.config.model_type),
+        adapter_of(network),
         _digest(source, made, tuning),
         quantisation=None if made is None else made.quantisation,
         tuning=None if tuning is None else str(tuning),

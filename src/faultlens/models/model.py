@@ -16,6 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from faultlens.errors import UserError
+from faultlens.models import probes
 from faultlens.models.adapter import Adapter
 from faultlens.models.finite import check_finite
 from faultlens.models.gelu import fused_gelu
@@ -23,13 +24,18 @@ from faultlens.models.greedy import Continuations, continue_greedily
 from faultlens.models.hooks import Keep, SiteHook, changed, place
 from faultlens.models.last_mlp import last_mlp_at
 from faultlens.models.restart import Restart, restarted
-from faultlens.models.sites import Site
+from faultlens.models.sites import POINTS, Site
 from faultlens.models.token_ids import (
     bos_of,
     check_embedded,
     check_whole_characters,
     special_ids,
 )
+
+CONTEXT = ("max_position_embeddings", "max_seq_len", "seq_length", "context_length")
+"""Under which names configurations keep the longest input."""
+UNBOUNDED = 2**20
+"""Tokens of an input to a model without positions: a bound for what is read in one piece."""
 
 
 class _AllRead(Exception):  # noqa: N818  (no error: the pass has done its work)
@@ -81,8 +87,30 @@ class Model:
         return list(dict.fromkeys(name for name in (self.name, saved) if name))
 
     @property
+    def caveats(self) -> list[str]:
+        """What a result that was read of it has to say of its weights, a sentence each."""
+        said = []
+        if self.quantisation is not None:
+            said.append(
+                f"model {self.name} runs on weights that were stored as {self.quantisation}: "
+                "dictionaries trained on unquantised weights may fit less, see the fit check"
+            )
+        if self.tuning is not None:
+            said.append(
+                f"the adapter {self.tuning} is merged into model {self.name}: dictionaries trained "
+                "on its base may fit less, see the fit check"
+            )
+        return said
+
+    @property
     def n_layers(self) -> int:
         return len(self.adapter.blocks(self.network))
+
+    @cached_property
+    def body(self) -> Any:
+        """The network up to what the unembedding reads."""
+        inner = self.network.base_model
+        return self.network.model if inner is self.network else inner  # Llama 4's text model
 
     @property
     def _config(self) -> Any:
@@ -95,8 +123,9 @@ class Model:
 
     @property
     def context(self) -> int:
-        """The longest input, in tokens, BOS included."""
-        return int(self._config.max_position_embeddings)
+        """The longest input, in tokens, BOS included; `UNBOUNDED` where the model sets no limit."""
+        said = (getattr(self._config, name, None) for name in CONTEXT)
+        return next((int(length) for length in said if length), UNBOUNDED)
 
     def width(self, site: Site) -> int:
         """The dimensions of the value at `site`: `d_model`, but heads times head size at `z`."""
@@ -228,9 +257,14 @@ class Model:
             )
         if self.adapter.tap(self.network, site) is None:
             raise UserError(
-                f"model {self.name} has no site {site.name}: its attention and MLP run side by "
-                "side, so no residual lies between them; choose resid_pre or resid_post"
+                f"model {self.name} has no site {site.name}: "
+                f"{self.adapter.lacks(self.network, site)}; choose resid_pre or resid_post"
             )
+
+    def sites(self) -> list[Site]:
+        """All sites that the model has, in the order of the pass."""
+        every = [Site(layer, point) for layer in range(self.n_layers) for point in POINTS]
+        return [site for site in every if self.adapter.tap(self.network, site) is not None]
 
     @torch.no_grad()
     def read(
@@ -260,7 +294,7 @@ class Model:
         try:
             with self.edited(edits, then=leave), self._fused():
                 # No cache and no mask: only so does transformers part packed texts by position.
-                self.network.base_model(input_ids=ids, position_ids=positions, use_cache=False)
+                self.body(input_ids=ids, position_ids=positions, use_cache=False)
         except _AllRead:
             pass
         return values
@@ -315,19 +349,33 @@ class Model:
             UserError: it is not finite.
         """
         kept = {"use_cache": False} if cache is None else {"past_key_values": cache}
+        skip = restart is not None and self.skips
+        _refuse_left_out(edits or {}, restart if skip else None)
         with (
+            restarted(self.adapter, self.network, restart, skip),
             self.edited(edits or {}),
-            restarted(self.adapter, self.network, restart),
             self._fused(),
             self._last_mlp(at, edits or {}),
         ):
-            hidden: Tensor = self.network.base_model(input_ids=ids, **kept).last_hidden_state
+            hidden: Tensor = self.body(input_ids=ids, **kept).last_hidden_state
         if at is not None and at.dtype == torch.bool:
             hidden = hidden[at]
         elif at is not None:
             hidden = hidden[torch.arange(len(ids), device=hidden.device), at]
         self._require_finite_end(hidden, "its last hidden state", ids, edits or {})
         return hidden
+
+    def pass_from(self, ids: Tensor, restart: Restart | None, skip: bool) -> Tensor:
+        """What the unembedding reads, float32, of a plain pass taken up at `restart`: for probes.
+
+        Args:
+            ids: `[batch, positions]`.
+            restart: None: the whole pass.
+            skip: leave out the blocks before.
+        """
+        with torch.no_grad(), restarted(self.adapter, self.network, restart, skip):
+            found: Tensor = self.body(input_ids=ids, use_cache=False)[0]
+        return found.float()
 
     def unembed(self, hidden: Tensor, tokens: Tensor | None = None) -> Tensor:
         """Logits in float32, `[..., vocabulary]`, or only those of `tokens`, ascending ids."""
@@ -337,6 +385,9 @@ class Model:
         else:
             bias = None if head.bias is None else head.bias[tokens]
             logits = nn.functional.linear(hidden, head.weight[tokens], bias).float()
+        scale = _logit_scale(self._config)
+        if scale != 1.0:
+            logits = logits * scale
         cap = getattr(self._config, "final_logit_softcapping", None)  # Gemma 2
         return logits if cap is None else torch.tanh(logits / cap) * cap
 
@@ -363,13 +414,16 @@ class Model:
     ) -> Continuations:
         """Continue `rows` (token ids, BOS included) greedily, by up to `new_tokens` ids each.
 
-        Rows are padded on the left here. Edits act on the prompt (`[batch, longest, d]`) and on
-        every decoding step (`[batch, 1, d]`). Of the settings in `generation_config.json` only the
-        end of the text counts (see `greedy`).
+        Rows are padded on the left here, and must be of one length where `pads_left` says no. Edits
+        act on the prompt (`[batch, longest, d]`) and on every decoding step (`[batch, 1, d]`). Of
+        the settings in `generation_config.json` only the end of the text counts (see `greedy`).
 
         Raises:
             UserError: logits that are not finite.
         """
+
+        if len({len(row) for row in rows}) > 1 and not self.pads_left:
+            raise ValueError(f"model {self.name} decodes rows of one length together, got several")
 
         def check(logits: Tensor) -> None:
             self._require_finite_end(logits, "its logits", self.pad(rows), edits or {})
@@ -435,24 +489,26 @@ class Model:
 
     @cached_property
     def packs(self) -> bool:
-        """Whether texts that share a row are read as if each were alone; tried out once.
+        """Whether texts that share a row are read as if each were alone; tried out once."""
+        return probes.packs(self)
 
-        It takes a mask that parts the texts. Which attention makes one depends on the family, on
-        the implementation and on the release of transformers, and where none is made nothing says
-        so. So: two short texts in one row, against each in a row of its own; equal means within
-        1e-4 of each token's norm (5e-2 in half precision), the first token of a text left out.
+    @property
+    def pads_left(self) -> bool:
+        """Whether rows of several lengths can be decoded together, padded on the left.
+
+        Only where a mask parts texts: what keeps a state from token to token takes in the padding.
         """
-        texts = [[self.bos_id, *(1 + i * step % 31 for i in range(1, 7))] for step in (3, 7)]
-        ids = torch.tensor(texts, device=self.device).clamp(max=self.vocabulary - 1)
-        positions = torch.arange(ids.shape[1], device=self.device).repeat(1, 2)
-        if positions.shape[1] > self.context:
-            return False
-        site = Site(self.n_layers - 1, "resid_post")
-        alone = self.read(ids, [site])[site]
-        packed = self.read(ids.reshape(1, -1), [site], positions)[site].reshape(alone.shape)
-        half = next(iter(self.network.parameters())).dtype != torch.float32
-        error = (packed - alone).norm(dim=-1) / alone.norm(dim=-1).clamp(min=1e-30)
-        return bool(error[:, 1:].max() <= (5e-2 if half else 1e-4))
+        return self.packs
+
+    @property
+    def widest_row(self) -> int:
+        """The longest row that texts may share; 0 where each needs one to itself."""
+        return probes.widest_row(self._config, self.context) if self.packs else 0
+
+    @cached_property
+    def skips(self) -> bool:
+        """Whether a restart may leave out the blocks before its layer; tried out once."""
+        return probes.skips(self)
 
     def _fused(self) -> AbstractContextManager[None]:
         return fused_gelu(self.adapter.blocks(self.network))
@@ -467,3 +523,16 @@ class Model:
         if at is None or at.dtype == torch.bool or tap is None or tap.side != "input" or behind:
             return nullcontext()
         return last_mlp_at(tap.module, at)
+
+
+def _refuse_left_out(edits: Mapping[Site, SiteHook], restart: Restart | None) -> None:
+    """Raises RuntimeError for an edit in a block that a restart leaves out: it would do nothing."""
+    left_out = [] if restart is None else [s.name for s in edits if s.layer < restart.layer]
+    if left_out:
+        raise RuntimeError(f"hooks that never ran: {', '.join(left_out)}")
+
+
+def _logit_scale(config: Any) -> float:
+    """What logits are multiplied by behind the unembedding: Granite's divisor, Cohere's factor."""
+    divisor, factor = (getattr(config, name, None) for name in ("logits_scaling", "logit_scale"))
+    return float(factor or 1.0) / float(divisor or 1.0)

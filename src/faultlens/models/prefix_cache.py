@@ -12,12 +12,14 @@ import copy
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import torch
 from torch import Tensor
 
 from faultlens.models.hooks import SiteHook
 from faultlens.models.model import Model
+from faultlens.models.probes import EQUAL, HALF, differ, probe_ids
 from faultlens.models.restart import Restart
 from faultlens.models.sites import Site
 
@@ -30,38 +32,43 @@ class CachedPass:
         ids: right-padded token ids, `[batch, positions]`.
         values: at the sites asked for, float32 `[batch, positions, d]` each.
         hidden: what the unembedding reads, in the model's precision, `[batch, positions, d]`.
-        cache: transformers' key-value cache of the whole pass; never handed to another pass.
+        cache: transformers' key-value cache of the whole pass; never handed to another pass. None
+            for a model that cannot take a pass up at a column, which then runs all of them.
     """
 
     model: Model
     ids: Tensor
     values: Mapping[Site, Tensor]
     hidden: Tensor
-    cache: Any
+    cache: Any | None
 
     @classmethod
     @torch.no_grad()
     def of(cls, model: Model, rows: Sequence[Sequence[int]], sites: Sequence[Site]) -> CachedPass:
-        """Run `rows` (token ids, BOS included) once."""
+        """Run `rows` (token ids, what stands in front included) once."""
+        return cls._run(model, model.pad(rows), sites, with_cache=resumes(model))
+
+    @classmethod
+    def _run(cls, model: Model, ids: Tensor, sites: Sequence[Site], with_cache: bool) -> CachedPass:
         from transformers import DynamicCache
 
-        ids = model.pad(rows)
-        cache = DynamicCache()  # of full layers: a window's would drop columns that a cut needs
+        # Of full layers: a window's would drop columns that a cut needs.
+        cache = DynamicCache() if with_cache else None
+        kept = (
+            {"use_cache": False} if cache is None else {"past_key_values": cache, "use_cache": True}
+        )
         edits, values = model.keeping(sites)
         with model.edited(edits):
-            found = model.network.base_model(input_ids=ids, past_key_values=cache, use_cache=True)
+            found = model.body(input_ids=ids, **kept)
         model.require_finite(found.last_hidden_state, "its last hidden state")
         return cls(model, ids, values, found.last_hidden_state, cache)
 
     def some(self, rows: Tensor, columns: int) -> CachedPass:
         """The same pass of some of its rows, `[rows]`, and only their first columns."""
-        layers = []
-        for kept in self.cache.layers:
-            cut = copy.copy(kept)
-            cut.keys, cut.values = kept.keys[rows, :, :columns], kept.values[rows, :, :columns]
-            layers.append(cut)
-        cache = copy.copy(self.cache)
-        cache.layers = layers
+        cache = None
+        if self.cache is not None:
+            cache = copy.copy(self.cache)
+            cache.layers = [_of_rows(kept, rows, columns) for kept in self.cache.layers]
         values = {site: value[rows, :columns] for site, value in self.values.items()}
         return CachedPass(
             self.model, self.ids[rows, :columns], values, self.hidden[rows, :columns], cache
@@ -72,7 +79,11 @@ class CachedPass:
 
         `blocks.{layer}.hook_resid_pre` must be among the values.
         """
-        residual = self.values[Site(layer, "resid_pre")][:, start:]
+        residual = self.values[Site(layer, "resid_pre")]
+        if self.cache is None:
+            whole = Restart(layer, residual.repeat(copies, 1, 1))
+            return ResumedPass(self.model, self.ids.repeat(copies, 1), whole, start, None)
+        residual = residual[:, start:]
         return ResumedPass(
             self.model,
             self.ids[:, start:].repeat(copies, 1),
@@ -96,14 +107,15 @@ class ResumedPass:
         ids: `[copies · batch, positions − start]`; copy by copy.
         restart: the residual that enters the layer, of the same rows and columns.
         start: the first column that is run.
-        layers: the cache's layers, cut before `start`; empty where `start` is 0.
+        layers: the cache's layers, cut before `start`; empty where `start` is 0; None where there
+            is no cache, and ids and residual are of all columns.
     """
 
     model: Model
     ids: Tensor
     restart: Restart
     start: int
-    layers: Sequence[Any]
+    layers: Sequence[Any] | None
 
     def hidden(self, at: Tensor, edits: Mapping[Site, SiteHook] | None = None) -> Tensor:
         """What the unembedding reads after column `at` of each row, `[rows, d]`.
@@ -112,6 +124,9 @@ class ResumedPass:
         """
         from transformers import DynamicCache
 
+        if self.layers is None:
+            behind = {site: _from(self.start, edit) for site, edit in (edits or {}).items()}
+            return self.model.hidden(self.ids, at=at, edits=behind, restart=self.restart)
         cache = DynamicCache()
         if self.layers:
             cache.layers = [copy.copy(kept) for kept in self.layers]
@@ -132,3 +147,49 @@ def _columns(kept: Any, start: int, copies: int) -> Any:
         cut.keys = cut.keys.repeat(copies, 1, 1, 1)
         cut.values = cut.values.repeat(copies, 1, 1, 1)
     return cut
+
+
+def _of_rows(kept: Any, rows: Tensor, columns: int) -> Any:
+    """One layer of the cache, of some rows and their first columns."""
+    cut = copy.copy(kept)
+    cut.keys, cut.values = kept.keys[rows, :, :columns], kept.values[rows, :, :columns]
+    return cut
+
+
+def _from(start: int, edit: SiteHook) -> SiteHook:
+    """An edit of the columns from `start` on, for a pass over all of them."""
+
+    def edited(x: Tensor) -> Tensor:
+        return x if start == 0 else torch.cat([x[:, :start], edit(x[:, start:])], dim=1)
+
+    return edit if start == 0 else edited
+
+
+def resumes(model: Model) -> bool:
+    """Whether a pass can be taken up at a column, from the keys and values before; tried out once.
+
+    Layers that keep a state in their place (linear attention, Mamba) cannot.
+    """
+    if model not in _RESUMES:
+        _RESUMES[model] = _tried(model)
+    return _RESUMES[model]
+
+
+_RESUMES: WeakKeyDictionary[Model, bool] = WeakKeyDictionary()
+
+
+@torch.no_grad()
+def _tried(model: Model) -> bool:
+    """At the middle block and the last, against the whole pass over the same ids."""
+    ids = probe_ids(model)
+    at = torch.full((len(ids),), ids.shape[1] - 1, device=ids.device)
+    whole = model.hidden(ids, at=at)
+    layers = sorted({model.n_layers // 2, model.n_layers - 1})
+    try:
+        entries = [Site(layer, "resid_pre") for layer in layers]
+        cached = CachedPass._run(model, ids, entries, with_cache=True)
+        found = [cached.resumed(layer, ids.shape[1] // 2).hidden(at) for layer in layers]
+    except Exception:  # whatever a family raises for a cache that it does not know
+        return False
+    apart = EQUAL if model.dtype == torch.float32 else HALF
+    return all(differ(one, whole) <= apart for one in found)

@@ -5,14 +5,16 @@ What lies before the block is not computed again, which makes many interventions
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from torch import Tensor, nn
+from torch import Tensor
 
 from faultlens.models.adapter import Adapter
+from faultlens.models.hooks import place
+from faultlens.models.sites import Site
 
 
 @dataclass(frozen=True)
@@ -27,32 +29,48 @@ class Restart:
     residual: Tensor
 
 
-class _StandIn(nn.Module):
-    """Takes a block's place: passes its input on, or puts a cached residual in its place."""
-
-    def __init__(self, residual: Tensor | None = None) -> None:
-        super().__init__()
-        self.residual = residual
-
-    def forward(self, hidden: Tensor, *args: Any, **kwargs: Any) -> Tensor:
-        return hidden if self.residual is None else self.residual
-
-
 @contextmanager
-def restarted(adapter: Adapter, network: Any, restart: Restart | None) -> Iterator[None]:
-    """Within this context the network's forward pass begins at the restart's layer.
+def restarted(
+    adapter: Adapter, network: Any, restart: Restart | None, skip: bool
+) -> Iterator[None]:
+    """Within this context the network's forward pass takes up the restart's residual.
 
-    Every block keeps its own index: some families look up the kind of a layer by its position.
+    Args:
+        adapter: of the network.
+        network: transformers' model.
+        restart: None: nothing is changed.
+        skip: leave out the blocks before; else they run, and what enters the restart's block is
+            replaced: for a family whose later blocks need more of the earlier ones than that.
     """
     if restart is None or restart.layer == 0:
         yield
         return
-    blocks = adapter.blocks(network)
     like = next(iter(network.parameters()))  # what is read is float32, whatever the model is
     residual = restart.residual.to(like.device, like.dtype)
-    before = [_StandIn(residual), *(_StandIn() for _ in range(restart.layer - 1))]
+    if not skip:
+        tap = adapter.tap(network, Site(restart.layer, "resid_pre"))
+        assert tap is not None, "every family has it"
+        handle = place(tap, lambda x: residual.float())
+        try:
+            yield
+        finally:
+            handle.remove()
+        return
+    skipped: list[Any] = list(adapter.blocks(network)[: restart.layer])
     try:
-        adapter.put_blocks(network, nn.ModuleList([*before, *blocks[restart.layer :]]))
+        for index, block in enumerate(skipped):
+            block.forward = _passing_on(None if index else residual, adapter.gives_tuple)
         yield
     finally:
-        adapter.put_blocks(network, blocks)
+        for block in skipped:
+            del block.forward
+
+
+def _passing_on(residual: Tensor | None, gives_tuple: bool) -> Callable[..., Any]:
+    """A block's forward pass that passes its input on, or puts a residual in its place."""
+
+    def forward(hidden: Tensor, *args: Any, **kwargs: Any) -> Any:
+        value = hidden if residual is None else residual
+        return (value, None) if gives_tuple else value
+
+    return forward

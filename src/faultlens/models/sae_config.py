@@ -155,14 +155,16 @@ def parse_config(
         centred=bool(kwargs.get("center_writing_weights")) and site.point in WRITTEN,
         value_bias_folded=bool(kwargs.get("fold_value_biases")) and site.point == "z",
         start_token=_start_token(fields, where),
-        neuronpedia=_neuronpedia(fields),
+        neuronpedia=_neuronpedia(raw),
         saelens_version=version_of(raw),
     )
 
 
-def _neuronpedia(fields: Mapping[str, Any]) -> str | None:
+def _neuronpedia(raw: Mapping[str, Any]) -> str | None:
     """`MODEL/NAME`, where that is what the field holds; it changes no number."""
-    name = fields.get("neuronpedia_id")
+    metadata = raw.get("metadata")
+    named = (metadata if isinstance(metadata, Mapping) else {}, raw)
+    name = next((of["neuronpedia_id"] for of in named if of.get("neuronpedia_id")), None)
     return name if isinstance(name, str) and _PAGE.fullmatch(name) else None
 
 

@@ -16,9 +16,14 @@ import numpy as np
 from scipy.sparse import csr_matrix
 from sklearn import config_context
 from sklearn.base import clone
-from sklearn.metrics import roc_auc_score
-from sklearn.model_selection import RepeatedStratifiedKFold, StratifiedKFold
+from sklearn.model_selection import (
+    RepeatedStratifiedKFold,
+    StratifiedGroupKFold,
+    StratifiedKFold,
+)
 from threadpoolctl import threadpool_limits
+
+from faultlens.stats.effects import auroc, midranks, ties_kept
 
 Inputs = np.ndarray | csr_matrix
 """One row a prompt: numbers (dense or CSR), or objects (levels of factors, texts)."""
@@ -27,6 +32,7 @@ Tick = Callable[[int], None]
 
 FOLDS = 5
 RESAMPLES = 2_000
+DRAWS = 20  # of folds that keep blocks whole, until each holds both outcomes
 THREADS = min(2, os.cpu_count() or 1)  # liblinear leaves the interpreter to others while it fits
 
 
@@ -60,6 +66,32 @@ def repeated_folds(failed: np.ndarray, repeats: int, folds: int = FOLDS, seed: i
     _check_size(failed, folds)
     split = RepeatedStratifiedKFold(n_splits=folds, n_repeats=repeats, random_state=seed)
     return Splits(repeats, folds, tuple(split.split(np.zeros(len(failed)), failed)))
+
+
+def grouped_folds(
+    failed: np.ndarray, blocks: np.ndarray, repeats: int, folds: int = FOLDS, seed: int = 0
+) -> Splits | None:
+    """As `repeated_folds`, but the rows of one block, `blocks [n]`, stay in one fold.
+
+    None where 20 draws give no folds that each hold both outcomes. Raises ValueError where
+    `too_few` says why.
+    """
+    _check_size(failed, folds)
+    if len(np.unique(blocks)) < folds:
+        return None
+    rng = np.random.default_rng(seed)
+    pairs: list[tuple[np.ndarray, np.ndarray]] = []
+    for _ in range(repeats):
+        for _ in range(DRAWS):
+            state = int(rng.integers(2**31))
+            split = StratifiedGroupKFold(folds, shuffle=True, random_state=state)
+            drawn = list(split.split(np.zeros(len(failed)), failed, blocks))
+            if all(len(np.unique(failed[test])) == 2 for _, test in drawn):
+                pairs += drawn
+                break
+        else:
+            return None
+    return Splits(repeats, folds, tuple(pairs))
 
 
 def study_folds(failed: np.ndarray) -> Splits:
@@ -109,7 +141,7 @@ def cross_validate(
     def one(pair: tuple[np.ndarray, np.ndarray]) -> float:
         train, test = pair
         scores = _scores(pipeline, inputs, failed, train, test)
-        return float(roc_auc_score(failed[test], scores))
+        return float(auroc(midranks(scores[:, None]), failed[test])[0])
 
     found = _in_threads(one, splits.pairs, threads, tick)
     return np.array(found).reshape(splits.repeats, splits.folds)
@@ -134,6 +166,7 @@ def leave_one_level_out(
     levels: Sequence[str],
     *,
     seed: int = 0,
+    blocks: np.ndarray | None = None,
     tick: Tick | None = None,
     threads: int = THREADS,
 ) -> HeldOutLevels:
@@ -153,6 +186,8 @@ def leave_one_level_out(
         failed: boolean, `[n]`.
         levels: of the factor, one a prompt.
         seed: of the bootstrap.
+        blocks: the block of each row, `[n]`, where rows belong together: blocks are resampled in
+            place of prompts; None: each row is its own.
         tick: told of each level that is done.
         threads: levels worked on at once.
     """
@@ -179,7 +214,7 @@ def leave_one_level_out(
     found = _in_threads(one, mixed, threads, tick)
     pairs = sum(concordant.size for _, _, concordant in found)
     share = sum(float(concordant.sum()) for _, _, concordant in found) / pairs
-    low, high = _bootstrap(found, len(failed), np.random.default_rng(seed))
+    low, high = _bootstrap(found, len(failed), blocks, np.random.default_rng(seed))
     sizes = np.array([len(rows[name]) for name in mixed])
     stretch = float(np.sqrt(1 + (sizes / (len(failed) - sizes)).sum()))
     low = max(min(share, share - stretch * (share - low)), 0.0)
@@ -188,10 +223,16 @@ def leave_one_level_out(
 
 
 def _bootstrap(
-    found: Sequence[tuple[np.ndarray, np.ndarray, np.ndarray]], n: int, rng: np.random.Generator
+    found: Sequence[tuple[np.ndarray, np.ndarray, np.ndarray]],
+    n: int,
+    blocks: np.ndarray | None,
+    rng: np.random.Generator,
 ) -> tuple[float, float]:
-    """Percentile interval of the pooled share of concordant pairs, prompts drawn jointly."""
-    times = rng.multinomial(n, np.full(n, 1 / n), size=RESAMPLES).astype(float)
+    """Percentile interval of the pooled share of concordant pairs, rows or blocks drawn jointly."""
+    of_block = np.arange(n) if blocks is None else np.unique(blocks, return_inverse=True)[1]
+    count = int(of_block.max()) + 1
+    times = rng.multinomial(count, np.full(count, 1 / count), size=RESAMPLES).astype(float)
+    times = times[:, of_block]
     above, below = np.zeros(RESAMPLES), np.zeros(RESAMPLES)
     for failures, successes, concordant in found:
         above += ((times[:, failures] @ concordant) * times[:, successes]).sum(axis=1)
@@ -207,8 +248,8 @@ def _scores(
     # A tenth of the time of thousands of small fits is checking the same parameters again.
     with config_context(skip_parameter_validation=True):
         fitted = clone(pipeline).fit(inputs[train], failed[train])
-        scores: np.ndarray = fitted.decision_function(inputs[test])
-    return scores
+        scores = fitted.decision_function(inputs[test])
+    return ties_kept(scores[:, None])[:, 0]
 
 
 def _in_threads(

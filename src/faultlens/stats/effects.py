@@ -8,6 +8,8 @@ from scipy.stats import rankdata
 
 from faultlens.stats.moments import Moments, difference_of_means, moments
 
+DIGITS = 10  # of the largest score, to which scores are compared
+
 
 def midranks(values: np.ndarray) -> np.ndarray:
     """Ranks within each column of `values [n, features]`, ties sharing their mean rank; float32.
@@ -15,6 +17,17 @@ def midranks(values: np.ndarray) -> np.ndarray:
     Half-integers, hence exact in float32 up to 8 million rows.
     """
     return rankdata(values, axis=0).astype(np.float32)
+
+
+def ties_kept(scores: np.ndarray) -> np.ndarray:
+    """Scores without the last digits, by which equal rows may differ: `[rows, fits]`.
+
+    >>> ties_kept(np.array([[0.3], [0.1 + 0.2], [0.4]])).ravel().tolist()
+    [0.75, 0.75, 1.0]
+    """
+    largest = np.abs(scores).max(axis=0)
+    rounded: np.ndarray = (scores / np.where(largest > 0, largest, 1.0)).round(DIGITS)
+    return rounded
 
 
 def auroc(ranks: np.ndarray, inside: np.ndarray) -> np.ndarray:

@@ -28,6 +28,7 @@ def mantel_haenszel(
     codes: np.ndarray,
     level: float = 0.95,
     correction: bool = True,
+    blocks: np.ndarray | None = None,
 ) -> MantelHaenszel:
     """Test an indicator against the outcome within strata, and estimate their common odds ratio.
 
@@ -45,6 +46,10 @@ def mantel_haenszel(
         codes: the stratum of each prompt, whole numbers from 0, `[n]`.
         level: of the interval.
         correction: for continuity, as in R's `mantelhaen.test`.
+        blocks: whole numbers, `[n]`, where rows belong together: the variances of the statistic and
+            of the logarithm are multiplied by the larger of 1 and what the blocks add to the
+            variance of `Σ a` (design effect: `Σ_b (Σ_{i in b} u_i)² / Σ u_i²`, u the row's part in
+            it); None: each row is its own.
 
     References: Mantel & Haenszel (1959); Robins, Breslow & Greenland (1986).
 
@@ -57,6 +62,7 @@ def mantel_haenszel(
     >>> round(found.statistic, 4), round(found.p, 4)
     (0.979, 0.3224)
     """
+    design = 1.0 if blocks is None else _design_effect(active, failed, codes, blocks)
     a, b, c, d = (
         np.bincount(codes, weights=cell)
         for cell in (active & failed, active & ~failed, ~active & failed, ~active & ~failed)
@@ -64,8 +70,8 @@ def mantel_haenszel(
     n = a + b + c + d
     kept = n > 1  # a stratum of one prompt compares nothing
     a, b, c, d, n = a[kept], b[kept], c[kept], d[kept], n[kept]
-    ratio, low, high = _common_odds(a, b, c, d, level)
-    variance = ((a + b) * (c + d) * (a + c) * (b + d) / (n**2 * (n - 1))).sum()
+    ratio, low, high = _common_odds(a, b, c, d, level, design)
+    variance = ((a + b) * (c + d) * (a + c) * (b + d) / (n**2 * (n - 1))).sum() * design
     if variance == 0:
         return MantelHaenszel(ratio, low, high, None, None)
     gap = abs((a - (a + b) * (a + c) / n).sum())
@@ -73,8 +79,23 @@ def mantel_haenszel(
     return MantelHaenszel(ratio, low, high, statistic, float(chi2.sf(statistic, 1)))
 
 
+def _design_effect(
+    active: np.ndarray, failed: np.ndarray, codes: np.ndarray, blocks: np.ndarray
+) -> float:
+    """How much more `Σ a` varies than independent rows would let it, at least 1."""
+    sizes = np.maximum(np.bincount(codes), 1)
+    x, y = (
+        column - (np.bincount(codes, weights=column) / sizes)[codes]
+        for column in (active.astype(float), failed.astype(float))
+    )
+    parts = x * y
+    alone = float(parts @ parts)
+    together = np.bincount(np.unique(blocks, return_inverse=True)[1], weights=parts)
+    return max(1.0, float(together @ together) / alone) if alone > 0 else 1.0
+
+
 def _common_odds(
-    a: np.ndarray, b: np.ndarray, c: np.ndarray, d: np.ndarray, level: float
+    a: np.ndarray, b: np.ndarray, c: np.ndarray, d: np.ndarray, level: float, design: float
 ) -> tuple[float | None, float | None, float | None]:
     """The Mantel–Haenszel odds ratio and its Robins–Breslow–Greenland interval."""
     n = a + b + c + d
@@ -89,5 +110,5 @@ def _common_odds(
         + (Q * S).sum() / (2 * S.sum() ** 2)
     )
     ratio = R.sum() / S.sum()
-    reach = norm.ppf((1 + level) / 2) * np.sqrt(variance)
+    reach = norm.ppf((1 + level) / 2) * np.sqrt(design * variance)
     return float(ratio), float(ratio * np.exp(-reach)), float(ratio * np.exp(reach))

@@ -6,17 +6,17 @@ prompts out, holds them out of scaling, rotation, selection and tuning alike.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from functools import lru_cache
 
 import numpy as np
 from scipy.sparse import csr_matrix, issparse
-from sklearn.base import BaseEstimator, ClassifierMixin, TransformerMixin
+from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import StratifiedKFold
-from sklearn.utils.sparsefuncs import mean_variance_axis
 
-from faultlens.stats.effects import auroc, midranks
-from faultlens.stats.logistic import Matrix, balanced, fit
+from faultlens.stats.effects import auroc, midranks, ties_kept
+from faultlens.stats.logistic import Fits, Matrix, balanced, fit
+from faultlens.stats.rotation import CONSTANT, Rotation
 
 CS = (0.01, 0.1, 1.0, 10.0, 100.0, 1000.0)
 """Values tried for C, the inverse strength of the penalty, on rows of mean square length one."""
@@ -25,10 +25,7 @@ KS = (5, 20, 100)
 """Numbers of features tried where the strongest are selected."""
 
 INNER_FOLDS = 5
-ROUNDING = 1e-12  # of the largest eigenvalue: a smaller one is rounding
-DIGITS = 10  # of the largest score, to which scores are compared
-OFTEN = 0.1  # of the rows: a column that more of them fill is multiplied as a dense one
-CONSTANT = 1e-6  # of its mean: a column with a smaller standard deviation is rounding
+TUNED_TO = 1e-4  # tolerance of the fits that are only compared: liblinear's own in scikit-learn
 
 
 def balanced_logistic(c: float = 1.0) -> LogisticRegression:
@@ -41,7 +38,7 @@ def balanced_logistic(c: float = 1.0) -> LogisticRegression:
     return LogisticRegression(C=c, solver="liblinear", class_weight="balanced", max_iter=1000)
 
 
-def correlations(values: Matrix, failed: np.ndarray) -> np.ndarray:
+def correlations(values: Matrix, failed: np.ndarray, among: np.ndarray | None = None) -> np.ndarray:
     """|Pearson's r| of each column with the outcome: how features are put in order.
 
     `|m₁ − m₀| sqrt(p (1 − p)) / s`, p the share of failures and s the standard deviation (1 / n) of
@@ -53,95 +50,33 @@ def correlations(values: Matrix, failed: np.ndarray) -> np.ndarray:
     Args:
         values: `[n, features]`, dense or CSR.
         failed: boolean, `[n]`, at least one of each.
+        among: sets of rows to take it over, each with both outcomes, boolean `[sets, n]`; None: all
+            rows.
 
     Returns:
-        `[features]`, 0 to 1; 0 for a constant column.
+        `[features]`, or `[sets, features]`, 0 to 1; 0 for a constant column.
 
     >>> values = np.array([[0.0, 1.0], [1.0, 1.0], [2.0, 1.0], [3.0, 1.0], [7.0, 1.0]])
     >>> correlations(values, np.array([False, False, False, True, True])).round(4).tolist()
     [0.8109, 0.0]
     """
-    mean, variance = _moments(values)
-    spread = np.sqrt(variance)
+    if among is None:
+        every: np.ndarray = correlations(values, failed, np.ones((1, len(failed)), dtype=bool))[0]
+        return every
+    x = csr_matrix(values, dtype=np.float64) if issparse(values) else np.asarray(values, float)
+    squares = x.multiply(x) if issparse(x) else x * x
+    counts = among.sum(axis=1)
+    weights = among / counts[:, None]
+    mean, of_failures = np.split(np.asarray(x.T @ np.vstack([weights, weights * failed]).T).T, 2)
+    variance = np.asarray(squares.T @ weights.T).T - mean**2
+    spread = np.sqrt(np.maximum(variance, 0.0))
     varies = spread > CONSTANT * np.abs(mean)
-    share = float(failed.mean())
+    share = (weights @ failed)[:, None]
     # p (m₁ − mean) = p (1 − p) (m₁ − m₀)
-    difference = np.abs(np.asarray(values.T @ failed) / len(failed) - share * mean)
+    difference = np.abs(of_failures - share * mean)
     scale = np.where(varies, spread, 1.0) * np.sqrt(share * (1 - share))
     result: np.ndarray = np.where(varies, np.minimum(difference / scale, 1.0), 0.0)
     return result
-
-
-class Rotation(TransformerMixin, BaseEstimator):  # type: ignore[misc]
-    """Standardises by the training rows, then turns wide matrices into at most n dimensions.
-
-    With X the training rows, μ and σ their column means and standard deviations (1 / n) and
-    `Z = (X − μ) / σ`, the Gram matrix `Z Zᵀ = V Λ Vᵀ` gives the coordinates `V Λ^½` of the training
-    rows on their own principal axes, and `z Zᵀ V Λ^−½` those of any other row z. What a row has
-    outside their span is lost, and an L2-penalised linear model cannot use it: its weights lie in
-    the span, and its penalty and predictions do not change under rotation. Sparse rows stay sparse:
-    `Z Zᵀ = S Sᵀ − s 1ᵀ − 1 sᵀ + |μ / σ|²` with `S = X / σ`, `s = S (μ / σ)`. Columns that are
-    constant in training count nothing. Last, all is divided by one number so that the training
-    rows have mean square length 1, which makes one grid of penalties serve every width.
-
-    With no more columns than rows there is nothing to win, and Z is only standardised and scaled.
-    Reference: Hastie & Tibshirani (2004), section 3.
-    """
-
-    def fit(self, X: Matrix, y: np.ndarray | None = None) -> Rotation:
-        self.fit_transform(X)
-        return self
-
-    def fit_transform(self, X: Matrix, y: np.ndarray | None = None) -> np.ndarray:
-        mean, variance = _moments(X)
-        spread = np.sqrt(variance)
-        varies = spread > CONSTANT * np.abs(mean)
-        self.weight_ = np.where(varies, 1 / np.where(varies, spread, 1.0), 0.0)
-        self.mean_ = mean
-        self.length_ = float(np.sqrt(max(int(varies.sum()), 1)))  # of a standardised row
-        if X.shape[1] <= X.shape[0]:
-            self.training_: Matrix | None = None
-            return self._standardised(X)
-        self.training_ = X
-        gram = self._products(X, X)
-        eigenvalues, vectors = np.linalg.eigh(gram)
-        kept = eigenvalues > ROUNDING * eigenvalues[-1]
-        roots = np.sqrt(eigenvalues[kept])
-        self.axes_ = vectors[:, kept] / (roots * self.length_)
-        coordinates: np.ndarray = vectors[:, kept] * roots / self.length_
-        return coordinates if kept.any() else np.zeros((X.shape[0], 1))
-
-    def transform(self, X: Matrix) -> np.ndarray:
-        if self.training_ is None:
-            return self._standardised(X)
-        coordinates: np.ndarray = self._products(X, self.training_) @ self.axes_
-        return coordinates if coordinates.shape[1] else np.zeros((X.shape[0], 1))
-
-    def _standardised(self, X: Matrix) -> np.ndarray:
-        dense = X.toarray() if issparse(X) else X
-        result: np.ndarray = (dense - self.mean_) * (self.weight_ / self.length_)
-        return result
-
-    def _products(self, X: Matrix, training: Matrix) -> np.ndarray:
-        """Inner products of standardised rows with those of training, `[rows, n]`."""
-        if isinstance(X, np.ndarray) or isinstance(training, np.ndarray):
-            rows, others = ((m - self.mean_) * self.weight_ for m in (X, training))
-            products: np.ndarray = rows @ others.T
-            return products
-        shift = self.mean_ * self.weight_
-        scaled, others = (
-            csr_matrix((m.data * self.weight_[m.indices], m.indices, m.indptr), shape=m.shape)
-            for m in (X, training)
-        )
-        often = (
-            np.bincount(training.indices, minlength=training.shape[1]) > OFTEN * training.shape[0]
-        )
-        raw = scaled[:, often].toarray() @ others[:, often].toarray().T
-        raw += (scaled[:, ~often] @ others[:, ~often].T).toarray()
-        result: np.ndarray = (
-            raw - (scaled @ shift)[:, None] - (others @ shift)[None, :] + shift @ shift
-        )
-        return result
 
 
 class TunedLogistic(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
@@ -172,95 +107,113 @@ class TunedLogistic(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     def fit(self, X: Matrix, y: np.ndarray) -> TunedLogistic:
         failed = np.asarray(y, dtype=bool)
         self.classes_ = np.array([False, True])
-        folds = min(INNER_FOLDS, int(failed.sum()), int((~failed).sum()))
-        sizes = 1 if self.ks is None else len(self.ks)
-        if sizes * len(self.cs) == 1 or folds < 2:
-            size, strength = 0, len(self.cs) // 2
-        else:
-            reached = self._inner_aurocs(X, failed, folds)
+        trained = self._inner_folds(failed)
+        sets = np.vstack([trained, np.ones((1, len(failed)), dtype=bool)])
+        orders = None if self.ks is None else self._orders(X, failed, sets)
+        size, strength, start = 0, len(self.cs) // 2, None
+        if len(trained):
+            weights = np.stack([balanced(failed, np.flatnonzero(rows)) for rows in sets])
+            if orders is None:
+                together = self._together(X, failed, weights)
+                scores = [np.stack(np.split(together.scores, len(sets), axis=1))[:-1]]
+            else:
+                scores = [
+                    self._selected(X, failed, trained, weights[:-1], orders[:-1, :k])
+                    for k in self.ks or ()
+                ]
+            reached = np.concatenate([_mean_auroc(of_k, failed, trained) for of_k in scores])
             size, strength = divmod(int(np.argmax(reached.round(12))), len(self.cs))
+            if orders is None:
+                start = together.coefficients[:, [strength - len(self.cs)]]
         self.k_ = None if self.ks is None else self.ks[size]
         self.c_ = self.cs[strength]
-        ks = None if self.k_ is None else (self.k_,)
-        rows, self.columns_, self.scaler_ = next(self._views(X, failed, ks))
+        self.columns_ = None if orders is None else orders[-1, : self.k_]
+        self.scaler_ = Rotation() if self.scaled and self.ks is not None else None
+        rows = _columns(X, self.columns_)
+        if self.scaler_ is not None:
+            rows = self.scaler_.fit_transform(rows)
         everyone = balanced(failed, np.arange(len(failed)))
-        self.fits_ = fit(rows, failed, everyone[:, None], np.array([self.c_]))
+        self.fits_ = fit(rows, failed, everyone[:, None], np.array([self.c_]), start=start)
         return self
 
     def decision_function(self, X: Matrix) -> np.ndarray:
         """Log odds of failure, `[rows]`."""
-        scores: np.ndarray = self.fits_.of(self._seen(X, self.columns_, self.scaler_))[:, 0]
+        rows = _columns(X, self.columns_)
+        if self.scaler_ is not None:
+            rows = self.scaler_.transform(rows)
+        scores: np.ndarray = self.fits_.of(rows)[:, 0]
         return scores
 
     def predict(self, X: Matrix) -> np.ndarray:
         return self.decision_function(X) > 0
 
-    def _inner_aurocs(self, X: Matrix, failed: np.ndarray, folds: int) -> np.ndarray:
-        """Mean AUROC over the inner folds, `[ks * cs]`, k outermost."""
-        split = StratifiedKFold(folds, shuffle=True, random_state=self.seed)
-        pairs = list(split.split(np.zeros(len(failed)), failed))
-        scores = self._together(X, failed, pairs) if self.ks is None else [
-            self._selected(X, failed, train) for train, _ in pairs
-        ]  # fmt: skip
-        total = np.zeros(scores[0].shape[1])
-        for (_, test), of_fold in zip(pairs, scores, strict=True):
-            total += auroc(midranks(ties_kept(of_fold[test])), failed[test]) / folds
-        return total
+    def _inner_folds(self, failed: np.ndarray) -> np.ndarray:
+        """Which rows each inner fold trains on, boolean `[folds, n]`; none: nothing is chosen."""
+        folds = min(INNER_FOLDS, int(failed.sum()), int((~failed).sum()))
+        sizes = 1 if self.ks is None else len(self.ks)
+        if sizes * len(self.cs) == 1 or folds < 2:
+            return np.zeros((0, len(failed)), dtype=bool)
+        return _stratified(failed.tobytes(), folds, self.seed)
 
-    def _together(
-        self, X: Matrix, failed: np.ndarray, pairs: Sequence[tuple[np.ndarray, np.ndarray]]
-    ) -> list[np.ndarray]:
-        """For each inner fold the scores of all rows for every C, `[n, cs]`: one call fits all."""
-        weights = [balanced(failed, train) for train, _ in pairs]
-        per_fold = np.repeat(np.stack(weights, axis=1), len(self.cs), axis=1)
-        fitted = fit(X, failed, per_fold, np.tile(self.cs, len(pairs)))
-        return np.split(fitted.scores, len(pairs), axis=1)
+    def _orders(self, X: Matrix, failed: np.ndarray, sets: np.ndarray) -> np.ndarray:
+        """Of each set of rows the features, strongest first, as many as may be selected."""
+        order = np.argsort(-correlations(X, failed, sets), axis=1, kind="stable")
+        return order[:, : max(self.ks or (0,))]
 
-    def _selected(self, X: Matrix, failed: np.ndarray, train: np.ndarray) -> np.ndarray:
-        """One inner fold's scores of all rows for every k and C, `[n, ks * cs]`."""
-        found = []
-        for _, columns, scaler in self._views(X[train], failed[train], self.ks):
-            rows = self._seen(X, columns, scaler)
-            weights = np.repeat(balanced(failed, train)[:, None], len(self.cs), axis=1)
-            found.append(fit(rows, failed, weights, np.array(self.cs)).scores)
-        return np.hstack(found)
+    def _together(self, X: Matrix, failed: np.ndarray, weights: np.ndarray) -> Fits:
+        """Of each set of rows the fits for every C, `[features, sets * cs]`, by one call."""
+        per_fit = np.repeat(weights.T, len(self.cs), axis=1)
+        return fit(X, failed, per_fit, np.tile(self.cs, len(weights)), TUNED_TO)
 
-    def _views(
-        self, X: Matrix, failed: np.ndarray, ks: tuple[int, ...] | None
-    ) -> Iterator[tuple[Matrix, np.ndarray | None, Rotation | None]]:
-        """For each k the training rows as fitted, the columns selected, and what scaled them."""
-        if ks is None:
-            yield X, None, None
-            return
-        order = np.argsort(-correlations(X, failed), kind="stable")
-        for k in ks:
-            rows = self._seen(X, order[:k], None)
-            scaler = Rotation() if self.scaled else None
-            yield rows if scaler is None else scaler.fit_transform(rows), order[:k], scaler
+    def _selected(
+        self,
+        X: Matrix,
+        failed: np.ndarray,
+        trained: np.ndarray,
+        weights: np.ndarray,
+        selected: np.ndarray,
+    ) -> np.ndarray:
+        """The scores of all rows in each inner fold for every C, `[folds, n, cs]`.
 
-    @staticmethod
-    def _seen(X: Matrix, columns: np.ndarray | None, scaler: Rotation | None) -> Matrix:
-        if columns is None:
-            return X
-        rows = X[:, columns].toarray() if issparse(X) else X[:, columns]
-        return rows if scaler is None else scaler.transform(rows)
+        Args:
+            selected: the features of each inner fold, `[folds, k]`.
+        """
+        designs = np.zeros((*trained.shape, selected.shape[1]))
+        for design, rows, columns in zip(designs, trained, selected, strict=True):
+            seen = _columns(X, columns)
+            if self.scaled:
+                scaler = Rotation()
+                scaler.fit(seen[rows])
+                seen = scaler.transform(seen)
+            design[:, : seen.shape[1]] = seen  # rotation may leave fewer columns
+        per_fold = np.repeat(weights[:, :, None], len(self.cs), axis=2)
+        return fit(designs, failed, per_fold, np.array(self.cs), TUNED_TO).scores
 
 
-def ties_kept(scores: np.ndarray) -> np.ndarray:
-    """Scores without the last digits, by which equal rows may differ: `[rows, fits]`.
+@lru_cache(maxsize=256)  # every rung asks for the inner folds of the same rows
+def _stratified(failed: bytes, folds: int, seed: int) -> np.ndarray:
+    """Which rows each of the stratified folds trains on, boolean `[folds, n]`."""
+    labels = np.frombuffer(failed, dtype=bool)
+    split = StratifiedKFold(folds, shuffle=True, random_state=seed)
+    trained = np.ones((folds, len(labels)), dtype=bool)
+    for fold, (_, test) in enumerate(split.split(np.zeros(len(labels)), labels)):
+        trained[fold, test] = False
+    trained.setflags(write=False)
+    return trained
 
-    >>> ties_kept(np.array([[0.3], [0.1 + 0.2], [0.4]])).ravel().tolist()
-    [0.75, 0.75, 1.0]
-    """
-    largest = np.abs(scores).max(axis=0)
-    rounded: np.ndarray = (scores / np.where(largest > 0, largest, 1.0)).round(DIGITS)
-    return rounded
+
+def _mean_auroc(scores: np.ndarray, failed: np.ndarray, trained: np.ndarray) -> np.ndarray:
+    """AUROC of scores `[folds, n, fits]` on the rows not trained on, mean over the folds."""
+    of_folds = [
+        auroc(midranks(ties_kept(of_fold[~rows])), failed[~rows])
+        for of_fold, rows in zip(scores, trained, strict=True)
+    ]
+    mean: np.ndarray = np.mean(of_folds, axis=0)
+    return mean
 
 
-def _moments(values: Matrix) -> tuple[np.ndarray, np.ndarray]:
-    """Mean and variance (1 / n) of each column, in float64."""
-    if issparse(values):
-        mean, variance = mean_variance_axis(csr_matrix(values, dtype=np.float64), axis=0)
-        return np.asarray(mean), np.asarray(variance)
-    dense = np.asarray(values, dtype=np.float64)
-    return dense.mean(axis=0), dense.var(axis=0)
+def _columns(X: Matrix, columns: np.ndarray | None) -> Matrix:
+    """Selected columns of all rows, dense; everything where none are selected."""
+    if columns is None:
+        return X
+    return X[:, columns].toarray() if issparse(X) else X[:, columns]

@@ -10,7 +10,11 @@ from faultlens.stats.strata import informative
 
 
 def stratified_d(
-    values: np.ndarray, first: np.ndarray, codes: np.ndarray, level: float = 0.95
+    values: np.ndarray,
+    first: np.ndarray,
+    codes: np.ndarray,
+    level: float = 0.95,
+    blocks: np.ndarray | None = None,
 ) -> tuple[float, float, float] | None:
     """Difference of means within strata, first − rest, in pooled standard deviations.
 
@@ -19,13 +23,16 @@ def stratified_d(
     rows, as Cohen's d is, so that it can be set beside d. The interval is
     `δ ± t(n − S − 1) · max(SE, SE_HC3)` over the rows of the informative strata: the usual standard
     error, or the one that allows the groups to differ in spread (MacKinnon & White 1985),
-    whichever is larger. The standard deviation is taken as known.
+    whichever is larger. The standard deviation is taken as known. Where rows belong together, the
+    standard error that allows any dependence within blocks (Liang & Zeger 1986) counts too, if it
+    is larger, and the degrees of freedom are at most the blocks − 1.
 
     Args:
         values: of one feature, `[n]`.
         first: boolean, `[n]`.
         codes: the stratum of each row, whole numbers from 0, `[n]`.
         level: of the interval.
+        blocks: whole numbers, `[n]`; None: each row is its own.
 
     Returns:
         `(effect, low, high)`; None where no stratum holds both groups and varying values, too few
@@ -56,7 +63,13 @@ def stratified_d(
     leverage = 1 / np.bincount(strata)[strata] + x_left**2 / weight
     usual = np.sqrt(residual @ residual / df / weight)
     robust = np.sqrt(((x_left * residual / np.maximum(1 - leverage, 1e-9)) ** 2).sum()) / weight
-    half = float(student.ppf((1 + level) / 2, df) * max(usual, robust))
+    clustered = 0.0
+    if blocks is not None:
+        of_block = np.unique(blocks[kept], return_inverse=True)[1]
+        scores, count = np.bincount(of_block, weights=x_left * residual), int(of_block.max()) + 1
+        clustered = np.sqrt(scores @ scores * count / max(count - 1, 1)) / weight
+        df = max(min(df, count - 1), 1)
+    half = float(student.ppf((1 + level) / 2, df) * max(usual, robust, clustered))
     return float(delta / spread), float((delta - half) / spread), float((delta + half) / spread)
 
 

@@ -65,7 +65,7 @@ class Harvest:
             site: torch.empty(count, self.model.width(site), device=device) for site in self.sites
         }
         special = torch.zeros(count, dtype=torch.bool, device=device)
-        row = min(ROW, self.model.context) if self.model.packs else 0
+        row = min(ROW, self.model.widest_row)
         # What comes after a span is not read: it changes nothing before it.
         texts = [TextTokens((pieces[span.piece][: span.last],)) for span in spans]
         done = 0

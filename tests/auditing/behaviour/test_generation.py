@@ -223,7 +223,7 @@ class PrefixSpace:
 def test_an_answer_is_split_as_it_follows_its_prompt(model: Model) -> None:
     spacing = replace(model, tokenizer=PrefixSpace(), start="bos")
     assert len(spacing.ids(" Tom")) == 2  # by itself; after a prompt it is one
-    tokens = tokenize(Task("t", (Prompt("Ann met", "Tom", "Eva"),)), spacing)
+    tokens = tokenize(Task("t", (Prompt("Ann met", "Tom", "Eva"),)), spacing, [0])
     assert list(tokens.answers) == [[spacing.ids("Tom")[0]]]
     assert list(tokens.foils) == [[spacing.ids("Eva")[0]]]
     # An answer that would be drawn into the prompt's last word leaves the prompt's tokens alone.

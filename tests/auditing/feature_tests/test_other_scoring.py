@@ -11,7 +11,8 @@ from scipy.sparse import csr_matrix
 from faultlens.auditing.feature_tests.correlates import Correlates, correlate
 from faultlens.auditing.feature_tests.other_scoring import under_rule
 from faultlens.auditing.result import OtherScoring
-from faultlens.auditing.verdicts.rules import Evidence, scoring_artefact
+from faultlens.auditing.verdicts.evidence import Evidence
+from faultlens.auditing.verdicts.scoring_artefact import scoring_artefact
 from faultlens.features.table import FeatureTable
 
 N = 150

@@ -15,8 +15,9 @@ import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scipy.sparse import csr_matrix, hstack
+from scipy.sparse import csr_matrix, hstack, vstack
 from scipy.stats import binom
+from sklearn.feature_extraction.text import CountVectorizer
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder
 
@@ -26,8 +27,13 @@ from faultlens.auditing.held_out import ladder as module
 from faultlens.auditing.held_out.ladder import RUNGS, Ladder, Rung, build_ladder
 from faultlens.errors import UserError
 from faultlens.progress import Tick
-from faultlens.stats.cross_validation import leave_one_level_out
+from faultlens.stats.cross_validation import (
+    cross_validate,
+    leave_one_level_out,
+    repeated_folds,
+)
 from faultlens.stats.prediction import TunedLogistic, balanced_logistic
+from faultlens.stats.rotation import Rotation
 
 FACTORS = ("object", "template_id", "place", "subject", "indirect_object")
 
@@ -192,6 +198,28 @@ def test_a_factor_held_out_is_left_to_the_other_factors() -> None:
     assert with_it.auroc != expected.auroc, "the data tell them apart"
 
 
+def test_what_is_counted_once_gives_what_counting_in_each_fold_does() -> None:
+    """Levels, words and features that the training prompts lack have the weight 0."""
+    given, rng = noise(11), np.random.default_rng(11)
+    failed = given["failed"]
+    factors = {"own": [f"{i // 2}" for i in range(120)], **given["factors"]}
+    fires = (rng.random((120, 400)) < 0.2) * (rng.random(400) < 0.5) * rng.random((120, 400))
+    features = csr_matrix(fires * (1 + failed[:, None] * (np.arange(400) < 20)))
+    texts = [f"{text} word{i // 2}" for i, text in enumerate(given["texts"])]
+    rungs, _ = climb(texts, factors, failed, repeats=1, features=features)
+    splits = repeated_folds(failed, 1, seed=0)
+    levels = np.array(list(factors.values()), dtype=object).T
+    in_folds: dict[str, tuple[Any, Any]] = {
+        "factors": (OneHotEncoder(handle_unknown="ignore"), levels),
+        "bag_of_tokens": (CountVectorizer(analyzer=module.words), np.array(texts, dtype=object)),
+        "sae_all": (Rotation(), features),
+    }
+    for name, (first, inputs) in in_folds.items():
+        found = cross_validate(make_pipeline(first, TunedLogistic()), inputs, failed, splits)
+        assert rungs[name].auroc == pytest.approx(found.mean(), abs=1e-9), name
+        assert 0.3 < found.mean() < 0.97
+
+
 def test_what_cannot_be_had_says_why() -> None:
     given = noise(4)
     rungs, bare = climb(given["texts"], {}, given["failed"], folds="study")
@@ -325,3 +353,26 @@ def numbers(tree: Any) -> list[float]:
     if isinstance(tree, list):
         return [value for branch in tree for value in numbers(branch)]
     return [tree] if isinstance(tree, float) else []
+
+
+def test_prompts_that_stand_twice_are_not_trained_and_tested_on() -> None:
+    """Outcomes know nothing of the features; a copy in another fold gives them away."""
+    rng = np.random.default_rng(0)
+    half = csr_matrix((rng.random((70, 150)) < 0.1) * rng.lognormal(size=(70, 150)))
+    features = csr_matrix(vstack([half, half], format="csr"))
+    failed = np.tile(rng.random(70) < 0.3, 2)
+    texts = [f"{place} {i}" for place in ("here", "there") for i in range(70)]
+    blocks = np.tile(np.arange(70), 2)
+    alone, _ = climb(texts, {}, failed, features=features)
+    whole, _ = climb(texts, {}, failed, features=features, blocks=blocks)
+    assert alone["sae_all"].auroc > 0.9
+    assert whole["sae_all"].low < 0.5 < whole["sae_all"].high
+    assert whole["bag_of_tokens"].auroc < 0.65 < alone["bag_of_tokens"].auroc
+
+
+def test_blocks_that_cannot_be_split_are_said() -> None:
+    failed = np.arange(60) < 12
+    rungs, _ = climb(["a"] * 60, {}, failed, blocks=np.arange(60) // 6)
+    assert {rungs[name].reason for name in RUNGS if name != "base_rate"} == {
+        "prompts that belong together cannot be split into 5 folds that each hold both outcomes"
+    }

@@ -23,6 +23,7 @@ from faultlens.auditing.activations.task_tokens import TaskTokens
 from faultlens.auditing.feature_set import FeatureSet
 from faultlens.auditing.interventions.ablation import Ablation
 from faultlens.auditing.result import Effect, Intervention
+from faultlens.stats.sequential import SequentialTest
 
 FEATURES = 60
 BAD, GOOD, FILLERS = range(8), range(8, 16), range(16, 24)  # words
@@ -194,7 +195,9 @@ def test_necessity_sets_failures_to_the_successes_mean_beyond_features_that_fire
     assert isinstance(found, Intervention)
     assert found.necessity.prompts == len(prompts)
     assert (found.necessity.controls, found.necessity.control_features) == (199, len(controls))
-    found_need = trial.tested.necessity(chosen(features), np.array(prompts), controls=len(controls))
+    found_need = trial.tested.necessity(
+        chosen(features), np.array(prompts), test=SequentialTest(len(controls))
+    )
     expected = [trial.change([f], edited, prompts, means) for f in controls]
     agree(found_need, trial.change(features, edited, prompts, means), expected)
     silent = [trial.change([f], edited, prompts, means) for f in louder]
@@ -214,7 +217,7 @@ def test_sufficiency_sets_successes_and_its_controls_to_the_failures_mean(
     found = trial.tested.sufficiency(chosen(features))
     assert isinstance(found, Effect)
     assert (found.controls, found.control_features) == (199, len(controls))
-    found = trial.tested.sufficiency(chosen(features), controls=len(controls))
+    found = trial.tested.sufficiency(chosen(features), test=SequentialTest(len(controls)))
     assert isinstance(found, Effect)
     assert found.prompts == len(prompts)
     expected = [trial.change([f], edited, prompts, means) for f in controls]
@@ -225,11 +228,40 @@ def test_sufficiency_sets_successes_and_its_controls_to_the_failures_mean(
 
 
 def test_each_effect_is_given_the_controls_that_the_family_needs(trial: Trial) -> None:
-    found = trial.tested.run(chosen([0]), controls=299)
+    found = trial.tested.run(chosen([0]), test=SequentialTest(299))
     assert isinstance(found, Intervention)
     assert found.sufficiency is not None
     assert (found.necessity.controls, found.sufficiency.controls) == (299, 299)
     assert found.necessity.p_value == pytest.approx(1 / 300)
+
+
+@pytest.mark.parametrize("feature", range(0, FEATURES, 7))
+def test_a_test_that_stops_early_counts_the_same_controls_in_the_same_order(
+    trial: Trial, feature: int
+) -> None:
+    """Where it did not stop, all numbers are the full test's; where it did, both p are above α."""
+    prompts = np.array(trial.failures_where([feature]))
+    early = SequentialTest.at_level(199, 0.05)
+    full = trial.tested.necessity(chosen([feature]), prompts)
+    found = trial.tested.necessity(chosen([feature]), prompts, test=early)
+    assert (full.controls, full.controls_counted, full.stopped_early) == (199, 199, False)
+    if not found.stopped_early:
+        assert found == full
+        return
+    assert found.controls_counted is not None
+    assert found.controls_counted <= found.controls < 199 == found.controls_planned
+    assert found.p_value == pytest.approx(10 / found.controls_counted)
+    assert min(found.p_value, full.p_value) > 0.05
+    assert (found.change, found.turned) == (full.change, full.turned)
+
+
+def test_some_of_these_tests_stop_and_some_do_not(trial: Trial) -> None:
+    early = SequentialTest.at_level(199, 0.05)
+    stopped = [
+        trial.tested.necessity(chosen([f]), np.array(trial.failures_where([f])), test=early)
+        for f in (0, 7)
+    ]
+    assert [effect.stopped_early for effect in stopped] == [False, True]
 
 
 def test_a_large_class_is_tested_on_prompts_drawn_from_all(trial: Trial) -> None:

@@ -8,6 +8,7 @@ import pytest
 from faultlens.auditing.interventions.effects import Measured, effect_of
 from faultlens.auditing.interventions.equivalence import equivalence_test
 from faultlens.auditing.result import Effect
+from faultlens.stats.sequential import SequentialTest
 
 
 def measured(claim: str, margin: list[float], changed: list[float]) -> Effect:
@@ -15,7 +16,8 @@ def measured(claim: str, margin: list[float], changed: list[float]) -> Effect:
     controls = np.tile(margin, (199, 1)) + np.linspace(-0.01, 0.01, 199)[:, None]
     found = Measured(np.array(margin), np.array(changed), controls, np.full(n, np.nan))
     return effect_of(
-        found, claim=claim, kind="", on="", positions="", control_features=0, seed=0
+        found, SequentialTest(199), claim=claim, kind="", on="", positions="",
+        control_features=0, seed=0,
     )  # fmt: skip
 
 

@@ -28,14 +28,14 @@ def trial(necessity: float, sufficiency: float | None) -> TrialOutcome:
 def test_equal_sets_are_in_it_once() -> None:
     turned = FeatureSet("2-res", (1309, 1203))
     member, elsewhere = FeatureSet("2-res", (1203,)), FeatureSet("3-res", (1203, 1309))
-    family = Family.of("found", [CLASS, turned, member, elsewhere, member], 0.05)
+    family = Family.of("found", [CLASS, turned, member, elsewhere, member], 0.05, True)
     assert [*map(id, family.members)] == [*map(id, (CLASS, member, elsewhere))]
     assert turned in family.members
     assert FeatureSet("3-res", (1203,)) not in family.members
 
 
 def test_an_outcome_is_kept_by_family_site_and_all_features() -> None:
-    found, named = (Family.of(name, [CLASS], 0.05) for name in ("found", "named"))
+    found, named = (Family.of(name, [CLASS], 0.05, True) for name in ("found", "named"))
     others = [FeatureSet("2-res", (1203,)), FeatureSet("3-res", (1203, 1309)),
               FeatureSet("2-res", (1203, 1310))]  # fmt: skip
     names = [family.checkpoint_name(a) for family in (found, named) for a in [CLASS, *others]]
@@ -47,13 +47,19 @@ def test_an_outcome_is_kept_by_family_site_and_all_features() -> None:
 
 def test_the_controls_grow_with_the_family() -> None:
     members = [FeatureSet("2-res", (i,)) for i in range(9)]
-    assert [Family.of("found", members[:n], 0.05).controls for n in (0, 1, 4, 5, 9)] == [
+    assert [Family.of("found", members[:n], 0.05, True).test.most for n in (0, 1, 4, 5, 9)] == [
         199, 199, 199, 299, 499,
     ]  # fmt: skip
 
 
+def test_controls_stop_at_the_familys_level_unless_all_are_wanted() -> None:
+    found = [Family.of("found", [CLASS], alpha, True).test.enough for alpha in (0.05, 0.1)]
+    assert found == [10, 20]
+    assert Family.of("found", [CLASS], 0.05, stop_early=False).test.enough is None
+
+
 def test_holm_runs_over_every_effect_of_the_family() -> None:
-    family = Family.of("found", [FeatureSet("2-res", (i,)) for i in range(4)], 0.05)
+    family = Family.of("found", [FeatureSet("2-res", (i,)) for i in range(4)], 0.05, True)
     p = [0.005, 0.03, 0.01, 0.02, 0.6]
     outcomes = [
         trial(p[0], p[1]),
@@ -68,4 +74,4 @@ def test_holm_runs_over_every_effect_of_the_family() -> None:
     assert [e.p_holm for e in effects] == pytest.approx(expected.tolist())
     assert [e.shown for e in effects] == [True, False, True, False, False]
     assert done[1] == outcomes[1]
-    assert Family.of("named", [], 0.05).with_holm([]) == []
+    assert Family.of("named", [], 0.05, True).with_holm([]) == []

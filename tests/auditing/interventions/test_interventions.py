@@ -307,8 +307,9 @@ def test_controls_fire_there_and_push_as_hard(ablation: Ablation) -> None:
     change = ablation.runner.change(placed, run)
     norm = change.norm(dim=-1)
     controls = Controls(ablation.dictionary, codes, features, means, 0)
-    found = torch.cat(list(controls.changes(run, change, 0)))
-    assert len(found) == CONTROLS
+    by_kind = np.argsort(controls.order)  # the features, then the directions
+    assert sorted(controls.order) == list(range(CONTROLS))
+    found = controls.changes(run, change, 0, by_kind.tolist())
     sizes = found.norm(dim=-1)
     assert (sizes[:, norm == 0] == 0).all()
     assert_close(sizes[len(features) :], norm.expand(CONTROLS - len(features), -1, -1))

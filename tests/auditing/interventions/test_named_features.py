@@ -17,10 +17,9 @@ from faultlens.auditing.behaviour.generation import run_task
 from faultlens.auditing.behaviour.outcomes import resolve_rule, right_answer
 from faultlens.auditing.config import AuditConfig
 from faultlens.auditing.feature_set import FeatureSet
-from faultlens.auditing.interventions.ablation import Ablation
+from faultlens.auditing.interventions.ablation import EVERY, Ablation
 from faultlens.auditing.interventions.causal_findings import CausalFindings
 from faultlens.auditing.interventions.causal_tests import CausalTests
-from faultlens.auditing.interventions.controls import CONTROLS
 from faultlens.auditing.interventions.patching.counterfactuals import run_counterfactuals
 from faultlens.auditing.named_features import parse_feature_sets
 from faultlens.auditing.result import Intervention, RequestedTest, SelectedLevel, Selection
@@ -32,6 +31,7 @@ from faultlens.errors import UserError
 from faultlens.features.lens import Lens
 from faultlens.progress import SILENT, Tick
 from faultlens.runs.checkpoint import Checkpoint
+from faultlens.stats.sequential import SequentialTest
 
 SITE = "3-res-mini"
 CLASS, NAMED = FeatureSet(SITE, (26,)), FeatureSet(SITE, (808, 26))
@@ -71,7 +71,7 @@ def tests(lens: Lens, task: Task) -> CausalTests:
     return CausalTests(
         one_site, task, TaskActivations.read(one_site, task, tokens),
         np.array([o.margin for o in outcomes]), np.array([not o.success for o in outcomes]),
-        answered, 0.05, 0, 0, SILENT, Checkpoint(), [CLASS, NAMED],
+        answered, 0.05, 0, 0, False, SILENT, Checkpoint(), [CLASS, NAMED],
     )  # fmt: skip
 
 
@@ -132,12 +132,15 @@ def run_ones(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, int]]:
     seen: list[tuple[str, int]] = []
 
     def run(
-        self: Ablation, features: FeatureSet, progress: Tick | None = None, controls: int = CONTROLS
+        self: Ablation,
+        features: FeatureSet,
+        progress: Tick | None = None,
+        test: SequentialTest = EVERY,
     ) -> Intervention | str:
-        seen.append((str(features), controls))
-        key = (str(features), controls)
+        seen.append((str(features), test.most))
+        key = (str(features), test)
         if key not in DONE:
-            DONE[key] = RUN(self, features, progress, controls)
+            DONE[key] = RUN(self, features, progress, test)
         return DONE[key]
 
     monkeypatch.setattr(Ablation, "run", run)
@@ -170,8 +173,8 @@ def test_however_many_are_named_a_class_has_the_controls_of_its_own_family(
     """Twelve effects in one family would take 299 controls each."""
     seen: dict[FeatureSet, int] = {}
 
-    def run(_: Ablation, features: FeatureSet, __: Tick, controls: int) -> str:
-        seen[features] = controls
+    def run(_: Ablation, features: FeatureSet, __: Tick, test: SequentialTest) -> str:
+        seen[features] = test.most
         return "only counted"
 
     monkeypatch.setattr(Ablation, "run", run)

@@ -88,3 +88,22 @@ def test_some_prompts_are_read_as_they_are_among_all(monkeypatch: pytest.MonkeyP
     places = torch.tensor([2, 0])
     part = readout.some(places).answers(hidden[:, places])
     np.testing.assert_allclose(part.margin, found.margin[:, places], atol=1e-5)
+
+
+@pytest.mark.parametrize("size", [0.01, 30.0])
+def test_choices_are_compared_with_the_foil_alone(size: float) -> None:
+    """The referee: the largest right logit less the foil's, whatever other tokens say."""
+    generator = torch.Generator().manual_seed(1)
+    untouched, foil = torch.randn(4, D, generator=generator), torch.tensor([8, 9, 1, 4000])
+    hidden = untouched + size * torch.randn(9, 4, D, generator=generator)
+    readout = Readout.of(model(), RIGHT, foil, untouched, foil_alone=True)
+    logits = (hidden.double() @ model().network.lm_head.weight.double().T).numpy()
+    rows = np.arange(4)
+    right = logits[:, rows[:, None], RIGHT.numpy()].max(axis=2)
+    expected = right - logits[:, rows, foil.numpy()]
+    places = torch.tensor([2, 0])
+    for found, columns in (
+        (readout.answers(hidden).margin, slice(None)),
+        (readout.some(places).answers(hidden[:, places]).margin, [2, 0]),
+    ):
+        np.testing.assert_allclose(found, expected[:, columns], rtol=1e-5, atol=1e-4)

@@ -157,6 +157,13 @@ def test_what_does_not_go_with_failure_is_not_asked_whether_it_matters() -> None
     assert claims[1].detail == "it does not go with failure beyond chance"
 
 
+def test_what_is_found_within_strata_only_is_held_against_them() -> None:
+    within = replace(READING, p_deciding=0.4, p_suppressed=0.03, p_conditional=0.006)
+    claims = of_leading(within)
+    assert claims[0].outcome == "failed"
+    assert only(claims, "conditional on object × template").outcome == "passed"
+
+
 def test_a_copy_of_a_level_fails_and_the_level_is_named() -> None:
     copy = replace(READING, proxy=Proxy("object", "the keys", 0.95), p_conditional=1.0)
     claims = of_leading(copy)

@@ -21,14 +21,14 @@ from faultlens.auditing.result import (
     Proxy,
 )
 from faultlens.auditing.result.verdict import Verdict
+from faultlens.auditing.verdicts.evidence import Evidence
 from faultlens.auditing.verdicts.rules import (
-    Evidence,
     beyond,
     of_audit,
     of_class,
     proxy_of,
-    scoring_artefact,
 )
+from faultlens.auditing.verdicts.scoring_artefact import scoring_artefact
 from faultlens.numbers import signed
 
 KEYS = Proxy("object", "the keys", 0.97)
@@ -422,6 +422,24 @@ def test_what_is_merely_less_certain_with_all_factors_held_is_not_lost(
 ) -> None:
     kept = replace(LOST, finest=replace(LOST.finest, **change))  # type: ignore[type-var]
     assert "but" not in beyond(replace(FOUND, confounds=kept, finest=("object", "place")))
+
+
+def test_what_is_not_shown_to_add_is_said_once() -> None:
+    found = replace(FOUND, confounds=LOST, p_conditional=0.4, finest=("object", "place"))
+    assert beyond(found) == (
+        "is not shown to add beyond object × template (adjusted p = 0.4, +0.9 SD [0.4, 1.4]; 40 "
+        "failures in 6 informative strata)"
+    )
+
+
+def test_what_is_found_within_strata_only_is_a_correlate_that_says_so() -> None:
+    verdict, proxy = of_class(replace(MISSED, p_suppressed=0.02, confounds=SOMETHING_LEFT))
+    assert (verdict.label, proxy) == ("CORRELATE", None)
+    assert verdict.sentence == (
+        "fires on 42 failures and 3 successes; over all prompts it does not go with the outcome "
+        "(adjusted p = 0.3), but within object × template it does (adjusted p = 0.02, +0.9 SD "
+        "[0.4, 1.4]; 40 failures in 6 informative strata); effect not tested"
+    )
 
 
 def test_the_first_row_that_holds_wins() -> None:

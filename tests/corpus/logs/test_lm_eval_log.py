@@ -163,10 +163,10 @@ def test_columns_of_the_document_become_factors_where_they_are_named(lm_eval_log
     }
     assert named.source is not None
     assert named.source.columns == ("prompt", "target", "label", "object", "place", "template",
-                                    "order")  # fmt: skip
+                                    "order", "subject", "indirect_object")  # fmt: skip
     assert refusal(lambda: read_answers(path, ["verb"])) == (
         f"{path} line 1 has no column 'verb' to be a factor: it has prompt, target, label, object, "
-        "place, template, order"
+        "place, template, order, subject, indirect_object"
     )
 
 

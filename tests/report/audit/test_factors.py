@@ -7,7 +7,8 @@ import dataclasses
 import audit_samples
 from tree_reading import headed, marks, paragraphs, rows, section
 
-from faultlens.auditing.result import Ladder, Selection
+from faultlens.auditing.result import Ladder, PromptGroups, Selection
+from faultlens.report.audit.factors import sentence
 
 TITLE = "2 Factors"
 
@@ -65,3 +66,12 @@ def test_an_empty_selection_and_ladder_are_sentences() -> None:
         "Differences: not done: there are no two rungs to compare.",
         "Levels left out of training: not done.",
     ]
+
+
+def test_prompts_that_were_tested_as_groups_are_said() -> None:
+    whole = audit_samples.audit()
+    groups = PromptGroups(columns=["document"], groups=96, grouped=280, largest=8)
+    said = sentence(dataclasses.replace(whole, groups=groups))
+    assert said == f"{sentence(whole)} Prompts that share document are tested as 96 groups."
+    alone = PromptGroups(columns=[], groups=280, grouped=40, largest=2)
+    assert sentence(dataclasses.replace(whole, groups=alone)) == sentence(whole)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import groupby
 
 import numpy as np
 
@@ -282,12 +283,20 @@ def token_warnings(task: Task, tokens: TaskTokens) -> list[str]:
     return found
 
 
-def by_length(rows: Sequence[Sequence[int]], size: int = BATCH) -> Iterator[list[int]]:
+def by_length(
+    rows: Sequence[Sequence[int]], size: int = BATCH, equal: bool = False
+) -> Iterator[list[int]]:
     """Indices of `rows` in batches, the shortest rows first, so that little is padded.
+
+    Args:
+        equal: only rows of one length are put together, for a model that padding would disturb.
 
     >>> list(by_length([[1, 2, 3], [1], [1, 2], [4]], size=2))
     [[1, 3], [2, 0]]
     """
     order = sorted(range(len(rows)), key=lambda i: len(rows[i]))
-    for start in range(0, len(order), size):
-        yield order[start : start + size]
+    alike = groupby(order, key=lambda i: len(rows[i])) if equal else [(0, order)]
+    for _, group in alike:
+        found = list(group)
+        for start in range(0, len(found), size):
+            yield found[start : start + size]

@@ -13,7 +13,7 @@ from faultlens.auditing.activations.task_tokens import TaskTokens, by_length
 from faultlens.corpus.task import Task
 from faultlens.models.model import Model
 
-FORCED_BATCH = 8  # prompts whose logits at all positions are held at once
+FORCED_BATCH = 8  # prompts whose answers are scored in one pass
 
 
 @dataclass(frozen=True)
@@ -68,11 +68,14 @@ def forced_scores(
     scores = {}
     for part in by_length([rows[i] for i in prompts], FORCED_BATCH):
         batch = [prompts[place] for place in part]
-        logits = model.logits(model.pad([rows[i] for i in batch])).cpu().numpy()
+        ids = model.pad([rows[i] for i in batch])
+        answering = torch.zeros_like(ids, dtype=torch.bool)  # no vocabulary for all other positions
         for place, i in enumerate(batch):
-            first = len(tokens.rows[i]) - 1
-            of_answer = logits[place, first : first + len(whole[i])]
-            scores[i] = score(of_answer, whole[i], tokens, i)
+            answering[place, len(tokens.rows[i]) - 1 : len(rows[i])] = True
+        logits = model.logits(ids, at=answering).cpu()
+        parts = torch.split(logits, [len(whole[i]) for i in batch])
+        for i, of_answer in zip(batch, parts, strict=True):
+            scores[i] = score(of_answer.numpy(), whole[i], tokens, i)
     return scores
 
 

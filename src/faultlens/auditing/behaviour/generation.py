@@ -38,7 +38,7 @@ def run_task(
     model, whole = lens.model, tokens.whole_answers
     texts: dict[int, str] = {}
     scores: dict[int, AnswerScore] = {}
-    for batch in by_length(tokens.rows):
+    for batch in by_length(tokens.rows, equal=not model.pads_left):
         told = model.continuations([tokens.rows[i] for i in batch], NEW_TOKENS)
         logits = told.first_logits.cpu().numpy()
         for place, i in enumerate(batch):

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from faultlens.auditing.factors.derived import derived_factors
+from faultlens.auditing.factors.level_test import LevelTest
 from faultlens.auditing.factors.levels import factor_table, held_levels, left_out, prepared, trends
 from faultlens.auditing.factors.selection import pair_table, select_levels
 from faultlens.auditing.result import LevelReading, PairTable, Selection, TrendReading
@@ -47,6 +48,7 @@ def find_factors(
     *,
     alpha: float,
     seed: int,
+    blocks: np.ndarray | None = None,
 ) -> FactorFindings:
     """Test what describes the prompts against the outcome, before any feature is looked at.
 
@@ -55,21 +57,23 @@ def find_factors(
         texts: the prompts.
         failed: the outcome, boolean `[prompts]`.
         alpha: the family-wise level of forward selection and of the pairs.
-        seed: of the trends' permutations.
+        seed: of permutations.
+        blocks: the group of every prompt that belongs together; None: each stands by itself.
 
     Raises UserError where a factor has not one level a prompt.
     """
     given = {name: [*map(str, levels)] for name, levels in brought.items()}
     given = given or derived_factors(texts)
     levels = prepared(given)
+    test = LevelTest(failed, blocks, seed)
     return FactorFindings(
         given=given,
         levels=levels,
         held=held_levels(given),
         derived=not brought and bool(given),
         left_out=left_out(given),
-        table=factor_table(levels, failed),
-        selection=select_levels(levels, failed, alpha),
-        pairs=pair_table(levels, failed, alpha),
-        trends=trends(given, failed, seed),
+        table=factor_table(levels, failed, test),
+        selection=select_levels(levels, failed, alpha, test),
+        pairs=pair_table(levels, failed, alpha, test),
+        trends=trends(given, failed, seed, blocks),
     )

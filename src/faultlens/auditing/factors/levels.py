@@ -9,11 +9,13 @@ from itertools import pairwise
 import numpy as np
 from scipy.stats import binomtest
 
+from faultlens.auditing.factors.level_test import LevelTest
 from faultlens.auditing.result import LevelReading, TrendReading
 from faultlens.errors import UserError
+from faultlens.stats.block_sets import outcome_sets
 from faultlens.stats.effects import auroc, midranks
-from faultlens.stats.fisher import fisher_exact, odds_ratio
-from faultlens.stats.label_null import permutation_p, random_sets
+from faultlens.stats.fisher import odds_ratio
+from faultlens.stats.label_null import permutation_p
 from faultlens.stats.multiplicity import holm
 
 LEAST_LEVEL = 5  # prompts; rarer levels of a factor are pooled
@@ -149,17 +151,18 @@ def level_members(factors: Mapping[str, Sequence[str]]) -> dict[Level, np.ndarra
 
 
 def factor_table(
-    factors: Mapping[str, Sequence[str]], failed: np.ndarray
+    factors: Mapping[str, Sequence[str]], failed: np.ndarray, test: LevelTest | None = None
 ) -> dict[str, dict[str, LevelReading]]:
     """Failure rate of every level of every factor, its interval, and its test against the rest.
 
     Args:
         factors: for each factor the level of every prompt.
         failed: the outcome, boolean `[prompts]`.
+        test: of a level; None: Fisher's.
 
     Returns:
         by factor and level, levels by falling failure rate. A factor with one level tells nothing
-        and is left out. The test is Fisher's; Holm runs over all levels of all factors.
+        and is left out. Holm runs over all levels of all factors.
 
     Raises UserError where a factor has not one level a prompt.
     """
@@ -168,7 +171,8 @@ def factor_table(
     members = level_members(factors)
     sizes = np.array([here.sum() for here in members.values()], dtype=int)
     failing = np.array([(failed & here).sum() for here in members.values()], dtype=int)
-    p_values = fisher_exact(failing, sizes, failures, n)
+    at = np.array([*members.values()], dtype=bool).reshape(len(members), n)
+    p_values = (test or LevelTest(failed)).p_values(at)
     found = zip(members, sizes.tolist(), failing.tolist(), p_values, holm(p_values), strict=True)
     table: dict[str, dict[str, LevelReading]] = {}
     for (factor, level), size, here, p, p_holm in sorted(found, key=lambda row: -row[2] / row[1]):
@@ -188,13 +192,17 @@ def factor_table(
 
 
 def trends(
-    factors: Mapping[str, Sequence[str]], failed: np.ndarray, seed: int
+    factors: Mapping[str, Sequence[str]],
+    failed: np.ndarray,
+    seed: int,
+    blocks: np.ndarray | None = None,
 ) -> dict[str, TrendReading]:
     """The trend of failure with every numeric factor, on its values before they are binned.
 
     The p-value is the share of 10,000 random outcome vectors with as many failures whose AUROC lies
     at least as far from 1/2 as the observed (+1 correction): the permutation form of the
-    Mann–Whitney test, ties included. Its least value is therefore 1e-4.
+    Mann–Whitney test, ties included. Its least value is therefore 1e-4. Where prompts belong
+    together the outcome is permuted by their `blocks [prompts]`.
 
     Returns:
         by factor; empty where all prompts have one outcome. Raises UserError where a factor has not
@@ -210,7 +218,7 @@ def trends(
     rng = np.random.default_rng(seed)
     failures, successes = int(failed.sum()), int((~failed).sum())
     sums = [
-        random_sets(len(failed), failures, BLOCK, rng).astype(np.float32) @ ranks
+        outcome_sets(failed, BLOCK, rng, blocks=blocks).astype(np.float32) @ ranks
         for _ in range(PERMUTATIONS // BLOCK)
     ]
     null = (np.concatenate(sums) - failures * (failures + 1) / 2) / (failures * successes)

@@ -12,18 +12,21 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from scipy.stats import binomtest
 
+from faultlens.auditing.factors.level_test import LevelTest
 from faultlens.auditing.factors.levels import LEAST_LEVEL, Level, level_members, matched
 from faultlens.auditing.result import DroppedLevel, PairReading, PairTable, SelectedLevel, Selection
 from faultlens.stats.fisher import fisher_exact
 from faultlens.stats.multiplicity import holm
-from faultlens.stats.strata import exact_conditional
 
 STRONGEST_PAIRS = 5  # shown even where no pair is significant
 SAME_P = 1e-7  # p-values within this of each other, relatively, are equal
 
 
 def select_levels(
-    factors: Mapping[str, Sequence[str]], failed: np.ndarray, alpha: float
+    factors: Mapping[str, Sequence[str]],
+    failed: np.ndarray,
+    alpha: float,
+    test: LevelTest | None = None,
 ) -> Selection:
     """Forward selection of the levels that go with failure or success.
 
@@ -46,10 +49,13 @@ def select_levels(
         failed: the outcome, boolean `[prompts]`.
         alpha: the family-wise level of each step; hence the chance of taking anything at all where
             no factor goes with failure is at most `alpha`.
+        test: of a level, in place of Fisher's and the exact conditional one where prompts belong
+            together; None: those.
 
     Raises UserError where a factor has not one level a prompt.
     """
     matched(factors, failed)
+    test = test or LevelTest(failed)
     members = level_members(factors)
     named = _named(members, failed)
     outside = np.ones(len(failed), dtype=bool)
@@ -59,7 +65,7 @@ def select_levels(
     marginal: dict[Level, float] = {}  # the significant ones of the first step, Holm's p
     dropped: dict[Level, DroppedLevel] = {}
     while True:
-        tests = _tests_outside(members, failed, outside)
+        tests = _tests_outside(members, outside, test)
         if not taken:
             marginal = {level: tests[level][1] for level in named if tests[level][1] <= alpha}
         for level in (level for level in marginal if level not in {*taken, *dropped}):
@@ -81,7 +87,7 @@ def select_levels(
                 rest_n=int(rest.sum()),
                 p_value=tests[best][0],
                 p_holm=tests[best][1],
-                p_stratified=exact_conditional(here, failed, strata),
+                p_stratified=test.conditional_p(here, strata),
             )
         )
         taken.append(best)
@@ -98,15 +104,14 @@ def select_levels(
 
 
 def _tests_outside(
-    members: Mapping[Level, np.ndarray], failed: np.ndarray, outside: np.ndarray
+    members: Mapping[Level, np.ndarray], outside: np.ndarray, test: LevelTest
 ) -> dict[Level, tuple[float, float]]:
     """p and Holm's p, among the prompts outside, of every level that some, not all, are at."""
-    n, failures = int(outside.sum()), int(failed[outside].sum())
+    n = int(outside.sum())
     sizes = {level: int(here[outside].sum()) for level, here in members.items()}
     varying = [level for level, size in sizes.items() if 0 < size < n]
-    active = np.array([sizes[level] for level in varying], dtype=int)
-    failing = np.array([(outside & failed & members[level]).sum() for level in varying], dtype=int)
-    p_values = fisher_exact(failing, active, failures, n)
+    at = np.array([members[level] for level in varying], dtype=bool)
+    p_values = test.p_values(at.reshape(len(varying), len(outside)), outside)
     tests = zip(p_values.tolist(), holm(p_values).tolist(), strict=True)
     return dict(zip(varying, tests, strict=True))
 
@@ -126,7 +131,12 @@ def _strongest(tests: Mapping[Level, tuple[float, float]], named: Sequence[Level
     return next((level for level, p in p_values.items() if p <= least * (1 + SAME_P)), None)
 
 
-def pair_table(factors: Mapping[str, Sequence[str]], failed: np.ndarray, alpha: float) -> PairTable:
+def pair_table(
+    factors: Mapping[str, Sequence[str]],
+    failed: np.ndarray,
+    alpha: float,
+    test: LevelTest | None = None,
+) -> PairTable:
     """The pairs of levels of two factors that say more about failure than either level alone.
 
     Tested is every pair on at least five prompts, neither of whose levels lies within the other.
@@ -139,6 +149,7 @@ def pair_table(factors: Mapping[str, Sequence[str]], failed: np.ndarray, alpha: 
         factors: for each factor the level of every prompt, as `prepared` gives them.
         failed: the outcome, boolean `[prompts]`.
         alpha: the family-wise level.
+        test: of a level, where prompts belong together; None: Fisher's.
 
     Returns:
         the pairs with Holm's p at most `alpha`, or else the five strongest, by rising p. Raises
@@ -153,11 +164,16 @@ def pair_table(factors: Mapping[str, Sequence[str]], failed: np.ndarray, alpha: 
     size = n.diagonal()
     names = np.array([factor for factor, _ in levels], dtype=object)
     tested = (names[:, None] != names) & (n >= LEAST_LEVEL) & (n < size) & (n < size[:, None])
-    p_within = np.ones(n.shape)  # row: the level within which the column's is tested
+    p_within = np.zeros(n.shape)  # row: the level within which the column's is tested
+    if test is not None and test.blocks is not None:
+        inside = at.astype(bool)
+        for row in np.flatnonzero(tested.any(axis=1)):
+            p_within[row, tested[row]] = test.quick_p(inside[tested[row]], inside[row])
     margins = np.column_stack([size, failures.diagonal()])
     for prompts, failing in np.unique(margins, axis=0).tolist():  # rows that share their tables
         same = tested & (margins == (prompts, failing)).all(axis=1)[:, None]
-        p_within[same] = fisher_exact(failures[same], n[same], failing, prompts)
+        exact = fisher_exact(failures[same], n[same], failing, prompts)
+        p_within[same] = np.maximum(exact, p_within[same])
     first, second = np.nonzero(np.triu(tested))
     p_values = np.maximum(p_within, p_within.T)[first, second]
     adjusted = holm(p_values)

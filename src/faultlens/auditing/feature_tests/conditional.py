@@ -6,12 +6,17 @@ import numpy as np
 from scipy.sparse import csr_matrix
 
 from faultlens.auditing.feature_tests.correlates import Correlates
+from faultlens.stats.block_sets import outcome_sets
 from faultlens.stats.stepdown import max_t
-from faultlens.stats.strata import stratified_sets
 
 
 def conditional_p(
-    found: Correlates, failed: np.ndarray, codes: np.ndarray, permutations: int, seed: int
+    found: Correlates,
+    failed: np.ndarray,
+    codes: np.ndarray,
+    permutations: int,
+    seed: int,
+    blocks: np.ndarray | None = None,
 ) -> np.ndarray:
     """Strength and firing against outcomes permuted within strata, adjusted `[features]`.
 
@@ -26,10 +31,12 @@ def conditional_p(
         codes: the stratum of each prompt, `[prompts]`.
         permutations: of the outcome, within the strata.
         seed: of the permutations.
+        blocks: the block of each prompt that belongs together; None: each stands by itself.
     """
     if len(np.unique(codes)) == 1:
         return found.decisive
-    sets = stratified_sets(failed, codes, permutations, np.random.default_rng(seed))
+    rng = np.random.default_rng(seed)
+    sets = outcome_sets(failed, permutations, rng, strata=codes, blocks=blocks)
     firing = csr_matrix((found.values > 0).astype(np.float32))
     smaller = np.minimum(
         max_t(found.values, sets, failed, codes), max_t(firing, sets, failed, codes)

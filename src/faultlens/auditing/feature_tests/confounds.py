@@ -32,6 +32,7 @@ def confounds(
     failed: np.ndarray,
     strata: Stratification,
     p_finest: float | None = None,
+    blocks: np.ndarray | None = None,
 ) -> Confounds:
     """What one feature says of the outcome with the factors held constant.
 
@@ -40,28 +41,35 @@ def confounds(
         failed: the outcome, boolean `[prompts]`.
         strata: of the factors that are held.
         p_finest: its adjusted p within the finest strata; None: there are no finer ones.
+        blocks: the block of each prompt that belongs together; None: each stands by itself.
     """
     codes = strata.codes
     telling = informative(failed, codes, values)
     active = values > 0
     odds = firth = None
     if telling.any() and 0 < active.sum() < len(active):
-        found = mantel_haenszel(active, failed, codes)
+        found = mantel_haenszel(active, failed, codes, blocks=blocks)
         odds = OddsReading(found.odds_ratio, found.low, found.high, found.p)
         firth = _firth(active, failed, strata.held)
     return Confounds(
         informative=int(telling.sum()),
         failures_in_them=int((failed & telling[codes]).sum()),
-        effect=_effect(values, failed, codes),
+        effect=_effect(values, failed, codes, blocks),
         mantel_haenszel=odds,
         firth=firth,
-        firing=_effect(active, failed, codes),
-        finest=None if p_finest is None else _within_finest(values, failed, strata, p_finest),
+        firing=_effect(active, failed, codes, blocks),
+        finest=None
+        if p_finest is None
+        else _within_finest(values, failed, strata, p_finest, blocks),
     )
 
 
 def _within_finest(
-    values: np.ndarray, failed: np.ndarray, strata: Stratification, p: float
+    values: np.ndarray,
+    failed: np.ndarray,
+    strata: Stratification,
+    p: float,
+    blocks: np.ndarray | None,
 ) -> FinestStrata | None:
     codes = strata.finest
     if codes is None:
@@ -71,13 +79,15 @@ def _within_finest(
         informative=int(telling.sum()),
         failures_in_them=int((failed & telling[codes]).sum()),
         p_value=p,
-        effect=_effect(values, failed, codes),
-        firing=_effect(values > 0, failed, codes),
+        effect=_effect(values, failed, codes, blocks),
+        firing=_effect(values > 0, failed, codes, blocks),
     )
 
 
-def _effect(values: np.ndarray, failed: np.ndarray, codes: np.ndarray) -> Interval | None:
-    found = stratified_d(values.astype(float), failed, codes)
+def _effect(
+    values: np.ndarray, failed: np.ndarray, codes: np.ndarray, blocks: np.ndarray | None
+) -> Interval | None:
+    found = stratified_d(values.astype(float), failed, codes, blocks=blocks)
     return None if found is None else Interval(*found)
 
 

@@ -15,9 +15,9 @@ from faultlens.auditing.result import StudyRule
 from faultlens.errors import UserError
 from faultlens.features.table import FeatureTable
 from faultlens.runs.memory import free_memory
+from faultlens.stats.block_sets import outcome_sets
 from faultlens.stats.effects import cohens_d_of_moments
 from faultlens.stats.fisher import fisher_exact, least_attainable
-from faultlens.stats.label_null import random_sets
 from faultlens.stats.moments import moments
 from faultlens.stats.multiplicity import holm
 from faultlens.stats.permutation_z import PermutationZ
@@ -59,6 +59,7 @@ class Correlates:
     z: np.ndarray  # |permutation z| of the pooled activation, unadjusted
     p_study: np.ndarray  # the study's rule, Holm over all features of the dictionary
     study: dict[str, StudyRule]  # by site
+    share: float = 1.0  # of alpha that these tests have; the rest is for what shows within strata
 
     @property
     def rate_difference(self) -> np.ndarray:
@@ -111,9 +112,11 @@ class Correlates:
         """Twice the smaller of the two deciding tests' adjusted p-values, at most 1.
 
         Either test may decide, so the family-wise error of deciding by whichever is smaller would
-        be nearly twice its level (.09 at .05, measured under a true null) without the factor.
+        be nearly twice its level (.09 at .05, measured under a true null) without the factor. All
+        is divided by the `share` of alpha that these tests have.
         """
-        result: np.ndarray = np.minimum(2 * np.minimum(self.p_min_p, self.p_max_t), 1.0)
+        smaller = np.minimum(self.p_min_p, self.p_max_t)
+        result: np.ndarray = np.minimum(2 * smaller / self.share, 1.0)
         return result
 
     @property
@@ -166,6 +169,7 @@ def correlate(
     min_support: int,
     permutations: int,
     seed: int,
+    blocks: np.ndarray | None = None,
 ) -> Correlates:
     """Test every feature of every table against the outcome.
 
@@ -175,27 +179,29 @@ def correlate(
         min_support: least number of prompts a feature must fire on (blind to the outcome).
         permutations: of the outcome, behind min-P and max-T.
         seed: of the permutations.
+        blocks: the block of every prompt that belongs together, by which the outcome is permuted;
+            None: each stands by itself.
 
     Raises:
         UserError: more memory is needed than is free.
     """
     n, failures = len(failed), int(failed.sum())
     _check_memory(tables, permutations)
-    blocks, site, column, p_study = [], [], [], []
+    matrices, site, column, p_study = [], [], [], []
     study = {}
     for index, (name, table) in enumerate(tables.items()):
         support = np.asarray((table.matrix > 0).sum(axis=0)).ravel()
         kept = np.flatnonzero(support >= min_support)
         study[name], p_holm = study_rule(table, failed)
-        blocks.append(table.matrix[:, kept])
+        matrices.append(table.matrix[:, kept])
         site.append(np.full(len(kept), index))
         column.append(kept)
         p_study.append(p_holm[kept])
-    values = csr_matrix(hstack(blocks, format="csr"))
+    values = csr_matrix(hstack(matrices, format="csr"))
     firing = csr_matrix((values > 0).astype(np.float32))
     active = np.asarray(firing.sum(axis=0)).ravel().astype(int)
     fail_active = np.asarray(firing[np.flatnonzero(failed)].sum(axis=0)).ravel().astype(int)
-    sets = random_sets(n, failures, permutations, np.random.default_rng(seed))
+    sets = outcome_sets(failed, permutations, np.random.default_rng(seed), blocks=blocks)
     p_fisher = fisher_exact(fail_active, active, failures, n)
     first, rest = moments(values, failed), moments(values, ~failed)
     ranks = mann_whitney(values, failed)

@@ -6,7 +6,7 @@ A class is spoken of by its strongest member: all numbers of a class are those o
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -24,6 +24,7 @@ from faultlens.auditing.result import Confounds, Described, OtherScoring, Proxy,
 from faultlens.features.table import FeatureTable
 from faultlens.progress import SILENT, Progress
 
+SUPPRESSED = 0.2  # of alpha: for what goes with failure within strata and not over all prompts
 REPEATED = 2_000  # permutations, at most, of the test that is repeated within the finest strata
 
 
@@ -40,6 +41,8 @@ class FeatureClass:
         cohens_d: None where infinite.
         p_deciding: twice the smaller of `p_min_p` and `p_max_t`, at most 1.
         p_conditional: strength or firing with the outcomes permuted within strata, adjusted.
+        p_suppressed: of one that is found within strata only, `p_conditional` adjusted for sharing
+            alpha with the deciding tests; None: it is none.
         least_p: the least unadjusted p that it admits.
         flagged_by: the describing tests by which it is significant, where no deciding one finds it.
         nearest: the level, or union of levels, that it fires with most.
@@ -62,6 +65,7 @@ class FeatureClass:
     p_max_t: float
     p_deciding: float
     p_conditional: float
+    p_suppressed: float | None
     least_p: float
     described: Described
     flagged_by: list[str]
@@ -124,6 +128,7 @@ def find_features(
     config: FeatureTestConfig,
     alpha: float,
     seed: int,
+    blocks: np.ndarray | None = None,
     progress: Progress = SILENT,
 ) -> FeatureFindings:
     """Test all features of all tables, group those that go with the outcome, and describe them.
@@ -138,6 +143,7 @@ def find_features(
         config: least support, and permutations.
         alpha: the family-wise level.
         seed: of all permutations.
+        blocks: the block of every prompt that belongs together; None: each stands by itself.
         progress: told of the stages.
     """
     if not tables:
@@ -145,26 +151,35 @@ def find_features(
     permutations = config.permutations
     tick = progress.start("Testing features", 3)
     found = correlate(
-        tables, failed, min_support=config.min_support, permutations=permutations, seed=seed
-    )
+        tables, failed, min_support=config.min_support, permutations=permutations, seed=seed,
+        blocks=blocks,
+    )  # fmt: skip
     tick(1)
     sites = _site_tests(found, tables, alpha)
     if not len(found.column):
         return FeatureFindings(0, sites, [], found.columns)
-    conditional = conditional_p(found, failed, strata.codes, permutations, seed)
+    p_suppressed = None
+    if strata.record.factors:
+        found = replace(found, share=1 - SUPPRESSED)
+        sites = _site_tests(found, tables, alpha)
+    conditional = conditional_p(found, failed, strata.codes, permutations, seed, blocks)
     tick(1)
-    groups = feature_classes(found, alpha)
+    if strata.record.factors:
+        p_suppressed = np.minimum(conditional / SUPPRESSED, 1.0)
+    groups = feature_classes(found, alpha, p_suppressed)
     others, finest = [], None
     if found.decisive[groups[0][0]] <= alpha:
         if strata.finest is not None:
             repeated = min(permutations, REPEATED)
-            finest = conditional_p(found, failed, strata.finest, repeated, seed)
+            finest = conditional_p(found, failed, strata.finest, repeated, seed, blocks)
         others = [
-            under_rule(found, failed, rule, failing, permutations, seed)
+            under_rule(found, failed, rule, failing, permutations, seed, blocks)
             for rule, failing in other_rules.items()
         ]
     tick(1)
-    describer = _Describer(found, failed, strata, factors, conditional, finest, others, alpha)
+    describer = _Describer(
+        found, failed, strata, factors, conditional, p_suppressed, finest, others, alpha, blocks
+    )
     return FeatureFindings(
         len(found.column),
         sites,
@@ -201,21 +216,26 @@ class _Describer:
     strata: Stratification
     factors: Mapping[str, Sequence[str]]
     conditional: np.ndarray
+    p_suppressed: np.ndarray | None
     finest: np.ndarray | None
     others: Sequence[OtherRule]
     alpha: float
+    blocks: np.ndarray | None
 
     def feature_class(self, rank: int, members: np.ndarray) -> FeatureClass:
         """The class of some members of the family, the strongest first."""
         found, top = self.found, int(members[0])
         values = found.values[:, [top]].toarray().ravel()
         significant = bool(found.decisive[top] <= self.alpha)
-        flags = [] if significant else found.flagged(self.alpha).items()
+        flagged = found.flagged(self.alpha).items()
         held = {name: self.factors[name] for name in self.strata.record.factors}
-        within = None
-        if significant:
+        within, p_suppressed = None, None
+        if self.p_suppressed is not None and not significant:
+            p = float(self.p_suppressed[top])
+            p_suppressed = p if p <= self.alpha else None
+        if significant or p_suppressed is not None:
             p_finest = None if self.finest is None else float(self.finest[top])
-            within = confounds(values, self.failed, self.strata, p_finest)
+            within = confounds(values, self.failed, self.strata, p_finest, self.blocks)
         d = float(found.cohens_d[top])
         return FeatureClass(
             features=FeatureSet(
@@ -235,9 +255,10 @@ class _Describer:
             p_max_t=float(found.p_max_t[top]),
             p_deciding=float(found.decisive[top]),
             p_conditional=float(self.conditional[top]),
+            p_suppressed=p_suppressed,
             least_p=float(found.least_p[top]),
-            described=described(found, top, self.failed),
-            flagged_by=[test for test, flag in flags if flag[top]],
+            described=described(found, top, self.failed, self.blocks),
+            flagged_by=[t for t, flag in flagged if flag[top] and within is None],
             nearest=nearest_level(values > 0, self.factors),
             followed=followed_level(values, held),
             confounds=within,

@@ -10,9 +10,9 @@ from scipy.stats import fisher_exact, mannwhitneyu
 
 from faultlens.auditing.feature_tests.correlates import LEAST_OUTCOMES, Correlates
 from faultlens.auditing.result import Disputed, Interval, OtherScoring
+from faultlens.stats.block_sets import outcome_sets
 from faultlens.stats.effect_intervals import cohens_d_interval, rate_difference, welch_interval
 from faultlens.stats.effects import cohens_d_of_moments
-from faultlens.stats.label_null import random_sets
 from faultlens.stats.moments import difference_of_means, moments
 from faultlens.stats.stepdown import max_t, min_p
 
@@ -64,6 +64,7 @@ def under_rule(
     failed: np.ndarray,
     permutations: int,
     seed: int,
+    blocks: np.ndarray | None = None,
 ) -> OtherRule:
     """The deciding tests of the same family against the outcomes of another rule.
 
@@ -76,12 +77,13 @@ def under_rule(
         failed: which prompts fail under it, boolean `[prompts]`.
         permutations: of the outcome.
         seed: of the permutations.
+        blocks: the block of each prompt that belongs together; None: each stands by itself.
     """
     n, failures = len(failed), int(failed.sum())
     if min(failures, n - failures) < LEAST_OUTCOMES:
         return OtherRule(rule, found, own, failed, None)
     firing = csr_matrix((found.values > 0).astype(np.float32))
-    sets = random_sets(n, failures, permutations, np.random.default_rng(seed))
+    sets = outcome_sets(failed, permutations, np.random.default_rng(seed), blocks=blocks)
     smaller = np.minimum(min_p(firing, sets, failed), max_t(found.values, sets, failed))
     return OtherRule(rule, found, own, failed, np.minimum(2 * smaller, 1.0))
 

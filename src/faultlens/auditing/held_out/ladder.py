@@ -2,8 +2,10 @@
 
 Base rate, factors, bag of tokens, residual, random dictionary, SAE top-k, all SAE features: a rung
 is worth something where it beats those below it, on prompts that were held out. Each rung is the
-inputs of all prompts as they came and an unfitted pipeline; encoding, vocabulary, scaling,
-rotation, selection and tuning are steps of the pipeline and see training prompts only.
+inputs of all prompts and an unfitted pipeline; scaling, rotation, selection and tuning are steps of
+the pipeline and see training prompts only. Levels and words are counted once, over all prompts: one
+that the training prompts lack is a column of zeros there, to which the penalty gives the weight 0,
+so that it counts as none.
 """
 
 from __future__ import annotations
@@ -28,13 +30,16 @@ from faultlens.stats.cross_validation import (
     FOLDS,
     Inputs,
     cross_validate,
+    grouped_folds,
     leave_one_level_out,
     repeated_folds,
     study_folds,
     too_few,
 )
 from faultlens.stats.intervals import nadeau_bengio
-from faultlens.stats.prediction import KS, Rotation, TunedLogistic, balanced_logistic
+from faultlens.stats.logistic import DENSE
+from faultlens.stats.prediction import KS, TunedLogistic, balanced_logistic
+from faultlens.stats.rotation import Rotation
 
 RUNGS = (
     "base_rate",
@@ -70,6 +75,10 @@ WITHOUT_DICTIONARIES = MISSING | dict.fromkeys(
     ("random_dictionary", "sae_top_k", "sae_all"), "needs a dictionary: none was given"
 )
 """Reasons where a model was run without dictionaries."""
+FILLED = 0.05  # share of filled cells above which activations are multiplied as a dense matrix
+BLOCKS_TOO_LARGE = (
+    "prompts that belong together cannot be split into 5 folds that each hold both outcomes"
+)
 
 Candidate = tuple[Any, Inputs]
 """An unfitted pipeline, and the inputs of all prompts."""
@@ -99,6 +108,7 @@ def build_ladder(
     missing: Mapping[str, str] = MISSING,
     config: LadderConfig,
     seed: int,
+    blocks: np.ndarray | None = None,
     progress: Progress = SILENT,
 ) -> LadderFindings:
     """Climb the ladder.
@@ -110,8 +120,8 @@ def build_ladder(
 
     Args:
         texts: the prompts.
-        factors: for each factor the level of every prompt, as given: levels are encoded in the
-            fold, and one that was not trained on counts as none.
+        factors: for each factor the level of every prompt, as given; a level that was not trained
+            on counts as none.
         failed: the outcome, boolean `[prompts]`.
         residual: one row a prompt, `[prompts, d]`.
         random: activations of the random dictionary, pooled as the features are.
@@ -119,6 +129,8 @@ def build_ladder(
         missing: why a rung that cannot be had is not there, by rung.
         config: how the folds are drawn.
         seed: of the folds and the bootstrap.
+        blocks: the block of every prompt that belongs together, `[prompts]`: repeated folds keep
+            blocks whole; None: each stands by itself.
         progress: told of the trainings.
 
     Raises:
@@ -129,15 +141,18 @@ def build_ladder(
     _check(texts, factors, failed, matrices)
     scheme = config.folds
     repeats = config.repeats if scheme == "repeated" else 1
-    reason = too_few(failed)
+    reason, splits = too_few(failed), None
+    if not reason and scheme == "repeated":
+        if blocks is None:
+            splits = repeated_folds(failed, repeats, seed=seed)
+        else:
+            splits = grouped_folds(failed, blocks, repeats, seed=seed)
+        reason = None if splits is not None else BLOCKS_TOO_LARGE
     if reason:
         rungs = {name: Rung(None, None, None, reason) for name in RUNGS}
         rungs["base_rate"] = _base_rate()
         return LadderFindings(rungs, Ladder(scheme, repeats, FOLDS, [], []))
-    if scheme == "repeated":
-        splits = repeated_folds(failed, repeats, seed=seed)
-    else:
-        splits = study_folds(failed)
+    splits = splits or study_folds(failed)
     candidates = _candidates(texts, factors, residual, random, features, scheme)
     tick = progress.start("Baseline ladder", len(candidates) * len(splits.pairs))
     folds = {
@@ -153,7 +168,7 @@ def build_ladder(
         for first, second in COMPARED
         if first in folds and second in folds
     ]
-    left_out = _left_out(candidates, factors, failed, scheme, seed, progress)
+    left_out = _left_out(candidates, factors, failed, scheme, seed, blocks, progress)
     return LadderFindings(
         rungs, Ladder(scheme, splits.repeats, splits.folds, differences, left_out)
     )
@@ -187,24 +202,38 @@ def _candidates(
     found: dict[str, Candidate] = {}
     if factors:
         found["factors"] = _of_factors(factors, scheme)
-    bag = make_pipeline(CountVectorizer(analyzer=words), _model(scheme))
-    found["bag_of_tokens"] = bag, np.array(texts, dtype=object)
+    counts = CountVectorizer(analyzer=words).fit_transform(texts)
+    found["bag_of_tokens"] = _model(scheme), csr_matrix(counts, dtype=float)
     if residual is not None:
         found["residual"] = _of_values(scheme), residual
     if random is not None:
-        found["random_dictionary"] = _of_values(scheme), random
+        found["random_dictionary"] = _of_values(scheme), _firing(random)
     if features is not None:
+        firing = _firing(features)
         selected = TunedLogistic(ks=KS)
         if scheme == "study":
             selected = TunedLogistic(ks=KS, cs=(1.0,), scaled=False)
-        found["sae_top_k"] = selected, features
-        found["sae_all"] = _of_values(scheme), features
+        found["sae_top_k"] = selected, firing
+        found["sae_all"] = _of_values(scheme), firing
     return found
+
+
+def _firing(activations: csr_matrix) -> Inputs:
+    """Without the features that fire nowhere, which no model can use; dense unless few cells fire.
+
+    Whether a feature fires is asked without a label. What fires often is multiplied quicker as a
+    dense matrix.
+    """
+    counts = np.bincount(activations.indices, minlength=activations.shape[1])
+    fires = np.flatnonzero(counts) if counts.any() else np.arange(1)
+    kept = csr_matrix(activations[:, fires])
+    cells = kept.shape[0] * kept.shape[1]
+    return kept.toarray() if DENSE >= cells <= kept.nnz / FILLED else kept
 
 
 def _of_factors(factors: Mapping[str, Sequence[str]], scheme: Folds) -> Candidate:
     levels = np.array([list(column) for column in factors.values()], dtype=object).T
-    return make_pipeline(OneHotEncoder(handle_unknown="ignore"), _model(scheme)), levels
+    return _model(scheme), csr_matrix(OneHotEncoder().fit_transform(levels))
 
 
 def _of_values(scheme: Folds) -> Any:
@@ -229,6 +258,7 @@ def _left_out(
     failed: np.ndarray,
     scheme: Folds,
     seed: int,
+    blocks: np.ndarray | None,
     progress: Progress,
 ) -> list[LeftOut]:
     """Every factor's levels held out in turn, for every rung of `LEFT_OUT` that can be had."""
@@ -246,7 +276,9 @@ def _left_out(
                     tick(1)
                     continue
                 pipeline, inputs = _of_factors(others, scheme)
-            held = leave_one_level_out(pipeline, inputs, failed, levels[factor], seed=seed)
+            held = leave_one_level_out(
+                pipeline, inputs, failed, levels[factor], seed=seed, blocks=blocks
+            )
             reason = None if held.pairs else _no_pairs(levels[factor])
             found.append(
                 LeftOut(

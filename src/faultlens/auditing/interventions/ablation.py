@@ -18,20 +18,23 @@ from faultlens.auditing.activations.codes import Codes
 from faultlens.auditing.activations.task_activations import TaskActivations
 from faultlens.auditing.feature_set import FeatureSet
 from faultlens.auditing.interventions.cached_run import CachedRuns
+from faultlens.auditing.interventions.controlled_test import run_against_controls
 from faultlens.auditing.interventions.controls import CONTROLS, Controls, matching_features
 from faultlens.auditing.interventions.decoding import Succeeds, count_flips
 from faultlens.auditing.interventions.edit_runner import EditRunner
 from faultlens.auditing.interventions.edits import EditContext, Mean
-from faultlens.auditing.interventions.effects import NECESSITY, SUFFICIENCY, Measured, effect_of
+from faultlens.auditing.interventions.effects import NECESSITY, SUFFICIENCY, effect_of
 from faultlens.auditing.interventions.placed_edit import PlacedEdit, edit_where_firing, place_edit
 from faultlens.auditing.interventions.prompt_groups import PromptGroups
 from faultlens.auditing.interventions.sensitivity import WHERE_IT_FIRES, variants
 from faultlens.auditing.result import Effect, Intervention
 from faultlens.models.dictionary import Dictionary
 from faultlens.progress import Tick
+from faultlens.stats.sequential import SequentialTest
 
 LEAST_PROMPTS = 5  # failures on which a class must fire for its effect to be measured
 MOST_PROMPTS = 30  # that a deciding test runs on; more are drawn from. Zero flips need 29
+EVERY = SequentialTest(CONTROLS)  # none is left out
 NORMAL = Mean(among="successes")
 FAILING = Mean(among="failures")
 
@@ -78,7 +81,10 @@ class Ablation:
         return np.flatnonzero(~self.failed)
 
     def run(
-        self, features: FeatureSet, progress: Tick | None = None, controls: int = CONTROLS
+        self,
+        features: FeatureSet,
+        progress: Tick | None = None,
+        test: SequentialTest = EVERY,
     ) -> Intervention | str:
         """All tests of a feature set; or the reason why there can be none.
 
@@ -87,15 +93,15 @@ class Ablation:
         Args:
             features: of this dictionary.
             progress: told of each control run on each prompt.
-            controls: that each effect is given.
+            test: how many controls each effect is given, and when they stop.
         """
         fires = self.codes.fires(features.indices)
         prompts = np.flatnonzero(self.failed & fires)
         if len(prompts) < LEAST_PROMPTS:
             return f"it fires on {len(prompts)} failures: at least {LEAST_PROMPTS} are needed"
         tested = self.drawn(prompts)
-        necessity = self.necessity(features, tested, progress, controls)
-        sufficiency = self.sufficiency(features, progress, controls)
+        necessity = self.necessity(features, tested, progress, test)
+        sufficiency = self.sufficiency(features, progress, test)
         everywhere = edit_where_firing(NORMAL, self.context, features, np.flatnonzero(fires))
         flips = count_flips(
             self.runner, everywhere, np.flatnonzero(fires), self.failed, self.succeeds
@@ -119,18 +125,21 @@ class Ablation:
         features: FeatureSet,
         prompts: np.ndarray,
         progress: Tick | None = None,
-        controls: int = CONTROLS,
+        test: SequentialTest = EVERY,
     ) -> Effect:
         """Set the features to their mean over the successes, on failures where they fire."""
         placed = edit_where_firing(NORMAL, self.context, features, prompts)
         return self._effect(
-            placed, prompts, self.codes.mean_by_role(self.successes), progress, controls,
+            placed, prompts, self.codes.mean_by_role(self.successes), progress, test,
             claim=NECESSITY, kind="set to the successes' mean",
             on="failures where the class fires", positions=WHERE_IT_FIRES,
         )  # fmt: skip
 
     def sufficiency(
-        self, features: FeatureSet, progress: Tick | None = None, controls: int = CONTROLS
+        self,
+        features: FeatureSet,
+        progress: Tick | None = None,
+        test: SequentialTest = EVERY,
     ) -> Effect | str:
         """Set the features to their mean over the failures, on successes, where they would fire.
 
@@ -147,7 +156,7 @@ class Ablation:
         means = codes.mean_by_role(np.flatnonzero(self.failed))
         return self._effect(
             place_edit(FAILING, self.context, features, rows, "none"), prompts, means,
-            progress, controls,
+            progress, test,
             claim=SUFFICIENCY, kind="set to the failures' mean", on="successes",
             positions="in the places where the class fires in failures",
         )  # fmt: skip
@@ -195,7 +204,7 @@ class Ablation:
         prompts: np.ndarray,
         means: np.ndarray,
         progress: Tick | None,
-        controls: int,
+        test: SequentialTest,
         *,
         claim: str,
         kind: str,
@@ -206,25 +215,13 @@ class Ablation:
         features = matching_features(
             self.codes, self.dictionary, placed, means, firing=claim == NECESSITY, order=order
         )
-        drawn = Controls(self.dictionary, self.codes, features, means, self.seed, controls)
-        place = {int(prompt): i for i, prompt in enumerate(prompts)}
-        margin, changed, foil = (np.zeros(len(prompts)) for _ in range(3))
-        by_control = np.zeros((controls, len(prompts)))
-        for run in self.runner.cached_runs(placed, prompts, controls):
-            here = [place[int(i)] for i in run.prompts]
-            change = self.runner.change(placed, run)
-            before, after = run.untouched, run.measure(change)
-            margin[here], changed[here] = before.margin, after.margin
-            foil[here] = after.difference - before.difference
-            at, start = 0, run.start(change)
-            for several in drawn.changes(run, change, start):
-                found = run.measure_all(several, start)
-                by_control[at : at + len(several), here] = found.margin
-                at += len(several)
-                if progress is not None:
-                    progress(len(several) * len(run.prompts))
+        controls = Controls(
+            self.dictionary, self.codes, features, means, self.seed, test.most
+        )  # fmt: skip
+        found = run_against_controls(
+            self.runner, placed, prompts, controls, test, claim=claim, progress=progress
+        )
         return effect_of(
-            Measured(margin, changed, by_control, foil),
-            claim=claim, kind=kind, on=on, positions=positions,
-            control_features=len(features), seed=self.seed,
+            found, test, claim=claim, kind=kind, on=on, positions=positions,
+            control_features=controls.features_among(len(found.controls)), seed=self.seed,
         )  # fmt: skip

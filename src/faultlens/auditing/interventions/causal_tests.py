@@ -52,6 +52,7 @@ class CausalTests:
         succeeds: whether generated ids answer the prompt of that index.
         attributed: how many of the features that attribution names first, over all sites, are
             tested; 0: nothing is attributed.
+        stop_early: whether controls stop once a test can no longer be significant.
         kept: finished tests of an interrupted run.
         requested: feature sets that the user wants tested, whatever the feature tests say.
     """
@@ -65,6 +66,7 @@ class CausalTests:
     alpha: float
     seed: int
     attributed: int
+    stop_early: bool
     progress: Progress
     kept: Checkpoint
     requested: Sequence[FeatureSet] = ()
@@ -83,9 +85,10 @@ class CausalTests:
         classes = [candidate.features for candidate in candidates]
         chosen = [c.features for c in candidates if c.with_failure][:most]
         search = self._search(candidates)
-        found = Family.of("found", [*chosen, *search.feature_sets], self.alpha)
+        tested = [*chosen, *search.feature_sets]
+        found = Family.of("found", tested, self.alpha, self.stop_early)
         others = [features for features in self.requested if features not in found.members]
-        requested = Family.of("requested", others, self.alpha)
+        requested = Family.of("requested", others, self.alpha, self.stop_early)
         swaps, pairs = run_counterfactuals(
             self.lens, self.task, self.runs, self.margin, self.failed, selection, found.members,
             requested=requested.members, succeeds=self.succeeds, alpha=self.alpha, seed=self.seed,
@@ -190,11 +193,11 @@ class CausalTests:
 
     def _test(self, features: FeatureSet, family: Family) -> TrialOutcome:
         def run() -> TrialOutcome:
-            ablation, controls = self.ablation(features.site), family.controls
+            ablation, test = self.ablation(features.site), family.test
             tick = self.progress.start(
-                f"Testing {features.first}", controls * ablation.cost(features)
+                f"Testing {features.first}", test.most * ablation.cost(features)
             )
-            found = ablation.run(features, tick, controls)
+            found = ablation.run(features, tick, test)
             if isinstance(found, str):
                 return TrialOutcome(None, found)
             return TrialOutcome(found, None)

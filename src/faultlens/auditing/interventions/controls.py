@@ -7,8 +7,9 @@ that all are held against the same controls.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import torch
@@ -69,7 +70,7 @@ class Controls:
     Attributes:
         features: the control features.
         means: by role, what they are set to, `[roles, d_sae]`.
-        seed: of the random directions.
+        seed: of the random directions, and of the order in which controls are drawn.
         n: controls in all.
     """
 
@@ -80,34 +81,51 @@ class Controls:
     seed: int
     n: int = CONTROLS
 
-    def changes(self, run: CachedRun, change: Tensor, start: int) -> Iterator[Tensor]:
-        """All controls' changes for one group of prompts, several at once.
+    def changes(self, run: CachedRun, change: Tensor, start: int, numbers: Sequence[int]) -> Tensor:
+        """The changes of some controls for one group of prompts.
 
         Args:
             run: of the prompts.
             change: the class's change, `[prompts, positions, d]`.
             start: the first column that is run.
+            numbers: which controls, in the order of the draw, from 0 to n − 1.
 
-        Yields:
-            `[changes, prompts, positions − start, d]`; first the features, then the directions.
+        Returns:
+            `[numbers, prompts, positions − start, d]`.
         """
         norm = change[:, start:].norm(dim=-1, keepdim=True)
-        several, inputs = run.together(start), run.values_at(self.dictionary.site)
-        if self.features:
-            steps = self._steps(run, norm, start)
-            for at in range(0, len(self.features), several):
-                part = slice(at, at + several)
-                yield self._raised(inputs[:, start:], steps[..., part], self.features[part])
-        directions = self._directions(change)
-        for at in range(0, len(directions), several):
-            yield norm * directions[at : at + several, None, None, :]
+        drawn = self.order[list(numbers)]
+        inputs = run.values_at(self.dictionary.site)[:, start:]
+        found = inputs.new_zeros(len(drawn), *norm.shape[:2], change.shape[-1])
+        features = np.flatnonzero(drawn < len(self.features))
+        directions = np.flatnonzero(drawn >= len(self.features))
+        if len(features):
+            chosen = [self.features[i] for i in drawn[features]]
+            steps = self._steps(run, norm, start, chosen)
+            found[features.tolist()] = self._raised(inputs, steps, chosen).to(found.dtype)
+        if len(directions):
+            unit = self._directions[drawn[directions] - len(self.features)]
+            found[directions.tolist()] = norm * unit[:, None, None, :]
+        return found
 
-    def _steps(self, run: CachedRun, norm: Tensor, start: int) -> Tensor:
-        """How far each control feature moves, `[prompts, positions − start, features]`."""
+    @cached_property
+    def order(self) -> np.ndarray:
+        """The order of the draw: features and directions mixed at random, `[n]`.
+
+        So the first controls are a fair sample of all, and a test may stop after any of them.
+        """
+        return np.random.default_rng(self.seed).permutation(self.n)
+
+    def features_among(self, drawn: int) -> int:
+        """How many of the first controls are features."""
+        return int((self.order[:drawn] < len(self.features)).sum())
+
+    def _steps(self, run: CachedRun, norm: Tensor, start: int, features: list[int]) -> Tensor:
+        """How far control features move, `[prompts, positions − start, features]`."""
         positions = start + norm.shape[1]
-        now = self.codes.padded(run.prompts, self.features, positions)
+        now = self.codes.padded(run.prompts, features, positions)
         roles = self.codes.padded_roles(run.prompts, positions)
-        wanted = self.means[:, self.features][roles]
+        wanted = self.means[:, features][roles]
         return torch.from_numpy(wanted - now)[:, start:].to(norm.device) * (norm > 0)
 
     def _raised(self, inputs: Tensor, steps: Tensor, features: list[int]) -> Tensor:
@@ -118,9 +136,11 @@ class Controls:
         ]
         return torch.stack(raised).reshape(len(features), *inputs.shape[:2], -1)
 
-    def _directions(self, change: Tensor) -> Tensor:
+    @cached_property
+    def _directions(self) -> Tensor:
+        """The random directions, of length 1, `[n − features, d]`."""
         generator = torch.Generator().manual_seed(self.seed)
-        n, d = self.n - len(self.features), change.shape[-1]
-        drawn = torch.randn(n, d, generator=generator).to(change.device)
-        unit: Tensor = drawn / drawn.norm(dim=1, keepdim=True)
+        W_dec = self.dictionary.W_dec
+        drawn = torch.randn(self.n - len(self.features), W_dec.shape[1], generator=generator)
+        unit: Tensor = (drawn / drawn.norm(dim=1, keepdim=True)).to(W_dec.device)
         return unit

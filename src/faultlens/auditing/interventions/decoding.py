@@ -120,7 +120,7 @@ def generate(
         progress: told how many rows are done.
     """
     found: list[list[int]] = [[] for _ in rows]
-    for batch in by_length(rows):
+    for batch in by_length(rows, equal=not model.pads_left):
         hooks = None if hooks_of is None else hooks_of(batch)
         ids = model.generate([rows[i] for i in batch], NEW_TOKENS, hooks)
         for place, of_row in zip(batch, ids, strict=True):

@@ -9,6 +9,7 @@ import numpy as np
 from faultlens.auditing.result import Effect
 from faultlens.stats.intervals import bootstrap_mean
 from faultlens.stats.multiplicity import holm
+from faultlens.stats.sequential import SequentialTest
 
 NECESSITY, SUFFICIENCY = "necessity", "sufficiency"
 
@@ -20,7 +21,7 @@ class Measured:
     Attributes:
         margin: `[prompts]`.
         changed: `[prompts]`.
-        controls: `[controls, prompts]`.
+        controls: in the order of the draw, `[controls, prompts]`.
         foil: change of `logit(target) − logit(foil)`, `[prompts]`; NaN where there is no foil.
     """
 
@@ -30,8 +31,17 @@ class Measured:
     foil: np.ndarray
 
 
+def as_large(found: Measured, claim: str) -> np.ndarray:
+    """Whether each control's mean change is at least the class's, in the direction of the claim."""
+    change = (found.changed - found.margin).mean()
+    of_controls = (found.controls - found.margin).mean(axis=1)
+    larger: np.ndarray = of_controls >= change if claim == NECESSITY else of_controls <= change
+    return larger
+
+
 def effect_of(
     found: Measured,
+    test: SequentialTest,
     *,
     claim: str,
     kind: str,
@@ -42,14 +52,14 @@ def effect_of(
 ) -> Effect:
     """One deciding test; `with_holm` fills in `p_holm` and `shown` once the family is complete.
 
-    p = (1 + controls with at least the change, in the direction of the claim) / (controls + 1).
+    p is the test's, of whether each control's change is at least as large in the direction of the
+    claim; all else is taken over all controls that were run.
     """
     up = claim == NECESSITY
     change = found.changed - found.margin
     by_control = found.controls - found.margin
     adjusted = change - by_control.mean(axis=0)
-    of_controls = by_control.mean(axis=1)
-    as_large = of_controls >= change.mean() if up else of_controls <= change.mean()
+    larger = as_large(found, claim)
     # What is right already cannot be restored, nor what is wrong be broken: a failure may begin as
     # the target does, and go wrong later.
     able = found.margin <= 0 if up else found.margin > 0
@@ -75,7 +85,7 @@ def effect_of(
         high=high,
         low_90=low_90,
         high_90=high_90,
-        p_value=float((1 + as_large.sum()) / (len(by_control) + 1)),
+        p_value=test.p_value(larger),
         p_holm=None,
         controls=len(by_control),
         control_features=control_features,
@@ -87,6 +97,8 @@ def effect_of(
         turned_high=turned_high,
         foil_change=None if np.isnan(found.foil).all() else float(np.nanmean(found.foil)),
         could_turn=int(able.sum()),
+        controls_planned=test.most,
+        controls_counted=test.counted(larger),
     )
 
 

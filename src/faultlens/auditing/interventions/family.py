@@ -16,6 +16,7 @@ from faultlens.auditing.feature_set import FeatureSet
 from faultlens.auditing.interventions.controls import CONTROLS
 from faultlens.auditing.interventions.effects import with_holm
 from faultlens.auditing.result import Intervention
+from faultlens.stats.sequential import SequentialTest
 
 EFFECTS = 2  # of each feature set: necessity and sufficiency
 
@@ -36,21 +37,26 @@ class Family:
         name: of the family.
         members: the feature sets, no two equal.
         alpha: the level.
+        stop_early: whether a test ends once it can no longer be significant.
     """
 
     name: str
     members: Sequence[FeatureSet]
     alpha: float
+    stop_early: bool
 
     @classmethod
-    def of(cls, name: str, members: Iterable[FeatureSet], alpha: float) -> Family:
+    def of(cls, name: str, members: Iterable[FeatureSet], alpha: float, stop_early: bool) -> Family:
         """A family of all of them, each once: of equal ones the first."""
-        return cls(name, list(dict.fromkeys(members)), alpha)
+        return cls(name, list(dict.fromkeys(members)), alpha, stop_early)
 
     @property
-    def controls(self) -> int:
-        """How many each effect is given."""
-        return controls_for(EFFECTS * len(self.members), self.alpha)
+    def test(self) -> SequentialTest:
+        """How many controls each effect is given, and when they stop."""
+        controls = controls_for(EFFECTS * len(self.members), self.alpha)
+        if not self.stop_early:
+            return SequentialTest(controls)
+        return SequentialTest.at_level(controls, self.alpha)
 
     def checkpoint_name(self, features: FeatureSet) -> str:
         """The name under which a member's outcome is kept, whatever the order of its features."""
@@ -83,7 +89,7 @@ class Family:
 
 
 def controls_for(effects: int, alpha: float) -> int:
-    """How many controls each of a family's effects is given: at least 199.
+    """How many controls each of a family's effects is given at most: at least 199.
 
     The least p is 1 / (controls + 1), and Holm multiplies it by the size of the family: with more
     effects 199 controls could show nothing. A quarter more than the least that can is taken.

@@ -15,9 +15,10 @@ from scipy.stats import fisher_exact
 
 from faultlens.auditing.config import FeatureTestConfig
 from faultlens.auditing.feature_tests.classes import significant_classes
-from faultlens.auditing.feature_tests.correlates import correlate
+from faultlens.auditing.feature_tests.correlates import LEAST_OUTCOMES, correlate
 from faultlens.auditing.result import HalfReading, Interval
 from faultlens.features.table import FeatureTable
+from faultlens.stats.cluster_score import cluster_score_p
 from faultlens.stats.effect_intervals import cohens_d_interval
 from faultlens.stats.effects import cohens_d_of_moments
 from faultlens.stats.moments import moments
@@ -40,9 +41,21 @@ class HalfReplication:
     shrinkage: float | None = None
 
 
-def halves(failed: np.ndarray, seed: int) -> tuple[np.ndarray, np.ndarray]:
-    """Prompts of discovery and of replication: a random half of the failures and of the rest."""
+def halves(
+    failed: np.ndarray, seed: int, blocks: np.ndarray | None = None
+) -> tuple[np.ndarray, np.ndarray]:
+    """Prompts of discovery and of replication: a random half of the failures and of the rest.
+
+    Where prompts belong together, whole blocks, until half of the failures are among them.
+    """
     rng = np.random.default_rng(seed)
+    if blocks is not None:
+        of_block = np.unique(blocks, return_inverse=True)[1]
+        order = rng.permutation(int(of_block.max()) + 1)
+        failures = np.cumsum(np.bincount(of_block, weights=failed)[order])
+        taken = order[: 1 + int(np.searchsorted(failures, failed.sum() / 2))]
+        inside = np.isin(of_block, taken)
+        return np.flatnonzero(inside), np.flatnonzero(~inside)
     first = np.zeros(len(failed), dtype=bool)
     for group in (np.flatnonzero(failed), np.flatnonzero(~failed)):
         first[rng.permutation(group)[: (len(group) + 1) // 2]] = True
@@ -56,6 +69,7 @@ def replicate(
     config: FeatureTestConfig,
     alpha: float,
     seed: int,
+    blocks: np.ndarray | None = None,
 ) -> HalfReplication:
     """Discover classes in one half, and measure each one's strongest member in the other.
 
@@ -65,11 +79,15 @@ def replicate(
         config: prompts of a half on which a feature must fire, and permutations.
         alpha: the level of discovery.
         seed: of the halves and the permutations.
+        blocks: the block of every prompt that belongs together; None: each stands by itself.
     """
     successes = len(failed) - int(failed.sum())
     if not tables or min(int(failed.sum()), successes) < LEAST_FAILURES:
         return HalfReplication()
-    first, second = halves(failed, seed)
+    first, second = halves(failed, seed, blocks)
+    rest = int((~failed[first]).sum()), int((~failed[second]).sum())
+    if blocks is not None and min(*rest, int(failed[second].sum())) < LEAST_OUTCOMES:
+        return HalfReplication()
     half = {name: _rows(table, first) for name, table in tables.items()}
     found = correlate(
         half,
@@ -77,6 +95,7 @@ def replicate(
         min_support=config.min_support,
         permutations=config.permutations,
         seed=seed,
+        blocks=None if blocks is None else blocks[first],
     )
     if not len(found.column):
         return HalfReplication()
@@ -85,7 +104,7 @@ def replicate(
     for group in groups:
         table = tables[found.sites[found.site[group[0]]]]
         columns = [int(found.column[i]) for i in group]
-        readings.append(_reading(table, columns, failed, first, second))
+        readings.append(_reading(table, columns, failed, first, second, blocks))
     both = [
         (r.discovery, r.replication.value)
         for r in readings
@@ -101,6 +120,7 @@ def _reading(
     failed: np.ndarray,
     first: np.ndarray,
     second: np.ndarray,
+    blocks: np.ndarray | None,
 ) -> HalfReading:
     values = csr_matrix(table.matrix[:, [columns[0]]])
     found, again = values[first], values[second]
@@ -118,7 +138,7 @@ def _reading(
         replication=interval,
         rate_discovery=_rate(_counts(found, failed[first])),
         rate_replication=_rate(table_of),
-        p_replication=float(fisher_exact(table_of, alternative="greater").pvalue),
+        p_replication=_p_again(again, failed[second], None if blocks is None else blocks[second]),
     )
 
 
@@ -139,6 +159,17 @@ def _counts(values: csr_matrix, failed: np.ndarray) -> np.ndarray:
             [(~fires & failed).sum(), (~fires & ~failed).sum()],
         ]
     )
+
+
+def _p_again(values: csr_matrix, failed: np.ndarray, blocks: np.ndarray | None) -> float:
+    """One-sided p of firing on failures; of the score test by block, too, the larger."""
+    counts = _counts(values, failed)
+    p = float(fisher_exact(counts, alternative="greater").pvalue)
+    if blocks is None:
+        return p
+    active = np.asarray((values > 0).todense()).ravel()
+    half = float(cluster_score_p(active[None], failed, blocks)[0]) / 2
+    return max(p, half if _rate(counts) > 0 else 1 - half)
 
 
 def _rate(counts: np.ndarray) -> float:

@@ -47,6 +47,7 @@ from faultlens.auditing.result.factors import (
     Selection,
     TrendReading,
 )
+from faultlens.auditing.result.groups import PromptGroups
 from faultlens.auditing.result.interventions import (
     Effect,
     Flips,
@@ -110,6 +111,7 @@ __all__ = [
     "PairedOutcomes",
     "Patch",
     "Positions",
+    "PromptGroups",
     "PromptOutcome",
     "Proxy",
     "RequestedTest",

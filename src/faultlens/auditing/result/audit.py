@@ -22,6 +22,7 @@ from faultlens.auditing.result import (
     LevelReading,
     NoDictionaries,
     PairTable,
+    PromptGroups,
     PromptOutcome,
     RequestedTest,
     Rescoring,
@@ -97,6 +98,8 @@ class Audit:
     """The claims ledger, in the order of the argument."""
     outcomes: list[PromptOutcome]
     """One a prompt, in the order of the prompts."""
+    groups: PromptGroups | None = None
+    """Which prompts belong together; null where nothing was tested."""
     scoring: dict[str, RuleReading] = field(default_factory=dict)
     """The outcomes under each rule, by rule."""
     factors_derived: bool = False

@@ -37,8 +37,12 @@ class ClassReading:
     """Adjusted p of the step-down min-P permutation test of firing."""
     p_max_t: float
     """Adjusted p of the step-down max-T permutation test of activation."""
-    p_deciding: float  # twice the smaller of the two: either may decide, and both are looked at
-    p_conditional: float | None  # max-T with outcomes permuted within strata; None: not done
+    p_deciding: float
+    """Twice the smaller of the two, since either may decide; divided by .8 where factors are held,
+    since a fifth of alpha goes to what is found within strata only."""
+    p_conditional: float | None
+    """Twice the smaller p of strength and of firing with outcomes permuted within strata; null: not
+    done."""
     proxy: Proxy | None
     """The level that the class stands for; null where it stands for none."""
     intervention: Intervention | None
@@ -50,6 +54,9 @@ class ClassReading:
     """What the class says within strata; null where it is not significant."""
     other_scoring: list[OtherScoring] | None = None
     """The class under other rules of scoring; null where it is not significant."""
+    p_suppressed: float | None = None
+    """Of a class that goes with the outcome within strata and not over all prompts: `p_conditional`
+    divided by .2, its share of alpha; null where it is none."""
     flagged_by: list[str] | None = None  # of an ARTEFACT (of a test): the tests that flag it
 
 

@@ -21,6 +21,7 @@ class Interval:
 class Described:
     """A class's strongest member, described; none of this decides.
 
+    Where prompts belong together, all intervals are percentiles of a bootstrap over their groups.
     Every approximation in it is poor where the feature fires on few prompts.
     """
 
@@ -28,10 +29,10 @@ class Described:
     cohens_d: Interval | None  # None where infinite
     auroc: Interval  # DeLong
     rate_difference: Interval  # share of failures − of successes on which it fires; Newcombe
-    p_welch: float
-    """Welch's t-test, two-sided, unadjusted."""
-    p_mann_whitney: float
-    """Mann–Whitney's test, normal approximation, two-sided, unadjusted."""
+    p_welch: float | None
+    """Welch's t-test, two-sided, unadjusted; null where prompts belong together."""
+    p_mann_whitney: float | None
+    """Mann–Whitney's test, normal approximation, two-sided, unadjusted; null likewise."""
     small_support: bool  # fires, or is silent, on fewer than 20 prompts
 
 

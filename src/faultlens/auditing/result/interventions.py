@@ -31,10 +31,12 @@ class Effect:
     low_90: float  # the same, 90 %: for equivalence
     high_90: float
     """Upper end of the same interval."""
-    p_value: float  # (1 + controls with at least the change) / (controls + 1)
+    p_value: float
+    """(1 + controls with at least the change) / (controls + 1); of a test that stopped early the
+    share of such controls among those counted (Besag & Clifford 1991)."""
     p_holm: float | None  # over the classes and claims tested
     controls: int
-    """Number of controls."""
+    """Number of controls that were run."""
     control_features: int  # of the controls, other features; the rest are random directions
     shown: bool  # p_holm ≤ alpha and the interval excludes 0, on the side of the claim
     turned: int  # prompts whose first token turns: right for necessity, wrong for sufficiency
@@ -46,6 +48,15 @@ class Effect:
     """Upper end of the same interval."""
     foil_change: float | None  # the same change of `logit(target) − logit(foil)`: described
     could_turn: int | None = None  # prompts whose first token could turn; None: all, in older runs
+    controls_planned: int | None = None
+    """Number of controls to which the test would have gone; null: all, in older runs."""
+    controls_counted: int | None = None
+    """Number of controls that p counts: up to the one at which the test stopped."""
+
+    @property
+    def stopped_early(self) -> bool:
+        """Whether controls stopped once so many were as large that it could not be significant."""
+        return self.controls_counted is not None and self.controls_counted != self.controls_planned
 
     @property
     def able(self) -> int:

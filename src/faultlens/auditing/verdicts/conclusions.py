@@ -7,7 +7,8 @@ from collections.abc import Mapping
 from faultlens.auditing.feature_set import FeatureSet
 from faultlens.auditing.feature_tests.findings import FeatureClass, FeatureFindings
 from faultlens.auditing.result import ClassReading, Intervention, SiteAudit, Strata
-from faultlens.auditing.verdicts.rules import Evidence, of_class
+from faultlens.auditing.verdicts.evidence import Evidence
+from faultlens.auditing.verdicts.rules import of_class
 
 
 def conclude(
@@ -67,6 +68,7 @@ def _reading(
             followed=found.followed,
             confounds=found.confounds,
             p_conditional=found.p_conditional,
+            p_suppressed=found.p_suppressed,
             held=[] if strata is None else strata.factors,
             finest=[] if strata is None or strata.finest is None else strata.finest.factors,
             intervention=done,
@@ -92,5 +94,6 @@ def _reading(
         described=found.described,
         confounds=found.confounds,
         other_scoring=found.other_scoring,
+        p_suppressed=found.p_suppressed,
         flagged_by=found.flagged_by or None,
     )

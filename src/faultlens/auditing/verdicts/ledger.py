@@ -87,7 +87,7 @@ def _of_leading(
         "passed" if reading.p_deciding <= alpha else "failed",
         f"adjusted p = {p_value(reading.p_deciding)}",
     )
-    if reading.p_deciding > alpha:
+    if reading.p_deciding > alpha and reading.p_suppressed is None:
         why = "it does not go with failure beyond chance"
         return [family, Claim(matters, "intervention", NOT_DONE, why)]
     return [
@@ -187,10 +187,11 @@ def _interventions(claim: str, name: str, done: Intervention) -> list[Claim]:
 
 def _effect(claim: str, effect: Effect) -> Claim:
     p = effect.p_value if effect.p_holm is None else effect.p_holm
+    stopped = f", stopped early of {effect.controls_planned}" if effect.stopped_early else ""
     return Claim(
         claim,
         f"{effect.claim} against {effect.controls} matched controls ({effect.control_features} "
-        "other features, the rest random directions)",
+        f"other features, the rest random directions{stopped})",
         "passed" if effect.shown else "failed",
         f"{signed(effect.adjusted)} nats {interval(effect.low, effect.high)}, p after Holm "
         f"{p_value(p)}",

@@ -7,7 +7,6 @@ for or against.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from faultlens.auditing.feature_tests.confounds import (
     NO_EFFECT,
@@ -21,7 +20,6 @@ from faultlens.auditing.result import (
     Effect,
     FinestStrata,
     Intervention,
-    OtherScoring,
     Proxy,
 )
 from faultlens.auditing.result.verdict import (
@@ -38,57 +36,12 @@ from faultlens.auditing.result.verdict import (
     Verdict,
     VerdictKind,
 )
+from faultlens.auditing.verdicts.evidence import Evidence
+from faultlens.auditing.verdicts.scoring_artefact import scoring_artefact
 from faultlens.numbers import interval, number, p_value, share, signed
 
-DISPUTED = 0.2  # of alpha: up to five rules share it
-HALVED = 0.5  # of an effect, under another rule of scoring
 RESTORES = 0.5  # share of failures beyond the controls that a cause restores
 RESTORES_LOW = 0.25  # lower bound of its 95 % interval
-
-
-@dataclass(frozen=True)
-class Evidence:
-    """What the verdict on a class rests on; the numbers are those of its strongest member.
-
-    Attributes:
-        active: failures, and successes, on which it fires.
-        p_deciding: twice the smaller adjusted p of min-P and max-T.
-        least_p: the least unadjusted p that its support admits.
-        tested: features in the family.
-        alpha: the level.
-        rate_difference: share of failures − share of successes on which it fires.
-        cohens_d: of its activation; None where infinite.
-        p_smaller: the smaller adjusted p of min-P and max-T; None: half of `p_deciding`.
-        by_firing: whether min-P finds it; else its effect is one of strength.
-        flagged_by: tests that describe and do not decide, by which it is significant.
-        other_scoring: the same class under the other rules; None: not done.
-        nearest: the level, or union of levels, that it fires with most; None without factors.
-        followed: the level of a held factor that its activation goes with most; None without.
-        confounds: what it says within strata; None: not done.
-        p_conditional: strength or firing within strata, adjusted; None: not done.
-        held: the factors that make the strata.
-        finest: the factors that make the finest strata; empty: no more can be held.
-        intervention: what changing it did; None: not tested.
-    """
-
-    active: tuple[int, int]
-    p_deciding: float
-    least_p: float
-    tested: int
-    alpha: float
-    rate_difference: float = 0.0
-    cohens_d: float | None = None
-    p_smaller: float | None = None
-    by_firing: bool = True
-    flagged_by: Sequence[str] = ()
-    other_scoring: Sequence[OtherScoring] | None = None
-    nearest: Proxy | None = None
-    followed: Proxy | None = None
-    confounds: Confounds | None = None
-    p_conditional: float | None = None
-    held: Sequence[str] = ()
-    finest: Sequence[str] = ()
-    intervention: Intervention | None = None
 
 
 def of_audit(n: int, failures: int) -> Verdict | None:
@@ -108,6 +61,8 @@ def of_class(found: Evidence) -> tuple[Verdict, Proxy | None]:
     """The verdict on a class, by the table of verdicts, and the level it stands for, if any."""
     fires = f"fires on {found.active[0]} failures and {found.active[1]} successes"
     able = found.least_p <= found.alpha / max(found.tested, 1)
+    if found.p_suppressed is not None:
+        return Verdict(CORRELATE, None, f"{fires}; {_suppressed(found)}"), None
     if found.p_deciding > found.alpha:
         return _not_significant(found, fires, able), None
     fires += f" (adjusted p = {p_value(found.p_deciding)})"
@@ -153,67 +108,6 @@ def _not_significant(found: Evidence, fires: str, able: bool) -> Verdict:
     return Verdict(NOT_SIGNIFICANT, None, f"{fires}; adjusted p = {p_value(found.p_deciding)}")
 
 
-def scoring_artefact(found: Evidence) -> str:
-    """Why a significant class is an artefact of the scoring rule; empty if it is none.
-
-    Under another pre-listed rule its effect is at most half as large, and the interval of it there
-    excludes the size that it would have if the rules disagreed at random; or the failures on which
-    the rules disagree carry it: it goes with them beyond those on which they agree, and with these
-    half as much at most. The effect is the rate difference where firing decides, Cohen's d where
-    only strength does. That it is not significant under a rule by which few prompts fail says
-    nothing: 26 to 55 % of the causes planted in 150 and 300 prompts were called artefacts by it.
-    """
-    for other in found.other_scoring or ():
-        why = _collapses(found, other) or _disputed(found, other)
-        if why:
-            return f"under the rule {other.rule} ({other.failures} failures) {why}"
-    return ""
-
-
-def _collapses(found: Evidence, other: OtherScoring) -> str:
-    if other.p_deciding is None or other.overlap is None:
-        return ""  # too few failures or successes under that rule: it cannot decide
-    before, after, name = found.rate_difference, other.rate_interval, "rate difference"
-    if not found.by_firing:
-        if found.cohens_d is None:
-            return ""
-        before, after, name = found.cohens_d, other.d_interval, "d"
-    if after is None or not _halved(before, after.value):
-        return ""
-    if after.low <= other.overlap * before <= after.high:
-        return ""
-    return (
-        f"its {name} falls from {signed(before)} to {signed(after.value)} "
-        f"{interval(after.low, after.high)}"
-    )
-
-
-def _disputed(found: Evidence, other: OtherScoring) -> str:
-    disputed = other.disputed
-    if disputed is None:
-        return ""
-    before, left, p = found.rate_difference, disputed.agreed_rate_difference, disputed.p_firing
-    name = "rate difference"
-    if not found.by_firing:
-        if found.cohens_d is None:
-            return ""
-        before, left, p = found.cohens_d, disputed.agreed_cohens_d, disputed.p_strength
-        name = "d"
-    if left is None or p > DISPUTED * found.alpha or not _halved(before, left):
-        return ""
-    return (
-        f"it goes with the {disputed.failures} failures that are none, of which it fires on "
-        f"{disputed.active}, and not with the {disputed.agreed} that are, of which it fires on "
-        f"{disputed.agreed_active} (p = {p_value(p)}); with these alone its {name} falls from "
-        f"{signed(before)} to {signed(left)}"
-    )
-
-
-def _halved(before: float, after: float) -> bool:
-    """Whether at most half of an effect is left, in its own direction."""
-    return after * (1 if before >= 0 else -1) <= HALVED * abs(before)
-
-
 def proxy_of(found: Evidence) -> tuple[Proxy | None, str]:
     """The level that a class stands for, and how that is known; (None, "") if it is no proxy."""
     nearest = found.nearest
@@ -245,11 +139,23 @@ def beyond(found: Evidence) -> str:
     """Whether a correlate adds beyond the factors, in words."""
     if found.confounds is None or found.p_conditional is None:
         return "whether it adds beyond the factors is not tested"
-    within, lost = found.confounds, _lost(found)
+    within = _within(found.confounds, found.p_conditional)
     if not found.held:
-        return f"no factor was shown to go with failure{lost}"
-    verb = "adds" if found.p_conditional <= found.alpha else "is not shown to add"
-    return f"{verb} beyond {by(found.held)} {_within(within, found.p_conditional)}{lost}"
+        return f"no factor was shown to go with failure{_lost(found)}"
+    if found.p_conditional > found.alpha:
+        return f"is not shown to add beyond {by(found.held)} {within}"
+    return f"adds beyond {by(found.held)} {within}{_lost(found)}"
+
+
+def _suppressed(found: Evidence) -> str:
+    """What is said of a class that is found within strata only."""
+    assert found.p_suppressed is not None
+    assert found.confounds is not None
+    return (
+        f"over all prompts it does not go with the outcome (adjusted p = "
+        f"{p_value(found.p_deciding)}), but within {by(found.held)} it does "
+        f"{_within(found.confounds, found.p_suppressed)}{_lost(found)}; effect not tested"
+    )
 
 
 def _lost(found: Evidence) -> str:

@@ -39,7 +39,8 @@ def classic_ioi(n: int = 300, seed: int = 0) -> Task:
     """IOI prompts whose order of names is drawn independently of the template.
 
     Success: the continuation's first word is the indirect object. Factors: `order` (ABBA: the
-    indirect object is named first; BABA: the subject is), `template`, `object`, `place`.
+    indirect object is named first; BABA: the subject is), `template`, `object`, `place`, `subject`,
+    `indirect_object`. Prompts about one indirect object belong together.
     """
     rng = random.Random(seed)
     prompts = []
@@ -51,6 +52,16 @@ def classic_ioi(n: int = 300, seed: int = 0) -> Task:
             (indirect_object, subject) if order == "ABBA" else (subject, indirect_object)
         )
         text = TEMPLATES[template].format(A=first, B=second, S=subject, place=place, object=thing)
-        factors = {"order": order, "template": str(template), "object": thing, "place": place}
-        prompts.append(Prompt(text, target=indirect_object, foil=subject, factors=factors))
+        factors = {
+            "order": order,
+            "template": str(template),
+            "object": thing,
+            "place": place,
+            "subject": subject,
+            "indirect_object": indirect_object,
+        }
+        groups = {"indirect_object": indirect_object}
+        prompts.append(
+            Prompt(text, target=indirect_object, foil=subject, factors=factors, groups=groups)
+        )
     return Task("classic-ioi", tuple(prompts))

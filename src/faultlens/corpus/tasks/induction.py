@@ -24,7 +24,8 @@ def induction(n: int = 300, seed: int = 0) -> Task:
     Success: the continuation's first word is what the repeated name was said to have; the foil is
     what the person named last before the question has, or the one before, if that one is asked for.
     Factors: `people` named; `place` in their order of the one who is asked for, counted from the
-    question back (1: named last); `verb`; `joint`, what stands between the statements; `food`.
+    question back (1: named last); `verb`; `joint`, what stands between the statements; `food`;
+    `name` asked for, whose prompts belong together.
     """
     rng = random.Random(seed)
     prompts = []
@@ -40,7 +41,9 @@ def induction(n: int = 300, seed: int = 0) -> Task:
             "verb": verb,
             "joint": joint,
             "food": foods[-back],
+            "name": names[-back],
         }
         foil = foods[-2] if back == 1 else foods[-1]
-        prompts.append(Prompt(text, target=foods[-back], foil=foil, factors=factors))
+        groups = {"name": names[-back]}
+        prompts.append(Prompt(text, target=foods[-back], foil=foil, factors=factors, groups=groups))
     return Task("induction", tuple(prompts))

@@ -31,7 +31,10 @@ TEMPLATES = (
 
 @task("ioi", NEXT_WORD)
 def ioi(n: int = 300, seed: int = 42) -> Task:
-    """The study's IOI prompts; `ioi(n=300, seed=42)` gives its 300 exactly, in order."""
+    """The study's IOI prompts; `ioi(n=300, seed=42)` gives its 300 exactly, in order.
+
+    Prompts about one indirect object belong together: the name decides part of the outcome.
+    """
     rng = random.Random(seed)
     prompts = []
     for _ in range(n):
@@ -46,5 +49,8 @@ def ioi(n: int = 300, seed: int = 42) -> Task:
             "object": thing,
             "template": str(template),
         }
-        prompts.append(Prompt(text, target=indirect_object, foil=subject, factors=factors))
+        groups = {"indirect_object": indirect_object}
+        prompts.append(
+            Prompt(text, target=indirect_object, foil=subject, factors=factors, groups=groups)
+        )
     return Task("ioi", tuple(prompts))

@@ -21,7 +21,10 @@ TEMPLATES = (
 
 @task("mini-ioi", NEXT_WORD)
 def mini_ioi(n: int = 300, seed: int = 0) -> Task:
-    """IOI prompts about `mini`'s world; `order` is ABBA where the indirect object comes first."""
+    """IOI prompts about `mini`'s world; `order` is ABBA where the indirect object comes first.
+
+    Prompts about one indirect object belong together: the name decides part of the outcome.
+    """
     rng = random.Random(seed)
     prompts = []
     for _ in range(n):
@@ -36,6 +39,16 @@ def mini_ioi(n: int = 300, seed: int = 0) -> Task:
         text = TEMPLATES[template].format(
             first=first, second=second, S=subject, place=place, object=thing
         )
-        factors = {"object": thing, "place": place, "template": str(template), "order": order}
-        prompts.append(Prompt(text, target=indirect_object, foil=subject, factors=factors))
+        factors = {
+            "object": thing,
+            "place": place,
+            "template": str(template),
+            "order": order,
+            "subject": subject,
+            "indirect_object": indirect_object,
+        }
+        groups = {"indirect_object": indirect_object}
+        prompts.append(
+            Prompt(text, target=indirect_object, foil=subject, factors=factors, groups=groups)
+        )
     return Task("mini-ioi", tuple(prompts))

@@ -22,7 +22,7 @@ import torch
 
 from faultlens.errors import UserError
 from faultlens.models.checkpoints.digest import files_digest
-from faultlens.models.families import adapter_for
+from faultlens.models.families import check_family
 from faultlens.runs.claim import claimed
 from faultlens.runs.files import write_json
 
@@ -164,7 +164,7 @@ def _loaded(file: Path) -> tuple[Any, Any]:
     where = {"gguf_file": file.name, "local_files_only": True}
     try:
         config = AutoConfig.from_pretrained(file.parent, **where)
-        adapter_for(config.model_type)
+        check_family(config.model_type)
         _refuse_unknown_split(file)
         network = AutoModelForCausalLM.from_pretrained(file.parent, dtype=torch.float32, **where)
         tokenizer = AutoTokenizer.from_pretrained(file.parent, **where)

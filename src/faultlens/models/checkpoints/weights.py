@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ from faultlens.models import hub
 from faultlens.models.checkpoints.sizes import check_sizes
 from faultlens.models.checkpoints.source import Source
 from faultlens.models.checkpoints.tokenizer import load_tokenizer
-from faultlens.models.families import adapter_for
+from faultlens.models.families import check_family
 from faultlens.runs.files import read_object
 
 DTYPES = {
@@ -90,7 +91,7 @@ def _from_transformers(
     source: Source, dtype: str, trust_pickle: bool, local_only: bool
 ) -> tuple[Any, dict[str, Any], Any]:
     """Network, what loading said of it, and tokenizer."""
-    from transformers import AutoConfig, AutoModelForCausalLM, PretrainedConfig
+    from transformers import AutoConfig, PretrainedConfig
 
     path = str(source.folder or source.name)
     where = {"revision": source.revision or "main", "local_files_only": local_only}
@@ -98,22 +99,42 @@ def _from_transformers(
     check_sizes(raw, source.name)
     # Before AutoConfig, whose own error for a type it does not know speaks of upgrading.
     if isinstance(raw.get("model_type"), str):
-        adapter_for(raw["model_type"])
+        check_family(raw["model_type"])
     config = AutoConfig.from_pretrained(path, **where)
-    adapter_for(config.model_type)  # an unknown family is refused before its weights are fetched
-    network, loading = AutoModelForCausalLM.from_pretrained(
+    check_family(config.model_type)  # an unknown type is refused before its weights are fetched
+    network, loading = _class_of(config).from_pretrained(
         path,
-        dtype=DTYPES[dtype],
+        # Asked for a type, transformers leaves FP8 weights half converted: they are cast below.
+        dtype="auto" if _is_fp8(raw) else DTYPES[dtype],
         use_safetensors=None if trust_pickle else True,
         output_loading_info=True,
         adapter_kwargs=_NO_ADAPTER,
         **where,
     )
+    if _is_fp8(raw):
+        network = network.to(DTYPES[dtype])
     folder = source.folder or hub.snapshot(source.name, source.revision)
     if folder is not None:
         # transformers passes over a damaged one, and with it over the tokens that end a text.
         read_object(folder / "generation_config.json")
     return network, loading, load_tokenizer(source.name, path, folder, where)
+
+
+def _is_fp8(raw: Mapping[str, Any]) -> bool:
+    """Whether a folder's weights are stored in eight-bit floats, with a scale a block."""
+    said = raw.get("quantization_config")
+    return isinstance(said, Mapping) and said.get("quant_method") == "fp8"
+
+
+def _class_of(config: Any) -> Any:
+    """The class that loads a model: of language, or, where there is none, of language and images.
+
+    Mistral 3 has only the second.
+    """
+    from transformers import AutoModelForCausalLM, AutoModelForImageTextToText
+
+    causal = type(config) in AutoModelForCausalLM._model_mapping
+    return AutoModelForCausalLM if causal else AutoModelForImageTextToText
 
 
 def _cannot_be_loaded(name: str, error: Exception) -> str:

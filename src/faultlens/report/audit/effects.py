@@ -88,7 +88,7 @@ def _effect_cells(effect: Effect) -> list[Cell | str]:
         Cell(
             f"{effect.controls:,}",
             f"{counted(effect.control_features, 'other feature')}, "
-            f"{counted(directions, 'random direction')}",
+            f"{counted(directions, 'random direction')}{_stopped(effect)}",
         ),
         f"{signed(effect.control_change)} nats",
         Cell(f"{signed(effect.adjusted)} nats", interval(effect.low, effect.high)),
@@ -105,6 +105,16 @@ def _effect_cells(effect: Effect) -> list[Cell | str]:
         ),
         "no foil" if foil is None else f"{signed(foil)} nats",
     ]
+
+
+def _stopped(effect: Effect) -> str:
+    """That a test ended before its last control, and which controls its p counts."""
+    if not effect.stopped_early:
+        return ""
+    return (
+        f"; it stopped before the {effect.controls_planned:,} planned, since it could no longer be "
+        f"significant: p counts the first {effect.controls_counted:,}"
+    )
 
 
 def flips_words(flips: Flips) -> str:

@@ -69,13 +69,19 @@ def _described(reading: ClassReading) -> list[tuple[str, Cell | str]]:
         ("Cohen's d", estimate(found.cohens_d)),
         ("AUROC", area(found.auroc)),
         ("Difference of firing rates", estimate(found.rate_difference)),
-        ("Welch", Cell(f"p {p_value(found.p_welch)}", "alone")),
-        ("Mann–Whitney", Cell(f"p {p_value(found.p_mann_whitney)}", "alone")),
+        ("Welch", _alone(found.p_welch)),
+        ("Mann–Whitney", _alone(found.p_mann_whitney)),
     ]
     if found.small_support:
         few = "it fires, or is silent, on fewer than 20 prompts: intervals and p are unreliable"
         rows.append(("Support", Cell("small", few)))
     return rows
+
+
+def _alone(p: float | None) -> Cell:
+    if p is None:
+        return Cell(NOT_DONE, "prompts belong together")
+    return Cell(f"p {p_value(p)}", "alone")
 
 
 def _scored(others: list[OtherScoring] | None, alpha: float) -> list[tuple[str, Cell | str]]:

@@ -34,8 +34,17 @@ def sentence(audit: Audit) -> str:
     derived = " of factors read off the prompts" if audit.factors_derived else ""
     return (
         f"{differ} of {counted(levels, 'level')}{derived} fail more or less often than the rest "
-        f"after Holm; {selection_words(audit.selection)}."
+        f"after Holm; {selection_words(audit.selection)}.{_groups(audit)}"
     )
+
+
+def _groups(audit: Audit) -> str:
+    """That prompts were tested as groups, by the columns that make them; texts that are alike are
+    among the cautions."""
+    groups = audit.groups
+    if groups is None or not groups.columns or not groups.grouped:
+        return ""
+    return f" Prompts that share {listed(groups.columns)} are tested as {groups.groups:,} groups."
 
 
 def selection_words(selection: Selection | None) -> str:

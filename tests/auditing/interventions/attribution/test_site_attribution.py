@@ -118,6 +118,24 @@ def transcoder(dictionary: Dictionary) -> Dictionary:
 KINDS = [lambda d: d, normalised_by_token, transcoder]
 
 
+def test_the_margin_is_over_the_foil_where_that_alone_counts(
+    linear: Model, dictionary: Dictionary, tokens: TaskTokens
+) -> None:
+    """Untouched and changed: the strongest right token against the foil, not against all."""
+    foil = (tokens.target + 1) % WORDS
+    alone = replace(tokens, foil=foil, foil_alone=True)
+    found = decomposed_by(linear, dictionary, alone, EVERY)
+    assert found.competitor.tolist() == foil.tolist()
+    logits = [linear.logits(torch.tensor([row]))[0, -1] for row in tokens.scored]
+    expected = [float(at[t] - at[f]) for at, t, f in zip(logits, tokens.target, foil, strict=True)]
+    np.testing.assert_allclose(found.margin.numpy(), expected, atol=1e-4)
+    smooth, now = found.margins(found.values)
+    np.testing.assert_allclose(now.detach().numpy(), expected, atol=1e-4)
+    np.testing.assert_allclose(smooth.detach().numpy(), expected, atol=1e-4)
+    usual = decomposed_by(linear, dictionary, tokens, EVERY)
+    assert (usual.margin <= found.margin + 1e-5).all() and (usual.margin < found.margin).any()
+
+
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("by", ["gradient", "integrated"])
 def test_on_a_linear_model_attribution_is_the_effect_of_zero_ablation(

@@ -1,0 +1,83 @@
+"""Intervals of one feature's effects where rows belong together: whole blocks are drawn anew."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+RESAMPLES = 1_000
+
+Ends = tuple[float, float]
+
+
+@dataclass(frozen=True)
+class EffectEnds:
+    """The ends of each effect's interval."""
+
+    mean_difference: Ends
+    cohens_d: Ends
+    auroc: Ends
+    rate_difference: Ends
+
+
+def cluster_bootstrap(
+    values: np.ndarray, first: np.ndarray, blocks: np.ndarray, level: float = 0.95, seed: int = 0
+) -> EffectEnds:
+    """Percentile intervals of four effects, first − rest, over 1,000 draws of the blocks.
+
+    Each draw takes as many blocks as there are, with replacement, and every row of them; draws
+    without one of the groups are left out. Reference: Davison & Hinkley (1997), section 3.8.
+
+    Args:
+        values: of one feature, `[n]`.
+        first: boolean, `[n]`.
+        blocks: whole numbers, `[n]`.
+        level: of the two-sided intervals.
+        seed: of the draws.
+
+    >>> values, first = np.repeat([3.0, 1.0, 0.0, 2.0, 0.0, 0.0], 5), np.repeat([True, False], 15)
+    >>> ends = cluster_bootstrap(values, first, np.arange(30) // 5)
+    >>> alone = cluster_bootstrap(values, first, np.arange(30))
+    >>> np.diff(ends.mean_difference) > 1.5 * np.diff(alone.mean_difference)
+    array([ True])
+    """
+    of_block = np.unique(blocks, return_inverse=True)[1]
+    count = int(of_block.max()) + 1
+    rng = np.random.default_rng(seed)
+    times = rng.multinomial(count, np.full(count, 1 / count), size=RESAMPLES)[:, of_block]
+    weights = times.astype(float)
+    n_first, n_rest = weights @ first, weights @ ~first
+    kept = (n_first > 0) & (n_rest > 0)
+    weights, n_first, n_rest = weights[kept], n_first[kept], n_rest[kept]
+    means, squares = [], np.zeros(len(weights))
+    for group, size in ((first, n_first), (~first, n_rest)):
+        mean = weights[:, group] @ values[group] / size
+        means.append(mean)
+        squares += np.maximum(weights[:, group] @ values[group] ** 2 - size * mean**2, 0.0)
+    difference = means[0] - means[1]
+    spread = np.sqrt(squares / np.maximum(n_first + n_rest - 2, 1))
+    d = np.divide(difference, spread, out=np.zeros_like(difference), where=spread > 0)
+    fires = (values > 0).astype(float)
+    rates = weights[:, first] @ fires[first] / n_first - weights[:, ~first] @ fires[~first] / n_rest
+    area = _weighted_auroc(values, first, weights)
+
+    def ends(found: np.ndarray) -> Ends:
+        low, high = np.quantile(found, [(1 - level) / 2, (1 + level) / 2])
+        return float(low), float(high)
+
+    return EffectEnds(ends(difference), ends(d), ends(area), ends(rates))
+
+
+def _weighted_auroc(values: np.ndarray, first: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """P(first > rest) + P(equal) / 2 under each row of weights, `[draws]`."""
+    order = np.argsort(values, kind="stable")
+    starts = np.flatnonzero(np.diff(values[order], prepend=np.nan) != 0)
+    of_first, of_rest = (
+        np.add.reduceat(weights[:, order] * group[order], starts, axis=1)
+        for group in (first, ~first)
+    )
+    below = np.cumsum(of_rest, axis=1) - of_rest / 2
+    total = of_first.sum(axis=1) * of_rest.sum(axis=1)
+    area: np.ndarray = (of_first * below).sum(axis=1) / total
+    return area

@@ -1,0 +1,214 @@
+"""The bench: many planted sets, audited and scored, and how often the audit was right."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from scipy.stats import binomtest
+
+from faultlens.errors import UserError
+from faultlens.progress import SILENT, Progress
+from faultlens.runs.files import read_object, write_json
+from faultlens.testing.kinds import KINDS, Source, plant
+from faultlens.testing.planted_set import Strength
+from faultlens.testing.rivals import RIVALS
+from faultlens.testing.scores import score
+
+FORMAT_VERSION = 1
+SAVED_EVERY = 10  # sets, after which what is done is kept
+
+CAUSES = (
+    "firing", "graded", "dense", "and_factor", "or_of_two", "absence", "beside_factor", "mediator",
+    "suppressed", "duplicates", "forgiven",
+)  # fmt: skip
+PROXIES = ("token_proxy", "noisy_proxy", "union_proxy", "confound", "numeric", "and_cell")
+NULLS = (
+    "null_independent", "null_factor", "null_grouped", "null_named", "null_near_duplicates",
+    "collider",
+)  # fmt: skip
+TESTING = ("published procedure", "Fisher + Holm")  # the rivals that say what is found
+POWERED = ("firing", "graded", "dense", "beside_factor")  # kinds whose power is drawn over n
+
+
+@dataclass(frozen=True)
+class Case:
+    """One kind of planted set, at one size: what is drawn again and again."""
+
+    kind: str
+    n: int = 300
+    rate: float = 0.2
+    strength: Strength = "strong"
+    source: Source = "made-up"
+
+    @property
+    def name(self) -> str:
+        """As results name it: `firing, n 300, .20 fail, strong, made-up`."""
+        rate = f"{self.rate:.2f}".lstrip("0")
+        return f"{self.kind}, n {self.n}, {rate} fail, {self.strength}, {self.source}"
+
+
+def quick_cases() -> list[Case]:
+    """Every kind once, at 150 prompts: a check that the bench runs, in seconds a set of each."""
+    return [Case(kind, n=150, rate=0.25) for kind in KINDS]
+
+
+def whole_cases() -> list[Case]:
+    """Every kind at 300 prompts; the error at the numeric and the grouped ones at 1,000; power over
+    size, rate and strength; and causes and nulls on `mini`'s own activations."""
+    found = [Case(kind) for kind in KINDS]
+    found += [Case(kind, n=1000) for kind in ("numeric", "and_cell", *NULLS)]
+    found += [Case(kind, n=n) for kind in POWERED for n in (60, 150, 1000)]
+    found += [
+        Case(kind, n=n, strength=strength)
+        for kind in POWERED
+        for n in (150, 300)
+        for strength in ("medium", "weak")
+    ]  # fmt: skip
+    found += [Case(kind, rate=rate) for kind in POWERED for rate in (0.05, 0.5)]
+    found += [Case("firing", n=3000), Case("null_independent", n=3000)]
+    found += [
+        Case(kind, source="mini")
+        for kind in ("firing", "graded", "dense", "null_independent", "null_named")
+    ]
+    return found
+
+
+def run_bench(
+    cases: Sequence[Case],
+    sets: int,
+    out: Path | None = None,
+    progress: Progress = SILENT,
+) -> dict[str, Any]:
+    """Plant, audit and score; go on where an earlier run of the same bench left off.
+
+    Args:
+        cases: what is planted.
+        sets: how many of each, seeds 0, 1, …
+        out: JSON file that keeps every score, written every ten sets; sets that it holds already
+            are not done again. None: nothing is kept.
+        progress: told of the sets done.
+
+    Returns:
+        `{"format_version", "cases": {name: {"case", "scores": [score by seed]}}, "rates"}`;
+        `rates` is what `rates_of` says of them.
+
+    Raises:
+        UserError: a file that no bench wrote.
+    """
+    kept = _kept(out)
+    tick = progress.start("Planted sets", sets * len(cases))
+    undone = 0
+    for seed in range(sets):  # breadth first: an interrupted run has something of everything
+        for case in cases:
+            of_case = kept.setdefault(case.name, {"case": asdict(case), "scores": []})["scores"]
+            if len(of_case) <= seed:
+                planted = plant(
+                    case.kind, n=case.n, rate=case.rate, strength=case.strength, seed=seed,
+                    source=case.source,
+                )  # fmt: skip
+                of_case.append(asdict(score(planted)))
+                undone += 1
+            tick(1)
+            if out is not None and undone >= SAVED_EVERY:
+                write_json(out, _result(kept))
+                undone = 0
+    result = _result(kept)
+    if out is not None:
+        write_json(out, result)
+    return result
+
+
+def rates_of(scores: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """How often each thing was said of the sets of one case, with Clopper–Pearson intervals.
+
+    >>> rates_of([{"found": True, "verdict": "CORRELATE"}, {"found": False, "verdict": None}])
+    {'sets': 2, 'found': [0.5, 0.013, 0.987], 'verdicts': {'CORRELATE': 1}}
+    """
+    n = len(scores)
+    rates: dict[str, Any] = {"sets": n}
+    for name, value in scores[0].items():
+        if isinstance(value, bool):
+            rates[name] = _rate(sum(s[name] for s in scores), n)
+    verdicts: dict[str, int] = {}
+    for verdict in (s["verdict"] for s in scores):
+        if verdict is not None:
+            short = verdict.split(" of ")[0] if verdict.startswith("PROXY") else verdict
+            verdicts[short] = verdicts.get(short, 0) + 1
+    rates["verdicts"] = verdicts
+    for what in ("rivals_found", "rivals_first"):
+        if what in scores[0]:
+            rates[what] = {
+                name: None if value is None else _rate(sum(s[what][name] for s in scores), n)
+                for name, value in scores[0][what].items()
+            }
+    return rates
+
+
+def table_of(result: Mapping[str, Any]) -> list[str]:
+    """The rates in lines of Markdown, a table a kind of truth."""
+    lines: list[str] = []
+    head = ["found", "first", "adds beyond", *(f"first: {name}" for name in RIVALS), "verdicts"]
+    parts = {"Causes": CAUSES, "Proxies and artefacts": (*PROXIES, "scoring_artefact")}
+    for title, kinds in parts.items():
+        lines += _head([title, "sets", *head])
+        for name, case in _of_kinds(result, kinds):
+            rates = result["rates"][name]
+            cells = [rates["found"], rates["first"], rates["adds"], *rates["rivals_first"].values()]
+            verdicts = ", ".join(f"{k} {v}" for k, v in rates["verdicts"].items())
+            lines.append(_row([name, str(len(case["scores"])), *map(cell, cells), verdicts]))
+        lines.append("")
+    lines += _head(["Nothing to find", "sets", "said to be found", *TESTING])
+    for name, case in _of_kinds(result, NULLS):
+        rates = result["rates"][name]
+        cells = [rates["any_found"], *(rates["rivals_found"][rival] for rival in TESTING)]
+        lines.append(_row([name, str(len(case["scores"])), *map(cell, cells)]))
+    return lines
+
+
+def cell(rate: Sequence[float] | None) -> str:
+    """A rate with its interval, as a table shows it; empty where there is none.
+
+    >>> cell([0.05, 0.006, 0.169]), cell([1.0, 0.912, 1.0])
+    ('.05 [.01, .17]', '1 [.91, 1]')
+    """
+    if rate is None:
+        return ""
+    share, low, high = (f"{number:.2f}".lstrip("0") if number < 1 else "1" for number in rate)
+    return f"{share} [{low}, {high}]"
+
+
+def _head(cells: Sequence[str]) -> list[str]:
+    return [_row(cells), _row(["---"] * len(cells))]
+
+
+def _row(cells: Sequence[str]) -> str:
+    return f"| {' | '.join(cells)} |"
+
+
+def _of_kinds(
+    result: Mapping[str, Any], kinds: Iterable[str]
+) -> list[tuple[str, Mapping[str, Any]]]:
+    chosen = set(kinds)
+    return [(n, c) for n, c in result["cases"].items() if c["case"]["kind"] in chosen]
+
+
+def _rate(count: int, n: int) -> list[float]:
+    ends = binomtest(count, n).proportion_ci()  # Clopper–Pearson
+    return [round(float(number), 3) for number in (count / n, ends.low, ends.high)]
+
+
+def _result(kept: dict[str, Any]) -> dict[str, Any]:
+    rates = {name: rates_of(case["scores"]) for name, case in kept.items() if case["scores"]}
+    return {"format_version": FORMAT_VERSION, "cases": kept, "rates": rates}
+
+
+def _kept(out: Path | None) -> dict[str, Any]:
+    found = None if out is None else read_object(out)
+    if found is None:
+        return {}
+    if found.get("format_version") != FORMAT_VERSION or not isinstance(found.get("cases"), dict):
+        raise UserError(f"{out} holds no results of a bench: name another file with --out")
+    return dict(found["cases"])

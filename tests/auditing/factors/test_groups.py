@@ -1,0 +1,107 @@
+"""Which prompts belong together, and what is said of it."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from faultlens.auditing.factors.groups import Grouping, group_prompts
+from faultlens.auditing.result import PromptGroups
+from faultlens.errors import UserError
+
+WORDS = np.random.default_rng(0).choice([*"abcdefghijklmnopqrst"], (40, 12))
+TEXTS = [" ".join(row) for row in WORDS]
+DOCUMENT = [str(i // 3) for i in range(40)]
+AUTHOR = [str(i // 6) for i in range(40)]
+PLACE = [str(i % 2) for i in range(40)]
+
+
+def sizes(found: Grouping) -> list[int]:
+    assert found.blocks is not None
+    return sorted(np.bincount(found.blocks).tolist())
+
+
+def test_prompts_that_share_nothing_stand_by_themselves() -> None:
+    found = group_prompts(TEXTS, {}, {})
+    assert (found.blocks, found.warnings) == (None, [])
+    assert found.record == PromptGroups([], 40, 0, 1, 0, 0)
+
+
+def test_near_duplicates_are_grouped_and_said() -> None:
+    texts = [*TEXTS, *(text + " z" for text in TEXTS[:5]), TEXTS[0], TEXTS[1].upper()]
+    found = group_prompts(texts, {}, {})
+    assert sizes(found) == [1] * 35 + [2] * 3 + [3] * 2
+    assert found.record == PromptGroups([], 40, 12, 3, 2, 5)
+    assert found.warnings == [
+        "2 of 47 prompts repeat another word for word and 5 more differ from another in a tenth of "
+        "their words at most: they are tested as 40 groups, not as prompts"
+    ]
+    only = group_prompts([*TEXTS, TEXTS[3] + " z"], {}, {})
+    assert only.warnings == [
+        "1 of 41 prompts differ from another in a tenth of their words at most: they are tested as "
+        "40 groups, not as prompts"
+    ]
+
+
+def test_prompts_that_were_made_to_differ_are_no_duplicates() -> None:
+    texts = [*TEXTS, *(text + " z" for text in TEXTS)]
+    plain = group_prompts(texts, {"end": ["none"] * 40 + ["z"] * 40}, {})
+    assert plain.blocks is None
+
+
+def test_what_the_task_declares_is_grouped_unless_another_column_is_named() -> None:
+    declared = {"document": DOCUMENT}
+    assert sizes(group_prompts(TEXTS, {}, declared)) == [1] + [3] * 13
+    named = group_prompts(TEXTS, {"pair": [str(i // 2) for i in range(40)]}, declared, ["pair"])
+    assert sizes(named) == [2] * 20
+    assert named.record.columns == ["pair"]
+    assert group_prompts(TEXTS, {}, declared, ["none"]).blocks is None
+
+
+def test_prompts_that_share_any_of_the_columns_belong_together() -> None:
+    both = group_prompts(TEXTS, {"pair": [str(i // 2) for i in range(40)]},
+                         {"four": [str(i // 4) for i in range(40)]}, ["pair", "four"])  # fmt: skip
+    assert sizes(both) == [4] * 10
+
+
+@pytest.mark.parametrize(
+    ("chosen", "sentence"),
+    [
+        (
+            ["documnet"],
+            "no column 'documnet' to group prompts by: expected none, or one or more of place, "
+            "document",
+        ),
+        (
+            ["place"],
+            "groups by place leave 2 groups of prompts that share neither: expected at least 10; "
+            "name fewer columns, or one with more values",
+        ),
+    ],
+)
+def test_a_column_that_cannot_group_is_one_sentence(chosen: list[str], sentence: str) -> None:
+    with pytest.raises(UserError) as caught:
+        group_prompts(TEXTS, {"place": PLACE}, {"document": DOCUMENT}, chosen)
+    assert str(caught.value) == sentence
+
+
+def test_declared_groups_that_are_too_few_are_left_and_said() -> None:
+    found = group_prompts(TEXTS, {}, {"author": AUTHOR})
+    assert found.blocks is None
+    assert found.warnings == [
+        "the task's groups, by author, leave 7 groups of prompts that share neither: prompts are "
+        "taken as independent"
+    ]
+
+
+def test_the_fillings_of_one_template_are_taken_as_independent_and_said() -> None:
+    filled = [f"when a and b went to the old store c gave d the thing {w}" for w in range(40)]
+    found = group_prompts([*filled, filled[0]], {}, {})
+    assert sizes(found) == [1] * 39 + [2]
+    assert found.warnings == [
+        "1 of 41 prompts repeat another word for word: they are tested as 40 groups, not as "
+        "prompts",
+        "40 of 41 prompts differ from another in a tenth of their words at most, as those do that "
+        "fill one template: they are taken as independent; name what belongs together with "
+        "--groups",
+    ]
