@@ -80,11 +80,7 @@ def test_a_corpus_that_cannot_be_read(
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (
-            ["--model", "nowhere/nothing"],
-            "model 'nowhere/nothing' needs dictionaries: name them with sae (--sae); only "
-            "`faultlens audit` does without",
-        ),
+        (["--model", "nowhere/nothing"], "model 'nowhere/nothing' needs dictionaries: name them"),
         (
             ["--model", "nowhere/nothing", "--sae", "mini"],
             "model 'nowhere/nothing' is not in the local Hugging Face cache and the hub cannot be",
@@ -149,8 +145,10 @@ def test_what_says_how_to_read_is_refused_beside_what_was_read(
         "{} says what a model reads or does, and beside {} none is run: leave out one of them"
     )
     assert message == expected.format(flag, "--features")
-    if given[0] != "--long":
-        message = refused(capsys, "audit", "--outcomes", "no.jsonl", *given)
+    message = refused(capsys, "audit", "--outcomes", "no.jsonl", *given)
+    if flag in ("--model", "--sae"):  # then the prompts are read through a model
+        assert message.startswith("no file no.jsonl")
+    elif flag != "--long":
         assert message == expected.format(flag, "--outcomes")
 
 
@@ -509,7 +507,8 @@ def test_dictionaries_that_cannot_be_used(
         ),
         (
             ("audit", "--outcomes", "no.jsonl", "--test-features", "3-res-mini/1"),
-            "--test-features goes with a task that is run: answers cannot be tried again",
+            "--test-features says what a model reads or does, and beside --outcomes none is run: "
+            "leave out one of them",
         ),
     ],
 )

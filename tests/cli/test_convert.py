@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
 from pathlib import Path
 
 import pytest
@@ -11,9 +10,7 @@ import pytest
 from faultlens.cli.main import app
 from faultlens.errors import UserError
 from faultlens.models.load import load_model
-
-sys.path.append(str(Path(__file__).parents[1] / "models"))
-from gguf_files import write_gguf
+from tests.models.gguf_files import write_gguf
 
 
 def run(*arguments: str) -> None:

@@ -101,6 +101,7 @@ def observe_answers_of(
         outcomes=outcomes,
         rule=rule,
         factors=answers.task.factors,
+        groups=answers.task.groups,
         tables=read.tables,
         ladder_inputs=lambda: residual_and_random(lens, read, pooling, config.seed, progress),
         causal_tests=tests,

@@ -1,4 +1,4 @@
-"""`faultlens doctor`: does a dictionary fit its model?"""
+"""`faultlens doctor`: does a dictionary fit its model? Without one: is the model read rightly?"""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ from faultlens.cli.screen import progress_bars, say, say_json
 from faultlens.errors import UserError
 from faultlens.models.lens_config import LensConfig
 
+FAILED = 1  # the exit code where a check of the model does not hold
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -20,9 +22,14 @@ if TYPE_CHECKING:
 def doctor(lens: LensConfig, result: JsonOption) -> None:
     """How well each dictionary fits its model, on natural text, and whether another way fits more.
 
-    Ends with code 2 and one sentence if a dictionary does not fit.
+    Ends with code 2 and one sentence if a dictionary does not fit. Without dictionaries every site
+    of the model is checked against its own forward pass; ends with code 1 if a check fails.
     """
     from faultlens.models.doctor import examine
+
+    if not lens.has_dictionaries:
+        _check_model(lens, result)
+        return
 
     with progress_bars() as bars:
         opened = load_lens(lens, bars)
@@ -34,6 +41,31 @@ def doctor(lens: LensConfig, result: JsonOption) -> None:
     for examination in found:
         if examination.complaint is not None:
             raise UserError(examination.complaint)
+
+
+def _check_model(config: LensConfig, result: JsonOption) -> None:
+    from faultlens.models.conformance import conformance, lines_of
+    from faultlens.models.load import load_model
+
+    with progress_bars() as bars:
+        tick = bars.start("Loading the model", 1)
+        model = load_model(
+            config.model,
+            config.device,
+            config.dtype,
+            config.revision,
+            config.trust_pickle,
+            config.adapter,
+            config.start,
+        )
+        tick(1)
+        found = conformance(model, bars)
+    if result.json:
+        say_json(found.to_dict())
+    else:
+        say(list(lines_of(found)))
+    if not found.holds:
+        raise SystemExit(FAILED)
 
 
 def _lines(found: Sequence[Examination]) -> list[str]:

@@ -77,6 +77,7 @@ add_command(
     app,
     doctor,
     "faultlens doctor",
+    "faultlens doctor --model models/mine",
     "faultlens doctor --model gpt2 --sae gpt2-small-res-jb --layers 8",
 )
 add_command(

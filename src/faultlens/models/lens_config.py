@@ -110,10 +110,7 @@ class LensConfig:
     def require_dictionaries(self) -> None:
         """Raises UserError, for what reads a model through dictionaries, where there are none."""
         if not self.has_dictionaries:
-            raise UserError(
-                f"model {self.model!r} needs dictionaries: name them with sae (--sae); only "
-                "`faultlens audit` does without"
-            )
+            raise UserError(f"model {self.model!r} needs dictionaries: name them with sae (--sae)")
 
 
 def check_start(start: object) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
@@ -35,6 +36,7 @@ from faultlens.auditing.interventions.prompt_groups import PromptGroups
 from faultlens.corpus.task import Task
 from faultlens.errors import UserError
 from faultlens.features.lens import Lens
+from faultlens.models.dictionary import Dictionary
 from faultlens.models.model import Model
 
 
@@ -58,29 +60,23 @@ def intervene(
     Args:
         lens: the model and its dictionaries.
         task: the prompts.
-        features: of one dictionary, e.g. `"3-res-mini/808"`, `"3-res-mini/808+3-res-mini/12"` or a
-            list; they are edited together.
+        features: of one dictionary, edited together, e.g. `"3-res-mini/808+3-res-mini/12"`.
         edit: what they are set to: `Zero()` (as by default), `Scale(0.5)`, `Add(4.0)`,
             `Clamp(0.0, 2.0)`, `Mean(among="successes")`, `Resample(among="failures", seed=1)`, or
             an edit of your own (see `Edit`).
-        positions: `firing`: where any of the features fires (as by default); `all` (as by default
-            of a direction); `last`; a factor of the task: the tokens of its level; or a number from
-            the end of the prompt, −1 being the last token. With the first three every generated
-            token is edited likewise (with `firing`, where they fire); a factor's tokens and
-            numbered ones stand in the prompt alone.
+        positions: `firing`: where any of the features fires (as by default); `all` (of a
+            direction, by default); `last`; a factor: the tokens of its level; or a number from the
+            end of the prompt, −1 being its last token. With the first three every generated token
+            is edited likewise; the others stand in the prompt alone.
         prompts: their indices, from 0; None: all.
         direction: in place of features, a vector `[d]` in the units of `site`; its length does not
             count. `Zero()` projects it out.
-        site: of a direction: a TransformerLens name, e.g. `blocks.3.hook_resid_pre`, or the name of
-            a dictionary that reads there.
+        site: of a direction: a TransformerLens name, or a dictionary's that reads there.
         rule: what counts as success; None: the task's own, else `exact-word`.
 
     Returns:
-        a row a prompt, in the order of `prompts`, which are the index: `prompt`, `target`, `foil`;
-        `edited`, how many of its tokens are; then, each with `_before` and `_after`: `margin`, the
-        largest logit of a right answer over the largest other, and `difference`, the target's over
-        the foil's (missing where there is none), in nats, at the first token in which target and
-        foil differ; `generated`, up to eight tokens; `success`.
+        a row a prompt, indexed by `prompts`: `prompt`, `target`, `foil`; `edited`, how many of its
+        tokens are; `margin`, `difference`, `generated`, `success`, each `_before` and `_after`.
 
     Raises:
         UserError: features, a site, an edit, positions or prompts that are not there or do not go
@@ -92,43 +88,97 @@ def intervene(
     check_targets(task, rule_name)
     positions = checked_positions(task, positions, fires=direction is None)
     edit = checked_edit(Zero() if edit is None else edit)
-    tokens = tokenize(task, lens.model)
-    activations = TaskActivations.read(Lens(lens.model, (dictionary,)), task, tokens)
-    codes = activations.codes(dictionary)
-    before = _Untouched(lens.model, task, tokens, decides)
-    context = EditContext(codes, PromptGroups(len(task), lambda: ~before.successes))
-    placed = _placed(edit, context, task, tokens, members, chosen, positions)
+    experiment = _Experiment.of(lens.model, dictionary, task, decides)
+    placed = experiment.placed(edit, members, chosen, positions)
     if not len(placed.rows):
         raise UserError(_nothing_edited(members, positions, len(chosen)))
-    runs = CachedRuns(lens.model, tokens, activations.values.sites)
-    runner = EditRunner(dictionary, codes, runs)
-    margin, difference, margin_after, difference_after = runner.margins(placed, chosen)
-    texts = before.texts(chosen)
-    after = _texts(lens.model, generate_edited(runner, placed, chosen))
-    if isinstance(decides, LogitRule):
-        right = decides.value(difference, margin) > 0
-        right_after = decides.value(difference_after, margin_after) > 0
-    else:
-        right = _right(task, chosen, texts, decides)
-        right_after = _right(task, chosen, after, decides)
-    of_prompt = np.searchsorted(codes.starts, placed.rows, side="right") - 1
-    return pd.DataFrame(
-        {
-            "prompt": [task.prompts[i].text for i in chosen],
-            "target": [task.prompts[i].target for i in chosen],
-            "foil": [task.prompts[i].foil for i in chosen],
-            "edited": [int((of_prompt == i).sum()) for i in chosen],
-            "margin_before": margin,
-            "margin_after": margin_after,
-            "difference_before": _nats(difference),
-            "difference_after": _nats(difference_after),
-            "generated_before": texts,
-            "generated_after": after,
-            "success_before": right,
-            "success_after": right_after,
-        },
-        index=pd.Index(chosen, name="prompt_id"),
-    )
+    return experiment.table(placed, chosen)
+
+
+@dataclass(frozen=True, eq=False)
+class _Experiment:
+    """A task whose prompts can be edited at one dictionary's features.
+
+    Attributes:
+        task: the prompts.
+        rule: what counts as success.
+        before: the answers without an edit.
+        runner: runs the edits.
+    """
+
+    task: Task
+    rule: Rule
+    before: _Untouched
+    runner: EditRunner
+
+    @classmethod
+    def of(cls, model: Model, dictionary: Dictionary, task: Task, rule: Rule) -> _Experiment:
+        """The task, read through the dictionary."""
+        tokens = tokenize(task, model)
+        activations = TaskActivations.read(Lens(model, (dictionary,)), task, tokens)
+        runs = CachedRuns(model, tokens, activations.values.sites)
+        runner = EditRunner(dictionary, activations.codes(dictionary), runs)
+        return cls(task, rule, _Untouched(model, task, tokens, rule), runner)
+
+    def placed(
+        self, edit: Edit, features: FeatureSet, prompts: np.ndarray, positions: str | int
+    ) -> PlacedEdit:
+        """The edit at the positions asked for."""
+        codes, tokens, task = self.runner.codes, self.runner.tokens, self.task
+        groups = PromptGroups(len(task), lambda: ~self.before.successes)
+        context = EditContext(codes, groups)
+        if positions == "firing":
+            return edit_where_firing(edit, context, features, prompts)
+        if positions == "all":
+            return place_edit(edit, context, features, codes.rows(prompts))
+        if positions == "last":  # and what target and foil share after the prompt, if anything
+            spans = [np.arange(len(tokens.rows[i]) - 1, len(tokens.scored[i])) for i in prompts]
+        elif isinstance(positions, int):
+            spans = [_numbered(tokens, int(i), positions) for i in prompts]
+        else:
+            spans = [
+                tokens_of_factor(task.prompts[i], positions, tokens.offsets[i], tokens.n_start)
+                for i in prompts
+            ]
+        rows = np.concatenate([codes.starts[i] + at for i, at in zip(prompts, spans, strict=True)])
+        return place_edit(edit, context, features, rows, "all" if positions == "last" else "none")
+
+    def table(self, placed: PlacedEdit, prompts: np.ndarray) -> pd.DataFrame:
+        """The answers before and after an edit, a row a prompt.
+
+        `prompt`, `target`, `foil`; `edited`, how many of its tokens are; then, each with `_before`
+        and `_after`: `margin`, the largest logit of a right answer over the largest other, and
+        `difference`, the target's over the foil's (missing where there is none), in nats, at the
+        first token in which target and foil differ; `generated`, up to eight tokens; `success`.
+        """
+        margin, difference, margin_after, difference_after = self.runner.margins(placed, prompts)
+        texts = self.before.texts(prompts)
+        after = _texts(self.runner.model, generate_edited(self.runner, placed, prompts))
+        if isinstance(self.rule, LogitRule):
+            right = self.rule.value(difference, margin) > 0
+            right_after = self.rule.value(difference_after, margin_after) > 0
+        else:
+            right = _right(self.task, prompts, texts, self.rule)
+            right_after = _right(self.task, prompts, after, self.rule)
+        of_prompt = np.searchsorted(self.runner.codes.starts, placed.rows, side="right") - 1
+        asked = [self.task.prompts[i] for i in prompts]
+        return pd.DataFrame(
+            {
+                "prompt": [prompt.text for prompt in asked],
+                "target": [prompt.target for prompt in asked],
+                "foil": [prompt.foil for prompt in asked],
+                "edited": [int((of_prompt == i).sum()) for i in prompts],
+                "margin_before": margin,
+                "margin_after": margin_after,
+                "difference_before": _nats(difference),
+                "difference_after": _nats(difference_after),
+                "generated_before": texts,
+                "generated_after": after,
+                "success_before": right,
+                "success_after": right_after,
+            },
+            index=pd.Index(prompts, name="prompt_id"),
+        )
 
 
 def _texts(model: Model, ids: Sequence[list[int]]) -> list[str]:
@@ -169,34 +219,6 @@ class _Untouched:
 def _nats(difference: np.ndarray) -> pd.api.extensions.ExtensionArray:
     """Missing, and not NaN, where there is no foil."""
     return pd.array([None if np.isnan(x) else float(x) for x in difference], dtype="Float64")
-
-
-def _placed(
-    edit: Edit,
-    context: EditContext,
-    task: Task,
-    tokens: TaskTokens,
-    features: FeatureSet,
-    prompts: np.ndarray,
-    positions: str | int,
-) -> PlacedEdit:
-    """The edit at the positions asked for."""
-    codes = context.codes
-    if positions == "firing":
-        return edit_where_firing(edit, context, features, prompts)
-    if positions == "all":
-        return place_edit(edit, context, features, codes.rows(prompts))
-    if positions == "last":  # and what target and foil share after the prompt, if anything
-        spans = [np.arange(len(tokens.rows[i]) - 1, len(tokens.scored[i])) for i in prompts]
-    elif isinstance(positions, int):
-        spans = [_numbered(tokens, int(i), positions) for i in prompts]
-    else:
-        spans = [
-            tokens_of_factor(task.prompts[i], positions, tokens.offsets[i], tokens.n_start)
-            for i in prompts
-        ]
-    rows = np.concatenate([codes.starts[i] + at for i, at in zip(prompts, spans, strict=True)])
-    return place_edit(edit, context, features, rows, "all" if positions == "last" else "none")
 
 
 def _numbered(tokens: TaskTokens, prompt: int, place: int) -> np.ndarray:
