@@ -42,8 +42,6 @@ class Readable(Protocol):
     @property
     def dtype(self) -> torch.dtype: ...
 
-    def sites(self) -> Sequence[Site]: ...
-
     def read(
         self, ids: Tensor, sites: Sequence[Site], positions: Tensor | None = None
     ) -> Mapping[Site, Tensor]: ...
@@ -54,15 +52,17 @@ class Readable(Protocol):
 def packs(model: Readable) -> bool:
     """Whether texts that share a row are read as if each were alone.
 
-    Two rows, [A, B] and [C, B], with positions that start again at B: at every site B must hold the
-    same in both, and the same as in a row of its own.
+    Two rows, [A, B] and [C, B], with positions that start again at B: in the residual stream before
+    and after every block B must hold the same in both, and the same as in a row of its own. What
+    leaks anywhere within a block is in the stream behind it.
     """
     if model.context < 2 * PART:
         return False
     a, b, c = (_ids(model, step) for step in (3, 7, 11))
     rows = torch.stack([torch.cat([a, b]), torch.cat([c, b])])
     positions = torch.arange(PART, device=rows.device).repeat(2, 2)
-    sites = model.sites()
+    sites = [Site(layer, "resid_pre") for layer in range(model.n_layers)]
+    sites.append(Site(model.n_layers - 1, "resid_post"))
     packed = model.read(rows, sites, positions)
     alone = model.read(torch.stack([b, b]), sites)
     apart = EQUAL if model.dtype == torch.float32 else HALF
