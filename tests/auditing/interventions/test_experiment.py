@@ -293,7 +293,7 @@ def test_a_missing_foil_is_missing_and_no_number(lens: Lens, task: Task) -> None
         (
             {"features": NAME, "positions": [-1, -2]},
             "positions [-1, -2]: expected one of firing, all, last, object, place, template, "
-            "order, or a number such as -1",
+            "order, subject, indirect_object, or a number such as -1",
         ),
         (
             {"features": NAME, "positions": 1.5},
