@@ -136,7 +136,9 @@ def training(results: dict[str, Any]) -> list[str]:
         *steps(results.get("step"), "4 (6)" if on_cpu else ""),
         *runs(results.get("run"), "4 (6)" if on_cpu else "2 (4)"),
     ]
-    return lines + quality(results.get("quality"))
+    missing = [part for part in ("step", "run", "quality") if part not in results]
+    said = f"Not measured there yet: `python benchmarks/training.py {' '.join(missing)}`."
+    return lines + quality(results.get("quality")) + (["", said] if missing else [])
 
 
 def steps(found: dict[str, Any] | None, target: str) -> list[str]:
