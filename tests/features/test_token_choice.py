@@ -211,8 +211,9 @@ def test_a_text_of_massive_activations_alone_is_named() -> None:
 def test_the_median_is_of_a_sample_and_of_no_text_that_is_read(mini: Lens) -> None:
     dictionary = mini[SITE]
     shapes = Shapes.suited_to(mini.model, mini.dictionaries)
-    medians = median_norms(mini.model, mini.dictionaries, shapes)
-    again = median_norms(fl.load("mini", layers=[3]).model, mini.dictionaries, Shapes(40, 0))
+    sites, bos = [d.site for d in mini.dictionaries], [mini.model.bos_id]
+    medians = median_norms(mini.model, sites, bos, shapes)
+    again = median_norms(fl.load("mini", layers=[3]).model, sites, bos, Shapes(40, 0))
     assert list(medians) == [dictionary.site]
     assert medians[dictionary.site] == pytest.approx(again[dictionary.site], rel=1e-5)
     norms = [

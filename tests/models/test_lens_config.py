@@ -17,6 +17,11 @@ from faultlens.models import load
 @pytest.mark.parametrize(
     ("options", "message"),
     [
+        (
+            {"model": "gpt2", "release": "gpt2-small-res-jb"},
+            "release (--release) says how dictionaries read, and there are none: name them with "
+            "sae (--sae)",
+        ),
         ({"layers": [-1]}, "layer -1: expected a whole number of at least 0"),
         ({"layers": [2.5]}, "layer 2.5: expected a whole number of at least 0"),
         (
@@ -27,7 +32,7 @@ from faultlens.models import load
         ({"sites": "resid_pre"}, "sites 'resid_pre': expected a list of names, e.g. ['resid_pre']"),
         (
             {"dtype": "int8"},
-            "unknown dtype 'int8': expected one of float32, bfloat16, float16",
+            "unknown dtype 'int8': expected one of auto, float32, bfloat16, float16",
         ),
         (
             {"convention": "raw"},

@@ -76,6 +76,22 @@ class InterventionConfig:
 
 
 @dataclass(frozen=True)
+class ChatConfig:
+    """How a chat model is asked. Only where a task is run."""
+
+    chat: bool = False
+    """Give each prompt to the model as a user's message, through its own chat template. Prompts
+    that are conversations (`messages`) always go through it."""
+    system: str | None = None
+    """System prompt of every conversation; by default the one that the template puts in, if any."""
+
+    def __post_init__(self) -> None:
+        check_flag("chat", self.chat)
+        if self.system is not None and not isinstance(self.system, str):
+            raise UserError(f"system {self.system!r}: expected a text")
+
+
+@dataclass(frozen=True)
 class AnswerReadingConfig:
     """How prompts that were answered elsewhere are read through a model."""
 
@@ -104,6 +120,8 @@ class AuditConfig:
     """Level of every test that decides, a probability between 0 and 1."""
     seed: int = SEED
     """Of the permutations, the folds and the random controls: 0 to 2³¹ − 1."""
+    conversation: ChatConfig = field(default_factory=ChatConfig)
+    """How a chat model is asked."""
     reading: ReadingConfig = field(default_factory=ReadingConfig)
     """How prompts are read through the dictionaries."""
     tests: FeatureTestConfig = field(default_factory=FeatureTestConfig)

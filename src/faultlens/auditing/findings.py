@@ -23,6 +23,7 @@ from faultlens.auditing.observed import Observed
 from faultlens.auditing.replication.seeds import SeedRun
 from faultlens.auditing.replication.split_half import HalfReplication
 from faultlens.auditing.result import (
+    BaseComparison,
     Claim,
     PromptOutcome,
     Robustness,
@@ -50,6 +51,7 @@ class Findings:
         causes: steps 7 and 8.
         halves: step 9, on these prompts alone; None where it was not done.
         sites: step 10: every class with its verdict, by dictionary.
+        against_base: the same prompts under the base; None where it was not run.
     """
 
     observed: Observed
@@ -64,6 +66,7 @@ class Findings:
     causes: CausalFindings
     halves: HalfReplication | None
     sites: dict[str, SiteAudit]
+    against_base: BaseComparison | None = None
 
     @property
     def failures(self) -> int:
@@ -132,6 +135,8 @@ class Findings:
                 *_outcome_warnings(observed.outcomes),
             ],
             failures_over_foil=failures_over_foil(observed.outcomes),
+            no_dictionaries=observed.no_dictionaries,
+            against_base=self.against_base,
             rescoring=observed.rescoring,
             accuracy_by_start=dict(observed.accuracy_by_start),
             features=self.features.columns,

@@ -12,6 +12,7 @@ from faultlens.auditing.activations.answered_prompts import (
     texts_read,
     tokens_to_read,
 )
+from faultlens.auditing.activations.as_trained import as_trained
 from faultlens.auditing.activations.task_activations import TaskActivations
 from faultlens.auditing.activations.task_tokens import TaskTokens, token_warnings, tokenize
 from faultlens.auditing.behaviour.answer_scores import score_warnings
@@ -20,7 +21,7 @@ from faultlens.auditing.behaviour.outcomes import GIVEN, Rule, resolve_rule
 from faultlens.auditing.behaviour.recorded import recorded_outcomes
 from faultlens.auditing.behaviour.rescoring import Rescored, rescored, rescoring_warnings
 from faultlens.auditing.config import AuditConfig
-from faultlens.auditing.from_task import READ_TWICE, as_trained
+from faultlens.auditing.from_task import READ_TWICE
 from faultlens.auditing.held_out.inputs import residual_and_random
 from faultlens.auditing.interventions.causal_tests import CausalTests
 from faultlens.auditing.interventions.decoding import succeeds_by

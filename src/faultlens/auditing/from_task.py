@@ -3,27 +3,34 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
+from faultlens.auditing.activations.as_trained import as_trained
 from faultlens.auditing.activations.task_activations import TaskActivations
 from faultlens.auditing.activations.task_tokens import TaskTokens, token_warnings, tokenize
+from faultlens.auditing.behaviour.against_base import BaseRun
 from faultlens.auditing.behaviour.answer_scores import score_warnings
+from faultlens.auditing.behaviour.chat import as_chat
 from faultlens.auditing.behaviour.generation import run_task
+from faultlens.auditing.behaviour.leads import lead_notes, with_leads
 from faultlens.auditing.behaviour.outcomes import Rule, check_targets, resolve_rule
 from faultlens.auditing.config import AuditConfig
+from faultlens.auditing.dictionary_sources import no_dictionaries
 from faultlens.auditing.held_out.inputs import residual_and_random
+from faultlens.auditing.held_out.whole_values import pooled_values
 from faultlens.auditing.interventions.causal_tests import CausalTests
 from faultlens.auditing.interventions.decoding import succeeds_by
 from faultlens.auditing.named_features import parse_feature_sets
-from faultlens.auditing.observed import Observed
+from faultlens.auditing.observed import LadderInputs, Observed
 from faultlens.auditing.result import PromptOutcome
 from faultlens.corpus.task import Task
+from faultlens.errors import UserError
 from faultlens.features.lens import Lens
-from faultlens.features.reading_notes import reading_notes
+from faultlens.features.reading_notes import reading_notes, sentences_of
 from faultlens.features.store import ActivationStore
-from faultlens.features.text_tokens import ids_in_front
+from faultlens.models.model import Model
 from faultlens.models.start_ids import shown
 from faultlens.models.start_token import start_of
 from faultlens.progress import Progress
@@ -58,6 +65,7 @@ def observe_task(
     progress: Progress,
     store: ActivationStore | None,
     kept: Checkpoint,
+    base: Model | None = None,
 ) -> Observed:
     """Run a task, and read its prompts.
 
@@ -68,38 +76,32 @@ def observe_task(
         progress: told of the stages.
         store: takes in the prompts' token-level activations.
         kept: finished stages of the same audit, interrupted before.
+        base: the model that the lens's was tuned from, to be run on the same prompts.
 
     Raises:
         UserError: an unknown rule, a prompt that does not fit, features to test that there are not
             or that never fire.
     """
+    task = as_chat(task, lens.model, config.conversation)
     rule, decides = resolve_rule(task.rule if config.rule is None else config.rule)
     check_targets(task, rule)
     requested = parse_feature_sets(config.interventions.test_features, lens)
     tokens = tokenize(task, lens.model)
-    trained = as_trained(lens, task, tokens)
-
-    def run() -> _Outcomes:
-        tick = progress.start("Running the task", len(task))
-        outcomes = run_task(lens, task, tokens, decides, tick)
-        return _Outcomes(outcomes, _accuracies(lens, task, outcomes, trained, decides))
-
-    done = kept.once("outcomes", _Outcomes, run)
-    outcomes = done.outcomes
-    pooling = config.reading.pooling
-    read = TaskActivations.read(
-        lens, task, trained or tokens, pooling=pooling, store=store,
-        progress=progress.start("Reading the prompts", len(task)),
-    )  # fmt: skip
-    activations = read if trained is None else TaskActivations.read(lens, task, tokens)
-
+    done = _outcomes(lens, task, tokens, decides, kept, progress)
+    of_base = None
+    if base is not None:
+        of_base = _run_base(base, lens, task, tokens, decides, kept, progress)
+    outcomes, led = done.outcomes, with_leads(task, [one.before_answer for one in done.outcomes])
+    if led is not task:
+        tokens = tokenize(led, lens.model)
+    seen = _read(lens, led, tokens, config.reading.pooling, store, progress)
     causal_tests = CausalTests(
         lens=lens,
-        task=task,
-        activations=activations,
+        task=led,
+        activations=seen.answering,
         margin=np.array([outcome.margin for outcome in outcomes]),
         failed=np.array([not outcome.success for outcome in outcomes]),
-        succeeds=succeeds_by(decides, task, lens.model),
+        succeeds=succeeds_by(decides, led, lens.model),
         alpha=config.alpha,
         seed=config.seed,
         attributed=config.interventions.test_attributed,
@@ -109,48 +111,124 @@ def observe_task(
         requested=requested,
     )
     warnings = causal_tests.check_requested()
+    whole = None
+    if not lens.dictionaries and config.ladder.baselines:
+        whole = pooled_values(seen.answering.values, seen.answering.reader, config.reading.pooling)
+
+    def inputs() -> LadderInputs:
+        if whole is not None:
+            return whole.residual, None
+        return residual_and_random(
+            lens, seen.trained, config.reading.pooling, config.seed, progress
+        )
+
     return Observed(
         name=task.name,
         outcomes=outcomes,
         rule=rule,
         factors=task.factors,
         groups=task.groups,
-        tables=read.tables,
-        ladder_inputs=lambda: residual_and_random(lens, read, pooling, config.seed, progress),
+        tables=seen.trained.tables,
+        ladder_inputs=inputs,
         causal_tests=causal_tests,
+        no_dictionaries=no_dictionaries(lens),
+        base=of_base,
         accuracy_by_start=done.accuracy_by_start,
         warnings=[
             *task.notes,
-            *token_warnings(task, tokens),
-            *score_warnings(task, tokens),
+            *lead_notes(led, [outcome.generated or "" for outcome in outcomes]),
+            *token_warnings(led, seen.answering.tokens),
+            *score_warnings(led, seen.answering.tokens),
             *warnings,
-            *reading_notes(read.tables),
+            *reading_notes(seen.trained.tables),
+            *(sentences_of(whole.left_out) if whole is not None else ()),
             *lens.warnings,
-            *([] if trained is None else [READ_TWICE]),
+            *([] if seen.trained is seen.answering else [READ_TWICE]),
         ],
     )
 
 
-def as_trained(lens: Lens, task: Task, tokens: TaskTokens) -> TaskTokens | None:
-    """The task behind what the dictionaries were trained with; None: the model expects the same."""
-    front = ids_in_front(lens.model, lens.dictionaries)
-    return None if front == tokens.start else tokenize(task, lens.model, front)
+@dataclass(frozen=True, eq=False)
+class _Seen:
+    """A task's tokens and what a model and its dictionaries hold in them.
+
+    Attributes:
+        answering: in the pass in which the model answers, behind its own start token.
+        trained: behind the dictionaries' start token; the same where they agree.
+    """
+
+    answering: TaskActivations
+    trained: TaskActivations
+
+
+def _read(
+    lens: Lens,
+    task: Task,
+    tokens: TaskTokens,
+    pooling: str,
+    store: ActivationStore | None,
+    progress: Progress,
+) -> _Seen:
+    other = as_trained(lens, task, tokens)
+    trained = TaskActivations.read(
+        lens, task, other or tokens, pooling=pooling, store=store,
+        progress=progress.start("Reading the prompts", len(task)),
+    )  # fmt: skip
+    return _Seen(trained if other is None else TaskActivations.read(lens, task, tokens), trained)
+
+
+def _outcomes(
+    lens: Lens, task: Task, tokens: TaskTokens, rule: Rule, kept: Checkpoint, progress: Progress
+) -> _Outcomes:
+    """What the model does, run unless it is kept."""
+
+    def run() -> _Outcomes:
+        tick = progress.start("Running the task", len(task))
+        outcomes = run_task(lens, task, tokens, rule, tick)
+        others = as_trained(lens, task, tokens)
+        return _Outcomes(outcomes, _accuracies(lens, task, outcomes, others, rule))
+
+    return kept.once("outcomes", _Outcomes, run)
+
+
+def _run_base(
+    base: Model,
+    lens: Lens,
+    task: Task,
+    tokens: TaskTokens,
+    rule: Rule,
+    kept: Checkpoint,
+    progress: Progress,
+) -> BaseRun:
+    """What the base does on the same prompts. Raises UserError if it reads other tokens in them."""
+    if tokens.rows != tokenize(task, base).rows:
+        raise UserError(
+            f"the base {base.name} reads other tokens in the prompts of {task.name} than the "
+            "tuned model does: expected models that share a tokenizer"
+        )
+
+    def run() -> _Outcomes:
+        tick = progress.start("Running the base", len(task))
+        return _Outcomes(run_task(replace(lens, model=base), task, tokens, rule, tick), {})
+
+    outcomes = kept.once("base-outcomes", _Outcomes, run).outcomes
+    return BaseRun(base.name, lens.model.tuning, outcomes)
 
 
 def _accuracies(
     lens: Lens,
     task: Task,
     outcomes: Sequence[PromptOutcome],
-    as_trained: TaskTokens | None,
+    others: TaskTokens | None,
     rule: Rule,
 ) -> dict[str, float]:
     """Accuracy behind the model's own start token, and behind the dictionaries'."""
-    if as_trained is None:
+    if others is None:
         return {}
-    others = run_task(lens, task, as_trained, rule)
+    behind = run_task(lens, task, others, rule)
     return {
         start_of(lens.model).shown: _accuracy(outcomes),
-        shown(lens.model, as_trained.start): _accuracy(others),
+        shown(lens.model, others.start): _accuracy(behind),
     }
 
 

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy.sparse import csr_matrix
 
-from faultlens.auditing.result import PromptOutcome, Rescoring
+from faultlens.auditing.behaviour.against_base import BaseRun
+from faultlens.auditing.result import NoDictionaries, PromptOutcome, Rescoring
 from faultlens.features.table import FeatureTable
 
 if TYPE_CHECKING:  # it loads the model's libraries, which an audit of answers can do without
@@ -32,6 +33,8 @@ class Observed:
         ladder_inputs: called when the ladder is climbed.
         causal_tests: tests features by intervening in the model; None: there is no model, or no
             answer that it could give again.
+        base: what the model that this one was tuned from did; None: it was not run.
+        no_dictionaries: what was read in their place; None: there are some, or there is no model.
         rescoring: of answers that a model read, whether it gives them again.
         accuracy_by_start: accuracy under the model's own start token and under the dictionaries',
             where these differ; else empty.
@@ -46,6 +49,8 @@ class Observed:
     tables: Mapping[str, FeatureTable] = field(default_factory=dict)
     ladder_inputs: Callable[[], LadderInputs] = lambda: (None, None)
     causal_tests: CausalTests | None = None
+    no_dictionaries: NoDictionaries | None = None
+    base: BaseRun | None = None
     rescoring: Rescoring | None = None
     accuracy_by_start: Mapping[str, float] = field(default_factory=dict)
     groups: Mapping[str, Sequence[str]] = field(default_factory=dict)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy.sparse import csr_matrix, hstack
 
+from faultlens.auditing.behaviour.against_base import compare_with_base
 from faultlens.auditing.behaviour.rule_sensitivity import (
     failures_by_rule,
     other_rules,
@@ -21,7 +22,12 @@ from faultlens.auditing.feature_tests.findings import FeatureFindings, find_feat
 from faultlens.auditing.feature_tests.strata import check_held, stratify
 from faultlens.auditing.findings import Findings
 from faultlens.auditing.from_answers import observe_answers
-from faultlens.auditing.held_out.ladder import LadderFindings, build_ladder
+from faultlens.auditing.held_out.ladder import (
+    MISSING,
+    WITHOUT_DICTIONARIES,
+    LadderFindings,
+    build_ladder,
+)
 from faultlens.auditing.interventions.causal_findings import CausalFindings, not_tested
 from faultlens.auditing.observed import Observed
 from faultlens.auditing.replication.seeds import SeedComparison, compare_seeds
@@ -43,6 +49,7 @@ if TYPE_CHECKING:
     from faultlens.features.lens import Lens
     from faultlens.features.recorder import Recorder
     from faultlens.features.store import ActivationStore
+    from faultlens.models.model import Model
 
 REPEATS_ON_OTHER_SEEDS = 2  # of the ladder
 NO_OTHER_SEEDS = "no prompts from other seeds were run"
@@ -56,12 +63,14 @@ def audit_task(
     progress: Progress = SILENT,
     store: ActivationStore | None = None,
     kept: Checkpoint | None = None,
+    base: Model | None = None,
 ) -> Audit:
     """Run a task, and audit what goes with its failures.
 
     Args:
         lens: the model, and the dictionaries it is read through.
         task: the prompts.
+        base: the model that it was tuned from, to be run on the same prompts.
         config: how to carry it out; None: as by default.
         progress: told of the stages.
         store: takes in the prompts' token-level activations.
@@ -74,7 +83,9 @@ def audit_task(
     from faultlens.auditing.from_task import observe_task  # loads the model's libraries
 
     config, kept = config or AuditConfig(), kept or Checkpoint()
-    observed = observe_task(lens, task, config, progress=progress, store=store, kept=kept)
+    observed = observe_task(
+        lens, task, config, progress=progress, store=store, kept=kept, base=base
+    )
     return audit_observed(observed, config, progress, kept)
 
 
@@ -86,12 +97,14 @@ def audit_over_seeds(
     progress: Progress = SILENT,
     store: ActivationStore | None = None,
     kept: Checkpoint | None = None,
+    base: Model | None = None,
 ) -> Audit:
     """Audit the first seed's prompts, and say which verdicts hold on those of the others.
 
     Args:
         tasks: by seed, the task with its prompts; at least two. The first is reported.
         store: takes in the first seed's activations.
+        base: is run on the first seed's prompts.
 
     The other arguments are those of `audit_task`. On the other seeds the ladder is climbed with
     two repeats, and features are tested by intervening only if they are of a significant class;
@@ -110,7 +123,7 @@ def audit_over_seeds(
         own, of_seed = _config_of_seed(config, place), kept.within(f"seed-{seed}")
         observed = observe_task(
             lens, task, own, progress=progress, kept=of_seed,
-            store=store if place == 0 else None,
+            store=store if place == 0 else None, base=base if place == 0 else None,
         )  # fmt: skip
         found.append(_findings(observed, own, progress, of_seed, halved=place == 0))
         runs.append(found[-1].run(seed, config.alpha))
@@ -253,6 +266,9 @@ def _findings(
             strata=None if strata is None else strata.record,
             alpha=alpha,
         ),
+        against_base=None
+        if observed.base is None
+        else compare_with_base(observed.base, outcomes, factors.levels, seed=seed),
     )
 
 
@@ -273,6 +289,7 @@ def _ladder(
         residual=residual,
         random=random,
         features=csr_matrix(hstack(matrices, format="csr")) if matrices else None,
+        missing=WITHOUT_DICTIONARIES if observed.no_dictionaries is not None else MISSING,
         config=config.ladder,
         seed=config.seed,
         blocks=blocks,
@@ -293,6 +310,8 @@ def _causes(
     if tests is None:
         why = None if again is None else again.reason
         return CausalFindings() if why is None else not_tested(features.significant, most, why)
+    if verdict is None and observed.no_dictionaries is not None:
+        return tests.swaps_alone(factors.selection)
     if not features.tested:
         return CausalFindings(
             requested=tests.none_tested(None if verdict is None else str(verdict))

@@ -7,9 +7,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-from faultlens.auditing.config import AnswerReadingConfig, AuditConfig, InterventionConfig
+from faultlens.auditing.config import (
+    AnswerReadingConfig,
+    AuditConfig,
+    ChatConfig,
+    InterventionConfig,
+)
 from faultlens.checks import check_whole
-from faultlens.cli.lens import open_lens
+from faultlens.cli.lens import load_base, open_lens
 from faultlens.cli.matrices import MatrixOptions, read_residuals, read_tables, refuse_reading
 from faultlens.cli.options import Invocation, flag
 from faultlens.cli.run import (
@@ -29,11 +34,12 @@ from faultlens.cli.values import Form
 from faultlens.config import options
 from faultlens.corpus.logs.log_options import LogOptions
 from faultlens.errors import UserError
-from faultlens.models.lens_config import LensConfig
+from faultlens.models.lens_config import NO_ADAPTER, LensConfig
 
 if TYPE_CHECKING:
     from faultlens.corpus.answers import Answers
     from faultlens.corpus.task import Task
+    from faultlens.features.lens import Lens
     from faultlens.runs.claim import Claim
     from faultlens.runs.folder import Manifest
 
@@ -59,6 +65,15 @@ class TaskOptions:
             )
         if self.seeds and (len(self.seeds) < 2 or len(set(self.seeds)) < len(self.seeds)):
             raise UserError(f"seeds {list(self.seeds)}: expected two or more, all different")
+
+
+@dataclass(frozen=True)
+class BaseOptions:
+    """A tuned model against its base."""
+
+    against_base: bool = False
+    """Run the same prompts by the model without `--adapter` as well: which failures are new, which
+    are gone, and at which levels of a factor."""
 
 
 @dataclass(frozen=True)
@@ -89,6 +104,7 @@ def audit(
     task: Annotated[str | None, TASKS] = None,
     *,
     prompts: TaskOptions,
+    base: BaseOptions,
     outcomes: OutcomeOptions,
     log: LogOptions,
     lens: LensConfig,
@@ -107,7 +123,8 @@ def audit(
         elif task is None:
             found = _of_outcomes(outcomes, log, matrices, config, labels, manifest)
         else:
-            found = _of_task(_prompts(task, prompts), lens, config, labels, claim, manifest)
+            _check_base(base, lens)
+            found = _of_task(_prompts(task, prompts), lens, config, labels, claim, manifest, base)
         assert found.audit is not None
         warn(found.audit.warnings)
         finish(claim, manifest, found, run.json)
@@ -120,6 +137,7 @@ def _of_task(
     labels: LabelOptions,
     claim: Claim | None,
     manifest: Manifest,
+    base: BaseOptions,
 ) -> Findings:
     """Run a task, with one set of prompts or several by seed."""
     import faultlens as fl
@@ -129,14 +147,21 @@ def _of_task(
     manifest.inputs["task"] = identity(first)
     recorder = None if claim is None else Recorder()
     with progress_bars() as bars:
-        opened = open_lens(lens, config.reading.fit_check, bars)
+        opened = open_lens(lens, config.reading.fit_check, bars, needs_dictionaries=False)
         record_lens(manifest, opened)
         named = labels.of((d.name for d in opened.dictionaries), manifest)
+        task = _as_chat(task, opened, config, manifest)
+        untuned = None
+        if base.against_base:
+            untuned = load_base(lens, bars)
+            manifest.inputs["base"] = {"name": untuned.name, "digest": untuned.digest}
+        first = next(iter(task.values())) if isinstance(task, Mapping) else task
         with resumable(claim, manifest) as kept:
             found = fl.audit(
                 opened,
                 task,
                 config=config,
+                base=untuned,
                 recorder=recorder,
                 checkpoint=kept,
                 progress=bars,
@@ -144,10 +169,36 @@ def _of_task(
     if recorder is None:
         return Findings(audit=found, task=first, kept=kept, labels=named)
     tokens = prompt_tokens(opened, first)
+    read = recorder.activations if opened.dictionaries else None
     return Findings(
-        audit=found, task_read=recorder.activations, task=first, task_tokens=tokens, kept=kept,
-        labels=named,
-    )  # fmt: skip
+        audit=found, task_read=read, task=first, task_tokens=tokens, kept=kept, labels=named
+    )
+
+
+def _check_base(base: BaseOptions, lens: LensConfig) -> None:
+    if base.against_base and lens.adapter in (None, NO_ADAPTER):
+        raise UserError(
+            "--against-base compares a tuned model with the one it was tuned from: give the "
+            "adapter (--adapter FOLDER)"
+        )
+
+
+def _as_chat(
+    task: Task | Mapping[int, Task], lens: Lens, config: AuditConfig, manifest: Manifest
+) -> Task | Mapping[int, Task]:
+    """The task as the model reads it, noted in the manifest where a chat template renders it."""
+    from faultlens.auditing.behaviour.chat import as_chat, chat_record
+
+    asked = config.conversation
+    if isinstance(task, Mapping):
+        task = {seed: as_chat(of_seed, lens.model, asked) for seed, of_seed in task.items()}
+        first = next(iter(task.values()))
+    else:
+        first = task = as_chat(task, lens.model, asked)
+    record = chat_record(first, lens.model, asked)
+    if record is not None:
+        manifest.inputs["chat"] = record
+    return task
 
 
 def _of_outcomes(
@@ -226,7 +277,9 @@ def _refuse_what_does_not_go_together(
             "expected a task to run (ioi, mini-ioi, or a JSONL file) or --outcomes FILE, not both "
             "and not neither"
         )
-    of_task, of_answers = options(TaskOptions), options(AnswerReadingConfig)
+    records = (TaskOptions, BaseOptions, ChatConfig)
+    of_task = [name for record in records for name in options(record)]
+    of_answers = options(AnswerReadingConfig)
     if task is None and _with_model(call):
         for name in of_task:
             if name in call.given:

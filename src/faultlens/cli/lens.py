@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from faultlens.features.reading_config import ReadingConfig
-from faultlens.models.lens_config import LensConfig
+from faultlens.models.lens_config import NO_ADAPTER, LensConfig
 from faultlens.progress import Progress
 
 if TYPE_CHECKING:
     from faultlens.features.lens import Lens
+    from faultlens.models.model import Model
 
 
 @dataclass(frozen=True)
@@ -21,15 +22,47 @@ class FitCheckOption:
     """Check first that the dictionaries fit the model."""
 
 
-def load_lens(config: LensConfig, progress: Progress) -> Lens:
-    """The model and the dictionaries that the options name, unchecked."""
+def load_lens(config: LensConfig, progress: Progress, needs_dictionaries: bool = True) -> Lens:
+    """The model and the dictionaries that the options name, unchecked.
+
+    Raises UserError, before anything is loaded, where there are none and some are needed.
+    """
     import faultlens as fl
 
-    config.require_dictionaries()
-    loaded = progress.start("Loading the model", 1)
+    if needs_dictionaries:
+        config.require_dictionaries()
+
+    loaded = progress.start(loading(config), 1)
     lens = fl.load(config=config)
     loaded(1)
     return lens
+
+
+def loading(config: LensConfig) -> str:
+    """The name of the stage in which a model is loaded, with the memory that its weights take."""
+    from faultlens.models.device_memory import in_words
+    from faultlens.models.load import memory_needed
+
+    needed = memory_needed(config)
+    return "Loading the model" if needed is None else f"Loading the model ({in_words(needed)})"
+
+
+def load_base(config: LensConfig, progress: Progress) -> Model:
+    """The model that the options name, without its adapter."""
+    from faultlens.models.load import load_model
+
+    loaded = progress.start("Loading the base", 1)
+    model = load_model(
+        config.model,
+        config.device,
+        config.dtype,
+        config.revision,
+        config.trust_pickle,
+        NO_ADAPTER,
+        config.start,
+    )
+    loaded(1)
+    return replace(model, split_special_tokens=config.special_tokens == "text")
 
 
 def fit_checked(lens: Lens, wanted: bool, progress: Progress) -> Lens:
@@ -40,6 +73,8 @@ def fit_checked(lens: Lens, wanted: bool, progress: Progress) -> Lens:
     return lens.checked(progress) if wanted else lens.unchecked()
 
 
-def open_lens(config: LensConfig, fit_check: bool, progress: Progress) -> Lens:
+def open_lens(
+    config: LensConfig, fit_check: bool, progress: Progress, needs_dictionaries: bool = True
+) -> Lens:
     """Load, then check the fit."""
-    return fit_checked(load_lens(config, progress), fit_check, progress)
+    return fit_checked(load_lens(config, progress, needs_dictionaries), fit_check, progress)

@@ -63,9 +63,14 @@ def identity(given: Identified) -> dict[str, str]:
 
 def record_lens(manifest: Manifest, lens: Lens) -> None:
     """Note which model and dictionaries were used, and under which conventions."""
+    from faultlens.models.checkpoints.precision import FLOAT32
     from faultlens.models.start_token import start_of
 
-    manifest.inputs["model"] = lens.model.identity | {"start_token": start_of(lens.model).shown}
+    told = {"start_token": start_of(lens.model).shown}
+    precision = str(lens.model.dtype).removeprefix("torch.")
+    if precision != FLOAT32:
+        told["dtype"] = precision
+    manifest.inputs["model"] = lens.model.identity | told
     manifest.inputs["dictionaries"] = {
         dictionary.name: {
             "digest": dictionary.digest,
@@ -75,6 +80,8 @@ def record_lens(manifest: Manifest, lens: Lens) -> None:
         }
         for dictionary in lens.dictionaries
     }
+    if lens.sites:
+        manifest.inputs["sites"] = [site.name for site in lens.sites]
     manifest.conventions.update(
         {
             dictionary.name: {
@@ -243,8 +250,12 @@ def _labels_of(features: pd.DataFrame, labels: Mapping[str, str]) -> pd.Series:
 
 def prompt_tokens(lens: Lens, task: Task) -> list[list[str]]:
     """What each token of each prompt shows of its text; BOS is not among them."""
-    read = lens.tokenize([prompt.text for prompt in task.prompts])
-    return token_texts_of(lens, [tokens.ids.tolist() for tokens in read])
+    from faultlens.auditing.activations.as_trained import as_trained
+    from faultlens.auditing.activations.task_tokens import tokenize
+
+    tokens = tokenize(task, lens.model)
+    tokens = as_trained(lens, task, tokens) or tokens
+    return token_texts_of(lens, [row[tokens.n_start :] for row in tokens.rows])
 
 
 def token_texts_of(lens: Lens, token_ids: Sequence[Sequence[int]]) -> list[list[str]]:

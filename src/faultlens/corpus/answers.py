@@ -10,9 +10,10 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from faultlens.corpus.levels import read_level
-from faultlens.corpus.logs.evaluation_log import EvaluationLog, LogSource, Message
+from faultlens.corpus.logs.evaluation_log import EvaluationLog, LogSource
 from faultlens.corpus.logs.log_options import LogOptions
 from faultlens.corpus.logs.reading import log_reader
+from faultlens.corpus.message import Message
 from faultlens.corpus.outcome_table import OutcomeTable, read_outcomes, table_of
 from faultlens.corpus.prompt import Prompt, merge_spellings
 from faultlens.corpus.records import printable, whole_text

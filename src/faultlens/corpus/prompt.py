@@ -11,6 +11,7 @@ from pandas import isna
 from pandas.api.types import is_scalar
 
 from faultlens.corpus.levels import one_spelling, read_level
+from faultlens.corpus.message import Message
 from faultlens.corpus.records import plain_value, shown, text_field, whole_text
 from faultlens.errors import UserError
 
@@ -32,6 +33,12 @@ class Prompt:
             target's alone.
         separator: what stands between prompt and answer: a space, or nothing where the answer
             goes on within a word or after a bracket (`"the year 17"`, `"43"`).
+        messages: the conversation that ends where the answer begins, where there is one: a model
+            reads it through its chat template, and `text` is it written out plainly.
+        lead: what a reply says before its answer, to the last space: `"The answer is "`. Target and
+            foil are compared after it.
+        rendered: whether the text is a conversation as a chat template renders it, whose first
+            token is the template's own: nothing is put in front of it.
         groups: what it belongs to together with others, e.g. a document or a name: column to
             value. Prompts of one group are no independent evidence.
 
@@ -46,6 +53,9 @@ class Prompt:
     accepted: tuple[str, ...] = ()
     separator: str = " "
     groups: dict[str, str] = field(default_factory=dict)
+    messages: tuple[Message, ...] = ()
+    lead: str = ""
+    rendered: bool = False
 
     def __post_init__(self) -> None:
         if not self.text.strip():

@@ -6,11 +6,12 @@ import functools
 import hashlib
 import json
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any, TypeVar
 
+from faultlens.corpus.message import read_messages, written_out
 from faultlens.corpus.prompt import (
     FIELDS,
     Prompt,
@@ -29,7 +30,13 @@ from faultlens.corpus.records import (
 )
 from faultlens.errors import UserError
 
+TASK_FIELDS = (*FIELDS, "messages")
+"""What a line of a task may say."""
+
 __all__ = ["Prompt", "Task", "make_task", "read_task", "task", "task_names"]
+
+
+_OPTIONAL = ("groups", "messages", "lead", "rendered")  # of a prompt; most have none of it
 
 
 @dataclass(frozen=True)
@@ -39,12 +46,15 @@ class Task:
     Attributes:
         rule: the name of the outcome rule that suits the task; None: the default suits it.
         notes: what a reader should know of how the task was read, a sentence each.
+        instruction: what a user's message says before each prompt where a chat model is asked;
+            empty: a prompt is a message by itself.
     """
 
     name: str
     prompts: tuple[Prompt, ...]
     rule: str | None = None
     notes: tuple[str, ...] = ()
+    instruction: str = ""
 
     def __post_init__(self) -> None:
         if not self.prompts:
@@ -88,19 +98,18 @@ class Task:
 
 
 def _record(prompt: Prompt) -> dict[str, Any]:
-    """A prompt as it is digested; groups only where there are some."""
+    """A prompt as it is digested; groups, and what a chat has, only where there are some."""
     record = asdict(prompt)
-    if not prompt.groups:
-        del record["groups"]
-    return record
+    return {name: value for name, value in record.items() if value or name not in _OPTIONAL}
 
 
 def read_task(path: Path) -> Task:
     """Read a task from JSONL, one prompt a line.
 
     A line is `{"prompt", "target", "foil"?, "factors"?: {name: level}, "groups"?: {column: value},
-    "accepted"?: [answer], "separator"?}`, the fields of `Prompt`. Other columns are left out, and
-    named in `notes`.
+    "accepted"?: [answer], "separator"?}`, the fields of `Prompt`; `"messages": [{"role",
+    "content"}]` in place of `"prompt"` is a conversation. Other columns are left out, and named in
+    `notes`.
 
     Raises UserError naming the file and line for anything that is not as expected, a field that
     seems to be misspelt among it.
@@ -108,19 +117,30 @@ def read_task(path: Path) -> Task:
     records = [(where, present(record)) for where, record in read_records(path)]
     prompts = []
     for where, record in records:
-        check_spelling(where, record, FIELDS)
-        prompts.append(read_prompt(where, record, read_factors(where, record)))
+        check_spelling(where, record, TASK_FIELDS)
+        prompts.append(_read_task_prompt(where, record))
     name = name_of(path)
     if not prompts:
         raise UserError(f"task {name} has no prompts: expected at least one")
     merged, notes = merge_spellings(prompts)
-    others = [name for name in columns_of(records) if name not in FIELDS]
+    others = [name for name in columns_of(records) if name not in TASK_FIELDS]
     if others:
         notes.append(
             f"{printable(', '.join(others))}: nothing is made of these columns of the task; what "
             "describes a prompt belongs under 'factors'"
         )
     return Task(name, merged, notes=tuple(notes))
+
+
+def _read_task_prompt(where: str, record: dict[str, Any]) -> Prompt:
+    """One line of a task: a prompt, or a conversation."""
+    if "messages" not in record:
+        return read_prompt(where, record, read_factors(where, record))
+    if "prompt" in record:
+        raise UserError(f"{where} has both 'prompt' and 'messages': expected one of them")
+    messages = read_messages(where, record["messages"])
+    plain = {**record, "prompt": written_out(messages)}
+    return replace(read_prompt(where, plain, read_factors(where, record)), messages=messages)
 
 
 Generator = TypeVar("Generator", bound=Callable[..., Task])
@@ -131,23 +151,27 @@ MOST_PROMPTS = 1_000_000  # of a task that is made
 
 _TASKS: dict[str, Callable[..., Task]] = {}
 
+NEXT_WORD = "Which word comes next? Answer with that word alone."
+"""What a chat model is told before a text that breaks off."""
 
-def task(name: str) -> Callable[[Generator], Generator]:
+
+def task(name: str, instruction: str = "") -> Callable[[Generator], Generator]:
     """Decorator: register a function `(n, seed) -> Task` as the task called `name`.
 
-    The function is only called with an `n` that is a whole number of at least 1. A package offers
-    its tasks by entry points in the group `faultlens.tasks`, under their names.
+    `instruction` is what a chat model is told before each prompt (see `Task`). The function is only
+    called with an `n` that is a whole number of at least 1. A package offers its tasks by entry
+    points in the group `faultlens.tasks`, under their names.
     """
 
     def add(generator: Generator) -> Generator:
-        checked = _with_checked_n(generator, name)
+        checked = _with_checked_n(generator, name, instruction)
         _TASKS[name] = checked
         return checked
 
     return add
 
 
-def _with_checked_n(generator: Generator, name: str) -> Generator:
+def _with_checked_n(generator: Generator, name: str, instruction: str) -> Generator:
     @functools.wraps(generator)
     def checked(*args: Any, **options: Any) -> Task:
         n = args[0] if args else options.get("n", 1)
@@ -155,7 +179,10 @@ def _with_checked_n(generator: Generator, name: str) -> Generator:
             raise UserError(f"task {name}: n is {n!r}, expected a whole number of at least 1")
         if n > MOST_PROMPTS:
             raise UserError(f"task {name}: n is {n}, expected at most {MOST_PROMPTS:,}")
-        return generator(*args, **options)
+        made = generator(*args, **options)
+        if instruction and isinstance(made, Task):
+            return replace(made, instruction=made.instruction or instruction)
+        return made
 
     return checked  # type: ignore[return-value]  # of the same signature, by functools.wraps
 

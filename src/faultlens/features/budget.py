@@ -9,11 +9,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-import torch
-
+from faultlens.models.device_memory import free_on as free_on
 from faultlens.models.dictionary import Dictionary
 from faultlens.models.model import Model
-from faultlens.runs.memory import free_memory
 
 TOKEN_BUDGET = 1152  # the most positions of a pass on a processor, where more are no quicker
 MOST_ELSEWHERE = 16_384
@@ -35,10 +33,3 @@ def token_budget(model: Model, dictionaries: Sequence[Dictionary]) -> int:
     width = 16 * model.d_model + 3 * (hidden or 4 * model.d_model)
     kept = sum(d.d_in for d in dictionaries)
     return max(1, min(most, int(SHARE * free / (4 * (width + kept)))))
-
-
-def free_on(device: torch.device) -> int | None:
-    """Bytes that are free on a device; None where nothing says so."""
-    if device.type == "cuda":
-        return int(torch.cuda.mem_get_info(device)[0])
-    return free_memory() if device.type == "cpu" else None

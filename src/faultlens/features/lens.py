@@ -60,9 +60,11 @@ class Lens:
 
     Attributes:
         model: what is run.
-        dictionaries: what it is read through.
+        dictionaries: what it is read through; empty: an audit does what needs none.
         fit_check: by dictionary, what came of the fit check; empty where none was made.
         choice: which tokens count.
+        sites: without dictionaries, where whole values are read and patched, in the order of the
+            pass.
         encoding: how sites' values are encoded; `auto` chooses once.
         chosen: what `auto` has chosen so far.
     """
@@ -71,28 +73,40 @@ class Lens:
     dictionaries: tuple[Dictionary, ...]
     fit_check: Mapping[str, str] = field(default_factory=dict)
     choice: TokenChoice = DEFAULT
+    sites: tuple[Site, ...] = ()
     encoding: AskedEncoding = AUTO
     chosen: ChosenEncoding = field(default_factory=ChosenEncoding, repr=False)
 
     def __post_init__(self) -> None:
         names = [dictionary.name for dictionary in self.dictionaries]
-        if not names or len(set(names)) < len(names):
-            raise UserError(f"a lens needs dictionaries with distinct names, got {names}")
+        if len(set(names)) < len(names) or bool(names) == bool(self.sites):
+            raise UserError(
+                f"a lens needs dictionaries with distinct names, or else sites, got {names}"
+            )
 
     def __getitem__(self, name: str) -> Dictionary:
         """The dictionary called `name`. Raises UserError, naming those there are."""
         for dictionary in self.dictionaries:
             if dictionary.name == name:
                 return dictionary
+        self.require_dictionaries(f"{name!r} in this lens")
         known = ", ".join(dictionary.name for dictionary in self.dictionaries)
         raise UserError(f"no dictionary {name!r} in this lens: expected one of {known}")
+
+    def require_dictionaries(self, what: str) -> None:
+        """Raises UserError, saying what needs them, for a lens without dictionaries."""
+        if not self.dictionaries:
+            raise UserError(
+                f"{what} needs dictionaries, and model {self.model.name} was loaded without any: "
+                "name them with sae (--sae)"
+            )
 
     def checked(self, progress: Progress = SILENT) -> Lens:
         """The same lens, its dictionaries found to fit the model; made once, then remembered.
 
         Raises UserError, naming a convention that fits better where one does, if one does not fit.
         """
-        if self.fit_check:
+        if self.fit_check or not self.dictionaries:
             return self
         found = examine(self.model, self.dictionaries, progress)
         for examination in found:
@@ -153,7 +167,9 @@ class Lens:
         """What reads texts in these shapes."""
         medians: Mapping[Site, float] = {}
         if self.choice.massive == "drop":
-            medians = median_norms(self.model, self.dictionaries, shapes)
+            sites = [*(d.site for d in self.dictionaries), *self.sites]
+            bos = ids_in_front(self.model, self.dictionaries)
+            medians = median_norms(self.model, sites, bos, shapes)
         return Reader(self.model, self.dictionaries, shapes, self.choice, medians)
 
     def read(
@@ -183,6 +199,7 @@ class Lens:
             UserError: no texts, a text without tokens that count, one too long under `error`, and
                 values or activations that are infinite or NaN.
         """
+        self.require_dictionaries("reading texts")
         how = Pooling.parse(pooling)
         tokens = self.tokenize(texts, long)
         tables = PooledTables(self.model, self.dictionaries, how, long, self.fit_check, self.choice)
@@ -216,6 +233,7 @@ class Lens:
         Raises:
             UserError: no texts, a group that is missing, a text that cannot be read.
         """
+        self.require_dictionaries("reading texts")
         tokens = self.tokenize(texts, long)
         if groups is not None and len(groups) != len(texts):
             raise UserError(f"{len(texts)} texts, but {len(groups)} groups: expected one for each")
@@ -233,6 +251,7 @@ class Lens:
 
     def tokens(self, text: str) -> TokenView:
         """The activations of each token of one text, which must fit into the context."""
+        self.require_dictionaries("reading a text")
         tokens = self.tokenize([text])
         (read,) = self.reader(self.shapes(tokens)).read(tokens)
         return TokenView(

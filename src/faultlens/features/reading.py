@@ -76,13 +76,24 @@ class Reader:
     def encode(self, dictionary: Dictionary, x: Tensor, ids: np.ndarray) -> EncodedTokens:
         """Encode the tokens that count: the site's values `x [tokens, d]`, token ids `[tokens]`."""
         norms = x.norm(dim=-1).cpu().numpy()
-        special = self.choice.special_of(ids, self.model)
-        massive = self.choice.massive_of(norms, self.medians.get(dictionary.site)) & ~special
+        special, massive = self.left_out(dictionary.site, norms, ids)
         left_out = special | massive
         if left_out.any():
             x = x[torch.from_numpy(~left_out).to(x.device)]
         matrix = encode(dictionary, x, self.shapes.encoding)
         return EncodedTokens(ids, special, massive, norms, matrix)
+
+    def left_out(
+        self, site: Site, norms: np.ndarray, ids: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Which tokens do not count at a site: the special and the massive ones, `[tokens]` each.
+
+        Args:
+            norms: of the site's value at each token, `[tokens]`.
+            ids: of the tokens.
+        """
+        special = self.choice.special_of(ids, self.model)
+        return special, self.choice.massive_of(norms, self.medians.get(site)) & ~special
 
     def _read(
         self, packed: PackedTexts, texts: Sequence[TextTokens], numbers: Sequence[int]

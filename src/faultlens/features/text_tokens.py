@@ -12,6 +12,7 @@ from faultlens.features.reading_config import LONG, Long
 from faultlens.models import start_ids
 from faultlens.models.dictionary import Dictionary
 from faultlens.models.model import Model
+from faultlens.models.start_token import start_of
 from faultlens.progress import Tick
 
 
@@ -94,8 +95,10 @@ def split(ids: Sequence[int], text: int, room: int, long: Long) -> list[Sequence
 def ids_in_front(model: Model, dictionaries: Sequence[Dictionary]) -> list[int]:
     """The ids that go before each part of a text: BOS, what stands in its place, or none.
 
-    Raises UserError if dictionaries differ in it.
+    Without dictionaries the model's own start token. Raises UserError if dictionaries differ in it.
     """
+    if not dictionaries:
+        return list(start_of(model).ids)
     asked = [dictionary.convention for dictionary in dictionaries]
     if len({(convention.prepend_bos, convention.start_token) for convention in asked}) > 1:
         names = ", ".join(dictionary.name for dictionary in dictionaries)

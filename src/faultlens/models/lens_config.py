@@ -9,11 +9,16 @@ from faultlens.checks import check_choice, check_flag, check_names, check_whole
 from faultlens.errors import UserError
 from faultlens.models.sites import POINTS
 
-Dtype = Literal["float32", "bfloat16", "float16"]
+Dtype = Literal["auto", "float32", "bfloat16", "float16"]
 SpecialTokens = Literal["drop", "keep", "text"]
 MassiveActivations = Literal["drop", "keep"]
 ALL = "all"
 """In place of sites: every one that the dictionaries are at."""
+MOST_THREADS = 1024
+NO_ADAPTER = "none"
+"""In place of an adapter's folder: the one that lies beside the weights is left out."""
+NO_DICTIONARIES = "none"
+"""In place of dictionaries: none at all."""
 
 
 @dataclass(frozen=True)
@@ -24,18 +29,24 @@ class LensConfig:
     """`mini` (bundled with FaultLens), a Hugging Face model folder, or a hub name."""
     sae: str | None = None
     """Dictionaries (SAEs or transcoders): a release of SAELens's registry, e.g.
-    `gpt2-small-res-jb`; one of its dictionaries, `RELEASE/SAE_ID`; or a folder in SAELens's format
-    or in another library's (dictionary_learning, sparsify, Gemma Scope, llamascopium, Qwen-Scope).
-    Only `mini` has its own, taken by default."""
+    `gpt2-small-res-jb`; one of its dictionaries, `RELEASE/SAE_ID`; a folder in SAELens's format or
+    in another library's (dictionary_learning, sparsify, Gemma Scope, llamascopium, Qwen-Scope); or
+    `none`. `mini` has its own, taken by default; of any other model an audit without them does what
+    needs none."""
     layers: tuple[int, ...] | None = None
-    """Layers whose dictionaries are kept, counted from 0; by default all."""
+    """Layers whose dictionaries are kept, counted from 0; without dictionaries, those whose values
+    are read and patched. By default all."""
     sites: tuple[str, ...] | None = None
     """Points of a layer whose dictionaries are kept: `resid_pre`, `attn_out`, `mlp_out` …, or
-    `all`; by default `resid_pre` where the set has any, otherwise all."""
+    `all`; by default `resid_pre` where the set has any, otherwise all. Without dictionaries, those
+    whose values are read and patched, by default `resid_pre`."""
     device: str = "cpu"
     """Where the model runs, e.g. `cuda`."""
-    dtype: Dtype = "float32"
-    """Number format that the model runs in; dictionaries always encode in float32."""
+    dtype: Dtype = "auto"
+    """Number format that the model runs in; `auto`: bfloat16 on a GPU where config.json says that
+    the weights are, float32 otherwise. Dictionaries always encode in float32."""
+    threads: int | None = None
+    """Threads that PyTorch works with on the processor; by default as many as it chooses."""
     revision: str | None = None
     """Branch, tag or commit of a hub model; by default its main branch."""
     adapter: str | None = None
@@ -63,6 +74,12 @@ class LensConfig:
     attention sinks are: `drop` leaves them out of what is encoded and pooled, `keep` does not."""
 
     def __post_init__(self) -> None:
+        for name, given in (("release", self.release), ("convention", self.convention)):
+            if given and not self.has_dictionaries:
+                raise UserError(
+                    f"{name} (--{name}) says how dictionaries read, and there are none: name them "
+                    "with sae (--sae)"
+                )
         if self.layers is not None:
             for layer in self.layers:
                 check_whole("layer", layer, 0)
@@ -71,6 +88,8 @@ class LensConfig:
             for site in self.sites:
                 check_choice("site", site, [*POINTS, ALL])
         check_choice("dtype", self.dtype, get_args(Dtype))
+        if self.threads is not None:
+            check_whole("threads", self.threads, 1, MOST_THREADS)
         check_names("convention", self.convention, "centred")
         check_flag("trust_pickle", self.trust_pickle)
         check_start(self.start)
@@ -84,7 +103,9 @@ class LensConfig:
     @property
     def has_dictionaries(self) -> bool:
         """Whether there are dictionaries to load."""
-        return self.sae is not None or self.model == LensConfig.model
+        if self.sae is None:
+            return self.model == LensConfig.model
+        return self.sae != NO_DICTIONARIES
 
     def require_dictionaries(self) -> None:
         """Raises UserError, for what reads a model through dictionaries, where there are none."""

@@ -16,12 +16,20 @@ from faultlens.mini import LANGUAGE_MODEL
 from faultlens.models import hub
 from faultlens.models.checkpoints import gguf, lora
 from faultlens.models.checkpoints.digest import folder_digest
+from faultlens.models.checkpoints.precision import (
+    AUTO,
+    dtype_in_force,
+    stored_dtype,
+    weights_size,
+)
 from faultlens.models.checkpoints.source import BUNDLED as BUNDLED
 from faultlens.models.checkpoints.source import Source, find_source, shortened
 from faultlens.models.checkpoints.weights import DTYPES, load_weights, refuse_infinite
+from faultlens.models.device_memory import check_fits, free_on
 from faultlens.models.families import adapter_of
 from faultlens.models.lens_config import LensConfig
 from faultlens.models.model import Model
+from faultlens.models.model_config import ModelConfig
 from faultlens.models.start_token import start_of
 
 
@@ -40,7 +48,7 @@ def load_model(
         name: what to load; a hub name is taken from the local cache where it is there, and a GGUF
             file from the folder that it was converted to before.
         device: where to run it, e.g. `cuda`.
-        dtype: what to run it in, one of `DTYPES`.
+        dtype: what to run it in: one of `DTYPES`, or `auto` (see `precision`).
         revision: branch, tag or commit of a hub name.
         trust_pickle: also load weights that are pickled, which can run code as they load.
         adapter: a folder with a LoRA adapter that PEFT saved, merged into the weights; `"none"`
@@ -49,13 +57,16 @@ def load_model(
             what the model expects (see `start_token`).
 
     Raises:
-        UserError: there is no such model, its family has no adapter, or it cannot be loaded.
+        UserError: there is no such model, its family has no adapter, it cannot be loaded, or its
+            weights do not fit into the memory that is free.
     """
-    if dtype not in DTYPES:
-        raise UserError(f"dtype {dtype!r} is not known: expected one of {', '.join(DTYPES)}")
-    source = find_source(name, revision)
-    if source.gguf is not None:
-        source = replace(source, folder=gguf.cached_folder(source.gguf))
+    if dtype not in (AUTO, *DTYPES):
+        known = ", ".join((AUTO, *DTYPES))
+        raise UserError(f"dtype {dtype!r} is not known: expected one of {known}")
+    source = _readable(name, revision)
+    there = _device(device)
+    dtype = in_force(source, dtype, there)
+    _check_memory(source, dtype, there)
     if source.folder is not None:
         lora.refuse_unsaid(name, source.folder, adapter)
     tuning = None if adapter in (None, lora.NONE) else Path(str(adapter))
@@ -65,7 +76,7 @@ def load_model(
     if tuning is not None:
         network = lora.merged(network, tuning).to(DTYPES[dtype])
     refuse_infinite(name, network, dtype)
-    network.eval().requires_grad_(False).to(_device(device))
+    network.eval().requires_grad_(False).to(there)
     made = None if source.folder is None else gguf.converted(source.folder)
     model = Model(
         name,
@@ -81,6 +92,42 @@ def load_model(
     if start is not None:
         start_of(model)  # says at once what is no token of this model
     return model
+
+
+def _readable(name: str, revision: str | None) -> Source:
+    """Where a model's files are; of a GGUF file, the folder that it is converted to."""
+    source = find_source(name, revision)
+    if source.gguf is None:
+        return source
+    return replace(source, folder=gguf.cached_folder(source.gguf))
+
+
+def in_force(source: Source, dtype: str, device: torch.device) -> str:
+    """The format that a model runs in; config.json is only asked where it decides."""
+    asks = dtype == AUTO and device.type != "cpu"
+    return dtype_in_force(dtype, stored_dtype(source) if asks else None, str(device))
+
+
+def memory_needed(config: LensConfig | ModelConfig) -> int | None:
+    """Bytes that a model's weights will take, told before they are loaded; None: not known.
+
+    Raises UserError where there is no such model or device. Of a GGUF file that was not converted
+    before nothing is known.
+    """
+    source = find_source(config.model, config.revision)
+    if source.gguf is not None:
+        return None
+    return weights_size(source, in_force(source, config.dtype, _device(config.device)))
+
+
+def _check_memory(source: Source, dtype: str, device: torch.device) -> None:
+    """Raises UserError where the weights do not fit: they are read by way of the processor."""
+    needed = weights_size(source, dtype)
+    if needed is None:
+        return
+    places = dict.fromkeys((torch.device("cpu"), device))
+    for place in places:
+        check_fits(source.name, dtype, needed, str(place), free_on(place))
 
 
 def _is_mini(folder: Path) -> bool:

@@ -81,6 +81,12 @@ class Model:
         return {"name": self.name, "digest": self.digest, **known}
 
     @property
+    def published_names(self) -> list[str]:
+        """Names under which the model may have been published, the most certain first."""
+        saved = str(getattr(self._config, "_name_or_path", "") or "")
+        return list(dict.fromkeys(name for name in (self.name, saved) if name))
+
+    @property
     def caveats(self) -> list[str]:
         """What a result that was read of it has to say of its weights, a sentence each."""
         said = []
@@ -237,6 +243,10 @@ class Model:
         for i, row in enumerate(rows):
             padded[i, : len(row)] = torch.tensor(row, dtype=torch.long)
         return padded.to(self.device)
+
+    def has(self, site: Site) -> bool:
+        """Whether the model has `site`."""
+        return 0 <= site.layer < self.n_layers and self.adapter.tap(self.network, site) is not None
 
     def check(self, site: Site) -> None:
         """Raises UserError unless the model has `site`."""

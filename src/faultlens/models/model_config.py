@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import get_args
 
-from faultlens.checks import check_choice, check_flag
-from faultlens.models.lens_config import Dtype, LensConfig, check_start
+from faultlens.checks import check_choice, check_flag, check_whole
+from faultlens.models.lens_config import MOST_THREADS, Dtype, LensConfig, check_start
 
 
 @dataclass(frozen=True)
@@ -18,7 +18,10 @@ class ModelConfig:
     device: str = LensConfig.device
     """Where the model runs, e.g. `cuda`."""
     dtype: Dtype = LensConfig.dtype
-    """Number format that the model runs in; dictionaries are always learnt in float32."""
+    """Number format that the model runs in; `auto`: bfloat16 on a GPU where config.json says that
+    the weights are, float32 otherwise. Dictionaries are always learnt in float32."""
+    threads: int | None = LensConfig.threads
+    """Threads that PyTorch works with on the processor; by default as many as it chooses."""
     revision: str | None = LensConfig.revision
     """Branch, tag or commit of a hub model; by default its main branch."""
     adapter: str | None = LensConfig.adapter
@@ -32,5 +35,7 @@ class ModelConfig:
 
     def __post_init__(self) -> None:
         check_choice("dtype", self.dtype, get_args(Dtype))
+        if self.threads is not None:
+            check_whole("threads", self.threads, 1, MOST_THREADS)
         check_flag("trust_pickle", self.trust_pickle)
         check_start(self.start)

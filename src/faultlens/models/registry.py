@@ -9,7 +9,7 @@ from __future__ import annotations
 import difflib
 import importlib.util
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
@@ -32,6 +32,9 @@ _HOOK = re.compile(r"blocks\.\d+\.([a-z0-9_.]+?)(?:__.*)?$")
 _POINT_OF_HOOK = {hook: point for point, (hook, _) in POINTS.items()}
 _WIDTH = re.compile(r"(?<!\d)(\d+)k(?![a-z0-9])|width_(1)m", re.IGNORECASE)
 _TIMES = re.compile(r"[_-](\d+)x(?![a-z0-9])", re.IGNORECASE)
+_QUANTISED = re.compile(r"[-._](?:i?q\d(?:_[a-z0-9]+)*|f16|bf16|f32)$")
+_SAME_MODEL = {"gpt2": "gpt2small", "mistral7bv01": "mistral7b"}
+"""Names of the hub as the registry writes them."""
 _FEATURES = {  # of releases whose names do not tell
     "gpt2-small-res-jb": 24_576,
     "gpt2-small-mlp-tm": 24_576,
@@ -117,6 +120,31 @@ def find(name: str) -> list[Entry]:
             f"{', '.join(near)}"
         )
     return chosen
+
+
+def releases_for(names: Collection[str]) -> dict[str, list[Entry]]:
+    """The releases that were trained on a model, by its names: a hub's, a folder's, a file's.
+
+    Names count without the owner, case, signs and a file's quantisation, so that
+    `gemma-3-270m-Q4_K_M.gguf` is `google/gemma-3-270m`.
+    """
+    wanted = {_model_key(name) for name in names} - {""}
+    return {
+        release: [_entry(release, raw, sae) for sae in raw["saes"]]
+        for release, raw in _registry().items()
+        if _model_key(str(raw.get("model") or "")) in wanted
+    }
+
+
+def _model_key(name: str) -> str:
+    """A model's name, so that two ways to write it are the same.
+
+    >>> _model_key("openai-community/gpt2"), _model_key("gemma-3-270m-Q4_K_M.gguf")
+    ('gpt2small', 'gemma3270m')
+    """
+    last = name.rstrip("/").rpartition("/")[2].lower().removesuffix(".gguf")
+    key = re.sub(r"[^a-z0-9]", "", _QUANTISED.sub("", last))
+    return _SAME_MODEL.get(key, key)
 
 
 def _entry(release: str, raw: Mapping[str, Any], sae: Mapping[str, Any]) -> Entry:

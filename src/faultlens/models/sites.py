@@ -23,6 +23,8 @@ POINTS: dict[str, tuple[str, str]] = {
     "mlp_out": ("hook_mlp_out", "mlp"),
     "resid_post": ("hook_resid_post", "post"),
 }
+RESIDUAL = frozenset({"resid_pre", "resid_mid", "resid_post"})
+"""The points at which the whole residual stream passes."""
 MASSIVE = 10.0
 """Times the median norm at a site beyond which a token's value is a massive activation."""
 _ORDER = tuple(POINTS)

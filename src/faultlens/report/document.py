@@ -46,11 +46,12 @@ def _facts(manifest: dict[str, Any] | None) -> list[tuple[str, str]]:
     if manifest is None:
         return [("Run", "not recorded: the folder holds no manifest")]
     arguments, versions = manifest.get("arguments") or {}, manifest.get("versions") or {}
+    inputs = manifest.get("inputs") or {}
     command = manifest.get("command")
     facts = {
         "Command": command if isinstance(command, str) else " ".join(map(str, command or [])),
         "Model": _fact(arguments.get("model")),
-        "Dictionaries": _fact(arguments.get("sae")),
+        "Dictionaries": _fact(arguments.get("sae")) or ("none" if inputs.get("sites") else ""),
         "Fit check": "left out: --no-fit-check" if arguments.get("fit_check") == "False" else "",
         "Versions": ", ".join(f"{p} {versions[p]}" for p in HEADED_PACKAGES if p in versions),
         "Finished": str(manifest.get("finished") or "").replace("T", " ").replace("+00:00", " UTC"),

@@ -18,7 +18,7 @@ from faultlens.runs.folder import written_file
 PROMPTS, TOKENS = "tables/prompts.parquet", "tables/prompt-tokens.parquet"
 OF_OUTCOME = (
     "prompt", "target", "foil", "generated", "answer", "success", "kind", "logit_difference",
-    "margin", "target_log_probability", "accepted",
+    "margin", "target_log_probability", "accepted", "before_answer",
 )  # fmt: skip
 """Columns of the table of prompts that are no factors."""
 

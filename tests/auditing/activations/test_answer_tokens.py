@@ -48,7 +48,7 @@ def mini() -> Model:
 @pytest.fixture(scope="module", params=["first", "always"])
 def spacing(request: pytest.FixtureRequest, mini: Model) -> Model:
     """A model whose tokenizer puts a space before every text."""
-    return replace(mini, tokenizer=sentence_piece(request.param, byte_fallback=True))
+    return replace(mini, tokenizer=sentence_piece(request.param, True), start="bos")
 
 
 ANSWERS = [

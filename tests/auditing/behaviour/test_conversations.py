@@ -10,7 +10,7 @@ import pytest
 import faultlens as fl
 from faultlens.auditing.behaviour.conversations import as_model_reads
 from faultlens.corpus.answers import Answers
-from faultlens.corpus.logs.evaluation_log import Message
+from faultlens.corpus.message import Message
 from faultlens.corpus.task import Prompt, Task
 from faultlens.errors import UserError
 from faultlens.features.lens import Lens

@@ -216,12 +216,12 @@ class PrefixSpace:
         self.known += [piece for piece in dict.fromkeys(pieces) if piece not in self.known]
         return {"input_ids": [self.known.index(piece) for piece in pieces]}
 
-    def decode(self, ids: list[int], clean_up_tokenization_spaces: bool) -> str:
+    def decode(self, ids: list[int], clean_up_tokenization_spaces: bool = False) -> str:
         return "".join(self.known[i] for i in ids).replace("_", " ").removeprefix(" ")
 
 
 def test_an_answer_is_split_as_it_follows_its_prompt(model: Model) -> None:
-    spacing = replace(model, tokenizer=PrefixSpace())
+    spacing = replace(model, tokenizer=PrefixSpace(), start="bos")
     assert len(spacing.ids(" Tom")) == 2  # by itself; after a prompt it is one
     tokens = tokenize(Task("t", (Prompt("Ann met", "Tom", "Eva"),)), spacing, [0])
     assert list(tokens.answers) == [[spacing.ids("Tom")[0]]]
@@ -313,7 +313,7 @@ def test_the_table_holds_prompts_outcomes_and_factors(tmp_path: Path) -> None:
     table = prompt_table(SOME, OUTCOMES)
     assert table.columns.tolist() == [
         "prompt", "target", "foil", "generated", "answer", "success", "kind", "logit_difference",
-        "margin", "target_log_probability", "object", "factor margin",
+        "margin", "target_log_probability", "before_answer", "object", "factor margin",
     ]  # fmt: skip
     path = tmp_path / "prompts.parquet"
     table.to_parquet(path, index=False)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -185,6 +187,25 @@ def test_what_no_pair_shows_is_lost_within_the_finest_strata() -> None:
         within = confounds(values[:, -1], failed, strata, float(p))
         lost += p_of(values, failed, strata) > 0.05 or lost_in_finest(within, 0.05)
     assert lost >= 9
+
+
+def test_a_copy_of_a_cell_is_lost_with_the_cell_s_other_factor_held() -> None:
+    """Whatever else can be held: places leave more failures than templates do, and say nothing."""
+    lost = kept = 0
+    for seed in range(8):
+        values, failed, factors = copies_of_a_cell(seed, weak=True)
+        factors["place"] = np.random.default_rng(seed).choice([*"uvw"], 600).tolist()
+        held = select_levels({"object": factors["object"]}, failed, 1.0)
+        strata = stratify(factors, failed, replace(held, kept=["object"]))
+        found = confounds(values[:, -1], failed, strata).lost_with
+        lost += found is not None and found.factor == "template"
+        values, failed, factors = firing_cause(seed)
+        factors["template"] = np.random.default_rng(seed).choice([*"0123"], 300).tolist()
+        strata = stratify(factors, failed, select_levels(factors, failed, 0.05))
+        assert strata.with_one_more
+        kept += confounds(values[:, -1], failed, strata).lost_with is None
+    assert lost >= 7
+    assert kept >= 7
 
 
 def test_a_cause_is_not_lost_within_the_finest_strata() -> None:

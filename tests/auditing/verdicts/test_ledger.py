@@ -19,6 +19,7 @@ from faultlens.auditing.result import (
     Interval,
     Intervention,
     Ladder,
+    LostWith,
     OtherScoring,
     Proxy,
     Robustness,
@@ -254,6 +255,17 @@ def test_the_claim_is_held_against_all_factors_that_can_be_held(
     claims = of_leading(replace(READING, confounds=within), strata)
     claim = only(claims, "conditional on object × template × place")
     assert (claim.outcome, claim.detail) == (outcome, detail)
+
+
+def test_a_claim_that_one_more_factor_takes_away_fails() -> None:
+    lost = LostWith("place", 7, 22, Interval(0.1, -0.5, 0.7), None)
+    within = Confounds(6, 40, Interval(0.9, 0.4, 1.4), None, None, lost_with=lost)
+    claims = of_leading(replace(READING, confounds=within))
+    claim = only(claims, "conditional on object × template × place")
+    assert (claim.outcome, claim.detail) == (
+        "failed",
+        "its effect falls to half or less, and may be none; 22 failures in 7 informative strata",
+    )
 
 
 def test_without_factors_nothing_is_said_of_copies() -> None:

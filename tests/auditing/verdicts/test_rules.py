@@ -16,6 +16,7 @@ from faultlens.auditing.result import (
     Flips,
     Interval,
     Intervention,
+    LostWith,
     Null,
     OtherScoring,
     Proxy,
@@ -406,6 +407,17 @@ def test_what_is_lost_with_all_factors_held_is_not_shown_to_add() -> None:
         "template × place (adjusted p = 0.3, +0.3 SD [−0.2, 0.8]; 25 failures in 9 informative "
         "strata)"
     )
+
+
+def test_what_is_lost_with_one_more_factor_is_not_shown_to_add() -> None:
+    lost = LostWith("place", 7, 22, Interval(0.1, -0.5, 0.7), None)
+    found = replace(FOUND, confounds=replace(SOMETHING_LEFT, lost_with=lost))
+    assert beyond(found).endswith(
+        ", but it is not shown to add beyond object × template × place (+0.1 SD [−0.5, 0.7]; 22 "
+        "failures in 7 informative strata)"
+    )
+    nothing = replace(SOMETHING_LEFT, lost_with=replace(lost, effect=None))
+    assert "place (nothing to compare; 22" in beyond(replace(FOUND, confounds=nothing))
 
 
 @pytest.mark.parametrize(

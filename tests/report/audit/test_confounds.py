@@ -7,8 +7,8 @@ import dataclasses
 import audit_samples
 from tree_reading import class_row, facts_of, headed, rows, section
 
-from faultlens.auditing.result import FinestStrata, Interval, StrataCount
-from faultlens.report.audit.confounds import within_strata
+from faultlens.auditing.result import FinestStrata, Interval, LostWith, StrataCount
+from faultlens.report.audit.confounds import beyond_words, within_strata
 
 TITLE = "5 Confounds"
 
@@ -41,6 +41,16 @@ def test_odds_are_said_as_far_as_they_are_known() -> None:
     facts = facts_of(class_row(audit_samples.audit(), "4-res-mini/300"))
     assert facts["Odds ratio, Mantel–Haenszel"] == "infinite or undefined p 1.0e-6"
     assert facts["Odds ratio, Firth"] == "0"
+
+
+def test_what_one_more_factor_takes_away_is_said_in_the_list() -> None:
+    reading = audit_samples.audit().leading
+    lost = dataclasses.replace(
+        reading.confounds, lost_with=LostWith("place", 7, 22, Interval(0.1, -0.5, 0.7), None)
+    )
+    taken = dataclasses.replace(reading, confounds=lost, p_conditional=0.03)
+    assert beyond_words(taken, 0.05) == "not with place held, p 0.03"
+    assert beyond_words(dataclasses.replace(taken, p_conditional=0.3), 0.05) == "not shown, p 0.3"
 
 
 def test_the_finest_strata_stand_beside_those_that_are_used() -> None:

@@ -16,6 +16,7 @@ from faultlens.models.dictionary import Dictionary
 from faultlens.models.model import Model
 from faultlens.models.sites import Site
 
+LADDER_SITES = 4  # whose whole values are read of every prompt, where there is no dictionary
 MOST_BYTES = 2**31  # that are kept; of a larger task the prompts asked for are read each time
 
 
@@ -51,6 +52,17 @@ def audited_sites(dictionaries: Sequence[Dictionary]) -> tuple[Site, ...]:
         entry = Site(dictionary.target.layer, "resid_pre")
         found |= {dictionary.site, dictionary.target, entry}
     return tuple(sorted(found, key=lambda site: site.depth))
+
+
+def spread(sites: Sequence[Site], most: int = LADDER_SITES) -> tuple[Site, ...]:
+    """At most so many of some sites, at even distances, the last among them.
+
+    >>> [site.layer for site in spread([Site(layer, "resid_pre") for layer in range(12)])]
+    [2, 5, 8, 11]
+    """
+    if len(sites) <= most:
+        return tuple(sites)
+    return tuple(sites[(part * len(sites)) // most - 1] for part in range(1, most + 1))
 
 
 def fit_in_memory(model: Model, tokens: TaskTokens, sites: Sequence[Site]) -> bool:

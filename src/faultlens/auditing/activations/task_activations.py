@@ -16,6 +16,7 @@ from faultlens.auditing.activations.site_values import (
     SiteValues,
     audited_sites,
     fit_in_memory,
+    spread,
 )
 from faultlens.auditing.activations.task_tokens import TaskTokens, by_length
 from faultlens.corpus.task import Task
@@ -46,8 +47,9 @@ class TaskActivations:
     Attributes:
         tokens: the task's.
         alignment: of its tokens.
-        values: at the sites of all dictionaries.
+        values: at the sites of all dictionaries; without any, at some of the lens's sites.
         tables: by dictionary, pooled over the tokens of each prompt; empty if none were asked for.
+        reader: what the prompts were read with.
     """
 
     model: Model
@@ -55,7 +57,7 @@ class TaskActivations:
     alignment: TokenAlignment
     values: SiteValues
     tables: Mapping[str, FeatureTable]
-    _reader: Reader = field(repr=False)
+    reader: Reader = field(repr=False)
     _codes: Mapping[str, Codes] = field(repr=False)
 
     @classmethod
@@ -128,7 +130,7 @@ class TaskActivations:
             real = [x[place, n : len(self.tokens.scored[i])] for place, i in enumerate(batch)]
             ids = np.concatenate([self.tokens.scored[i][n:] for i in batch])
             read = torch.cat(real)
-            encoded.add(batch, read, self._reader.encode(dictionary, read, ids))
+            encoded.add(batch, read, self.reader.encode(dictionary, read, ids))
         return encoded.codes(self.tokens, self.alignment)
 
 
@@ -137,7 +139,7 @@ class _TaskReading:
 
     def __init__(self, lens: Lens, tokens: TaskTokens) -> None:
         self._lens, self._tokens = lens, tokens
-        self._sites = audited_sites(lens.dictionaries)
+        self._sites = audited_sites(lens.dictionaries) or spread(lens.sites)
         own = [TextTokens((np.array(row[tokens.n_start :], np.int32),)) for row in tokens.scored]
         self.reader = lens.reader(lens.shapes(own))
         self._kept: dict[Site, list[Tensor]] | None = None

@@ -42,6 +42,8 @@ class TaskTokens:
         own_bos: by prompt whether its text begins with the start token, which is not put in front
             again.
         n_start: how many ids stand in front of each prompt: 1 for BOS, 0 for nothing.
+        leads: by prompt how many of its answers' tokens are the words before them in a reply;
+            empty: none.
         foil_alone: whether a right answer is compared with the foil alone, as choices are, and not
             with all other tokens; every prompt then has a foil.
     """
@@ -56,7 +58,12 @@ class TaskTokens:
     offsets: Sequence[list[tuple[int, int]]] = ()
     own_bos: Sequence[bool] = ()
     n_start: int = 1
+    leads: Sequence[int] = ()
     foil_alone: bool = False
+
+    def lead(self, prompt: int) -> int:
+        """How many tokens of a prompt's answers are the words before them."""
+        return self.leads[prompt] if self.leads else 0
 
     @cached_property
     def scored(self) -> list[list[int]]:
@@ -93,11 +100,11 @@ class TaskTokens:
 
     @property
     def targets_of_several_tokens(self) -> int:
-        return sum(len(answer) > 1 for answer in self.answers)
+        return sum(len(answer) - self.lead(i) > 1 for i, answer in enumerate(self.answers))
 
     @property
     def foils_of_several_tokens(self) -> int:
-        return sum(len(foil) > 1 for foil in self.foils)
+        return sum(len(foil) - self.lead(i) > 1 for i, foil in enumerate(self.foils))
 
     @property
     def foils_not_compared(self) -> int:
@@ -116,6 +123,7 @@ class PromptTokens:
     answer: list[int]
     wrong: list[int]
     accepted: list[list[int]]
+    lead: int = 0
 
     @cached_property
     def parting(self) -> int | None:
@@ -123,8 +131,13 @@ class PromptTokens:
         return _parting(self.answer, self.wrong)
 
     @property
+    def place(self) -> int:
+        """The place among the answer's tokens at which it is scored."""
+        return self.lead if self.parting is None else self.parting
+
+    @property
     def target(self) -> int:
-        return self.answer[self.parting or 0]
+        return self.answer[self.place]
 
     @property
     def foil(self) -> int:
@@ -132,7 +145,7 @@ class PromptTokens:
 
     @property
     def shared(self) -> list[int]:
-        return self.answer[: self.parting or 0]
+        return self.answer[: self.place]
 
     @property
     def further(self) -> list[int]:
@@ -151,13 +164,17 @@ def tokenize(task: Task, model: Model, start: Sequence[int] | None = None) -> Ta
     """The task in tokens.
 
     Args:
-        start: what stands in front of each prompt; None: the model's own start token.
+        start: what stands in front of each prompt; None: the model's own start token, and nothing
+            in front of what a chat template renders.
 
     Raises UserError for a prompt that leaves no room to answer, and for an answer that no tokens
     behind its prompt read as.
     """
     answers = AnswerTokens(model)
-    before = start_of(model).ids if start is None else start
+    before = start
+    if before is None:
+        in_chat = all(prompt.rendered for prompt in task.prompts)
+        before = () if in_chat else start_of(model).ids
     prompts = [tokenize_prompt(prompt, model, before, answers) for prompt in task.prompts]
     for number, tokens in enumerate(prompts, start=1):
         if len(tokens.row) <= tokens.n_start:
@@ -186,15 +203,27 @@ def tokenize_prompt(
     before, offsets = model.ids_and_offsets(prompt.text)
     own = model.after_start(before, start)
     answers = answers or AnswerTokens(model)
+    answer = answers.of(prompt, before, prompt.lead + prompt.target)
     return PromptTokens(
         [*start, *own],
         len(start),
         len(own) < len(before),
         offsets[len(before) - len(own) :],
-        answers.of(prompt, before, prompt.target),
-        [] if prompt.foil is None else answers.of(prompt, before, prompt.foil),
-        [answers.of(prompt, before, other) for other in prompt.accepted],
+        answer,
+        [] if prompt.foil is None else answers.of(prompt, before, prompt.lead + prompt.foil),
+        [answers.of(prompt, before, prompt.lead + other) for other in prompt.accepted],
+        _of_lead(prompt, before, answer, answers),
     )
+
+
+def _of_lead(prompt: Prompt, before: list[int], answer: list[int], answers: AnswerTokens) -> int:
+    """How many of an answer's tokens are those of the lead before it."""
+    words = prompt.lead.rstrip()
+    if not words:
+        return 0
+    lead = answers.of(prompt, before, words)
+    same = (i for i, (one, other) in enumerate(zip(lead, answer, strict=False)) if one != other)
+    return min(next(same, len(lead)), len(answer) - 1)
 
 
 def collected(prompts: Sequence[PromptTokens]) -> TaskTokens:
@@ -211,6 +240,7 @@ def collected(prompts: Sequence[PromptTokens]) -> TaskTokens:
         [tokens.offsets for tokens in prompts],
         [tokens.own_bos for tokens in prompts],
         prompts[0].n_start,
+        [tokens.lead for tokens in prompts] if any(tokens.lead for tokens in prompts) else (),
     )
 
 

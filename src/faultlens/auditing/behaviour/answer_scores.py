@@ -25,7 +25,8 @@ class AnswerScore:
             where there is no foil to compare with.
         margin: at the same token, the largest logit of a right answer − the largest other logit, or
             the foil's where that is all it is compared with.
-        log_probability: `Σ_i log p(target's token i | prompt, tokens before i)`.
+        log_probability: `Σ_i log p(target's token i | prompt, tokens before i)`; of a reply that
+            leads up to its answer, from there on.
     """
 
     difference: float | None
@@ -41,7 +42,7 @@ def answer_scores(model: Model, tokens: TaskTokens) -> list[AnswerScore]:
 
 def score_warnings(task: Task, tokens: TaskTokens) -> list[str]:
     """What a reader should know of what the margins say, a sentence each."""
-    shared = sum(map(bool, tokens.shared))
+    shared = sum(len(ids) > tokens.lead(i) for i, ids in enumerate(tokens.shared))
     if not shared:
         return []
     return [
@@ -52,7 +53,8 @@ def score_warnings(task: Task, tokens: TaskTokens) -> list[str]:
 
 
 def _example(task: Task, tokens: TaskTokens) -> str:
-    first = next(p for p, shared in zip(task.prompts, tokens.shared, strict=True) if shared)
+    pairs = enumerate(zip(task.prompts, tokens.shared, strict=True))
+    first = next(prompt for i, (prompt, shared) in pairs if len(shared) > tokens.lead(i))
     return f"{first.target!r} and {first.foil!r}"
 
 
@@ -85,7 +87,8 @@ def score(
     at = logits[tokens.last[prompt] - len(tokens.rows[prompt]) + 1]
     accepted = tokens.right(np.array([prompt]))[0]
     chosen = logits[np.arange(len(answer)), list(answer)].astype(np.float64)
-    log_probability = float((chosen - logsumexp(logits.astype(np.float64), axis=1)).sum())
+    told = chosen - logsumexp(logits.astype(np.float64), axis=1)
+    log_probability = float(told[tokens.lead(prompt) :].sum())
     other = at[foil] if tokens.foil_alone else np.delete(at, accepted).max()
     return AnswerScore(
         float(at[target]) - float(at[foil]) if foil >= 0 else None,

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from faultlens.auditing.behaviour.chat_template import has_template, rendered
 from faultlens.corpus.answers import Answers
-from faultlens.corpus.logs.evaluation_log import Message
 from faultlens.errors import UserError
 
 if TYPE_CHECKING:  # tables that were brought are audited without torch
@@ -24,8 +23,8 @@ def as_model_reads(answers: Answers, model: Model) -> tuple[Answers, list[str]]:
     """
     if answers.conversations is None:
         return answers, []
-    if getattr(model.tokenizer, "chat_template", None):
-        return answers.rendered(lambda messages: _rendered(model, messages)), []
+    if has_template(model):
+        return answers.rendered(lambda messages: rendered(model, messages)), []
     longest = max(map(len, answers.conversations))
     if longest > 1:
         raise UserError(
@@ -37,18 +36,3 @@ def as_model_reads(answers: Answers, model: Model) -> tuple[Answers, list[str]]:
         f"model {model.name} has no chat template: each prompt of {answers.task.name}, one message "
         "of a user, was read as plain text"
     ]
-
-
-def _rendered(model: Model, messages: Sequence[Message]) -> str:
-    turns = [{"role": message.role, "content": message.content} for message in messages]
-    try:
-        text = model.tokenizer.apply_chat_template(
-            turns, tokenize=False, add_generation_prompt=True
-        )
-    except Exception as error:  # a template is a program of its own: it raises what it likes
-        reason = " ".join(str(error).split())
-        raise UserError(
-            f"the chat template of model {model.name} refuses a conversation ({reason}): its roles "
-            f"are {', '.join(message.role for message in messages)}"
-        ) from error
-    return str(text)

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
-from faultlens.auditing.activations.task_tokens import NEW_TOKENS, TaskTokens, by_length
+from collections.abc import Sequence
+from dataclasses import replace
+
+from faultlens.auditing.activations.task_tokens import NEW_TOKENS, TaskTokens, by_length, tokenize
 from faultlens.auditing.behaviour.answer_scores import AnswerScore, forced_scores, score
 from faultlens.auditing.behaviour.kinds import kind_of
+from faultlens.auditing.behaviour.leads import find_leads, with_leads
 from faultlens.auditing.behaviour.outcomes import LogitRule, Rule, right_answer
 from faultlens.auditing.result import PromptOutcome
 from faultlens.corpus.task import Prompt, Task
 from faultlens.errors import UserError
 from faultlens.features.lens import Lens
+from faultlens.models.model import Model
 from faultlens.progress import Tick
 
 
@@ -34,16 +39,34 @@ def run_task(
     texts: dict[int, str] = {}
     scores: dict[int, AnswerScore] = {}
     for batch in by_length(tokens.rows, equal=not model.pads_left):
-        found = model.continuations([tokens.rows[i] for i in batch], NEW_TOKENS)
-        logits = found.first_logits.cpu().numpy()
+        told = model.continuations([tokens.rows[i] for i in batch], NEW_TOKENS)
+        logits = told.first_logits.cpu().numpy()
         for place, i in enumerate(batch):
-            texts[i] = model.tokenizer.decode(found.ids[place])
+            texts[i] = said(model, told.ids[place], task.prompts[i])
             if len(whole[i]) == 1:
                 scores[i] = score(logits[place][None], whole[i], tokens, i)
         if progress is not None:
             progress(len(batch))
-    scores |= forced_scores(model, tokens, [i for i, answer in enumerate(whole) if len(answer) > 1])
-    return [_outcome(prompt, texts[i], rule, scores[i]) for i, prompt in enumerate(task.prompts)]
+    leads = [""] * len(task)
+    if all(prompt.rendered for prompt in task.prompts):
+        leads = find_leads(task, [texts[i] for i in range(len(task))], model)
+    if any(leads):
+        task = with_leads(task, leads)
+        tokens = tokenize(task, model, tokens.start)
+        whole = tokens.whole_answers
+    later = [i for i, answer in enumerate(whole) if len(answer) > 1]
+    scores |= forced_scores(model, tokens, later)
+    found = [_outcome(prompt, texts[i], rule, scores[i]) for i, prompt in enumerate(task.prompts)]
+    return [replace(one, before_answer=lead) for one, lead in zip(found, leads, strict=True)]
+
+
+def said(model: Model, ids: Sequence[int], prompt: Prompt) -> str:
+    """What generated tokens say; of a chat, up to the end of the turn."""
+    if prompt.rendered:
+        end = next((i for i, token in enumerate(ids) if token in model.special_ids), len(ids))
+        ids = ids[:end]
+    text: str = model.tokenizer.decode(ids)
+    return text
 
 
 def _check_compared(task: Task, tokens: TaskTokens, rule: LogitRule) -> None:

@@ -13,6 +13,7 @@ from faultlens.auditing.result import (
     Confounds,
     FinestStrata,
     Interval,
+    LostWith,
     OddsReading,
     Proxy,
 )
@@ -58,6 +59,7 @@ def confounds(
         mantel_haenszel=odds,
         firth=firth,
         firing=_effect(active, failed, codes, blocks),
+        lost_with=_lost_with(values, failed, strata, blocks),
         finest=None
         if p_finest is None
         else _within_finest(values, failed, strata, p_finest, blocks),
@@ -82,6 +84,33 @@ def _within_finest(
         effect=_effect(values, failed, codes, blocks),
         firing=_effect(values > 0, failed, codes, blocks),
     )
+
+
+def _lost_with(
+    values: np.ndarray, failed: np.ndarray, strata: Stratification, blocks: np.ndarray | None
+) -> LostWith | None:
+    """The first factor that, held as well, leaves nothing of strength and of firing.
+
+    Nothing: at most half of the effect, with an interval that holds 0. Factors are held one at a
+    time: a feature that copies the prompts at which two factors fail together says nothing once
+    both are held, whatever else is.
+    """
+    active = values > 0
+    whole = [_effect(column, failed, strata.codes, blocks) for column in (values, active)]
+    for factor, codes in strata.with_one_more.items():
+        fine = [_effect(column, failed, codes, blocks) for column in (values, active)]
+        pairs = [(a, b) for a, b in zip(whole, fine, strict=True) if a is not None]
+        if pairs and all(b is None or _nothing_of(a, b) for a, b in pairs):
+            telling = informative(failed, codes, values)
+            inside = int((failed & telling[codes]).sum())
+            return LostWith(factor, int(telling.sum()), inside, fine[0], fine[1])
+    return None
+
+
+def _nothing_of(whole: Interval, fine: Interval) -> bool:
+    sign = 1 if whole.value >= 0 else -1
+    nearer = fine.low if sign > 0 else -fine.high
+    return sign * fine.value <= KEPT * abs(whole.value) and nearer <= 0
 
 
 def _effect(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -24,12 +24,15 @@ class Stratification:
         held: the factors that make them: the level of every prompt.
         finest: the stratum of every prompt where all factors are held that can be together; None:
             no more can be.
+        with_one_more: for each other factor the stratum of every prompt where it is held as well,
+            of those that leave at least ten failures in informative strata.
     """
 
     record: Strata
     codes: np.ndarray
     held: Mapping[str, Sequence[str]]
     finest: np.ndarray | None = None
+    with_one_more: Mapping[str, np.ndarray] = field(default_factory=dict)
 
 
 def check_held(factors: Mapping[str, Sequence[str]], named: Sequence[str]) -> None:
@@ -85,12 +88,21 @@ def stratify(
         requested=list(requested),
         others=others,
     )
+    more = {
+        name: _crossed(codes, stratum_codes([levels]))
+        for name, levels in factors.items()
+        if name not in held
+    }
+    more = {
+        n: c for n, c in more.items() if _failures_in_informative(c, failed) >= LEAST_INFORMATIVE
+    }
+    held_levels = {name: factors[name] for name in held}
     names = _finest(factors, failed, held)
     if names == held:
-        return Stratification(record, codes, {name: factors[name] for name in held})
+        return Stratification(record, codes, held_levels, None, more)
     finest = stratum_codes([factors[name] for name in names], len(failed))
     record = replace(record, finest=_count(names, finest, failed))
-    return Stratification(record, codes, {name: factors[name] for name in held}, finest)
+    return Stratification(record, codes, held_levels, finest, more)
 
 
 def _finest(

@@ -71,6 +71,10 @@ MISSING = {
     "sae_all": "needs features: none were given",
 }
 
+WITHOUT_DICTIONARIES = MISSING | dict.fromkeys(
+    ("random_dictionary", "sae_top_k", "sae_all"), "needs a dictionary: none was given"
+)
+"""Reasons where a model was run without dictionaries."""
 FILLED = 0.05  # share of filled cells above which activations are multiplied as a dense matrix
 BLOCKS_TOO_LARGE = (
     "prompts that belong together cannot be split into 5 folds that each hold both outcomes"
@@ -101,6 +105,7 @@ def build_ladder(
     residual: np.ndarray | None = None,
     random: csr_matrix | None = None,
     features: csr_matrix | None = None,
+    missing: Mapping[str, str] = MISSING,
     config: LadderConfig,
     seed: int,
     blocks: np.ndarray | None = None,
@@ -121,6 +126,7 @@ def build_ladder(
         residual: one row a prompt, `[prompts, d]`.
         random: activations of the random dictionary, pooled as the features are.
         features: **all** features of the dictionary, CSR `[prompts, d_sae]`.
+        missing: why a rung that cannot be had is not there, by rung.
         config: how the folds are drawn.
         seed: of the folds and the bootstrap.
         blocks: the block of every prompt that belongs together, `[prompts]`: repeated folds keep
@@ -153,7 +159,7 @@ def build_ladder(
         name: cross_validate(pipeline, inputs, failed, splits, tick=tick)
         for name, (pipeline, inputs) in candidates.items()
     }
-    rungs = {name: Rung(None, None, None, MISSING.get(name)) for name in RUNGS}
+    rungs = {name: Rung(None, None, None, missing.get(name)) for name in RUNGS}
     rungs["base_rate"] = _base_rate()
     for name, values in folds.items():
         rungs[name] = Rung(*_interval(values, 0.0), None)

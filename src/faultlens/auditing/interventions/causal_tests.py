@@ -32,10 +32,11 @@ from faultlens.auditing.interventions.patching.counterfactuals import (
     share_restored,
 )
 from faultlens.auditing.interventions.patching.pair_runs import PairRuns
-from faultlens.auditing.result import RequestedTest, Selection
+from faultlens.auditing.result import Counterfactuals, RequestedTest, Selection
 from faultlens.corpus.task import Task
 from faultlens.errors import UserError
 from faultlens.features.lens import Lens
+from faultlens.models.sites import Site
 from faultlens.progress import Progress
 from faultlens.runs.checkpoint import Checkpoint
 
@@ -145,11 +146,29 @@ class CausalTests:
             )
         return self._ablations[site]
 
+    def swaps_alone(self, selection: Selection) -> CausalFindings:
+        """Swap levels, and patch the whole values of the lens's sites: all that needs no features.
+
+        Args:
+            selection: the levels that forward selection took.
+        """
+
+        def run() -> Counterfactuals:
+            found, _ = run_counterfactuals(
+                self.lens, self.task, self.runs, self.margin, self.failed, selection, (),
+                succeeds=self.succeeds, alpha=self.alpha, seed=self.seed, progress=self.progress,
+            )  # fmt: skip
+            return found
+
+        return CausalFindings(counterfactuals=self.kept.once("swaps", Counterfactuals, run))
+
     @cached_property
     def runs(self) -> CachedRuns:
         """Runs of the task's prompts, shared by all tests."""
-        values = self.activations.values
-        return CachedRuns(self.lens.model, self.activations.tokens, values.sites)
+        entries = [Site(site.layer, "resid_pre") for site in self.lens.sites]
+        patched = sorted({*self.lens.sites, *entries}, key=lambda site: site.depth)
+        sites = self.activations.values.sites if self.lens.dictionaries else tuple(patched)
+        return CachedRuns(self.lens.model, self.activations.tokens, sites)
 
     def _requested_test(
         self, named: FeatureSet, outcome: TrialOutcome, not_alone: str | None

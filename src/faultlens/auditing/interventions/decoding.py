@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from faultlens.auditing.activations.task_tokens import NEW_TOKENS, by_length
+from faultlens.auditing.behaviour.generation import said
 from faultlens.auditing.behaviour.outcomes import LogitRule, Rule, right_answer
 from faultlens.auditing.interventions.edit_runner import EditRunner
 from faultlens.auditing.interventions.edits import GeneratedRule
@@ -31,10 +32,11 @@ def succeeds_by(rule: Rule, task: Task, model: Model) -> Succeeds:
     """The rule, for prompts that are answered anew."""
     if isinstance(rule, LogitRule):
         return rule
-    of_text, decode = rule, model.tokenizer.decode
+    of_text = rule
 
     def answered(ids: list[int], index: int) -> bool:
-        return right_answer(task.prompts[index], decode(ids), of_text) is not None
+        prompt = task.prompts[index]
+        return right_answer(prompt, said(model, ids, prompt), of_text) is not None
 
     return answered
 

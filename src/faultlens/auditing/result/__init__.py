@@ -7,6 +7,11 @@ from faultlens.auditing.result.attribution import (
     Attributed,
     SiteAttribution,
 )
+from faultlens.auditing.result.base_comparison import (
+    BaseComparison,
+    PairedOutcomes,
+    TurnedPrompt,
+)
 from faultlens.auditing.result.conclusions import (
     Claim,
     ClassReading,
@@ -15,6 +20,7 @@ from faultlens.auditing.result.conclusions import (
 from faultlens.auditing.result.confounds import (
     Confounds,
     FinestStrata,
+    LostWith,
     OddsReading,
     Strata,
     StrataCount,
@@ -31,6 +37,7 @@ from faultlens.auditing.result.counterfactuals import (
     Counterfactual,
     Counterfactuals,
     Patch,
+    Positions,
 )
 from faultlens.auditing.result.factors import (
     DroppedLevel,
@@ -56,6 +63,10 @@ from faultlens.auditing.result.ladder import (
     Rung,
     RungDifference,
 )
+from faultlens.auditing.result.no_dictionaries import (
+    KnownRelease,
+    NoDictionaries,
+)
 from faultlens.auditing.result.outcomes import (
     SCORED_WRONG,
     PromptOutcome,
@@ -73,6 +84,7 @@ from faultlens.auditing.result.verdict import Verdict, VerdictKind
 __all__ = [
     "SCORED_WRONG",
     "Attributed",
+    "BaseComparison",
     "Claim",
     "ClassReading",
     "Confounds",
@@ -87,15 +99,20 @@ __all__ = [
     "HalfReading",
     "Interval",
     "Intervention",
+    "KnownRelease",
     "Ladder",
     "LeftOut",
     "LevelReading",
+    "LostWith",
+    "NoDictionaries",
     "Null",
     "OddsReading",
     "OtherScoring",
     "PairReading",
     "PairTable",
+    "PairedOutcomes",
     "Patch",
+    "Positions",
     "PromptGroups",
     "PromptOutcome",
     "Proxy",
@@ -115,6 +132,7 @@ __all__ = [
     "StrataCount",
     "StudyRule",
     "TrendReading",
+    "TurnedPrompt",
     "Variant",
     "Verdict",
     "VerdictKind",

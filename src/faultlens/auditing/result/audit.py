@@ -14,11 +14,13 @@ from typing import Any, ClassVar
 import numpy as np
 
 from faultlens.auditing.result import (
+    BaseComparison,
     Claim,
     ClassReading,
     Counterfactuals,
     Ladder,
     LevelReading,
+    NoDictionaries,
     PairTable,
     PromptGroups,
     PromptOutcome,
@@ -119,6 +121,11 @@ class Audit:
     robustness: Robustness | None = None
     """What other prompts say; null where nothing could be tested."""
     failures_over_foil: int | None = None
+    no_dictionaries: NoDictionaries | None = None
+    """What was read without dictionaries, and how to get some; null where there were some, or no
+    model."""
+    against_base: BaseComparison | None = None
+    """What tuning changed; null where no base was run."""
     rescoring: Rescoring | None = None
     accuracy_by_start: dict[str, float] = field(default_factory=dict)
     warnings: list[str] = field(default_factory=list)

@@ -68,6 +68,20 @@ class FinestStrata:
 
 
 @dataclass(frozen=True)
+class LostWith:
+    """A factor beside those held with which a class's effect falls to half or less, to nothing."""
+
+    factor: str
+    """The further factor that is held."""
+    informative: int
+    """Number of strata that hold both outcomes and different activations."""
+    failures_in_them: int
+    """Number of failures in them."""
+    effect: Interval | None  # failures − successes within strata, in Cohen's pooled SD
+    firing: Interval | None  # the same of firing
+
+
+@dataclass(frozen=True)
 class Confounds:
     """What a class's strongest member says beyond the prompt's description.
 
@@ -85,3 +99,5 @@ class Confounds:
     firing: Interval | None = None  # as `effect`, of firing
     finest: FinestStrata | None = None
     """The same with all factors held that can be; null where no more can be than are."""
+    lost_with: LostWith | None = None
+    """The factor with which it is lost, held beside the others one at a time; null: with none."""

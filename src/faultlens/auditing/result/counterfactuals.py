@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Literal
 
 from faultlens.auditing.result.correlates import Interval
+
+Positions = Literal["aligned", "swapped", "last"]
+"""Where values are moved: at every token that pairs up; at those that the swap exchanged for other
+tokens; at the last one, from which the answer is read."""
 
 
 @dataclass(frozen=True)
@@ -31,6 +36,8 @@ class Patch:
     restored: int  # original failures, right after the swap, whose first token becomes right
     restorable: int  # original failures that the swap itself turns right (first token)
     requested: bool = False  # whether the user asked for the features: then they are no class
+    positions: Positions = "aligned"
+    """Where the values were moved."""
 
 
 @dataclass(frozen=True)

@@ -30,6 +30,8 @@ class PromptOutcome:
     target_log_probability: float | None = None  # nats, of the whole target after the prompt
     accepted: list[str] = field(default_factory=list)  # further answers that are right
     answer: str | None = None  # the right answer that the audit's rule found; None: it found none
+    before_answer: str = ""
+    """What a chat model's reply says before its answer: target and foil are compared after it."""
 
     @property
     def answers(self) -> list[str]:

@@ -146,6 +146,14 @@ def _in_finest(
     claim: str, within: Confounds | None, alpha: float, strata: Strata | None
 ) -> list[Claim]:
     """The claim with all factors held that can be, where these are more than go with failure."""
+    lost = None if within is None else within.lost_with
+    if lost is not None and strata is not None:
+        control = f"conditional on {by([*strata.factors, lost.factor])}"
+        detail = (
+            f"its effect falls to half or less, and may be none; {lost.failures_in_them} failures "
+            f"in {lost.informative} informative strata"
+        )
+        return [Claim(claim, control, "failed", detail)]
     finest = None if within is None else within.finest
     if within is None or finest is None or strata is None or strata.finest is None:
         return []

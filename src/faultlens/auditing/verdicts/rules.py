@@ -161,6 +161,17 @@ def _suppressed(found: Evidence) -> str:
 def _lost(found: Evidence) -> str:
     """What becomes of a class where all factors are held, if it is lost there; else empty."""
     within = found.confounds
+    if within is not None and within.lost_with is not None:
+        lost = within.lost_with
+        effect = lost.effect
+        size = (
+            "nothing to compare"
+            if effect is None
+            else f"{signed(effect.value)} SD {interval(effect.low, effect.high)}"
+        )
+        held = by([*found.held, lost.factor])
+        where = f"{lost.failures_in_them} failures in {lost.informative} informative strata"
+        return f", but it is not shown to add beyond {held} ({size}; {where})"
     if within is None or within.finest is None or not lost_in_finest(within, found.alpha):
         return ""
     finest = within.finest

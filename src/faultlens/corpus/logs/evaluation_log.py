@@ -8,21 +8,9 @@ from dataclasses import dataclass, field
 from math import isfinite
 from typing import Any
 
+from faultlens.corpus.message import Message
 from faultlens.corpus.records import printable
 from faultlens.errors import UserError
-
-
-@dataclass(frozen=True)
-class Message:
-    """A message of a conversation.
-
-    Attributes:
-        role: `system`, `user` or `assistant`.
-        content: its text.
-    """
-
-    role: str
-    content: str
 
 
 @dataclass(frozen=True)

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from faultlens.corpus.logs.evaluation_log import Message
 from faultlens.corpus.logs.inspect_archive import RawSample
+from faultlens.corpus.message import Message, written_out
 
 ATTACHMENT = "attachment://"
 TOOLS = "called tools"
@@ -30,9 +30,7 @@ class Conversation:
     @property
     def text(self) -> str:
         """The messages as one text: a user's alone as it is, several under their roles."""
-        if len(self.messages) == 1 and self.messages[0].role == "user":
-            return self.messages[0].content
-        return "\n\n".join(f"{m.role}: {m.content}" for m in self.messages)
+        return written_out(self.messages)
 
 
 def conversation_of(sample: RawSample) -> Conversation | str:

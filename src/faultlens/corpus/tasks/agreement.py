@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import random
 
-from faultlens.corpus.task import Prompt, Task, task
+from faultlens.corpus.task import NEXT_WORD, Prompt, Task, task
 
 NOUNS = {
     "key": "keys", "book": "books", "card": "cards", "letter": "letters", "map": "maps",
@@ -24,7 +24,7 @@ FORMS = {"singular": ("was", "is", "has", "does"), "plural": ("were", "are", "ha
 """The verb forms that agree with each number; the first is target or foil."""
 
 
-@task("agreement")
+@task("agreement", NEXT_WORD)
 def agreement(n: int = 300, seed: int = 0) -> Task:
     """Prompts like `The key behind the cards`, whose verb is to be singular: `was`.
 

@@ -17,7 +17,7 @@ VARIABLES = "item value name line count total score price size index node data r
 FUNCTIONS = ("len", "sum", "max", "min", "sorted", "list", "print", "abs")
 
 
-@task("brackets")
+@task("brackets", "Which brackets come next? Answer with them alone.")
 def brackets(n: int = 300, seed: int = 0) -> Task:
     """Prompts like `total = sum(data[len(row`, to be closed by `)])`.
 

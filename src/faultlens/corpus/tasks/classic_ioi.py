@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import random
 
-from faultlens.corpus.task import Prompt, Task, task
+from faultlens.corpus.task import NEXT_WORD, Prompt, Task, task
 from faultlens.corpus.tasks.ioi import NAMES
 from faultlens.corpus.world import ORDINARY_THINGS, PLACES
 
@@ -34,7 +34,7 @@ TEMPLATES = (
 )
 
 
-@task("classic-ioi")
+@task("classic-ioi", NEXT_WORD)
 def classic_ioi(n: int = 300, seed: int = 0) -> Task:
     """IOI prompts whose order of names is drawn independently of the template.
 

@@ -25,7 +25,7 @@ TEMPLATES = (
 )
 
 
-@task("greater-than")
+@task("greater-than", "Which two digits come next? Answer with them alone.")
 def greater_than(n: int = 300, seed: int = 0) -> Task:
     """Prompts like `The war lasted from the year 1742 to the year 17`: `43` to `99` are right.
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import random
 
-from faultlens.corpus.task import Prompt, Task, task
+from faultlens.corpus.task import NEXT_WORD, Prompt, Task, task
 from faultlens.corpus.tasks.ioi import NAMES
 
 FOODS = ("soup", "bread", "cheese", "rice", "fish", "pasta", "salad", "pie")
@@ -17,7 +17,7 @@ JOINTS = {"and": " and ", "comma": ", ", "sentence": ". "}
 PEOPLE = (2, 3, 4, 5)
 
 
-@task("induction")
+@task("induction", NEXT_WORD)
 def induction(n: int = 300, seed: int = 0) -> Task:
     """Prompts like `Ann had the soup. Tom had the pie. Ann had the`, to be continued by `soup`.
 

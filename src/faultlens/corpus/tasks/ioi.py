@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import random
 
-from faultlens.corpus.task import Prompt, Task, task
+from faultlens.corpus.task import NEXT_WORD, Prompt, Task, task
 
 NAMES = (
     "John Mary Tom James Dan Mike Chris Susan Anna Paul Brian Lisa Alex Emily Robert Sarah "
@@ -29,7 +29,7 @@ TEMPLATES = (
 )
 
 
-@task("ioi")
+@task("ioi", NEXT_WORD)
 def ioi(n: int = 300, seed: int = 42) -> Task:
     """The study's IOI prompts; `ioi(n=300, seed=42)` gives its 300 exactly, in order.
 

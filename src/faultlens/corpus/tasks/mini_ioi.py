@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import random
 
-from faultlens.corpus.task import Prompt, Task, task
+from faultlens.corpus.task import NEXT_WORD, Prompt, Task, task
 from faultlens.corpus.world import NAMES, ORDINARY_THINGS, PLACES, PULLS, unseen_together
 
 OBJECTS: tuple[str, ...] = (*ORDINARY_THINGS[:6], *(pull.thing for pull in PULLS))
@@ -19,7 +19,7 @@ TEMPLATES = (
 )
 
 
-@task("mini-ioi")
+@task("mini-ioi", NEXT_WORD)
 def mini_ioi(n: int = 300, seed: int = 0) -> Task:
     """IOI prompts about `mini`'s world; `order` is ABBA where the indirect object comes first.
 

@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
-from faultlens.auditing.result import ClassReading, Counterfactual, Effect, SelectedLevel
+from faultlens.auditing.result import (
+    ClassReading,
+    Counterfactual,
+    Effect,
+    NoDictionaries,
+    SelectedLevel,
+)
 from faultlens.auditing.result.audit import Audit
 from faultlens.auditing.result.verdict import CAUSE, PROXY
 from faultlens.numbers import (
@@ -10,13 +16,16 @@ from faultlens.numbers import (
     clipped,
     counted,
     interval,
+    listed,
     p_value,
     share,
     share_interval,
     signed,
 )
+from faultlens.report.audit import against_base
 from faultlens.report.audit.factors import level_name, strongest_level, without_factors
 from faultlens.report.audit.feature_tests import no_features
+from faultlens.report.audit.layers import passage_words
 from faultlens.report.audit.outcomes import prefer_target
 from faultlens.report.audit.replication import leading_stability, several
 from faultlens.report.audit.trials import Changed, changed
@@ -24,18 +33,42 @@ from faultlens.report.audit.verdicts import class_name, fires_on
 from faultlens.report.parts import Paragraph
 
 NAME = 40  # characters of a task's or a level's name
+RELEASES = 3  # that are named
 LEVELS = 2  # that are named of those that forward selection took
 
 DONE = {"necessity": "taking {} away", "sufficiency": "bringing {} in"}
 TURNS = {"necessity": "failures right", "sufficiency": "successes wrong"}
 
 
-def answer(audit: Audit) -> tuple[Paragraph, Paragraph, Paragraph]:
-    """The three sentences."""
-    return (
+def answer(audit: Audit) -> tuple[Paragraph, ...]:
+    """The three sentences; then what tuning changed, and how to get dictionaries, where asked."""
+    said: tuple[Paragraph, ...] = (
         Paragraph(what_fails(audit), "What fails:"),
         Paragraph(what_causes_it(audit), "What causes it:"),
         Paragraph(what_may_not_be_claimed(audit), "What may not be claimed:"),
+    )
+    if audit.against_base is not None:
+        turned = against_base.sentence(audit.against_base, audit.alpha)
+        said = (*said, Paragraph(turned, "Against the base:"))
+    if audit.no_dictionaries is None:
+        return said
+    return (*said, Paragraph(how_to_get_dictionaries(audit.no_dictionaries), "To see features:"))
+
+
+def how_to_get_dictionaries(read: NoDictionaries) -> str:
+    """What there is for the model, if anything, and the command that trains some."""
+    if not read.releases:
+        return (
+            "SAELens's registry has no dictionaries under this model's name; train some: "
+            f"{read.train}"
+        )
+    known = [
+        f"{release.name} ({counted(release.dictionaries, 'dictionary', 'dictionaries')})"
+        for release in read.releases
+    ]
+    return (
+        f"dictionaries of this model are published as {listed(known, RELEASES)}; give one as "
+        f"--sae. Or train some: {read.train}"
     )
 
 
@@ -91,13 +124,17 @@ def what_causes_it(audit: Audit) -> str:
     if not swaps and not tried:
         return "not tested: no level was swapped and no feature was changed."
     said = [_swaps(swaps, audit.alpha)] if swaps else ["no level was swapped in the prompts"]
-    said.append(_changes(tried) if tried else "no feature was changed to see what happens")
+    passage = passage_words(_clearest(swaps)[0]) if swaps else ""
+    if passage:
+        said.append(passage)
+    if tried or audit.no_dictionaries is None:
+        said.append(_changes(tried) if tried else "no feature was changed to see what happens")
     return f"{'; '.join(said)}."
 
 
 def _swaps(swaps: list[Counterfactual], alpha: float) -> str:
     """What the clearest swaps did to the outcomes."""
-    ordered = sorted(swaps, key=lambda swap: (swap.p_mcnemar, -abs(swap.margin_change.value)))
+    ordered = _clearest(swaps)
     clear = [swap for swap in ordered if swap.p_mcnemar <= alpha][:LEVELS]
     if not clear:
         return (
@@ -106,6 +143,11 @@ def _swaps(swaps: list[Counterfactual], alpha: float) -> str:
         )
     said = [f"{_levels_swapped(s)} turns {_turned(s)} (p {p_value(s.p_mcnemar)})" for s in clear]
     return f"swapping {', and '.join(said)}"
+
+
+def _clearest(swaps: list[Counterfactual]) -> list[Counterfactual]:
+    """The swaps, the one that most surely changes the outcomes first."""
+    return sorted(swaps, key=lambda swap: (swap.p_mcnemar, -abs(swap.margin_change.value)))
 
 
 def _levels_swapped(swap: Counterfactual) -> str:

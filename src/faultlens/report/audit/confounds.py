@@ -130,6 +130,8 @@ def beyond_words(reading: ClassReading, alpha: float) -> str:
         return "cannot be known"
     if p is None:
         return NOT_DONE
+    if p <= alpha and found is not None and found.lost_with is not None:
+        return f"not with {found.lost_with.factor} held, p {p_value(p)}"
     return f"{'yes' if p <= alpha else 'not shown'}, p {p_value(p)}"
 
 

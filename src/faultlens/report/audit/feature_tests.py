@@ -26,6 +26,8 @@ def no_features(audit: Audit) -> str:
     """Why no feature was tested."""
     if audit.verdict is not None:
         return f"the audit as a whole is {audit.verdict.label}"
+    if audit.no_dictionaries is not None:
+        return "no dictionary was given"
     return "no features were given" if not audit.sites else "no feature fires on enough prompts"
 
 

@@ -6,10 +6,12 @@ from collections.abc import Sequence
 
 from faultlens.auditing.result import ClassReading, Counterfactual, Interval, Patch
 from faultlens.numbers import NOT_DONE, number, share, share_interval, signed
+from faultlens.report.audit.layers import AT, layer_figures
 from faultlens.report.audit.verdicts import members_name
 from faultlens.report.figures.audit import patch_shares
 from faultlens.report.parts import Cell, Column, Figure, Paragraph, Part, Table, table
 
+FIRST = 12  # rows of a table of what passes, before a reader asks for all
 UNDEFINED = "the swap itself changes nothing beyond chance"
 
 
@@ -21,10 +23,10 @@ def patch_parts(swaps: Sequence[Counterfactual], classes: Sequence[ClassReading]
         if rest:
             caption = f"{swap_name(swap)}: what part of the margin's change passes through what."
             rows = [[_through(patch), *_patch_cells(patch)] for patch in rest]
-            found.append(_table(caption, Column("Through"), rest, rows))
+            found.append(_table(caption, Column("Through"), rest, rows, FIRST))
         if not swap.patches:
             found.append(Paragraph(f"{NOT_DONE}: nothing was patched.", f"{swap_name(swap)}:"))
-    return found + _figure(swaps)
+    return [*found, *_figure(swaps), *layer_figures(swaps)]
 
 
 def class_patches(swaps: Sequence[Counterfactual], reading: ClassReading) -> list[Part]:
@@ -53,14 +55,23 @@ def swap_name(swap: Counterfactual) -> str:
 def through_name(patch: Patch) -> str:
     """What a patch goes through: a class, or the whole value at a site."""
     if not patch.features:
-        return f"the whole value at {patch.site}"
+        return f"the whole value at {patch.site}{_where(patch)}"
     if patch.requested:
         return " + ".join(patch.features)
     return members_name(patch.features[0], len(patch.features))
 
 
+def _where(patch: Patch) -> str:
+    """At which tokens it was moved, unless at all that pair up."""
+    return "" if patch.positions == "aligned" else f", at {AT[patch.positions]}"
+
+
 def _table(
-    caption: str, head: Column, patches: Sequence[Patch], rows: Sequence[Sequence[Cell | str]]
+    caption: str,
+    head: Column,
+    patches: Sequence[Patch],
+    rows: Sequence[Sequence[Cell | str]],
+    first: int = 0,
 ) -> Table:
     if any(patch.denoise is None or patch.noise is None for patch in patches):
         caption += f" Where a share is not defined, {UNDEFINED}."
@@ -83,7 +94,7 @@ def _table(
             "Of the failures that the swap turns right, those whose first token the patch does.",
         ),
     ]  # fmt: skip
-    return table(caption, columns, rows)
+    return table(caption, columns, rows, first)
 
 
 def _through(patch: Patch) -> Cell:
@@ -118,7 +129,7 @@ def _figure(swaps: Sequence[Counterfactual]) -> list[Part]:
         (swap.level, through_name(patch), patch.denoise, patch.noise)
         for swap in swaps
         for patch in swap.patches
-        if patch.denoise is not None or patch.noise is not None
+        if patch.positions == "aligned" and (patch.denoise is not None or patch.noise is not None)
     ]
     if not rows:
         return []

@@ -8,6 +8,7 @@ from faultlens.auditing.result.audit import Audit
 from faultlens.numbers import clipped
 from faultlens.profiling.result import TokenEvidence
 from faultlens.report.audit import (
+    against_base,
     class_list,
     confounds,
     factors,
@@ -60,6 +61,11 @@ def audit_study(
         sections.append(
             Section(feature_pages.TITLE, feature_pages.sentence(audit, readings), pages, open=True)
         )
+    if audit.against_base is not None:
+        lead = against_base.sentence(audit.against_base, audit.alpha)
+        lead = f"{lead[:1].upper()}{lead[1:]}"
+        told = tuple(against_base.parts(audit, audit.against_base))
+        sections.append(Section(against_base.TITLE, lead, told))
     table = prompts.prompts_table(audit, known)
     sections.append(Section("Prompts", prompts.sentence(audit), (table,), open=True))
     return Study(

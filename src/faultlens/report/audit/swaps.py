@@ -12,6 +12,7 @@ from faultlens.numbers import (
     share,
 )
 from faultlens.report.audit.estimates import estimate
+from faultlens.report.audit.layers import passage_words
 from faultlens.report.audit.patches import patch_parts, swap_name, through_name
 from faultlens.report.parts import Cell, Column, Paragraph, Part, Table, table
 
@@ -95,7 +96,11 @@ def sentence(audit: Audit) -> str:
     verb = "changes" if clear == 1 else "change"
     text = f"{clear} of {counted(len(swaps), 'swap')} {verb} the outcomes"
     patches = [patch for swap in swaps for patch in swap.patches if patch.denoise is not None]
-    wholes = [p.denoise.value for p in patches if not p.features and p.denoise is not None]
+    wholes = [
+        p.denoise.value
+        for p in patches
+        if not p.features and p.denoise is not None and p.positions == "aligned"
+    ]
     of_features = [p for p in patches if p.features]
     if wholes:
         text += f"; the whole value at a site carries at least {share(min(wholes))} of that"
@@ -104,4 +109,5 @@ def sentence(audit: Audit) -> str:
         assert most.denoise is not None
         said = f"at most {share(most.denoise.value)} ({through_name(most)})"
         text += f", features {said}" if wholes else f"; features carry {said} of that"
-    return f"{text}."
+    passage = passage_words(min(swaps, key=lambda swap: swap.p_mcnemar))
+    return f"{text}; {passage}." if passage else f"{text}."

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from faultlens.auditing.result import (
     Counterfactual,
@@ -175,6 +175,45 @@ def patch_shares(rows: Sequence[tuple[str, Interval | None, Interval | None]]) -
         Axis("share of the swap's effect", low, high, percent=True),
         1.0,
     )
+
+
+def layer_shares(
+    lines: Mapping[tuple[str, str], Sequence[tuple[int, Interval]]],
+) -> Panels | None:
+    """Shares of swaps' effects over the layers, a line for each swap and each place of a prompt.
+
+    None where no line has two layers.
+
+    Args:
+        lines: by swap and place, layers with their shares; one colour a swap, one dash a place.
+    """
+    drawn = {name: found for name, found in lines.items() if len(found) > 1}
+    if not drawn:
+        return None
+    swaps, places = (list(dict.fromkeys(name[i] for name in drawn)) for i in (0, 1))
+    shown = [
+        Line(
+            f"{swap}: {place}" if len(swaps) > 1 else place,
+            tuple(
+                Point(
+                    float(layer),
+                    found.value,
+                    f"layer {layer}, {place}: {share(found.value)} "
+                    f"{share_interval(found.low, found.high)}",
+                )
+                for layer, found in sorted(of, key=lambda pair: pair[0])
+            ),
+            colour=swaps.index(swap) if len(swaps) > 1 else places.index(place),
+            dash=places.index(place),
+            symbol=places.index(place),
+        )
+        for (swap, place), of in drawn.items()
+    ]
+    layers = sorted({point.x for line in shown for point in line.points})
+    heights = [point.y for line in shown for point in line.points if point.y is not None]
+    low, high = _widened(min([0.0, *heights]), max([1.0, *heights]))
+    y = Axis("share of the swap's effect", low, high, percent=True)
+    return Panels(Axis("layer", layers[0], layers[-1]), (Panel(y, tuple(shown)),), 260)
 
 
 def _share_mark(found: Interval | None) -> Mark | None:

@@ -87,7 +87,7 @@ def lens() -> Lens:
     network.lm_head.weight = torch.nn.Parameter(torch.zeros(len(VOCABULARY), D))
     network.lm_head.weight.requires_grad_(False)
     network.lm_head.weight[at("right")], network.lm_head.weight[at("wrong")] = right, wrong
-    model = Model("by hand", network, Words(), adapter_for("gpt2"), digest="")
+    model = Model("by hand", network, Words(), adapter_for("gpt2"), digest="", start="bos")
     generator = torch.Generator().manual_seed(0)
     W_enc = torch.randn(D, 24, generator=generator) * 0.3
     W_dec = torch.randn(24, D, generator=generator)

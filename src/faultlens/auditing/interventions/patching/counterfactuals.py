@@ -20,11 +20,19 @@ from faultlens.auditing.interventions.decoding import Succeeds, generate
 from faultlens.auditing.interventions.patching.pair_runs import PairRuns
 from faultlens.auditing.interventions.patching.patching import Patching
 from faultlens.auditing.interventions.patching.swaps import LevelSwap, swap_level
-from faultlens.auditing.result import Counterfactual, Counterfactuals, Interval, Patch, Selection
+from faultlens.auditing.result import (
+    Counterfactual,
+    Counterfactuals,
+    Interval,
+    Patch,
+    Positions,
+    Selection,
+)
 from faultlens.corpus.task import Task
 from faultlens.features.lens import Lens
 from faultlens.models.dictionary import Dictionary
 from faultlens.models.model import Model
+from faultlens.models.sites import RESIDUAL, Site
 from faultlens.progress import SILENT, Progress, Tick
 from faultlens.stats.intervals import bootstrap_mean
 from faultlens.stats.mcnemar import mcnemar_exact
@@ -55,7 +63,8 @@ def run_counterfactuals(
         margin: of every prompt, `[prompts]`.
         failed: the outcome, boolean `[prompts]`.
         selection: the levels that forward selection took.
-        classes: to be patched; the whole value is patched at every site of the lens.
+        classes: to be patched; the whole value is patched at every site of the lens, its
+            dictionaries' or its own.
         requested: feature sets that the user wants patched as well.
         succeeds: the outcome's rule; the right answer is the original's.
         alpha: 1 − alpha is the level of the interval that must exclude 0 for a swap to count.
@@ -71,6 +80,9 @@ def run_counterfactuals(
     swaps, missing = _swaps(lens.model, task, runs, selection)
     found, paired = [], []
     tick = progress.start("Swapping levels", sum(map(len, swaps))) if swaps else None
+    patched = None
+    if swaps and lens.sites:
+        patched = progress.start("Patching sites", len(lens.sites) * len(swaps))
     for swap in swaps:
         pairs = PairRuns.of(swap, runs)
         paired.append(pairs)
@@ -93,7 +105,7 @@ def run_counterfactuals(
                 success_to_failure=lost,
                 p_mcnemar=mcnemar_exact(gained, lost),
                 margin_change=Interval(float(change.mean()), low, high),
-                patches=_patches(lens, pairs, classes, requested, alpha, seed),
+                patches=_patches(lens, pairs, classes, requested, alpha, seed, patched),
             )
         )
     reason = None if found else "no level that forward selection took can be swapped"
@@ -138,6 +150,7 @@ def _patches(
     requested: Sequence[FeatureSet],
     alpha: float,
     seed: int,
+    tick: Tick | None,
 ) -> list[Patch]:
     rng = np.random.default_rng(seed)
     pairs = np.sort(rng.permutation(len(runs.swap))[:MOST_PATCHED])
@@ -150,7 +163,32 @@ def _patches(
         for features, by_user in mine:
             patches.append(replace(patching.patch(features, alpha, seed), requested=by_user))
         patches.append(patching.patch(None, alpha, seed))
-    return patches
+    return patches + _whole_patches(lens.sites, runs, pairs, alpha, seed, tick)
+
+
+def _whole_patches(
+    sites: Sequence[Site],
+    runs: PairRuns,
+    pairs: np.ndarray,
+    alpha: float,
+    seed: int,
+    tick: Tick | None,
+) -> list[Patch]:
+    """Whole values of sites without a dictionary, moved at some of the tokens.
+
+    Where the residual stream is moved at every token that pairs up, nothing is left of the
+    original, and the share is 1 by construction: there the exchanged tokens and the last one are
+    moved apart.
+    """
+    found = []
+    for site in sites:
+        everywhere: tuple[Positions, ...] = () if site.point in RESIDUAL else ("aligned",)
+        for positions in (*everywhere, "swapped", "last"):
+            patching = Patching.at_site(site, runs, pairs, positions)
+            found.append(patching.patch(None, alpha, seed))
+        if tick is not None:
+            tick(1)
+    return found
 
 
 def share_restored(

@@ -1,4 +1,4 @@
-"""Patching: values moved from one prompt of a pair into the other, at a dictionary's target site.
+"""Patching: values moved from one prompt of a pair into the other, at one site.
 
 Of a feature set, the features take the partner's activations and the error term stays; or the whole
 value is moved. Only tokens that pair up are touched, BOS never. *Denoise* moves the swapped
@@ -25,9 +25,10 @@ from faultlens.auditing.feature_set import FeatureSet
 from faultlens.auditing.interventions.cached_run import CachedRun
 from faultlens.auditing.interventions.patching.pair_runs import PairRuns
 from faultlens.auditing.interventions.patching.swaps import reversed_partners
-from faultlens.auditing.result import Interval, Patch
+from faultlens.auditing.result import Interval, Patch, Positions
 from faultlens.features.plain_encoding import TILE
 from faultlens.models.dictionary import Dictionary
+from faultlens.models.sites import Site
 from faultlens.stats.intervals import bootstrap_mean
 
 RESAMPLES = 2_000  # of the bootstrap of a share
@@ -39,8 +40,8 @@ class Side:
     """The originals, or their swapped twins.
 
     Attributes:
-        run: for changes at the dictionary's target site.
-        x: what the dictionary reads, `[pairs, positions, d_in]`.
+        run: for changes at the site.
+        x: what the dictionary reads, `[pairs, positions, d_in]`; of a whole site, its values.
         activations: of the features read, `[pairs, positions, features]`.
         partner: the position on the other side that each one pairs up with, or -1.
         margin: untouched, `[pairs]`.
@@ -51,6 +52,16 @@ class Side:
     activations: Tensor
     partner: Tensor
     margin: np.ndarray
+
+    @classmethod
+    def whole(cls, run: CachedRun, partners: Sequence[Sequence[int]]) -> Side:
+        """Of a run's prompts, whose whole values alone are moved.
+
+        Args:
+            partners: by pair, for each position the one on the other side.
+        """
+        x = run.values
+        return cls(run, x, x[..., :0], _padded(partners, x), run.untouched.margin)
 
     @classmethod
     def of(
@@ -67,16 +78,13 @@ class Side:
             features: their indices; may be empty.
         """
         x = run.values_at(dictionary.site)
-        partner = torch.full(x.shape[:2], -1, dtype=torch.long)
-        for row, places in enumerate(partners):
-            partner[row, : len(places)] = torch.tensor(places)
         flat, wanted = x.flatten(0, 1), list(features)
         activations = x[..., :0]
         if wanted:
             tiles = range(0, len(flat), TILE)
             seen = [dictionary.encode(flat[start : start + TILE])[:, wanted] for start in tiles]
             activations = torch.cat(seen).reshape(*x.shape[:2], -1)
-        return cls(run, x, activations, partner.to(x.device), run.untouched.margin)
+        return cls(run, x, activations, _padded(partners, x), run.untouched.margin)
 
     def moved(self, mine: Tensor, theirs: Tensor) -> Tensor:
         """`theirs − mine` at the positions that pair up, else 0, in the shape of `mine`."""
@@ -85,24 +93,38 @@ class Side:
         return (theirs[row, self.partner.clamp(min=0)] - mine) * pairs[..., None]
 
 
+def _padded(partners: Sequence[Sequence[int]], x: Tensor) -> Tensor:
+    """Partners as `[pairs, positions]`, -1 where there is none."""
+    partner = torch.full(x.shape[:2], -1, dtype=torch.long)
+    for row, places in enumerate(partners):
+        partner[row, : len(places)] = torch.tensor(places)
+    return partner.to(x.device)
+
+
 @dataclass(frozen=True, eq=False)
 class Patching:
-    """Both sides of some pairs at one dictionary, of which the features `read` were read."""
+    """Both sides of some pairs at one site.
 
-    dictionary: Dictionary
+    Attributes:
+        dictionary: whose features were read; None: whole values alone are moved.
+        read: the features that were read.
+        original: the pairs' originals.
+        swapped: their swapped twins.
+        positions: where values are moved.
+    """
+
+    dictionary: Dictionary | None
     read: Sequence[int]
     original: Side
     swapped: Side
+    positions: Positions = "aligned"
 
     @classmethod
     def of(
         cls, dictionary: Dictionary, runs: PairRuns, pairs: np.ndarray, read: Sequence[int] = ()
     ) -> Patching:
         """The pairs with the given places in the swap."""
-        swap = runs.swap
-        there = [swap.partners[i] for i in pairs]
-        lengths = [len(swap.tokens.scored[i]) for i in pairs]
-        back = [reversed_partners(p, n) for p, n in zip(there, lengths, strict=True)]
+        there, back = _partners(runs, pairs, "aligned")
         original, swapped = runs.sides(pairs, dictionary.target)
         return cls(
             dictionary,
@@ -111,12 +133,22 @@ class Patching:
             Side.of(swapped, dictionary, back, read),
         )
 
+    @classmethod
+    def at_site(
+        cls, site: Site, runs: PairRuns, pairs: np.ndarray, positions: Positions
+    ) -> Patching:
+        """The pairs with the given places in the swap, to move whole values of a site."""
+        there, back = _partners(runs, pairs, positions)
+        original, swapped = runs.sides(pairs, site)
+        return cls(None, (), Side.whole(original, there), Side.whole(swapped, back), positions)
+
     def whole(self, into: Side, source: Side) -> Tensor:
         """The change that puts the source's whole value in, `[pairs, positions, d]`."""
         return into.moved(into.run.values, source.run.values)
 
     def of_features(self, into: Side, source: Side, features: Sequence[int]) -> Tensor:
         """The change that gives features the source's activations, `[pairs, positions, d]`."""
+        assert self.dictionary is not None, "features are a dictionary's"
         columns = [self.read.index(feature) for feature in features]
         steps = into.moved(into.activations[..., columns], source.activations[..., columns])
         flat = self.dictionary.raised(into.x.flatten(0, 1), steps.flatten(0, 1), list(features))
@@ -138,7 +170,7 @@ class Patching:
         turned = (original.margin <= 0) & (swapped.margin > 0)
         return Patch(
             features=[] if features is None else features.names,
-            site=self.dictionary.name,
+            site=original.run.site.name if self.dictionary is None else self.dictionary.name,
             pairs=len(effect),
             activation_original=self._strongest(original, features),
             activation_swapped=self._strongest(swapped, features),
@@ -148,6 +180,7 @@ class Patching:
             noise_change=float((noised - swapped.margin).mean()),
             restored=int((turned & (denoised > 0)).sum()),
             restorable=int(turned.sum()),
+            positions=self.positions,
         )
 
     def _strongest(self, side: Side, features: FeatureSet | None) -> float | None:
@@ -156,6 +189,38 @@ class Patching:
             return None
         column = side.activations[..., self.read.index(features.indices[0])]
         return float((column * side.run.editable).amax(dim=1).mean())
+
+
+def _partners(
+    runs: PairRuns, pairs: np.ndarray, positions: Positions
+) -> tuple[list[list[int]], list[list[int]]]:
+    """By pair the partner of each position of the original, and of the twin; -1 where none."""
+    swap = runs.swap
+    there = [
+        _kept(
+            swap.partners[i],
+            runs.originals.tokens.scored[swap.prompts[i]],
+            swap.tokens.scored[i],
+            positions,
+        )
+        for i in pairs
+    ]
+    lengths = [len(swap.tokens.scored[i]) for i in pairs]
+    return there, [reversed_partners(p, n) for p, n in zip(there, lengths, strict=True)]
+
+
+def _kept(
+    partners: Sequence[int], original: Sequence[int], twin: Sequence[int], positions: Positions
+) -> list[int]:
+    """The partners of a pair's positions, -1 wherever values are not moved."""
+    if positions == "aligned":
+        return list(partners)
+    if positions == "last":
+        return [*[-1] * (len(partners) - 1), partners[-1]]
+    return [
+        there if there >= 0 and original[here] != twin[there] else -1
+        for here, there in enumerate(partners)
+    ]
 
 
 def share(patched: np.ndarray, effect: np.ndarray, alpha: float, seed: int) -> Interval | None:

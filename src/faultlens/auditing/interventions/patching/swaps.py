@@ -141,6 +141,7 @@ def _exchanged(
             prompt,
             text=exchange(prompt.text, level, other),
             foil=prompt.foil and exchange(prompt.foil, level, other),
+            lead=exchange(prompt.lead, level, other),
             factors={**prompt.factors, factor: other},
         )
         twin = tokenize_prompt(swapped, model, tokens.start)
