@@ -122,7 +122,6 @@ def training(results: dict[str, Any]) -> list[str]:
     on_cpu = "device" not in machine
     where = f"{machine['processor']} ({', '.join(machine['low precision'])})"
     versions = (f"{name} {machine['versions'][name]}" for name in ("torch", "sae-lens"))
-    clock = "processor seconds on one thread" if on_cpu else "seconds"
     lines = [
         "",
         f"## Training, on {where if on_cpu else machine['device']}",
@@ -130,14 +129,16 @@ def training(results: dict[str, Any]) -> list[str]:
         "Against SAELens's own classes: TopK, 768 dimensions, 6,144 features, k 32. A step is "
         "loss, gradients, clipping and Adam on 4,096 given activations; a run begins with token "
         "ids and trains four dictionaries at four sites of a model of GPT-2's shape. Ratios are of "
-        f"{clock}, the ways taking turns; {', '.join(versions)}.",
+        f"{machine['clock']}, the ways taking turns; {', '.join(versions)}.",
         "",
         "| | FaultLens | target, at least (aim) |",
         "| --- | --- | --- |",
         *steps(results.get("step"), "4 (6)" if on_cpu else ""),
         *runs(results.get("run"), "4 (6)" if on_cpu else "2 (4)"),
     ]
-    return lines + quality(results.get("quality"))
+    missing = [part for part in ("step", "run", "quality") if part not in results]
+    said = f"Not measured there yet: `python benchmarks/training.py {' '.join(missing)}`."
+    return lines + quality(results.get("quality")) + (["", said] if missing else [])
 
 
 def steps(found: dict[str, Any] | None, target: str) -> list[str]:

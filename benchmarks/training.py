@@ -333,7 +333,8 @@ def machine_of(device: Any) -> dict[str, Any]:
     import torch
 
     card = {"device": torch.cuda.get_device_name(device)} if device.type == "cuda" else {}
-    return machine() | card
+    clock = "seconds" if card else "processor seconds"
+    return machine() | card | {"clock": f"{clock} on {torch.get_num_threads()} threads"}
 
 
 def main() -> None:
