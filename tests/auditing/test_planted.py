@@ -119,7 +119,7 @@ def test_a_block_that_copies_the_keys_is_one_proxy_whose_effect_is_not_tested(
     assert reading.proxy.jaccard == 1.0, "of the strongest member"
     assert (reading.fail_active, reading.success_active) == (42, 3)
     assert reading.verdict.sentence == (
-        "fires on 42 failures and 3 successes (adjusted p = 0.002); it fires with object = the "
+        "fires on 42 failures and 3 successes (adjusted p = 0.0025); it fires with object = the "
         "keys (Jaccard 1); effect not tested"
     )
     assert reading.intervention is None

@@ -17,6 +17,8 @@ from cyclopts import (
     UnusedCliTokensError,
 )
 
+MISSPELT = 0.7  # how alike names must be for one to be taken for the other
+
 
 def sentence(error: CycloptsError, app: App) -> str:
     """What Cyclopts found wrong with a command line, in one sentence."""
@@ -55,7 +57,7 @@ def sentence(error: CycloptsError, app: App) -> str:
 
 def _meant(unknown: str, names: Iterable[str], otherwise: str = "") -> str:
     known = {name.lstrip("-"): name for name in names}
-    close = get_close_matches(unknown.lstrip("-"), known, n=1)
+    close = get_close_matches(unknown.lstrip("-"), known, n=1, cutoff=MISSPELT)
     if close:
         return f"did you mean {known[close[0]]}?"
     return otherwise or f"expected one of {', '.join(known.values())}"

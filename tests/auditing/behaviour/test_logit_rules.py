@@ -36,7 +36,7 @@ def lens() -> Lens:
 def agreement(lens: Lens) -> fl.Audit:
     """On the task's own rule, with one class tried."""
     return fl.audit(
-        lens, fl.tasks.agreement(n=110), fit_check=False, baselines=False, permutations=99,
+        lens, fl.tasks.agreement(n=160), fit_check=False, baselines=False, permutations=199,
         test_classes=1, test_attributed=0,
     )  # fmt: skip
 
@@ -57,7 +57,7 @@ def test_agreement_and_brackets_are_decided_by_the_logits(agreement: fl.Audit) -
 
 def test_the_referee_is_plain_hugging_face(lens: Lens, agreement: fl.Audit) -> None:
     model = lens.model
-    for prompt, outcome in zip(fl.tasks.agreement(n=110).prompts, agreement.outcomes, strict=True):
+    for prompt, outcome in zip(fl.tasks.agreement(n=160).prompts, agreement.outcomes, strict=True):
         ids = torch.tensor([[model.bos_id, *model.ids(prompt.text)]])
         logits = model.network(ids).logits[0, -1]
         target, foil = (model.ids(f" {answer}")[0] for answer in (prompt.target, prompt.foil))
@@ -68,7 +68,7 @@ def test_flips_are_those_of_the_logits(lens: Lens, agreement: fl.Audit) -> None:
     """Counted again by an experiment: the same class, to its mean over the successes."""
     (tried,) = [c for _, c in agreement.classes if c.intervention is not None]
     table = fl.intervene(
-        lens, fl.tasks.agreement(n=110), tried.features, edit=fl.Mean(among="successes"),
+        lens, fl.tasks.agreement(n=160), tried.features, edit=fl.Mean(among="successes"),
     )  # fmt: skip
     flips = tried.intervention.flips
     fires = table[table["edited"] > 0]
