@@ -278,7 +278,7 @@ def test_an_encoding_without_the_characters_is_no_obstacle(tmp_path: Path) -> No
         (["profile"], "CORPUS is missing: faultlens profile --help lists what there is"),
         (["profile", "x", "y"], "nothing is expected where 'y' stands: faultlens profile --help "),
         (["profile", "x", "--nope"], "unknown option --nope: faultlens profile --help lists"),
-        (["doctor", "--dtype", "int8"], "--dtype 'int8': expected one of float32, bfloat16, float"),
+        (["doctor", "--dtype", "int8"], "--dtype 'int8': expected one of auto, float32, bfloat16"),
         (["audit", "ioi", "-n", "many"], "-n 'many': expected a whole number"),
         (["report"], "RUN is missing: faultlens report --help lists what there is"),
     ],

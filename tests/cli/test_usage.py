@@ -57,7 +57,10 @@ COMMANDS = [name for name in app if not name.startswith("-")]
         (f"profile x --seed {'9' * 5000}", f"--seed '{'9' * 5000}': expected a whole number"),
         ("profile x --threshold much", "--threshold 'much': expected a number"),
         ("profile x --threshold -1", "the threshold is -1.0: expected a finite number >= 0"),
-        ("profile x --dtype int8", "--dtype 'int8': expected one of auto, float32, bfloat16, float16"),
+        (
+            "profile x --dtype int8",
+            "--dtype 'int8': expected one of auto, float32, bfloat16, float16",
+        ),
         ("profile x --out=", "--out '': expected a path"),
         ("audit ioi -n -5", "-n -5: expected a whole number of at least 1"),
         ("audit ioi --seeds 1", "seeds [1]: expected two or more, all different"),

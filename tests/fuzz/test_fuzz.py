@@ -55,12 +55,13 @@ def loaded_once() -> Iterator[None]:
     own_model, own_dictionaries = load.load_model, dictionaries.load_dictionaries
     kept: dict[object, object] = {}
 
-    def load_model(name: str, *how: object) -> object:
+    def load_model(name: str, *how: object, **named: object) -> object:
         if name != load.BUNDLED:
-            return own_model(name, *how)  # type: ignore[arg-type]
-        if (name, how) not in kept:
-            kept[name, how] = own_model(name, *how)  # type: ignore[arg-type]
-        return kept[name, how]
+            return own_model(name, *how, **named)  # type: ignore[arg-type]
+        key = (name, repr(how), repr(sorted(named.items())))
+        if key not in kept:
+            kept[key] = own_model(name, *how, **named)  # type: ignore[arg-type]
+        return kept[key]
 
     def load_dictionaries(name: str, model: object, *how: object) -> object:
         if name != load.BUNDLED or model not in kept.values():

@@ -12,7 +12,6 @@ import pytest
 from by_hand import CLEAR, FAILING, asked, axes, dictionary, made
 
 import faultlens as fl
-from faultlens.errors import UserError
 from faultlens.features.lens import Lens
 from faultlens.models.model import Model
 from faultlens.models.normalisation import PerTokenNorm
@@ -64,14 +63,3 @@ def test_patching_the_cause_carries_the_swap(audit: fl.Audit) -> None:
         shares = {tuple(p.features): p.denoise.value for p in swap.patches if p.denoise is not None}
         assert 0.5 < shares[PUSH,] < 1.0, "the threshold leaves at most 1.3 of 3.5"
         assert abs(shares[COPY,]) < 0.05
-
-
-def test_a_dictionary_trained_without_bos_is_refused_before_the_model_runs(model: Model) -> None:
-    plain = dictionary(1, {"push": axes()["push"]})
-    bare = replace(plain, convention=replace(plain.convention, prepend_bos=False))
-    with pytest.raises(UserError) as refused:
-        fl.audit(Lens(model, (bare,)), asked(), fit_check=False)
-    assert str(refused.value) == (
-        "dictionary 1-res-hand was trained without BOS, which an audit does not support yet: "
-        "choose other dictionaries"
-    )
