@@ -11,6 +11,7 @@ import torch
 
 from faultlens.errors import UserError
 from faultlens.models import hub
+from faultlens.models.checkpoints.folder_files import check_folder_files
 from faultlens.models.checkpoints.sizes import check_sizes
 from faultlens.models.checkpoints.source import Source
 from faultlens.models.checkpoints.tokenizer import load_tokenizer
@@ -93,6 +94,8 @@ def _from_transformers(
     """Network, what loading said of it, and tokenizer."""
     from transformers import AutoConfig, PretrainedConfig
 
+    if source.folder is not None:
+        check_folder_files(source.folder)
     path = str(source.folder or source.name)
     where = {"revision": source.revision or "main", "local_files_only": local_only}
     raw, _ = PretrainedConfig.get_config_dict(path, **where)
