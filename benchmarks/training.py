@@ -334,7 +334,8 @@ def machine_of(device: Any) -> dict[str, Any]:
 
     card = {"device": torch.cuda.get_device_name(device)} if device.type == "cuda" else {}
     clock = "seconds" if card else "processor seconds"
-    return machine() | card | {"clock": f"{clock} on {torch.get_num_threads()} threads"}
+    threads = torch.get_num_threads()
+    return machine() | card | {"clock": f"{clock} on {threads} thread{'s'[: threads != 1]}"}
 
 
 def main() -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import fields, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from faultlens.auditing.config import AuditConfig, ChatConfig
@@ -73,9 +73,10 @@ def load(
     from faultlens.features.token_choice import TokenChoice
     from faultlens.models.convention import behind, put_in_force
     from faultlens.models.dictionaries import load_dictionaries
+    from faultlens.models.load import load_configured
     from faultlens.models.whole_sites import whole_sites
 
-    loaded = _loaded(wanted)
+    loaded = load_configured(wanted)
     loaded = replace(loaded, split_special_tokens=wanted.special_tokens == "text")
     choice = TokenChoice("keep" if wanted.special_tokens == "keep" else "drop", wanted.massive)
     if not wanted.has_dictionaries:
@@ -291,23 +292,9 @@ def _model(model: str | Model | ModelConfig, progress: Progress) -> Model:
     """A model that is there, or that is loaded by its name or its config."""
     if not isinstance(model, str | ModelConfig):
         return model
+    from faultlens.models.load import load_configured
+
     loaded = progress.start("Loading the model", 1)
-    found = _loaded(ModelConfig(model) if isinstance(model, str) else model)
+    found = load_configured(ModelConfig(model) if isinstance(model, str) else model)
     loaded(1)
     return found
-
-
-def _loaded(wanted: ModelConfig | LensConfig) -> Model:
-    from faultlens.models.load import load_model
-
-    options = {field.name: getattr(wanted, field.name) for field in fields(ModelConfig)}
-    _use_threads(options.pop("threads"))
-    return load_model(options.pop("model"), **options)  # by the names of its arguments
-
-
-def _use_threads(threads: int | None) -> None:
-    """Let PyTorch work with so many threads; None: as many as it does."""
-    if threads is not None:
-        import torch
-
-        torch.set_num_threads(threads)

@@ -72,19 +72,11 @@ def doctor(lens: LensConfig, other: AgainstOption, result: JsonOption) -> None:
 
 def _check_model(config: LensConfig, result: JsonOption) -> None:
     from faultlens.models.conformance import conformance, lines_of
-    from faultlens.models.load import load_model
+    from faultlens.models.load import load_configured
 
     with progress_bars() as bars:
         tick = bars.start("Loading the model", 1)
-        model = load_model(
-            config.model,
-            config.device,
-            config.dtype,
-            config.revision,
-            config.trust_pickle,
-            config.adapter,
-            config.start,
-        )
+        model = load_configured(config)
         tick(1)
         found = conformance(model, bars)
     if result.json:

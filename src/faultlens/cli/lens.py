@@ -49,18 +49,10 @@ def loading(config: LensConfig) -> str:
 
 def load_base(config: LensConfig, progress: Progress) -> Model:
     """The model that the options name, without its adapter."""
-    from faultlens.models.load import load_model
+    from faultlens.models.load import load_configured
 
     loaded = progress.start("Loading the base", 1)
-    model = load_model(
-        config.model,
-        config.device,
-        config.dtype,
-        config.revision,
-        config.trust_pickle,
-        NO_ADAPTER,
-        config.start,
-    )
+    model = load_configured(replace(config, adapter=NO_ADAPTER))
     loaded(1)
     return replace(model, split_special_tokens=config.special_tokens == "text")
 

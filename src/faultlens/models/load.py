@@ -5,7 +5,7 @@ from __future__ import annotations
 import filecmp
 import hashlib
 import json
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -128,6 +128,18 @@ def _check_memory(source: Source, dtype: str, device: torch.device) -> None:
     places = dict.fromkeys((torch.device("cpu"), device))
     for place in places:
         check_fits(source.name, dtype, needed, str(place), free_on(place))
+
+
+def load_configured(config: ModelConfig | LensConfig) -> Model:
+    """The model that a config names, loaded as `load_model` does; PyTorch takes its threads.
+
+    Raises UserError as `load_model` does.
+    """
+    options = {field.name: getattr(config, field.name) for field in fields(ModelConfig)}
+    threads = options.pop("threads")
+    if threads is not None:
+        torch.set_num_threads(threads)
+    return load_model(options.pop("model"), **options)  # by the names of its arguments
 
 
 def _is_mini(folder: Path) -> bool:
