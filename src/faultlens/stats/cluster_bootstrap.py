@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 
@@ -42,24 +43,19 @@ def cluster_bootstrap(
     >>> np.diff(ends.mean_difference) > 1.5 * np.diff(alone.mean_difference)
     array([ True])
     """
-    of_block = np.unique(blocks, return_inverse=True)[1]
-    count = int(of_block.max()) + 1
-    rng = np.random.default_rng(seed)
-    times = rng.multinomial(count, np.full(count, 1 / count), size=RESAMPLES)[:, of_block]
-    weights = times.astype(float)
-    n_first, n_rest = weights @ first, weights @ ~first
-    kept = (n_first > 0) & (n_rest > 0)
-    weights, n_first, n_rest = weights[kept], n_first[kept], n_rest[kept]
+    draws = _draws(first.tobytes(), np.asarray(blocks, dtype=int).tobytes(), seed)
+    weights, n_first, n_rest = draws.weights, draws.n_first, draws.n_rest
     means, squares = [], np.zeros(len(weights))
-    for group, size in ((first, n_first), (~first, n_rest)):
-        mean = weights[:, group] @ values[group] / size
+    parts = (first, draws.of_first, n_first), (~first, draws.of_rest, n_rest)
+    for group, own, size in parts:
+        mean = own @ values[group] / size
         means.append(mean)
-        squares += np.maximum(weights[:, group] @ values[group] ** 2 - size * mean**2, 0.0)
+        squares += np.maximum(own @ values[group] ** 2 - size * mean**2, 0.0)
     difference = means[0] - means[1]
     spread = np.sqrt(squares / np.maximum(n_first + n_rest - 2, 1))
     d = np.divide(difference, spread, out=np.zeros_like(difference), where=spread > 0)
     fires = (values > 0).astype(float)
-    rates = weights[:, first] @ fires[first] / n_first - weights[:, ~first] @ fires[~first] / n_rest
+    rates = draws.of_first @ fires[first] / n_first - draws.of_rest @ fires[~first] / n_rest
     area = _weighted_auroc(values, first, weights)
 
     def ends(found: np.ndarray) -> Ends:
@@ -67,6 +63,32 @@ def cluster_bootstrap(
         return float(low), float(high)
 
     return EffectEnds(ends(difference), ends(d), ends(area), ends(rates))
+
+
+@dataclass(frozen=True, eq=False)
+class _Draws:
+    """How often each row is drawn, `[draws, n]`: of all, of the first group and of the rest."""
+
+    weights: np.ndarray
+    of_first: np.ndarray
+    of_rest: np.ndarray
+    n_first: np.ndarray
+    n_rest: np.ndarray
+
+
+@lru_cache(maxsize=2)
+def _draws(first: bytes, blocks: bytes, seed: int) -> _Draws:
+    """Of rows in groups and blocks, by their bytes: the features of a study share theirs."""
+    group = np.frombuffer(first, dtype=bool)
+    of_block = np.unique(np.frombuffer(blocks, dtype=int), return_inverse=True)[1]
+    count = int(of_block.max()) + 1
+    rng = np.random.default_rng(seed)
+    times = rng.multinomial(count, np.full(count, 1 / count), size=RESAMPLES)[:, of_block]
+    weights = times.astype(float)
+    n_first, n_rest = weights @ group, weights @ ~group
+    kept = (n_first > 0) & (n_rest > 0)
+    weights = weights[kept]
+    return _Draws(weights, weights[:, group], weights[:, ~group], n_first[kept], n_rest[kept])
 
 
 def _weighted_auroc(values: np.ndarray, first: np.ndarray, weights: np.ndarray) -> np.ndarray:
