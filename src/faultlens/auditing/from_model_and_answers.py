@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-import numpy as np
-
 from faultlens.auditing.activations.answered_prompts import (
     start_of_answers,
     texts_read,
@@ -24,7 +22,6 @@ from faultlens.auditing.config import AuditConfig
 from faultlens.auditing.from_task import READ_TWICE
 from faultlens.auditing.held_out.inputs import residual_and_random
 from faultlens.auditing.interventions.causal_tests import CausalTests
-from faultlens.auditing.interventions.decoding import succeeds_by
 from faultlens.auditing.named_features import parse_feature_sets
 from faultlens.auditing.observed import Observed
 from faultlens.auditing.result import PromptOutcome, Rescoring
@@ -83,17 +80,23 @@ def observe_answers_of(
         lens, answers.task, tokens, pooling=pooling, store=recorder.activations,
         progress=progress.start("Reading the prompts", len(answers)),
     )  # fmt: skip
+    if again is not None:
+        outcomes = [_with_score(o, again, i) for i, o in enumerate(outcomes)]
     tests = None
     if found.reason is None and again is not None:
         same = tokens is again.tokens
         activations = read if same else TaskActivations.read(lens, answers.task, again.tokens)
         notes = notes if same else [*notes, READ_TWICE]
-        tests = _causal_tests(lens, answers, again, activations, outcomes, config, progress, kept)
+        assert again.rule is not None, "what cannot be scored again has a reason"
+        tests = CausalTests.configured(
+            config, lens, answers.task, activations, outcomes, rule=again.rule,
+            requested=parse_feature_sets(config.interventions.test_features, lens),
+            progress=progress, kept=kept,
+        )  # fmt: skip
         notes = [*notes, *tests.check_requested()]
     elif config.interventions.test_features:
         raise UserError(f"test_features cannot be tested: {found.reason}")
     if again is not None:
-        outcomes = [_with_score(o, again, i) for i, o in enumerate(outcomes)]
         notes = [*notes, *token_warnings(answers.task, again.tokens),
                  *score_warnings(answers.task, again.tokens)]  # fmt: skip
     return Observed(
@@ -144,34 +147,6 @@ def _tokens_read(
         return as_trained(lens, answers.task, again.tokens) or again.tokens
     texts, front = texts_read(answers, with_answer), ids_in_front(lens.model, lens.dictionaries)
     return tokens_to_read(answers.task.name, texts, lens.model, front)
-
-
-def _causal_tests(
-    lens: Lens,
-    answers: Answers,
-    again: Rescored,
-    activations: TaskActivations,
-    outcomes: Sequence[PromptOutcome],
-    config: AuditConfig,
-    progress: Progress,
-    kept: Checkpoint,
-) -> CausalTests:
-    assert again.rule is not None, "what cannot be scored again has a reason"
-    return CausalTests(
-        lens=lens,
-        task=answers.task,
-        activations=activations,
-        margin=np.array([score.margin for score in again.scores]),
-        failed=np.array([not outcome.success for outcome in outcomes]),
-        succeeds=succeeds_by(again.rule, answers.task, lens.model),
-        alpha=config.alpha,
-        seed=config.seed,
-        attributed=config.interventions.test_attributed,
-        stop_early=config.interventions.stop_early,
-        progress=progress,
-        kept=kept,
-        requested=parse_feature_sets(config.interventions.test_features, lens),
-    )
 
 
 def _with_score(outcome: PromptOutcome, again: Rescored, prompt: int) -> PromptOutcome:

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-import numpy as np
-
 from faultlens.auditing.activations.as_trained import as_trained
 from faultlens.auditing.activations.task_activations import TaskActivations
 from faultlens.auditing.activations.task_tokens import TaskTokens, token_warnings, tokenize
@@ -21,7 +19,6 @@ from faultlens.auditing.dictionary_sources import no_dictionaries
 from faultlens.auditing.held_out.inputs import residual_and_random
 from faultlens.auditing.held_out.whole_values import pooled_values
 from faultlens.auditing.interventions.causal_tests import CausalTests
-from faultlens.auditing.interventions.decoding import succeeds_by
 from faultlens.auditing.named_features import parse_feature_sets
 from faultlens.auditing.observed import LadderInputs, Observed
 from faultlens.auditing.result import PromptOutcome
@@ -95,21 +92,10 @@ def observe_task(
     if led is not task:
         tokens = tokenize(led, lens.model)
     seen = _read(lens, led, tokens, config.reading.pooling, store, progress)
-    causal_tests = CausalTests(
-        lens=lens,
-        task=led,
-        activations=seen.answering,
-        margin=np.array([outcome.margin for outcome in outcomes]),
-        failed=np.array([not outcome.success for outcome in outcomes]),
-        succeeds=succeeds_by(decides, led, lens.model),
-        alpha=config.alpha,
-        seed=config.seed,
-        attributed=config.interventions.test_attributed,
-        stop_early=config.interventions.stop_early,
-        progress=progress,
-        kept=kept,
-        requested=requested,
-    )
+    causal_tests = CausalTests.configured(
+        config, lens, led, seen.answering, outcomes,
+        rule=decides, requested=requested, progress=progress, kept=kept,
+    )  # fmt: skip
     warnings = causal_tests.check_requested()
     whole = None
     if not lens.dictionaries and config.ladder.baselines:

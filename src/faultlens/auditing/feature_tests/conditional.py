@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import numpy as np
-from scipy.sparse import csr_matrix
 
 from faultlens.auditing.feature_tests.correlates import Correlates
 from faultlens.stats.block_sets import outcome_sets
@@ -37,7 +36,7 @@ def conditional_p(
         return found.decisive
     rng = np.random.default_rng(seed)
     sets = outcome_sets(failed, permutations, rng, strata=codes, blocks=blocks)
-    firing = csr_matrix((found.values > 0).astype(np.float32))
+    firing = found.firing
     smaller = np.minimum(
         max_t(found.values, sets, failed, codes), max_t(firing, sets, failed, codes)
     )

@@ -61,6 +61,11 @@ class Correlates:
     study: dict[str, StudyRule]  # by site
     share: float = 1.0  # of alpha that these tests have; the rest is for what shows within strata
 
+    @cached_property
+    def firing(self) -> csr_matrix:
+        """Whether each feature fires on each prompt, 1 or 0, `[prompts, features]`."""
+        return _firing(self.values)
+
     @property
     def rate_difference(self) -> np.ndarray:
         """Share of the failures, minus share of the successes, on which each feature fires."""
@@ -158,6 +163,10 @@ class Correlates:
         return result
 
 
+def _firing(values: csr_matrix) -> csr_matrix:
+    return csr_matrix((values > 0).astype(np.float32))
+
+
 def _by_column(columns: csc_matrix) -> list[np.ndarray]:
     return np.split(columns.data, columns.indptr[1:-1])
 
@@ -198,7 +207,7 @@ def correlate(
         column.append(kept)
         p_study.append(p_holm[kept])
     values = csr_matrix(hstack(matrices, format="csr"))
-    firing = csr_matrix((values > 0).astype(np.float32))
+    firing = _firing(values)
     active = np.asarray(firing.sum(axis=0)).ravel().astype(int)
     fail_active = np.asarray(firing[np.flatnonzero(failed)].sum(axis=0)).ravel().astype(int)
     sets = outcome_sets(failed, permutations, np.random.default_rng(seed), blocks=blocks)

@@ -82,7 +82,7 @@ def under_rule(
     n, failures = len(failed), int(failed.sum())
     if min(failures, n - failures) < LEAST_OUTCOMES:
         return OtherRule(rule, found, own, failed, None)
-    firing = csr_matrix((found.values > 0).astype(np.float32))
+    firing = found.firing
     sets = outcome_sets(failed, permutations, np.random.default_rng(seed), blocks=blocks)
     smaller = np.minimum(min_p(firing, sets, failed), max_t(found.values, sets, failed))
     return OtherRule(rule, found, own, failed, np.minimum(2 * smaller, 1.0))

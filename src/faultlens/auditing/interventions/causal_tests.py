@@ -9,6 +9,8 @@ from functools import cached_property
 import numpy as np
 
 from faultlens.auditing.activations.task_activations import TaskActivations
+from faultlens.auditing.behaviour.outcomes import Rule
+from faultlens.auditing.config import AuditConfig
 from faultlens.auditing.feature_set import FeatureSet
 from faultlens.auditing.interventions.ablation import Ablation
 from faultlens.auditing.interventions.attribution.search import Search
@@ -24,7 +26,7 @@ from faultlens.auditing.interventions.causal_findings import (
     CausalFindings,
     to_be_tested,
 )
-from faultlens.auditing.interventions.decoding import Succeeds
+from faultlens.auditing.interventions.decoding import Succeeds, succeeds_by
 from faultlens.auditing.interventions.equivalence import equivalence_test, margin_gap
 from faultlens.auditing.interventions.family import Family, TrialOutcome
 from faultlens.auditing.interventions.patching.counterfactuals import (
@@ -32,7 +34,7 @@ from faultlens.auditing.interventions.patching.counterfactuals import (
     share_restored,
 )
 from faultlens.auditing.interventions.patching.pair_runs import PairRuns
-from faultlens.auditing.result import Counterfactuals, RequestedTest, Selection
+from faultlens.auditing.result import Counterfactuals, PromptOutcome, RequestedTest, Selection
 from faultlens.corpus.task import Task
 from faultlens.errors import UserError
 from faultlens.features.lens import Lens
@@ -71,6 +73,44 @@ class CausalTests:
     kept: Checkpoint
     requested: Sequence[FeatureSet] = ()
     _ablations: dict[str, Ablation] = field(default_factory=dict, repr=False)
+
+    @classmethod
+    def configured(
+        cls,
+        config: AuditConfig,
+        lens: Lens,
+        task: Task,
+        activations: TaskActivations,
+        outcomes: Sequence[PromptOutcome],
+        *,
+        rule: Rule,
+        requested: Sequence[FeatureSet],
+        progress: Progress,
+        kept: Checkpoint,
+    ) -> CausalTests:
+        """The tests of an audit, of prompts whose outcomes have their margins.
+
+        Args:
+            config: level, seed, and what is tested.
+            outcomes: one a prompt.
+            rule: by which generated ids answer a prompt.
+            requested: feature sets that the user wants tested.
+        """
+        return cls(
+            lens=lens,
+            task=task,
+            activations=activations,
+            margin=np.array([outcome.margin for outcome in outcomes]),
+            failed=np.array([not outcome.success for outcome in outcomes]),
+            succeeds=succeeds_by(rule, task, lens.model),
+            alpha=config.alpha,
+            seed=config.seed,
+            attributed=config.interventions.test_attributed,
+            stop_early=config.interventions.stop_early,
+            progress=progress,
+            kept=kept,
+            requested=requested,
+        )
 
     def run(
         self, candidates: Sequence[Candidate], most: int, selection: Selection
