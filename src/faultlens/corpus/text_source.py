@@ -6,11 +6,13 @@ whatever their readers hold is held.)
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Protocol
 
+from faultlens.corpus.levels import one_spelling
 from faultlens.corpus.records import label_field, text_field
 from faultlens.corpus.texts import LABEL, TEXT, found_records
 from faultlens.errors import UserError
@@ -29,17 +31,24 @@ class TextSource:
     """The texts of anything that `read_corpus` reads.
 
     Attributes:
+        name: of the corpus.
         source: a table, a folder or a data set.
         text, label: the columns of the texts and of their categories.
         size: how many there are.
-        categories: in order of first appearance; empty where they were not asked for.
+        sizes: texts in each category, in order of first appearance; empty where categories were not
+            asked for.
+        spelling: how each category is spelt that is written in several ways.
+        notes: what a reader should know of how it was read, a sentence each.
     """
 
+    name: str
     source: str | Path
     text: str
     label: str
-    size: int
-    categories: tuple[str, ...] = ()
+    size: int = 0
+    sizes: Mapping[str, int] = field(default_factory=dict)
+    spelling: Mapping[str, str] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
 
     @classmethod
     def open(
@@ -50,31 +59,45 @@ class TextSource:
         Args:
             source: as `read_corpus` has it.
             text, label: columns; of no effect on a folder.
-            labelled: whether every text must have a category.
+            labelled: whether every text must have a category, and there must be two.
 
         Raises UserError naming the file and row for anything that is not as expected.
         """
         name, _, of_folder = found_records(source)
-        text, label = (TEXT, LABEL) if of_folder else (text, label)
-        opened = cls(source, text, label, 0)
-        size, seen = 0, dict[str, None]()
-        for given in opened.labelled() if labelled else ((one, "") for one in opened):
-            size += 1
-            seen[given[1]] = None
+        opened = cls(name, source, *((TEXT, LABEL) if of_folder else (text, label)))
+        if not labelled:
+            size, written = sum(1 for _ in opened), Counter[str]()
+        else:
+            written = Counter(opened.labels())
+            size = sum(1 for _ in opened)
         if not size:
             raise UserError(f"corpus {name} is empty: expected at least one text")
-        return cls(source, text, label, size, tuple(seen) if labelled else ())
+        merged, notes = one_spelling({label: list(written)}, "column")
+        spelling = dict(zip(written, merged[label], strict=True))
+        sizes: dict[str, int] = {}
+        for category, count in written.items():
+            sizes[spelling[category]] = sizes.get(spelling[category], 0) + count
+        if labelled and len(sizes) < 2:
+            raise UserError(
+                f"corpus {name} has only the category {next(iter(sizes))!r}: a profile compares "
+                "at least two"
+            )
+        return replace(opened, size=size, sizes=sizes, spelling=spelling, notes=tuple(notes))
+
+    @property
+    def categories(self) -> tuple[str, ...]:
+        """The categories, in order of first appearance."""
+        return tuple(self.sizes)
 
     def __len__(self) -> int:
         return self.size
 
     def __iter__(self) -> Iterator[str]:
-        _, records, _ = found_records(self.source)
-        for where, record in records:
+        for where, record in found_records(self.source)[1]:
             yield text_field(where, record, self.text)
 
-    def labelled(self) -> Iterator[tuple[str, str]]:
-        """Each text with its category."""
-        _, records, _ = found_records(self.source)
-        for where, record in records:
-            yield text_field(where, record, self.text), label_field(where, record, self.label)
+    def labels(self) -> Iterator[str]:
+        """The category of each text."""
+        for where, record in found_records(self.source)[1]:
+            written = label_field(where, record, self.label)
+            yield self.spelling.get(written, written)

@@ -11,6 +11,7 @@ that Ray itself hands over lie read-only in memory that all workers of a machine
 
 from __future__ import annotations
 
+import math
 import os
 import pickle
 import time
@@ -25,6 +26,7 @@ from faultlens.scale.workers import Begin
 
 AUTO = "auto"
 AT_A_TIME = 2  # jobs of an actor: one is computed while the other's result is written
+AHEAD = 3  # jobs a worker may be ahead of the next one that is due, where the order matters
 DEATHS = 5  # actors that may die of one job before it is given up
 LATE = 4.0  # times the median duration after which a job is late
 LEAST_LATE = 5.0  # seconds that a job may take without being late
@@ -85,8 +87,8 @@ def _connect(ray: Any, address: str) -> None:
     except (ConnectionError, ValueError, RuntimeError, OSError) as error:
         reason = " ".join(str(error).split())[:200]
         raise UserError(
-            f"no Ray cluster at {address!r} ({reason}): expected HOST:PORT of one that runs (ray "
-            "start --head), or auto"
+            f"no Ray cluster at {address!r} ({reason}): expected HOST:PORT of one that runs, "
+            "or auto"
         ) from error
 
 
@@ -156,25 +158,25 @@ class RayWorkers:
 
     def results(self, begin: Begin, jobs: Iterable[Any]) -> Iterator[Any]:
         """Do every job; the results, in whatever order they are finished (see `Workers`)."""
-        for _, result in self._numbered(begin, jobs):
-            yield result
+        crew = _Crew(self.ray, begin, self.count, self.threads, self.gpu)
+        with crew.dismissed():
+            for _, result in crew.numbered(jobs):
+                yield result
 
     def in_order(self, begin: Begin, jobs: Iterable[Any]) -> Iterator[Any]:
         """The same, in the order of the jobs: what is finished too early waits."""
         waiting: dict[int, Any] = {}
         due = 0
-        for number, result in self._numbered(begin, jobs):
-            waiting[number] = result
-            while due in waiting:
-                yield waiting.pop(due)
-                due += 1
-
-    def _numbered(self, begin: Begin, jobs: Iterable[Any]) -> Iterator[tuple[int, Any]]:
         crew = _Crew(self.ray, begin, self.count, self.threads, self.gpu)
-        try:
-            yield from crew.numbered(jobs)
-        finally:
-            crew.dismiss()
+        most = AHEAD * self.count
+        crew.limit = most
+        with crew.dismissed():
+            for number, result in crew.numbered(jobs):
+                waiting[number] = result
+                while due in waiting:
+                    yield waiting.pop(due)
+                    due += 1
+                crew.limit = due + most
 
 
 class _Crew:
@@ -190,6 +192,8 @@ class _Crew:
         self._asked: dict[Any, _Asked] = {}
         self._again: deque[_Job] = deque()
         self._took: list[float] = []
+        self._begun = 0
+        self.limit: float = math.inf  # jobs that may have been begun by now
 
     def _new(self) -> Any:
         return self._make.remote(self._begin, self._threads)
@@ -199,17 +203,21 @@ class _Crew:
         coming = (_Job(number, pickle.dumps(job)) for number, job in enumerate(jobs))
         while True:
             self._hand_out(coming)
-            if all(one.job.done for one in self._asked.values()):
-                return  # what is still asked for was late, and has been had from another
+            if not self._asked:
+                return
             ready, _ = self._ray.wait(list(self._asked), num_returns=1, timeout=WAITED)
             for one in ready:
                 yield from self._taken(one)
 
-    def dismiss(self) -> None:
-        """End the actors, whatever they are doing."""
-        for actor in self._actors.values():
-            with suppress(Exception):
-                self._ray.kill(actor)
+    @contextmanager
+    def dismissed(self) -> Iterator[None]:
+        """The actors end with the block, whatever they are doing."""
+        try:
+            yield
+        finally:
+            for actor in self._actors.values():
+                with suppress(Exception):
+                    self._ray.kill(actor)
 
     def _hand_out(self, coming: Iterator[_Job]) -> None:
         """Give every actor what it has room for: new jobs, those of the dead, late ones."""
@@ -217,11 +225,19 @@ class _Crew:
             actor = min(self._load, key=self._load.__getitem__)
             if self._load[actor] >= AT_A_TIME:
                 return
-            job = self._again.popleft() if self._again else next(coming, None)
+            job = self._again.popleft() if self._again else self._next(coming)
             job = self._late(actor) if job is None else job
             if job is None:
                 return
             self._ask(actor, job)
+
+    def _next(self, coming: Iterator[_Job]) -> _Job | None:
+        """A job that nobody had before, unless it is too far ahead of the results."""
+        if self._begun >= self.limit:
+            return None
+        job = next(coming, None)
+        self._begun += job is not None
+        return job
 
     def _ask(self, actor: int, job: _Job) -> None:
         reference = self._actors[actor].do.remote(job.content)
@@ -257,10 +273,19 @@ class _Crew:
             raise result
         if not one.job.done:
             one.job.done = True
+            for slow in [other.actor for other in self._asked.values() if other.job is one.job]:
+                with suppress(Exception):
+                    self._ray.kill(self._actors[slow])
+                self._replace(slow)
             yield one.job.number, result
 
-    def _replace(self, number: int, error: Exception) -> None:
-        """A new actor in a dead one's place; whatever else that one was asked for, again."""
+    def _replace(self, number: int, error: Exception | None = None) -> None:
+        """A new actor in another's place; whatever else that one was asked for, again.
+
+        Args:
+            number: of the actor.
+            error: what it died of; None: it was only slow.
+        """
         for reference, one in list(self._asked.items()):
             if one.actor == number:
                 del self._asked[reference]
@@ -268,10 +293,10 @@ class _Crew:
         self._actors[number] = self._new()
         self._load[number] = 0
 
-    def _give_again(self, job: _Job, error: Exception) -> None:
+    def _give_again(self, job: _Job, error: Exception | None) -> None:
         if job.done or any(one.job is job for one in self._asked.values()):
             return
-        job.deaths += 1
+        job.deaths += error is not None
         if job.deaths >= DEATHS:
             reason = " ".join(str(error).split())[:300]
             raise UserError(

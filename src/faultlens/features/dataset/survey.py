@@ -79,6 +79,14 @@ class Survey:
         total = sum(shard.tokens for shard in shards)
         return cls(digest.hexdigest(), shards[-1].last, total, shards, tuple(first))
 
+    @staticmethod
+    def digest_of(texts: Texts) -> str:
+        """The digest alone."""
+        digest = hashlib.sha256()
+        for _ in _hashed(texts, digest):
+            pass
+        return digest.hexdigest()
+
 
 def _hashed(texts: Iterable[str], digest: hashlib._Hash) -> Iterator[str]:
     for text in texts:
