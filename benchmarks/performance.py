@@ -204,7 +204,7 @@ def workers(results: dict[str, Any]) -> list[str]:
         "",
         "## Reading with many workers",
         "",
-        f"`mini` through its dictionaries at every `resid_pre`, {machine['cores']} cores, one "
+        f"`mini` through its dictionary at layer 3, {machine['cores']} cores, one "
         f"thread each, {results['workers']} workers on a local Ray "
         f"{machine['versions']['ray']}; slow storage takes {results['latency, s']} s more for "
         "each file. Whoever reads, the files and the statistics are equal to the byte, which is "
