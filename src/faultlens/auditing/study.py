@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -30,9 +29,14 @@ from faultlens.auditing.held_out.ladder import (
 )
 from faultlens.auditing.interventions.causal_findings import CausalFindings, not_tested
 from faultlens.auditing.observed import Observed
-from faultlens.auditing.replication.seeds import SeedComparison, compare_seeds
-from faultlens.auditing.replication.split_half import HalfReplication, replicate
-from faultlens.auditing.result import Robustness, Verdict
+from faultlens.auditing.replication.robustness import robustness_of
+from faultlens.auditing.replication.seeds import (
+    SeedComparison,
+    compare_seeds,
+    config_of_other_seed,
+)
+from faultlens.auditing.replication.split_half import replicate
+from faultlens.auditing.result import Verdict
 from faultlens.auditing.result.audit import Audit
 from faultlens.auditing.result.conclusions import leading_class
 from faultlens.auditing.verdicts.conclusions import conclude
@@ -48,11 +52,7 @@ if TYPE_CHECKING:
     from faultlens.corpus.task import Task
     from faultlens.features.lens import Lens
     from faultlens.features.recorder import Recorder
-    from faultlens.features.store import ActivationStore
     from faultlens.models.model import Model
-
-REPEATS_ON_OTHER_SEEDS = 2  # of the ladder
-NO_OTHER_SEEDS = "no prompts from other seeds were run"
 
 
 def audit_task(
@@ -61,7 +61,7 @@ def audit_task(
     *,
     config: AuditConfig | None = None,
     progress: Progress = SILENT,
-    store: ActivationStore | None = None,
+    recorder: Recorder | None = None,
     kept: Checkpoint | None = None,
     base: Model | None = None,
 ) -> Audit:
@@ -73,7 +73,7 @@ def audit_task(
         base: the model that it was tuned from, to be run on the same prompts.
         config: how to carry it out; None: as by default.
         progress: told of the stages.
-        store: takes in the prompts' token-level activations.
+        recorder: takes in what is read of the prompts.
         kept: finished stages of the same audit, interrupted before.
 
     Raises:
@@ -84,7 +84,7 @@ def audit_task(
 
     config, kept = config or AuditConfig(), kept or Checkpoint()
     observed = observe_task(
-        lens, task, config, progress=progress, store=store, kept=kept, base=base
+        lens, task, config, progress=progress, recorder=recorder, kept=kept, base=base
     )
     return audit_observed(observed, config, progress, kept)
 
@@ -95,7 +95,7 @@ def audit_over_seeds(
     *,
     config: AuditConfig | None = None,
     progress: Progress = SILENT,
-    store: ActivationStore | None = None,
+    recorder: Recorder | None = None,
     kept: Checkpoint | None = None,
     base: Model | None = None,
 ) -> Audit:
@@ -103,7 +103,7 @@ def audit_over_seeds(
 
     Args:
         tasks: by seed, the task with its prompts; at least two. The first is reported.
-        store: takes in the first seed's activations.
+        recorder: takes in what is read of the first seed's prompts.
         base: is run on the first seed's prompts.
 
     The other arguments are those of `audit_task`. On the other seeds the ladder is climbed with
@@ -120,12 +120,13 @@ def audit_over_seeds(
     config, kept = config or AuditConfig(), kept or Checkpoint()
     found, runs = [], []
     for place, (seed, task) in enumerate(tasks.items()):
-        own, of_seed = _config_of_seed(config, place), kept.within(f"seed-{seed}")
+        first, of_seed = place == 0, kept.within(f"seed-{seed}")
+        own = config if first else config_of_other_seed(config)
         observed = observe_task(
             lens, task, own, progress=progress, kept=of_seed,
-            store=store if place == 0 else None, base=base if place == 0 else None,
+            recorder=recorder if first else None, base=base if first else None,
         )  # fmt: skip
-        found.append(_findings(observed, own, progress, of_seed, halved=place == 0))
+        found.append(_findings(observed, own, progress, of_seed, halved=first))
         runs.append(found[-1].run(seed, config.alpha))
     return _audit(found[0], config, compare_seeds(lens, runs))
 
@@ -183,11 +184,10 @@ def audit_answers_of(
             continuations to apply it to, features to test where nothing can be tested.
     """
     from faultlens.auditing.from_model_and_answers import observe_answers_of
-    from faultlens.features.recorder import Recorder
 
     config, kept = config or AuditConfig(), kept or Checkpoint()
     observed = observe_answers_of(
-        lens, answers, config, progress=progress, recorder=recorder or Recorder(), kept=kept
+        lens, answers, config, progress=progress, recorder=recorder, kept=kept
     )
     return audit_observed(observed, config, progress, kept)
 
@@ -322,7 +322,7 @@ def _causes(
 def _audit(found: Findings, config: AuditConfig, seeds: SeedComparison | None = None) -> Audit:
     """The result; `seeds`: what the prompts of other seeds say of it."""
     strata = None if found.strata is None else found.strata.record
-    robustness = _robustness(found.halves, seeds)
+    robustness = robustness_of(found.halves, seeds)
     claims = []
     if found.verdict is None:
         claims = ledger(
@@ -335,30 +335,3 @@ def _audit(found: Findings, config: AuditConfig, seeds: SeedComparison | None = 
             ladder=found.ladder,
         )
     return found.audit(config, claims, robustness)
-
-
-def _config_of_seed(config: AuditConfig, place: int) -> AuditConfig:
-    """How the prompts of the first seed are audited, and those of the others."""
-    if place == 0:
-        return config
-    return replace(
-        config,
-        ladder=replace(config.ladder, repeats=REPEATS_ON_OTHER_SEEDS),
-        interventions=replace(config.interventions, test_features=(), test_attributed=0),
-    )
-
-
-def _robustness(halves: HalfReplication | None, seeds: SeedComparison | None) -> Robustness | None:
-    """What other prompts say: the two halves of the same ones, and those of other seeds."""
-    if halves is None and seeds is None:
-        return None
-    halves = halves or HalfReplication()
-    if seeds is None:
-        return Robustness(halves=halves.readings, shrinkage=halves.shrinkage, reason=NO_OTHER_SEEDS)
-    return Robustness(
-        seeds=seeds.readings,
-        classes=seeds.classes,
-        needed=seeds.needed,
-        halves=halves.readings,
-        shrinkage=halves.shrinkage,
-    )

@@ -52,14 +52,16 @@ def confounds(
         found = mantel_haenszel(active, failed, codes, blocks=blocks)
         odds = OddsReading(found.odds_ratio, found.low, found.high, found.p)
         firth = _firth(active, failed, strata.held)
+    effect = _effect(values, failed, codes, blocks)
+    firing = _effect(active, failed, codes, blocks)
     return Confounds(
         informative=int(telling.sum()),
         failures_in_them=int((failed & telling[codes]).sum()),
-        effect=_effect(values, failed, codes, blocks),
+        effect=effect,
         mantel_haenszel=odds,
         firth=firth,
-        firing=_effect(active, failed, codes, blocks),
-        lost_with=_lost_with(values, failed, strata, blocks),
+        firing=firing,
+        lost_with=_lost_with(values, failed, strata, blocks, effect, firing),
         finest=None
         if p_finest is None
         else _within_finest(values, failed, strata, p_finest, blocks),
@@ -87,18 +89,22 @@ def _within_finest(
 
 
 def _lost_with(
-    values: np.ndarray, failed: np.ndarray, strata: Stratification, blocks: np.ndarray | None
+    values: np.ndarray,
+    failed: np.ndarray,
+    strata: Stratification,
+    blocks: np.ndarray | None,
+    effect: Interval | None,
+    firing: Interval | None,
 ) -> LostWith | None:
-    """The first factor that, held as well, leaves nothing of strength and of firing.
+    """The first factor that, held as well, leaves nothing of the effects of strength and firing.
 
     Nothing: at most half of the effect, with an interval that holds 0. Factors are held one at a
     time: a feature that copies the prompts at which two factors fail together says nothing once
     both are held, whatever else is.
     """
-    active = values > 0
-    whole = [_effect(column, failed, strata.codes, blocks) for column in (values, active)]
+    whole, columns = (effect, firing), (values, values > 0)
     for factor, codes in strata.with_one_more.items():
-        fine = [_effect(column, failed, codes, blocks) for column in (values, active)]
+        fine = [_effect(column, failed, codes, blocks) for column in columns]
         pairs = [(a, b) for a, b in zip(whole, fine, strict=True) if a is not None]
         if pairs and all(b is None or _nothing_of(a, b) for a, b in pairs):
             telling = informative(failed, codes, values)

@@ -6,14 +6,14 @@ import numpy as np
 
 from faultlens.auditing.feature_tests.correlates import Correlates
 from faultlens.auditing.result import Described, Interval
-from faultlens.stats.cluster_bootstrap import cluster_bootstrap
+from faultlens.stats.cluster_bootstrap import EffectEnds, cluster_bootstrap
 from faultlens.stats.effect_intervals import (
     auroc_interval,
     cohens_d_interval,
     rate_difference,
     welch_interval,
 )
-from faultlens.stats.moments import moments
+from faultlens.stats.moments import Moments, moments
 
 SMALL_SUPPORT = 20  # prompts, below which the descriptions of an effect are not to be relied on
 
@@ -30,35 +30,42 @@ def described(
         blocks: the block of every prompt that belongs together: intervals are then those of a
             bootstrap over blocks, and tests that take prompts as independent are left out.
     """
-    column = found.values[:, [feature]]
-    first, rest = moments(column, failed), moments(column, ~failed)
-    difference = float(first.mean[0] - rest.mean[0])
-    low, high = (float(end[0]) for end in welch_interval(first, rest))
-    d_interval = None
+    values = found.values[:, [feature]]
+    column = values.toarray().ravel()
+    first, rest = moments(values, failed), moments(values, ~failed)
+    active = int(found.fail_active[feature]), int(found.success_active[feature])
     d = float(found.cohens_d[feature])
-    if np.isfinite(d):
-        ends = cohens_d_interval(np.array([d]), first.n, rest.n)
-        d_interval = Interval(d, *(float(end[0]) for end in ends))
-    area = [float(np.ravel(end)[0]) for end in auroc_interval(column.toarray().ravel(), failed)]
-    active = found.fail_active[[feature]], found.success_active[[feature]]
-    rate = rate_difference(active[0], first.n, active[1], rest.n)
-    if blocks is not None:
-        drawn = cluster_bootstrap(column.toarray().ravel(), failed, blocks)
-        return Described(
-            mean_difference=Interval(difference, *drawn.mean_difference),
-            cohens_d=None if not np.isfinite(d) else Interval(d, *drawn.cohens_d),
-            auroc=Interval(float(found.auroc[feature]), *drawn.auroc),
-            rate_difference=Interval(float(rate[0][0]), *drawn.rate_difference),
-            p_welch=None,
-            p_mann_whitney=None,
-            small_support=int(active[0][0] + active[1][0]) < SMALL_SUPPORT,
-        )
-    return Described(
-        mean_difference=Interval(difference, low, high),
-        cohens_d=d_interval,
-        auroc=Interval(float(found.auroc[feature]), *area),
-        rate_difference=Interval(*(float(np.ravel(number)[0]) for number in rate)),
-        p_welch=float(found.p_welch[feature]),
-        p_mann_whitney=float(found.p_mann_whitney[feature]),
-        small_support=int(active[0][0] + active[1][0]) < SMALL_SUPPORT,
+    alone = blocks is None
+    ends = (
+        _large_sample_ends(column, failed, first, rest, d, active)
+        if blocks is None
+        else cluster_bootstrap(column, failed, blocks)
     )
+    return Described(
+        mean_difference=Interval(float(first.mean[0] - rest.mean[0]), *ends.mean_difference),
+        cohens_d=Interval(d, *ends.cohens_d) if np.isfinite(d) else None,
+        auroc=Interval(float(found.auroc[feature]), *ends.auroc),
+        rate_difference=Interval(active[0] / first.n - active[1] / rest.n, *ends.rate_difference),
+        p_welch=float(found.p_welch[feature]) if alone else None,
+        p_mann_whitney=float(found.p_mann_whitney[feature]) if alone else None,
+        small_support=sum(active) < SMALL_SUPPORT,
+    )
+
+
+def _large_sample_ends(
+    column: np.ndarray,
+    failed: np.ndarray,
+    first: Moments,
+    rest: Moments,
+    d: float,
+    active: tuple[int, int],
+) -> EffectEnds:
+    """The intervals that take every prompt as independent."""
+    fail_active, success_active = (np.array([count]) for count in active)
+    found = (
+        welch_interval(first, rest),
+        cohens_d_interval(np.array([d]), first.n, rest.n),
+        auroc_interval(column, failed),
+        rate_difference(fail_active, first.n, success_active, rest.n)[1:],
+    )
+    return EffectEnds(*((float(low[0]), float(high[0])) for low, high in found))

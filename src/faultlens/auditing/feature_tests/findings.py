@@ -150,22 +150,21 @@ def find_features(
         return FeatureFindings()
     permutations = config.permutations
     tick = progress.start("Testing features", 3)
+    # What goes with failure within strata only is found as well, with a share of alpha.
+    within = bool(strata.record.factors)
     found = correlate(
         tables, failed, min_support=config.min_support, permutations=permutations, seed=seed,
         blocks=blocks,
     )  # fmt: skip
     tick(1)
+    if within:
+        found = replace(found, share=1 - SUPPRESSED)
     sites = _site_tests(found, tables, alpha)
     if not len(found.column):
         return FeatureFindings(0, sites, [], found.columns)
-    p_suppressed = None
-    if strata.record.factors:
-        found = replace(found, share=1 - SUPPRESSED)
-        sites = _site_tests(found, tables, alpha)
     conditional = conditional_p(found, failed, strata.codes, permutations, seed, blocks)
     tick(1)
-    if strata.record.factors:
-        p_suppressed = np.minimum(conditional / SUPPRESSED, 1.0)
+    p_suppressed = np.minimum(conditional / SUPPRESSED, 1.0) if within else None
     groups = feature_classes(found, alpha, p_suppressed)
     others, finest = [], None
     if found.decisive[groups[0][0]] <= alpha:

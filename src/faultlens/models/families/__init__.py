@@ -46,10 +46,7 @@ def check_family(model_type: str) -> None:
     """Raises UserError for a type that is no causal language model of transformers."""
     from transformers.models.auto import modeling_auto as auto
 
-    known = (
-        FAMILIES, auto.MODEL_FOR_CAUSAL_LM_MAPPING_NAMES,
-    )  # fmt: skip
-    if not any(model_type in names for names in known):
+    if model_type not in FAMILIES and model_type not in auto.MODEL_FOR_CAUSAL_LM_MAPPING_NAMES:
         raise UserError(
             f"models of type {model_type!r} are not supported: transformers has no causal language "
             f"model of that type; expected one, e.g. {', '.join(sorted(FAMILIES))}"
