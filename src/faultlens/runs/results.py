@@ -10,19 +10,17 @@ from faultlens.runs.files import write_json, writing
 from faultlens.serialisation import from_json, to_json
 
 
-class Result:
-    """What every whole result can do; each is a frozen dataclass of its own.
+class Versioned:
+    """A whole record that is written as JSON and read back; each is a frozen dataclass of its own.
 
     Attributes:
-        FORMAT_VERSION: of its file.
-        FILE: the file's name in a run folder.
+        FORMAT_VERSION: of what is written.
     """
 
     FORMAT_VERSION: ClassVar[int]
-    FILE: ClassVar[str]
 
     def to_dict(self) -> dict[str, Any]:
-        """Everything that is written, in the shape of the file.
+        """Everything that is written, in the shape of the JSON.
 
         Raises ValueError for a number that is not finite.
         """
@@ -31,12 +29,22 @@ class Result:
 
     @classmethod
     def from_dict(cls, data: dict[str, Any]) -> Self:
-        """The result that `to_dict` wrote.
+        """The record that `to_dict` wrote.
 
         Raises UserError for another format version, an unknown or a missing key, and a value of
         another type.
         """
         return from_json(cls, data)
+
+
+class Result(Versioned):
+    """A study's result, which has a file in a run folder.
+
+    Attributes:
+        FILE: the file's name.
+    """
+
+    FILE: ClassVar[str]
 
     def save(self, folder: str | Path) -> Path:
         """Write the file into `folder`, which is made if need be; returns the file's path.

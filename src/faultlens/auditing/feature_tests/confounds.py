@@ -200,10 +200,10 @@ def nearest_level(firing: np.ndarray, factors: Mapping[str, Sequence[str]]) -> P
         no level shares a prompt with it.
     """
     best: Proxy | None = None
-    for factor, name, union in _unions(firing, factors):
+    for factor, names, count, union in _unions(firing, factors):
         jaccard = _likeness(firing, union)
         if jaccard > 0 and (best is None or jaccard > best.jaccard):
-            best = Proxy(factor, name, jaccard)
+            best = Proxy(factor, _union_name(names, count), jaccard)
     return best
 
 
@@ -225,20 +225,22 @@ def followed_level(values: np.ndarray, factors: Mapping[str, Sequence[str]]) -> 
     best: Proxy | None = None
     strongest = 0.0
     firing = values > 0
-    for factor, name, union in _unions(values, factors) if np.ptp(values) > 0 else ():
+    for factor, names, count, union in _unions(values, factors) if np.ptp(values) > 0 else ():
         share = union.mean()
         gap = values[union].mean() - values[~union].mean()
         correlation = float(gap * np.sqrt(share * (1 - share)))  # times the activation's SD
         if correlation > strongest:
             strongest = correlation
-            best = Proxy(factor, name, _likeness(firing, union))
+            best = Proxy(factor, _union_name(names, count), _likeness(firing, union))
     return best
 
 
 def _unions(
     values: np.ndarray, factors: Mapping[str, Sequence[str]]
-) -> Iterator[tuple[str, str, np.ndarray]]:
-    """Of each factor, the levels of the largest means, ever more of them: name and prompts.
+) -> Iterator[tuple[str, list[str], int, np.ndarray]]:
+    """Of each factor, the levels of the largest means, ever more of them.
+
+    Yields the factor, its levels in that order, how many of them are joined, and their prompts.
 
     Of equal means the level with more prompts comes first, so that the order of the prompts decides
     nothing.
@@ -246,11 +248,12 @@ def _unions(
     for factor, levels in factors.items():
         prompts_at = _by_level(tuple(levels))
         mean = {level: values[at].mean() for level, at in prompts_at.items()}
-        names = sorted(prompts_at, key=lambda x: (-mean[x], -int(prompts_at[x].sum()), x))
+        size = {level: np.count_nonzero(at) for level, at in prompts_at.items()}
+        names = sorted(prompts_at, key=lambda x: (-mean[x], -size[x], x))
         union = np.zeros(len(levels), dtype=bool)
         for count, level in enumerate(names[:-1], start=1):
             union = union | prompts_at[level]
-            yield factor, _union_name(names, count), union
+            yield factor, names, count, union
 
 
 @lru_cache(maxsize=64)
@@ -266,7 +269,8 @@ def _by_level(levels: tuple[str, ...]) -> dict[str, np.ndarray]:
 def _likeness(firing: np.ndarray, union: np.ndarray) -> float:
     """Jaccard index; where the feature fires on more than half of the prompts, also of silence."""
     jaccard = _jaccard(firing, union)
-    return min(jaccard, _jaccard(~firing, ~union)) if firing.mean() > 0.5 else jaccard
+    often = 2 * np.count_nonzero(firing) > len(firing)
+    return min(jaccard, _jaccard(~firing, ~union)) if often else jaccard
 
 
 def _union_name(levels: Sequence[str], count: int) -> str:
@@ -278,5 +282,5 @@ def _union_name(levels: Sequence[str], count: int) -> str:
 
 
 def _jaccard(first: np.ndarray, second: np.ndarray) -> float:
-    either = int((first | second).sum())
-    return int((first & second).sum()) / either if either else 0.0
+    either = np.count_nonzero(first | second)
+    return np.count_nonzero(first & second) / either if either else 0.0

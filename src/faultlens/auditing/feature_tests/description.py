@@ -1,6 +1,8 @@
-"""A feature's effects with intervals and approximate p-values: described, never decisive."""
+"""Features' effects with intervals and approximate p-values: described, never decisive."""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -19,53 +21,61 @@ SMALL_SUPPORT = 20  # prompts, below which the descriptions of an effect are not
 
 
 def described(
-    found: Correlates, feature: int, failed: np.ndarray, blocks: np.ndarray | None = None
-) -> Described:
-    """The effects of one feature of the family.
+    found: Correlates,
+    features: Sequence[int],
+    failed: np.ndarray,
+    blocks: np.ndarray | None = None,
+) -> list[Described]:
+    """The effects of some features of the family.
 
     Args:
         found: the family.
-        feature: the feature's place in it.
+        features: their places in it.
         failed: the outcome, boolean `[prompts]`.
         blocks: the block of every prompt that belongs together: intervals are then those of a
             bootstrap over blocks, and tests that take prompts as independent are left out.
     """
-    values = found.values[:, [feature]]
-    column = values.toarray().ravel()
+    values, alone = found.values[:, list(features)], blocks is None
+    columns = values.toarray()
     first, rest = moments(values, failed), moments(values, ~failed)
-    active = int(found.fail_active[feature]), int(found.success_active[feature])
-    d = float(found.cohens_d[feature])
-    alone = blocks is None
+    difference = (first.mean - rest.mean).tolist()
+    active = found.fail_active[list(features)], found.success_active[list(features)]
+    d = found.cohens_d[list(features)]
     ends = (
-        _large_sample_ends(column, failed, first, rest, d, active)
+        _large_sample_ends(columns, failed, first, rest, d, active)
         if blocks is None
-        else cluster_bootstrap(column, failed, blocks)
+        else [cluster_bootstrap(column, failed, blocks) for column in columns.T]
     )
-    return Described(
-        mean_difference=Interval(float(first.mean[0] - rest.mean[0]), *ends.mean_difference),
-        cohens_d=Interval(d, *ends.cohens_d) if np.isfinite(d) else None,
-        auroc=Interval(float(found.auroc[feature]), *ends.auroc),
-        rate_difference=Interval(active[0] / first.n - active[1] / rest.n, *ends.rate_difference),
-        p_welch=float(found.p_welch[feature]) if alone else None,
-        p_mann_whitney=float(found.p_mann_whitney[feature]) if alone else None,
-        small_support=sum(active) < SMALL_SUPPORT,
-    )
+    return [
+        Described(
+            mean_difference=Interval(difference[i], *ends[i].mean_difference),
+            cohens_d=Interval(float(d[i]), *ends[i].cohens_d) if np.isfinite(d[i]) else None,
+            auroc=Interval(float(found.auroc[feature]), *ends[i].auroc),
+            rate_difference=Interval(
+                float(found.rate_difference[feature]), *ends[i].rate_difference
+            ),
+            p_welch=float(found.p_welch[feature]) if alone else None,
+            p_mann_whitney=float(found.p_mann_whitney[feature]) if alone else None,
+            small_support=int(active[0][i] + active[1][i]) < SMALL_SUPPORT,
+        )
+        for i, feature in enumerate(features)
+    ]
 
 
 def _large_sample_ends(
-    column: np.ndarray,
+    columns: np.ndarray,
     failed: np.ndarray,
     first: Moments,
     rest: Moments,
-    d: float,
-    active: tuple[int, int],
-) -> EffectEnds:
-    """The intervals that take every prompt as independent."""
-    fail_active, success_active = (np.array([count]) for count in active)
+    d: np.ndarray,
+    active: tuple[np.ndarray, np.ndarray],
+) -> list[EffectEnds]:
+    """The intervals that take every prompt as independent, of each feature."""
     found = (
         welch_interval(first, rest),
-        cohens_d_interval(np.array([d]), first.n, rest.n),
-        auroc_interval(column, failed),
-        rate_difference(fail_active, first.n, success_active, rest.n)[1:],
+        cohens_d_interval(d, first.n, rest.n),
+        auroc_interval(columns, failed),
+        rate_difference(active[0], first.n, active[1], rest.n)[1:],
     )
-    return EffectEnds(*((float(low[0]), float(high[0])) for low, high in found))
+    by_effect = [zip(low.tolist(), high.tolist(), strict=True) for low, high in found]
+    return [EffectEnds(*ends) for ends in zip(*by_effect, strict=True)]

@@ -182,7 +182,7 @@ def find_features(
     return FeatureFindings(
         len(found.column),
         sites,
-        [describer.feature_class(rank, members) for rank, members in enumerate(groups)],
+        describer.classes(groups),
         {**found.columns, "p_conditional": conditional},
     )
 
@@ -221,8 +221,28 @@ class _Describer:
     alpha: float
     blocks: np.ndarray | None
 
-    def feature_class(self, rank: int, members: np.ndarray) -> FeatureClass:
-        """The class of some members of the family, the strongest first."""
+    def classes(self, groups: Sequence[np.ndarray]) -> list[FeatureClass]:
+        """All classes, the most certain first, of their members, the strongest first."""
+        tops = [int(members[0]) for members in groups]
+        effects = described(self.found, tops, self.failed, self.blocks)
+        decided = [top for top in tops if self.found.decisive[top] <= self.alpha]
+        others: dict[int, list[OtherScoring]] = {top: [] for top in decided}
+        for rule in self.others:
+            for top, reading in zip(decided, rule.readings(decided), strict=True):
+                others[top].append(reading)
+        return [
+            self._class(rank, members, effects[rank], others.get(tops[rank]))
+            for rank, members in enumerate(groups)
+        ]
+
+    def _class(
+        self,
+        rank: int,
+        members: np.ndarray,
+        effects: Described,
+        others: list[OtherScoring] | None,
+    ) -> FeatureClass:
+        """One class; `others`: under the other rules, where a deciding test finds it."""
         found, top = self.found, int(members[0])
         values = found.values[:, [top]].toarray().ravel()
         significant = bool(found.decisive[top] <= self.alpha)
@@ -256,10 +276,10 @@ class _Describer:
             p_conditional=float(self.conditional[top]),
             p_suppressed=p_suppressed,
             least_p=float(found.least_p[top]),
-            described=described(found, top, self.failed, self.blocks),
+            described=effects,
             flagged_by=[t for t, flag in flagged if flag[top] and within is None],
             nearest=nearest_level(values > 0, self.factors),
             followed=followed_level(values, held),
             confounds=within,
-            other_scoring=[o.reading(top) for o in self.others] if significant else None,
+            other_scoring=others,
         )

@@ -53,17 +53,6 @@ def check_family(model_type: str) -> None:
         )
 
 
-def adapter_for(model_type: str) -> Adapter:
-    """The adapter of a family that has a file. Raises UserError for any other."""
-    if model_type not in FAMILIES:
-        raise UserError(
-            f"models of type {model_type!r} have no family file: expected one of "
-            f"{', '.join(sorted(FAMILIES))}; a new family is one small file, see "
-            "faultlens/models/families"
-        )
-    return FAMILIES[model_type]
-
-
 def adapter_of(network: Any) -> Adapter:
     """A network's adapter: its family's, or else one that is found by its structure and checked.
 
