@@ -3,7 +3,9 @@
 The work of `engine.py`'s reading part (GPT-2's shape, four dictionaries), taken apart by timers
 around the pieces: tokenising, the model without its attention, attention, screening (the product in
 bfloat16), refining (the compiled loop), pooling, and what is left. In processor seconds on one
-thread, so that a busy machine changes little. Writes the part `breakdown` of `engine.json`.
+thread, so that a busy machine changes little. Writes the part `breakdown` of `engine.json`, and the
+page.
+`ONEDNN_MAX_CPU_ISA=AVX512_CORE_BF16` shows what a processor without AMX would take.
 """
 
 from __future__ import annotations
@@ -90,7 +92,7 @@ def breakdown(repeats: int) -> dict[str, Any]:
         spent["model"] -= spent["attention"]
         spent["the rest"] = whole - sum(spent.values())
         tries.append(spent | {"whole": whole})
-        peaks.append(engine.peak_flops(2))
+        peaks.append(engine.peak_flops(2, time.process_time))
     tokens = lens.tokenize(texts)
     lengths = [[len(text)] for text in tokens]
     passes = [one for packed in pack(lengths, 1, suited.budget, suited.row)
@@ -114,6 +116,7 @@ def breakdown(repeats: int) -> dict[str, Any]:
             [s * max(peaks) / sum(flops.values()) for s in whole]
         ),
         "threads": int(os.environ["OMP_NUM_THREADS"]),
+        "instructions": os.environ.get("ONEDNN_MAX_CPU_ISA", "all that the processor has"),
     }
 
 
@@ -135,6 +138,9 @@ def main() -> None:
     results = json.loads(engine.RESULTS.read_text()) if engine.RESULTS.exists() else {}
     results["breakdown"] = found
     engine.RESULTS.write_text(json.dumps(results, indent=1) + "\n")
+    import performance
+
+    performance.PAGE.write_text(performance.whole(), encoding="utf-8")
 
 
 if __name__ == "__main__":
