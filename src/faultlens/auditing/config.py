@@ -64,6 +64,9 @@ class InterventionConfig:
     is attributed."""
     stop_early: bool = True
     """Whether controls stop once so many are as large that a test can no longer be significant."""
+    random_decoder: bool = False
+    """Also test everything with random directions in the place of the dictionaries' decoders: what
+    is shown of such features is not owed to what a dictionary learnt."""
     test_features: tuple[str, ...] = ()
     """Features to test whatever the statistics say: `SITE/INDEX`; those joined by `+` are changed
     together."""
@@ -72,6 +75,7 @@ class InterventionConfig:
         check_whole("test_classes", self.test_classes, 0)
         check_whole("test_attributed", self.test_attributed, 0)
         check_flag("stop_early", self.stop_early)
+        check_flag("random_decoder", self.random_decoder)
         check_names("test_features", self.test_features, "3-res-mini/808")
 
 

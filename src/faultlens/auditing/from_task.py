@@ -6,8 +6,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from faultlens.auditing.activations.as_trained import as_trained
+from faultlens.auditing.activations.generated import Generated
 from faultlens.auditing.activations.task_activations import TaskActivations
-from faultlens.auditing.activations.task_tokens import TaskTokens, token_warnings, tokenize
+from faultlens.auditing.activations.task_tokens import (
+    NEW_TOKENS,
+    TaskTokens,
+    token_warnings,
+    tokenize,
+)
 from faultlens.auditing.behaviour.against_base import BaseRun
 from faultlens.auditing.behaviour.answer_scores import score_warnings
 from faultlens.auditing.behaviour.chat import as_chat
@@ -19,6 +25,7 @@ from faultlens.auditing.dictionary_sources import no_dictionaries
 from faultlens.auditing.held_out.inputs import residual_and_random
 from faultlens.auditing.held_out.whole_values import pooled_values
 from faultlens.auditing.interventions.causal_tests import CausalTests
+from faultlens.auditing.interventions.redecoding import first_block
 from faultlens.auditing.named_features import parse_feature_sets
 from faultlens.auditing.observed import LadderInputs, Observed
 from faultlens.auditing.result import PromptOutcome
@@ -84,7 +91,9 @@ def observe_task(
     check_targets(task, rule)
     requested = parse_feature_sets(config.interventions.test_features, lens)
     tokens = tokenize(task, lens.model)
-    done = _outcomes(lens, task, tokens, decides, kept, progress)
+    blocks = [first_block(dictionary) for dictionary in lens.dictionaries]
+    generated = Generated.for_rows(lens.model, blocks, tokens.rows, NEW_TOKENS)
+    done = _outcomes(lens, task, tokens, decides, kept, progress, generated)
     of_base = None
     if base is not None:
         of_base = _run_base(base, lens, task, tokens, decides, kept, progress)
@@ -95,6 +104,7 @@ def observe_task(
     causal_tests = CausalTests.configured(
         config, lens, led, seen.answering, outcomes,
         rule=decides, requested=requested, progress=progress, kept=kept,
+        generated=generated if led is task else None,
     )  # fmt: skip
     warnings = causal_tests.check_requested()
     whole = None
@@ -164,13 +174,19 @@ def _read(
 
 
 def _outcomes(
-    lens: Lens, task: Task, tokens: TaskTokens, rule: Rule, kept: Checkpoint, progress: Progress
+    lens: Lens,
+    task: Task,
+    tokens: TaskTokens,
+    rule: Rule,
+    kept: Checkpoint,
+    progress: Progress,
+    generated: Generated,
 ) -> _Outcomes:
-    """What the model does, run unless it is kept."""
+    """What the model does, run unless it is kept; a run is taken in by `generated`."""
 
     def run() -> _Outcomes:
         tick = progress.start("Running the task", len(task))
-        outcomes = run_task(lens, task, tokens, rule, tick)
+        outcomes = run_task(lens, task, tokens, rule, tick, generated)
         others = as_trained(lens, task, tokens)
         return _Outcomes(outcomes, _accuracies(lens, task, outcomes, others, rule))
 

@@ -243,7 +243,7 @@ def _findings(
                 LadderFindings,
                 lambda: _ladder(observed, factors, failed, blocks, config, progress),
             )
-    causes = _causes(observed, features, factors, config, verdict)
+    causes = _causes(observed, features, factors, blocks, config, verdict)
     if verdict is None and tables and halved:
         halves = replicate(
             tables, failed, config=config.tests, alpha=alpha, seed=seed, blocks=blocks
@@ -301,6 +301,7 @@ def _causes(
     observed: Observed,
     features: FeatureFindings,
     factors: FactorFindings,
+    blocks: np.ndarray | None,
     config: AuditConfig,
     verdict: Verdict | None,
 ) -> CausalFindings:
@@ -311,12 +312,12 @@ def _causes(
         why = None if again is None else again.reason
         return CausalFindings() if why is None else not_tested(features.significant, most, why)
     if verdict is None and observed.no_dictionaries is not None:
-        return tests.swaps_alone(factors.selection)
+        return tests.grouped(blocks).swaps_alone(factors.selection)
     if not features.tested:
         return CausalFindings(
             requested=tests.none_tested(None if verdict is None else str(verdict))
         )
-    return tests.run(features.significant, most, factors.selection)
+    return tests.grouped(blocks).run(features.significant, most, factors.selection)
 
 
 def _audit(found: Findings, config: AuditConfig, seeds: SeedComparison | None = None) -> Audit:

@@ -47,15 +47,15 @@ def test_an_outcome_is_kept_by_family_site_and_all_features() -> None:
 
 def test_the_controls_grow_with_the_family() -> None:
     members = [FeatureSet("2-res", (i,)) for i in range(9)]
-    assert [Family.of("found", members[:n], 0.05, True).test.most for n in (0, 1, 4, 5, 9)] == [
-        199, 199, 199, 299, 499,
-    ]  # fmt: skip
+    tests = [Family.of("found", members[:n], 0.05, True).test for n in (0, 1, 4, 5, 9)]
+    assert [test.planned for test in tests] == [199, 199, 199, 299, 499]
+    assert [test.most for test in tests] == [999, 999, 999, 1499, 2499], "where it is near"
 
 
 def test_controls_stop_at_the_familys_level_unless_all_are_wanted() -> None:
     found = [Family.of("found", [CLASS], alpha, True).test.enough for alpha in (0.05, 0.1)]
     assert found == [10, 20]
-    assert Family.of("found", [CLASS], 0.05, stop_early=False).test.enough is None
+    assert not Family.of("found", [CLASS], 0.05, stop_early=False).test.early
 
 
 def test_holm_runs_over_every_effect_of_the_family() -> None:
@@ -67,11 +67,11 @@ def test_holm_runs_over_every_effect_of_the_family() -> None:
         trial(p[2], None),
         trial(p[3], p[4]),
     ]
-    done = family.with_holm(outcomes)
+    done = family.with_holm(outcomes, least=0.1)
     effects = [e for t in done if t.intervention is not None for e in t.intervention.effects]
     expected = multipletests(p, method="holm")[1]
     assert [e.p_value for e in effects] == p
     assert [e.p_holm for e in effects] == pytest.approx(expected.tolist())
     assert [e.shown for e in effects] == [True, False, True, False, False]
     assert done[1] == outcomes[1]
-    assert Family.of("named", [], 0.05, True).with_holm([]) == []
+    assert Family.of("named", [], 0.05, True).with_holm([], least=0.1) == []

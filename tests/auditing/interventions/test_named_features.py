@@ -137,7 +137,7 @@ def run_ones(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, int]]:
         progress: Tick | None = None,
         test: SequentialTest = EVERY,
     ) -> Intervention | str:
-        seen.append((str(features), test.most))
+        seen.append((str(features), test.planned))
         key = (str(features), test)
         if key not in DONE:
             DONE[key] = RUN(self, features, progress, test)
@@ -174,7 +174,7 @@ def test_however_many_are_named_a_class_has_the_controls_of_its_own_family(
     seen: dict[FeatureSet, int] = {}
 
     def run(_: Ablation, features: FeatureSet, __: Tick, test: SequentialTest) -> str:
-        seen[features] = test.most
+        seen[features] = test.planned
         return "only counted"
 
     monkeypatch.setattr(Ablation, "run", run)

@@ -9,21 +9,23 @@ they are set to their mean over the failures at tokens of the same role. All els
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 
 import numpy as np
 
 from faultlens.auditing.activations.codes import Codes
+from faultlens.auditing.activations.generated import Generated
 from faultlens.auditing.activations.task_activations import TaskActivations
 from faultlens.auditing.feature_set import FeatureSet
 from faultlens.auditing.interventions.cached_run import CachedRuns
-from faultlens.auditing.interventions.controlled_test import run_against_controls
-from faultlens.auditing.interventions.controls import CONTROLS, Controls, matching_features
-from faultlens.auditing.interventions.decoding import Succeeds, count_flips
+from faultlens.auditing.interventions.controlled_test import Usual, run_against_controls
+from faultlens.auditing.interventions.controls import CONTROLS
+from faultlens.auditing.interventions.decoding import Succeeds
 from faultlens.auditing.interventions.edit_runner import EditRunner
 from faultlens.auditing.interventions.edits import EditContext, Mean
 from faultlens.auditing.interventions.effects import NECESSITY, SUFFICIENCY, effect_of
+from faultlens.auditing.interventions.flips import count_flips
 from faultlens.auditing.interventions.placed_edit import PlacedEdit, edit_where_firing, place_edit
 from faultlens.auditing.interventions.prompt_groups import PromptGroups
 from faultlens.auditing.interventions.sensitivity import WHERE_IT_FIRES, variants
@@ -51,6 +53,8 @@ class Ablation:
         succeeds: whether generated ids answer the prompt of that index.
         seed: of every draw: prompts, controls, donors, bootstrap.
         most: prompts that a deciding test runs on.
+        generated: what the model said after the prompts; None: it is not known.
+        blocks: which prompts belong together, whole numbers `[prompts]`; None: none do.
     """
 
     dictionary: Dictionary
@@ -60,6 +64,9 @@ class Ablation:
     succeeds: Succeeds
     seed: int
     most: int = MOST_PROMPTS
+    generated: Generated | None = None
+    blocks: np.ndarray | None = None
+    _means: dict[bytes, Usual] = field(default_factory=dict, repr=False)
 
     @cached_property
     def codes(self) -> Codes:
@@ -104,8 +111,9 @@ class Ablation:
         sufficiency = self.sufficiency(features, progress, test)
         everywhere = edit_where_firing(NORMAL, self.context, features, np.flatnonzero(fires))
         flips = count_flips(
-            self.runner, everywhere, np.flatnonzero(fires), self.failed, self.succeeds
-        )
+            self.runner, everywhere, np.flatnonzero(fires), self.failed, self.succeeds,
+            self.generated,
+        )  # fmt: skip
         return Intervention(
             necessity,
             sufficiency if isinstance(sufficiency, Effect) else None,
@@ -114,6 +122,17 @@ class Ablation:
             variants(self.runner, self.context, features, tested, self.seed),
             None,
         )
+
+    def effects(
+        self, features: FeatureSet, progress: Tick | None = None, test: SequentialTest = EVERY
+    ) -> list[Effect]:
+        """The deciding tests alone; none where it fires on too few failures."""
+        prompts = np.flatnonzero(self.failed & self.codes.fires(features.indices))
+        if len(prompts) < LEAST_PROMPTS:
+            return []
+        necessity = self.necessity(features, self.drawn(prompts), progress, test)
+        sufficiency = self.sufficiency(features, progress, test)
+        return [necessity, *([sufficiency] if isinstance(sufficiency, Effect) else [])]
 
     def cost(self, features: FeatureSet) -> int:
         """On how many prompts each control of a feature set is run, both effects together."""
@@ -130,7 +149,7 @@ class Ablation:
         """Set the features to their mean over the successes, on failures where they fire."""
         placed = edit_where_firing(NORMAL, self.context, features, prompts)
         return self._effect(
-            placed, prompts, self.codes.mean_by_role(self.successes), progress, test,
+            placed, prompts, self._usual(self.successes), progress, test,
             claim=NECESSITY, kind="set to the successes' mean",
             on="failures where the class fires", positions=WHERE_IT_FIRES,
         )  # fmt: skip
@@ -153,10 +172,9 @@ class Ablation:
             return "fewer than five successes have a token in the place where it fires"
         prompts = self.drawn(self.successes[has])
         rows = self._tokens_of_roles(prompts, roles)
-        means = codes.mean_by_role(np.flatnonzero(self.failed))
         return self._effect(
-            place_edit(FAILING, self.context, features, rows, "none"), prompts, means,
-            progress, test,
+            place_edit(FAILING, self.context, features, rows, "none"), prompts,
+            self._usual(np.flatnonzero(self.failed)), progress, test,
             claim=SUFFICIENCY, kind="set to the failures' mean", on="successes",
             positions="in the places where the class fires in failures",
         )  # fmt: skip
@@ -198,11 +216,19 @@ class Ablation:
         chosen: np.ndarray = rows[np.isin(self.codes.roles[rows], roles)]
         return chosen
 
+    def _usual(self, prompts: np.ndarray) -> Usual:
+        """The means over some prompts, by role: of features, and of the target site's values."""
+        key = prompts.tobytes()
+        if key not in self._means:
+            values = self.activations.mean_by_role(self.dictionary, prompts)
+            self._means[key] = Usual(self.codes.mean_by_role(prompts), values)
+        return self._means[key]
+
     def _effect(
         self,
         placed: PlacedEdit,
         prompts: np.ndarray,
-        means: np.ndarray,
+        usual: Usual,
         progress: Tick | None,
         test: SequentialTest,
         *,
@@ -211,17 +237,17 @@ class Ablation:
         on: str,
         positions: str,
     ) -> Effect:
-        order = np.random.default_rng(self.seed).permutation(self.dictionary.d_sae)
-        features = matching_features(
-            self.codes, self.dictionary, placed, means, firing=claim == NECESSITY, order=order
-        )
-        controls = Controls(
-            self.dictionary, self.codes, features, means, self.seed, test.most
-        )  # fmt: skip
         found = run_against_controls(
-            self.runner, placed, prompts, controls, test, claim=claim, progress=progress
+            self.runner,
+            placed,
+            prompts,
+            usual,
+            test,
+            claim=claim,
+            seed=self.seed,
+            progress=progress,
         )
         return effect_of(
-            found, test, claim=claim, kind=kind, on=on, positions=positions,
-            control_features=controls.features_among(len(found.controls)), seed=self.seed,
+            found, test, claim=claim, kind=kind, on=on, positions=positions, seed=self.seed,
+            blocks=None if self.blocks is None else self.blocks[prompts],
         )  # fmt: skip

@@ -8,6 +8,7 @@ from functools import cached_property
 
 import numpy as np
 
+from faultlens.auditing.activations.generated import Generated
 from faultlens.auditing.activations.task_activations import TaskActivations
 from faultlens.auditing.behaviour.outcomes import Rule
 from faultlens.auditing.config import AuditConfig
@@ -27,13 +28,19 @@ from faultlens.auditing.interventions.causal_findings import (
     to_be_tested,
 )
 from faultlens.auditing.interventions.decoding import Succeeds, succeeds_by
-from faultlens.auditing.interventions.equivalence import equivalence_test, margin_gap
-from faultlens.auditing.interventions.family import Family, TrialOutcome
+from faultlens.auditing.interventions.effects import with_holm
+from faultlens.auditing.interventions.equivalence import (
+    equivalence_test,
+    margin_gap,
+    negligible,
+)
+from faultlens.auditing.interventions.family import DecidingTests, Family, TrialOutcome
 from faultlens.auditing.interventions.patching.counterfactuals import (
     run_counterfactuals,
     share_restored,
 )
 from faultlens.auditing.interventions.patching.pair_runs import PairRuns
+from faultlens.auditing.interventions.random_decoder import with_random_decoder
 from faultlens.auditing.result import Counterfactuals, PromptOutcome, RequestedTest, Selection
 from faultlens.corpus.task import Task
 from faultlens.errors import UserError
@@ -55,8 +62,11 @@ class CausalTests:
         attributed: how many of the features that attribution names first, over all sites, are
             tested; 0: nothing is attributed.
         stop_early: whether controls stop once a test can no longer be significant.
+        random_decoder: whether everything is tested with random decoder directions as well.
+        generated: what the model said after the prompts; None: it is not known.
         kept: finished tests of an interrupted run.
         requested: feature sets that the user wants tested, whatever the feature tests say.
+        blocks: which prompts belong together, whole numbers `[prompts]`; None: none do.
     """
 
     lens: Lens
@@ -72,6 +82,9 @@ class CausalTests:
     progress: Progress
     kept: Checkpoint
     requested: Sequence[FeatureSet] = ()
+    random_decoder: bool = False
+    generated: Generated | None = None
+    blocks: np.ndarray | None = None
     _ablations: dict[str, Ablation] = field(default_factory=dict, repr=False)
 
     @classmethod
@@ -87,6 +100,7 @@ class CausalTests:
         requested: Sequence[FeatureSet],
         progress: Progress,
         kept: Checkpoint,
+        generated: Generated | None = None,
     ) -> CausalTests:
         """The tests of an audit, of prompts whose outcomes have their margins.
 
@@ -95,6 +109,7 @@ class CausalTests:
             outcomes: one a prompt.
             rule: by which generated ids answer a prompt.
             requested: feature sets that the user wants tested.
+            generated: what the model said after the prompts; None: it is not known.
         """
         return cls(
             lens=lens,
@@ -110,6 +125,8 @@ class CausalTests:
             progress=progress,
             kept=kept,
             requested=requested,
+            random_decoder=config.interventions.random_decoder,
+            generated=generated,
         )
 
     def run(
@@ -132,7 +149,7 @@ class CausalTests:
         swaps, pairs = run_counterfactuals(
             self.lens, self.task, self.runs, self.margin, self.failed, selection, found.members,
             requested=requested.members, succeeds=self.succeeds, alpha=self.alpha, seed=self.seed,
-            progress=self.progress,
+            blocks=self.blocks, progress=self.progress,
         )  # fmt: skip
         outcomes = {**self._tested(found, pairs), **self._tested(requested, pairs)}
         done = {features: outcome.intervention for features, outcome in outcomes.items()}
@@ -150,6 +167,10 @@ class CausalTests:
                 for n in self.requested
             ],
         )
+
+    def grouped(self, blocks: np.ndarray | None) -> CausalTests:
+        """The same tests of prompts that belong together: see `blocks`."""
+        return replace(self, blocks=blocks, _ablations={})
 
     def check_requested(self) -> list[str]:
         """What to know of the named features: a sentence on each that never fires in a set.
@@ -182,8 +203,9 @@ class CausalTests:
         """The tests of one dictionary's features, set up once."""
         if site not in self._ablations:
             self._ablations[site] = Ablation(
-                self.lens[site], self.activations, self.runs, self.failed, self.succeeds, self.seed
-            )
+                self.lens[site], self.activations, self.runs, self.failed, self.succeeds, self.seed,
+                generated=self.generated, blocks=self.blocks,
+            )  # fmt: skip
         return self._ablations[site]
 
     def swaps_alone(self, selection: Selection) -> CausalFindings:
@@ -196,11 +218,17 @@ class CausalTests:
         def run() -> Counterfactuals:
             found, _ = run_counterfactuals(
                 self.lens, self.task, self.runs, self.margin, self.failed, selection, (),
-                succeeds=self.succeeds, alpha=self.alpha, seed=self.seed, progress=self.progress,
+                succeeds=self.succeeds, alpha=self.alpha, seed=self.seed, blocks=self.blocks,
+                progress=self.progress,
             )  # fmt: skip
             return found
 
         return CausalFindings(counterfactuals=self.kept.once("swaps", Counterfactuals, run))
+
+    @property
+    def gap(self) -> float:
+        """Between the successes' and the failures' median margin, in nats."""
+        return margin_gap(self.margin, self.failed)
 
     @cached_property
     def runs(self) -> CachedRuns:
@@ -208,7 +236,8 @@ class CausalTests:
         entries = [Site(site.layer, "resid_pre") for site in self.lens.sites]
         patched = sorted({*self.lens.sites, *entries}, key=lambda site: site.depth)
         sites = self.activations.values.sites if self.lens.dictionaries else tuple(patched)
-        return CachedRuns(self.lens.model, self.activations.tokens, sites)
+        values = self.activations.values if self.lens.dictionaries else None
+        return CachedRuns(self.lens.model, self.activations.tokens, sites, values)
 
     def _requested_test(
         self, named: FeatureSet, outcome: TrialOutcome, not_alone: str | None
@@ -225,7 +254,10 @@ class CausalTests:
 
     def _tested(self, family: Family, pairs: Sequence[PairRuns]) -> dict[FeatureSet, TrialOutcome]:
         """Every member's outcome, with the equivalence test where no effect is shown."""
-        outcomes = family.with_holm([self._test(member, family) for member in family.members])
+        found = [self._test(member, family) for member in family.members]
+        outcomes = family.with_holm(found, negligible(self.gap))
+        if self.random_decoder:
+            outcomes = self._with_random_decoder(family, outcomes)
         return {
             features: self._with_null(features, outcome, pairs)
             for features, outcome in zip(family.members, outcomes, strict=True)
@@ -235,7 +267,7 @@ class CausalTests:
         def run() -> TrialOutcome:
             ablation, test = self.ablation(features.site), family.test
             tick = self.progress.start(
-                f"Testing {features.first}", test.most * ablation.cost(features)
+                f"Testing {features.first}", test.planned * ablation.cost(features)
             )
             found = ablation.run(features, tick, test)
             if isinstance(found, str):
@@ -243,6 +275,36 @@ class CausalTests:
             return TrialOutcome(found, None)
 
         return self.kept.once(family.checkpoint_name(features), TrialOutcome, run)
+
+    def _with_random_decoder(
+        self, family: Family, outcomes: Sequence[TrialOutcome]
+    ) -> list[TrialOutcome]:
+        """The outcomes with the same tests on random decoder directions; Holm over all of those."""
+        found = [self._on_random_decoder(member, family) for member in family.members]
+        effects = [effect for tested in found for effect in tested.effects]
+        corrected = iter(with_holm(effects, self.alpha, negligible(self.gap)))
+        return [
+            outcome
+            if outcome.intervention is None
+            else replace(
+                outcome,
+                intervention=replace(
+                    outcome.intervention, random_decoder=[next(corrected) for _ in tested.effects]
+                ),
+            )
+            for outcome, tested in zip(outcomes, found, strict=True)
+        ]
+
+    def _on_random_decoder(self, features: FeatureSet, family: Family) -> DecidingTests:
+        def run() -> DecidingTests:
+            real, test = self.ablation(features.site), family.test
+            ablation = replace(real, dictionary=with_random_decoder(real.dictionary, self.seed))
+            cost = test.planned * ablation.cost(features)
+            tick = self.progress.start(f"Testing {features.first}, random decoder", cost)
+            return DecidingTests(ablation.effects(features, tick, test))
+
+        name = f"{family.checkpoint_name(features)}-random-decoder"
+        return self.kept.once(name, DecidingTests, run)
 
     def _with_null(
         self, features: FeatureSet, outcome: TrialOutcome, pairs: Sequence[PairRuns]
@@ -254,8 +316,7 @@ class CausalTests:
         failures = np.flatnonzero(self.failed & ablation.codes.fires(features.indices))
         edited = ablation.firing_positions(features, failures)
         restored, on = share_restored(self.lens[features.site], pairs, edited)
-        gap = margin_gap(self.margin, self.failed)
-        null = equivalence_test(done.necessity, gap, restored, on)
+        null = equivalence_test(done.necessity, self.gap, restored, on)
         return replace(outcome, intervention=replace(done, null=null))
 
     def _search(self, candidates: Sequence[Candidate]) -> Search:

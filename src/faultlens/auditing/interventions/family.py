@@ -15,10 +15,12 @@ from math import ceil
 from faultlens.auditing.feature_set import FeatureSet
 from faultlens.auditing.interventions.controls import CONTROLS
 from faultlens.auditing.interventions.effects import with_holm
-from faultlens.auditing.result import Intervention
+from faultlens.auditing.result import Effect, Intervention
 from faultlens.stats.sequential import SequentialTest
 
 EFFECTS = 2  # of each feature set: necessity and sufficiency
+NEAR = 3  # controls as large, of all that are planned, with which the decision is near
+FURTHER = 5  # times as many are then drawn
 
 
 @dataclass(frozen=True)
@@ -27,6 +29,13 @@ class TrialOutcome:
 
     intervention: Intervention | None
     reason: str | None
+
+
+@dataclass(frozen=True)
+class DecidingTests:
+    """The deciding tests of a feature set; empty where it could not be tested."""
+
+    effects: list[Effect]
 
 
 @dataclass(frozen=True)
@@ -54,9 +63,8 @@ class Family:
     def test(self) -> SequentialTest:
         """How many controls each effect is given, and when they stop."""
         controls = controls_for(EFFECTS * len(self.members), self.alpha)
-        if not self.stop_early:
-            return SequentialTest(controls)
-        return SequentialTest.at_level(controls, self.alpha)
+        most = FURTHER * (controls + 1) - 1
+        return SequentialTest.at_level(controls, self.alpha, NEAR, most, self.stop_early)
 
     def checkpoint_name(self, features: FeatureSet) -> str:
         """The name under which a member's outcome is kept, whatever the order of its features."""
@@ -64,15 +72,16 @@ class Family:
         digest = sha256(f"{features.site}/{indices}".encode()).hexdigest()[:16]
         return f"trial-{self.name}-{digest}"
 
-    def with_holm(self, outcomes: Sequence[TrialOutcome]) -> list[TrialOutcome]:
+    def with_holm(self, outcomes: Sequence[TrialOutcome], least: float) -> list[TrialOutcome]:
         """The same outcomes, each effect with its p after Holm over all of them.
 
         Args:
             outcomes: one a member, in their order.
+            least: nats that an effect must have to be shown.
         """
         done = [outcome.intervention for outcome in outcomes if outcome.intervention is not None]
         effects = [effect for intervention in done for effect in intervention.effects]
-        corrected = iter(with_holm(effects, self.alpha))
+        corrected = iter(with_holm(effects, self.alpha, least))
         return [
             outcome
             if outcome.intervention is None

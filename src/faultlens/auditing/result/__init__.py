@@ -50,6 +50,7 @@ from faultlens.auditing.result.factors import (
 )
 from faultlens.auditing.result.groups import PromptGroups
 from faultlens.auditing.result.interventions import (
+    ControlFamily,
     Effect,
     Flips,
     Intervention,
@@ -88,6 +89,7 @@ __all__ = [
     "Claim",
     "ClassReading",
     "Confounds",
+    "ControlFamily",
     "Counterfactual",
     "Counterfactuals",
     "Described",

@@ -195,13 +195,16 @@ def _interventions(claim: str, name: str, done: Intervention) -> list[Claim]:
 
 def _effect(claim: str, effect: Effect) -> Claim:
     p = effect.p_value if effect.p_holm is None else effect.p_holm
-    stopped = f", stopped early of {effect.controls_planned}" if effect.stopped_early else ""
+    ended = f", stopped early of {effect.controls_planned}" if effect.stopped_early else ""
+    ended = f", {effect.controls_planned} planned" if effect.went_on else ended
+    least = "" if effect.least is None else f", of {number(effect.least)} that it takes"
+    rest = "directions from the values' covariance" if effect.families else "random directions"
     return Claim(
         claim,
         f"{effect.claim} against {effect.controls} matched controls ({effect.control_features} "
-        f"other features, the rest random directions{stopped})",
+        f"other features, the rest {rest}{ended})",
         "passed" if effect.shown else "failed",
-        f"{signed(effect.adjusted)} nats {interval(effect.low, effect.high)}, p after Holm "
+        f"{signed(effect.adjusted)} nats {interval(effect.low, effect.high)}{least}, p after Holm "
         f"{p_value(p)}",
         alone=True,
     )

@@ -49,6 +49,7 @@ def changed_parts(name: str, done: Intervention, alpha: float) -> list[Part]:
             "A dot with an interval for each test; the table below holds the numbers.",
         ),
         _effects(name, done, alpha),
+        *_random_decoder(name, done),
         *null_parts(name, done),
         *_variants(name, done.variants),
     ]
@@ -57,39 +58,46 @@ def changed_parts(name: str, done: Intervention, alpha: float) -> list[Part]:
 def _effects(name: str, done: Intervention, alpha: float) -> Table:
     """The two decisive tests side by side, a row for each thing known of them."""
     if done.sufficiency is not None:
-        enough = _effect_cells(done.sufficiency)
+        enough = _effect_cells(done.sufficiency, alpha)
     else:
         reason = done.sufficiency_missing or "no reason recorded"
         enough = [Cell(NOT_DONE, reason), *[NOT_DONE] * (len(ROWS) - 1)]
     caption = (
         f"{name}: the two tests that decide, by the margin of a right answer over the "
         "strongest other, where the answer begins. ✓ marks what is shown: p after Holm ≤ "
-        f"{number(alpha)}, and the interval beyond 0, up for necessity and down for sufficiency."
+        f"{number(alpha)}, and the interval beyond 0, up for necessity and down for sufficiency"
+        f"{_least_words(done.necessity)}."
     )
     columns = [
         Column("What"),
         Column("Necessity", explanation="Taken away from failures: do they recover?"),
         Column("Sufficiency", explanation="Brought into successes: do they break?"),
     ]
-    return table(caption, columns, zip(ROWS, _effect_cells(done.necessity), enough, strict=True))
+    cells = _effect_cells(done.necessity, alpha)
+    return table(caption, columns, zip(ROWS, cells, enough, strict=True))
 
 
-def _effect_cells(effect: Effect) -> list[Cell | str]:
+def _least_words(effect: Effect) -> str:
+    """How large an effect must be to be shown; empty of older runs, which asked for no size."""
+    if effect.least is None:
+        return ""
+    return (
+        f", and at least {number(effect.least)} nats beyond the controls: a tenth of the gap "
+        "between successes and failures"
+    )
+
+
+def _effect_cells(effect: Effect, alpha: float) -> list[Cell | str]:
     """What is known of one test, in the order of `ROWS`."""
     foil = effect.foil_change
     beyond = effect.turned_share - effect.control_turned_share
-    directions = effect.controls - effect.control_features
     return [
-        Cell("shown" if effect.shown else "not shown", marked=effect.shown),
+        Cell("shown", marked=True) if effect.shown else Cell("not shown", too_small(effect, alpha)),
         effect.kind,
         effect.positions,
         f"{effect.prompts:,} {effect.on}",
         f"{signed(effect.change)} nats",
-        Cell(
-            f"{effect.controls:,}",
-            f"{counted(effect.control_features, 'other feature')}, "
-            f"{counted(directions, 'random direction')}{_stopped(effect)}",
-        ),
+        Cell(f"{effect.controls:,}", control_words(effect)),
         f"{signed(effect.control_change)} nats",
         Cell(f"{signed(effect.adjusted)} nats", interval(effect.low, effect.high)),
         p_value(effect.p_value),
@@ -107,14 +115,68 @@ def _effect_cells(effect: Effect) -> list[Cell | str]:
     ]
 
 
-def _stopped(effect: Effect) -> str:
-    """That a test ended before its last control, and which controls its p counts."""
+def too_small(effect: Effect, alpha: float) -> str:
+    """Why an effect that is beyond its controls is not shown; empty of one that is not."""
+    if effect.large_enough or effect.least is None or not effect.significant(alpha):
+        return ""
+    return (
+        f"beyond its controls, and less than the {number(effect.least)} nats (a tenth of the gap) "
+        "that count"
+    )
+
+
+KINDS = {
+    "features": ("other feature", "other features"),
+    "covariance": (
+        "direction from the values' covariance", "directions from the values' covariance",
+    ),
+}  # fmt: skip
+
+
+def control_words(effect: Effect) -> str:
+    """How many controls of each kind there are, how they compare, and where the test ended."""
+    if effect.families:
+        kinds = "; ".join(
+            f"{counted(one.controls, *KINDS[one.name])}, "
+            f"{one.as_large:,} as large (p {p_value(one.p_value)})"
+            for one in effect.families
+        )
+    else:
+        directions = effect.controls - effect.control_features
+        kinds = (
+            f"{counted(effect.control_features, 'other feature')}, "
+            f"{counted(directions, 'random direction')}"
+        )
+    return f"{kinds}{_ended(effect)}"
+
+
+def _ended(effect: Effect) -> str:
+    """That a test ended before or after the controls that were planned, and why."""
+    if effect.went_on:
+        return (
+            f"; it went on beyond the {effect.controls_planned:,} planned, since the decision was "
+            f"near: of the first {effect.controls_counted:,} {effect.controls_as_large:,} are as "
+            "large"
+        )
     if not effect.stopped_early:
         return ""
     return (
         f"; it stopped before the {effect.controls_planned:,} planned, since it could no longer be "
         f"significant: p counts the first {effect.controls_counted:,}"
     )
+
+
+def _random_decoder(name: str, done: Intervention) -> list[Part]:
+    """What the same tests said of features that write at random."""
+    if not done.random_decoder:
+        return []
+    said = "; ".join(
+        f"{NAMES[effect.claim]}, {signed(effect.adjusted)} nats beyond its controls, p after Holm "
+        f"{NOT_DONE if effect.p_holm is None else p_value(effect.p_holm)}: "
+        f"{'shown' if effect.shown else 'not shown'}"
+        for effect in done.random_decoder
+    )
+    return [Paragraph(f"{said}.", f"{name} with random directions in place of its decoder's:")]
 
 
 def flips_words(flips: Flips) -> str:
