@@ -39,6 +39,11 @@ from faultlens.auditing.result.counterfactuals import (
     Patch,
     Positions,
 )
+from faultlens.auditing.result.directions import (
+    FeatureDirection,
+    NearFeature,
+    TokenLogit,
+)
 from faultlens.auditing.result.factors import (
     DroppedLevel,
     LevelReading,
@@ -96,6 +101,7 @@ __all__ = [
     "Disputed",
     "DroppedLevel",
     "Effect",
+    "FeatureDirection",
     "FinestStrata",
     "Flips",
     "HalfReading",
@@ -106,6 +112,7 @@ __all__ = [
     "LeftOut",
     "LevelReading",
     "LostWith",
+    "NearFeature",
     "NoDictionaries",
     "Null",
     "OddsReading",
@@ -133,6 +140,7 @@ __all__ = [
     "Strata",
     "StrataCount",
     "StudyRule",
+    "TokenLogit",
     "TrendReading",
     "TurnedPrompt",
     "Variant",
