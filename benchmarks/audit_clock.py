@@ -1,10 +1,10 @@
-"""How long audits take beside an earlier build: `python benchmarks/audit_clock.py --against FOLDER`.
+"""How long audits take beside another build: `python benchmarks/audit_clock.py --against DIR`.
 
-FOLDER is a checkout of that build (`git worktree add --detach FOLDER 2397612`). Both run the same
-cases in turn, each as a process of its own, on as many threads as OMP_NUM_THREADS says; processor
-seconds decide, since another process then does not matter much. The cases: an audit at GPT-2's
-shape (`audit_run.py`), the same over five seeds, `faultlens audit ioi --model mini`, `faultlens demo`.
-Of `mini` it is also said whether all verdicts are the same, and, in this build, whether they are so
+DIR is a checkout of that build (`git worktree add --detach DIR 2397612`). Both run the same cases in
+turn, each as a process of its own, on as many threads as OMP_NUM_THREADS says; processor seconds
+decide, since other processes then do not matter much. The cases: an audit at GPT-2's shape
+(`audit_run.py`), the same over five seeds, `faultlens audit ioi --model mini`, `faultlens demo`. Of
+`mini` it is also said whether all verdicts are the same, and, in this build, whether they are so
 without stopping early, and which p differ. Writes `benchmarks/results/audit_clock.json`, from which
 `python benchmarks/performance.py` writes the page. All cases once: about 40 minutes on two cores.
 """

@@ -229,12 +229,12 @@ def audit_clock(found: dict[str, Any]) -> list[str]:
             lines.append("| " + " | ".join((stage, *cells)) + " |")
     if "stopping early" in found:
         one = found["stopping early"]
+        verdicts = "every verdict is" if one["same verdicts"] else "not every verdict is"
         lines += [
             "",
-            f"On `mini` {one['stopped early']} of {one['tests']} tests stop early; without "
-            f"stopping {'every verdict is' if one['same verdicts'] else 'not every verdict is'} the same, "
-            f"{one['p differs though not stopped']} p of the others differ, and "
-            f"{one['stopped below alpha on either']} that stopped are below α either way.",
+            f"On `mini` {one['stopped early']} of {one['tests']} tests stop early. Without that "
+            f"{verdicts} the same, {one['p differs though not stopped']} p of the others differ, "
+            f"and {one['stopped below alpha on either']} that stopped are below α either way.",
         ]
     return [*lines, ""]
 
