@@ -1,7 +1,7 @@
 """How long audits take beside another build: `python benchmarks/audit_clock.py --against DIR`.
 
-DIR is a checkout of that build (`git worktree add --detach DIR 2397612`). Both run the same cases in
-turn, each as a process of its own, on as many threads as OMP_NUM_THREADS says; processor seconds
+DIR is a checkout of that build (`git worktree add --detach DIR 2397612`). Both run the same cases
+in turn, each as a process of its own, on as many threads as OMP_NUM_THREADS says; processor seconds
 decide, since other processes then do not matter much. The cases: an audit at GPT-2's shape
 (`audit_run.py`), the same over five seeds, `faultlens audit ioi --model mini`, `faultlens demo`. Of
 `mini` it is also said whether all verdicts are the same, and, in this build, whether they are so
