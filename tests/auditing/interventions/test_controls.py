@@ -58,7 +58,7 @@ class Made:
         now *= rng.random((TOKENS + 1, features)) < np.linspace(1, 0.05, features)
         now[0] = now[:, [9, 10]] = 0
         means = rng.uniform(0, 2, (2, features))
-        means[:, 9], means[:, 10] = 0, 1e-3
+        means[:, 9], means[:, 10] = 0, 1e-4
         of_site = rng.uniform(0.5, 3, TOKENS + 1).astype(np.float32) if scale else None
         codes = Codes(
             csr_matrix(now.astype(np.float32)), np.array([0, TOKENS + 1]), roles, 2, of_site
