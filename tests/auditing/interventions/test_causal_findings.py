@@ -200,7 +200,7 @@ def test_where_the_positive_control_passed_nothing_a_proxys_effect_is_inconclusi
 
 
 def test_what_turns_borderline_prompts_by_next_to_nothing_is_not_shown(tmp_path: Path) -> None:
-    """Beyond every control and certain, but less than a tenth of the gap: that alone does not count.
+    """Beyond every control and certain, but less than a tenth of the gap.
 
     Its direction leans a thirtieth towards the wrong answer.
     """

@@ -31,6 +31,7 @@ from faultlens.auditing.interventions.edits import Add, Clamp
 from faultlens.auditing.interventions.effects import with_holm
 from faultlens.auditing.interventions.equivalence import equivalence_test, margin_gap
 from faultlens.auditing.interventions.placed_edit import PlacedEdit, edit_where_firing, place_edit
+from faultlens.auditing.interventions.random_decoder import with_random_decoder
 from faultlens.auditing.interventions.redecoding import redecode
 from faultlens.auditing.result import Effect, Intervention
 from faultlens.auditing.verdicts.rules import is_cause
@@ -451,3 +452,18 @@ def test_prompts_that_were_read_are_taken_up_where_they_are_changed(
         taken_up.measure_all(several, start).margin, whole.measure_all(several, start).margin,
         atol=1e-4,
     )  # fmt: skip
+
+
+def test_a_random_decoder_fires_as_the_real_one_and_writes_at_random(ablation: Ablation) -> None:
+    """Positive control: the cause is shown. With a random direction of its length it is not."""
+    real = ablation.dictionary
+    twin = with_random_decoder(real, seed=1)
+    assert_close(twin.W_dec.norm(dim=1), real.W_dec.norm(dim=1))
+    cosine = torch.nn.functional.cosine_similarity(twin.W_dec, real.W_dec)
+    assert cosine.abs().mean() < 0.3
+    assert_close(twin.W_enc, real.W_enc)
+    found = replace(ablation, dictionary=twin, _means={}).effects(some(0))
+    assert [effect.claim for effect in found] == ["necessity", "sufficiency"]
+    assert not any(effect.shown for effect in with_holm(found, 0.05, least=0.1))
+    shown = with_holm(ablation.effects(some(0)), 0.05, least=0.1)
+    assert all(effect.shown for effect in shown)

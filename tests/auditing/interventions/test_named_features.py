@@ -109,6 +109,22 @@ def test_a_class_that_is_named_as_well_is_tested_once(findings: CausalFindings) 
         assert [effect.p_holm for effect in family.effects] == pytest.approx(expected.tolist())
 
 
+def test_a_random_decoder_is_tested_beside_and_corrected_by_itself(
+    findings: CausalFindings, tests: CausalTests
+) -> None:
+    again = replace(tests, requested=(), random_decoder=True)
+    done = again.run([Class(CLASS)], 1, Selection([], [], [])).interventions[CLASS]
+    real = findings.interventions[CLASS]
+    assert not real.random_decoder
+    assert [effect.p_value for effect in done.effects] == [e.p_value for e in real.effects]
+    claims = [effect.claim for effect in done.random_decoder]
+    assert claims == [effect.claim for effect in done.effects]
+    p_values = [effect.p_value for effect in done.random_decoder]
+    expected = multipletests(p_values, method="holm")[1].tolist()
+    assert [effect.p_holm for effect in done.random_decoder] == pytest.approx(expected)
+    assert done.random_decoder[0].change != done.necessity.change
+
+
 def some(*indices: int) -> FeatureSet:
     return FeatureSet(SITE, indices)
 
