@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -32,10 +33,12 @@ from faultlens.auditing.observed import Observed
 from faultlens.auditing.replication.robustness import robustness_of
 from faultlens.auditing.replication.seeds import (
     SeedComparison,
+    SeedRun,
     compare_seeds,
     config_of_other_seed,
 )
 from faultlens.auditing.replication.split_half import replicate
+from faultlens.auditing.replication.spread_seeds import Spread, others_audited
 from faultlens.auditing.result import Verdict
 from faultlens.auditing.result.audit import Audit
 from faultlens.auditing.result.conclusions import leading_class
@@ -100,6 +103,7 @@ def audit_over_seeds(
     recorder: Recorder | None = None,
     kept: Checkpoint | None = None,
     base: Model | None = None,
+    spread: Spread | None = None,
 ) -> Audit:
     """Audit the first seed's prompts, and say which verdicts hold on those of the others.
 
@@ -107,6 +111,8 @@ def audit_over_seeds(
         tasks: by seed, the task with its prompts; at least two. The first is reported.
         recorder: takes in what is read of the first seed's prompts.
         base: is run on the first seed's prompts.
+        spread: who audits the other seeds, while this process does the first; None: this process,
+            one after the other.
 
     The other arguments are those of `audit_task`. On the other seeds the ladder is climbed with
     two repeats, and features are tested by intervening only if they are of a significant class;
@@ -122,17 +128,29 @@ def audit_over_seeds(
     if len(tasks) < 2:
         raise UserError(f"seeds {list(tasks)}: expected two or more, all different")
     config, kept = config or AuditConfig(), kept or Checkpoint()
-    found, runs = [], []
-    for place, (seed, task) in enumerate(tasks.items()):
-        first, of_seed = place == 0, kept.within(f"seed-{seed}")
-        own = config if first else config_of_other_seed(config)
+    (first, its_task), *others = tasks.items()
+    audit_other = partial(_of_other_seed, config=config, kept=kept)
+    with others_audited(lens, others, audit_other, spread, progress) as other_runs:
+        of_first = kept.within(f"seed-{first}")
         observed = observe_task(
-            lens, task, own, progress=progress, kept=of_seed,
-            recorder=recorder if first else None, base=base if first else None,
-        )  # fmt: skip
-        found.append(_findings(observed, own, progress, of_seed, halved=first))
-        runs.append(found[-1].run(seed, config.alpha))
-    return with_directions(_audit(found[0], config, compare_seeds(lens, runs)), lens)
+            lens, its_task, config, progress=progress, recorder=recorder, kept=of_first, base=base
+        )
+        found = _findings(observed, config, progress, of_first)
+        runs = [found.run(first, config.alpha), *other_runs()]
+    return with_directions(_audit(found, config, compare_seeds(lens, runs)), lens)
+
+
+def _of_other_seed(
+    lens: Lens, seed: int, task: Task, config: AuditConfig, kept: Checkpoint,
+    progress: Progress = SILENT,
+) -> SeedRun:  # fmt: skip
+    """The audit of another seed's prompts, with the same checkpoint whoever makes it."""
+    from faultlens.auditing.from_task import observe_task
+
+    own, of_seed = config_of_other_seed(config), kept.within(f"seed-{seed}")
+    observed = observe_task(lens, task, own, progress=progress, recorder=None, kept=of_seed)
+    found = _findings(observed, own, progress, of_seed, halved=False)
+    return found.run(seed, config.alpha)
 
 
 def audit_answers(
