@@ -37,8 +37,8 @@ class Versioned:
         return from_json(cls, data)
 
 
-class Result(Versioned):
-    """A study's result, which has a file in a run folder.
+class Saved(Versioned):
+    """A whole record that has a file of its own in a run folder.
 
     Attributes:
         FILE: the file's name.
@@ -60,6 +60,10 @@ class Result(Versioned):
             path.parent.mkdir(parents=True, exist_ok=True)
             write_json(path, record)
         return path
+
+
+class Result(Saved):
+    """A study's result, which a notebook shows."""
 
     def _repr_html_(self) -> str:
         """The notebook view: the answer and the list, in the report's words.

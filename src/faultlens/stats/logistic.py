@@ -184,7 +184,8 @@ class _Design:
 
 
 def _norms(of_fits: np.ndarray) -> np.ndarray:
-    return np.sqrt(_dot(of_fits, of_fits))
+    norms: np.ndarray = np.sqrt(_dot(of_fits, of_fits))
+    return norms
 
 
 def _dot(one: np.ndarray, other: np.ndarray) -> np.ndarray:
