@@ -38,7 +38,7 @@ class Versioned:
 
 
 class Saved(Versioned):
-    """A whole record that has a file of its own in a run folder.
+    """A whole record that has a file in a run folder.
 
     Attributes:
         FILE: the file's name.
@@ -63,7 +63,7 @@ class Saved(Versioned):
 
 
 class Result(Saved):
-    """A study's result, which a notebook shows."""
+    """A study's result, which the report shows."""
 
     def _repr_html_(self) -> str:
         """The notebook view: the answer and the list, in the report's words.
