@@ -58,10 +58,11 @@ class InterventionConfig:
     """Which feature sets are tested by intervening in the model. Only where there is one."""
 
     test_classes: int = 3
-    """Number of significant classes to test by intervening, the most certain first; 0: none."""
+    """Number of classes to test by intervening, 0 for none: those that forward selection over
+    classes takes, then the most certain others."""
     test_attributed: int = 1
-    """Number of features to test because attribution ranks them first, over all sites; 0: nothing
-    is attributed."""
+    """Number of features to test beside them because attribution ranks them first, those of
+    significant classes before others; 0: nothing is attributed."""
     stop_early: bool = True
     """Whether controls stop once so many are as large that a test can no longer be significant."""
     random_decoder: bool = False

@@ -223,17 +223,23 @@ def test_necessity_sets_failures_to_the_successes_mean_beyond_other_directions(
 
 
 @pytest.mark.parametrize("features", [[0], [1], [0, 1]])
-def test_sufficiency_sets_successes_to_the_failures_mean(trial: Trial, features: list[int]) -> None:
+def test_sufficiency_sets_successes_to_the_mean_of_failures_where_they_fire(
+    trial: Trial, features: list[int]
+) -> None:
     prompts = np.flatnonzero(~trial.failed).tolist()
     edited = [(i, len(trial.rows[i]) - 1) for i in prompts]
     assert trial.tested.firing_roles(chosen(features)).tolist() == [0]
-    means = trial.means(np.flatnonzero(trial.failed).tolist())
+    means = trial.means(trial.failures_where(features))
     found = trial.tested.sufficiency(chosen(features))
     assert isinstance(found, Effect)
     agree(trial, found, features, edited, prompts, means)
     normal = trial.means(prompts)
     other = trial.change(features, edited, prompts, normal)
     assert abs(other - found.change) > 0.02, "the successes' mean is another"
+    all_failures = trial.means(np.flatnonzero(trial.failed).tolist())
+    diluted = trial.change(features, edited, prompts, all_failures)
+    if len(features) == 1:
+        assert abs(diluted - found.change) > 0.005, "so is that of all failures"
 
 
 def test_each_effect_is_given_the_controls_that_the_family_needs(trial: Trial) -> None:
@@ -277,7 +283,7 @@ def test_a_large_class_is_tested_on_prompts_drawn_from_all(trial: Trial) -> None
     few = replace(trial.tested, most=8)
     failures, successes = trial.failures_where([0]), np.flatnonzero(~trial.failed)
     normal = trial.means(successes.tolist())
-    failing = trial.means(np.flatnonzero(trial.failed).tolist())
+    failing = trial.means(failures)
     found = few.run(chosen([0]))
     assert isinstance(found, Intervention)
     assert found.sufficiency is not None

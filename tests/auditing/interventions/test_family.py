@@ -75,3 +75,20 @@ def test_holm_runs_over_every_effect_of_the_family() -> None:
     assert [e.shown for e in effects] == [True, False, True, False, False]
     assert done[1] == outcomes[1]
     assert Family.of("named", [], 0.05, True).with_holm([], least=0.1) == []
+
+
+def test_a_part_of_alpha_is_the_level_and_takes_as_many_controls_as_it_needs() -> None:
+    members = [FeatureSet("2-res", (i,)) for i in range(4)]
+    part = Family.of("found", members, 0.05, True, share=0.8)
+    assert part.level == pytest.approx(0.04)
+    assert part.test.planned == 199, "1/200 times 8 effects is .04"
+    pair = Family.of("together", members[:1], 0.05, True, share=0.2)
+    assert 2 / (pair.test.planned + 1) <= pair.level
+    p = [0.006, 0.001]
+    done = part.with_holm([trial(p[0], None), trial(p[1], None)], 0.0)
+    shown = [one.intervention.necessity.shown for one in done if one.intervention is not None]
+    assert shown == [True, True]
+    few = replace(part, share=0.1).with_holm([trial(p[0], None), trial(p[1], None)], 0.0)
+    assert [one.intervention.necessity.shown for one in few if one.intervention is not None] == [
+        False, True,
+    ]  # fmt: skip

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from faultlens.auditing.result.after_find import AfterFind
+
 
 @dataclass(frozen=True)
 class ControlFamily:
@@ -175,15 +177,21 @@ class Intervention:
     """All that was done to one class."""
 
     necessity: Effect
-    """Whether failures recover when the class is taken away."""
+    """Whether failures recover when the class is taken away (of a reversed test: brought in)."""
     sufficiency: Effect | None
-    """Whether successes break when it is brought in; null where it was not tested."""
+    """Whether successes break when it is brought in (reversed: taken away); null: not tested."""
     sufficiency_missing: str | None  # why there is none
     flips: Flips
     """Outcomes before and after the class is taken away."""
     variants: list[Variant]
     """The class edited in other ways."""
     null: Null | None  # None where an effect is shown
+    reversed: bool = False
+    """Whether the class goes with success, and is tested the other way round: *necessity* brings it
+    in on failures where it is silent, *sufficiency* takes it away on successes where it fires."""
+
+    after: AfterFind | None = None
+    """What was asked once an effect was shown; null where none is."""
     random_decoder: list[Effect] = field(default_factory=list)
     """The same two tests with random directions of the same lengths in the place of the
     dictionary's decoder; empty where they were not asked for."""

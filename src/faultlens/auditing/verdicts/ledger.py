@@ -80,15 +80,15 @@ def _of_leading(
     robustness: Robustness | None,
 ) -> list[Claim]:
     name = reading.features[0]
-    goes, matters = f"{name} goes with failure", f"{name} matters for failure"
+    goes, matters = f"{name} goes with {reading.goes_with}", f"{name} matters for failure"
     family = Claim(
         goes,
         f"family-wise error over all {tested} features (min-P or max-T, doubled)",
         "passed" if reading.p_deciding <= alpha else "failed",
         f"adjusted p = {p_value(reading.p_deciding)}",
     )
-    if reading.p_deciding > alpha and reading.p_suppressed is None:
-        why = "it does not go with failure beyond chance"
+    if reading.p_deciding > alpha and reading.p_suppressed is None and reading.beyond is None:
+        why = f"it does not go with {reading.goes_with} beyond chance"
         return [family, Claim(matters, "intervention", NOT_DONE, why)]
     return [
         family,

@@ -13,6 +13,7 @@ from faultlens.numbers import (
     share_interval,
     signed,
 )
+from faultlens.report.audit.after_find import after_parts
 from faultlens.report.audit.nulls import null_parts
 from faultlens.report.figures.audit import dose_lines, doses, effect_sizes
 from faultlens.report.parts import Cell, Column, Figure, Paragraph, Part, Table, table
@@ -20,6 +21,8 @@ from faultlens.report.parts import Cell, Column, Figure, Paragraph, Part, Table,
 TURNED = {"necessity": "right", "sufficiency": "wrong"}
 """What a prompt's first token becomes where a claim holds."""
 NAMES = {"necessity": "taken away", "sufficiency": "brought in"}
+REVERSED = {"necessity": "brought in", "sufficiency": "taken away"}
+"""What is done to a class that goes with success."""
 
 ROWS = (
     Cell("Result"),
@@ -40,11 +43,12 @@ ROWS = (
 
 def changed_parts(name: str, done: Intervention, alpha: float) -> list[Part]:
     """All that changing something did."""
+    names = REVERSED if done.reversed else NAMES
     return [
-        Paragraph(flips_words(done.flips)),
+        Paragraph(flips_words(done.flips, done.reversed)),
         Figure(
             f"effects of {name}",
-            effect_sizes([(NAMES[effect.claim], effect) for effect in done.effects]),
+            effect_sizes([(names[effect.claim], effect) for effect in done.effects]),
             f"{name} changed: the margin beyond what the controls do, with its 95% interval.",
             "A dot with an interval for each test; the table below holds the numbers.",
         ),
@@ -52,6 +56,7 @@ def changed_parts(name: str, done: Intervention, alpha: float) -> list[Part]:
         *_random_decoder(name, done),
         *null_parts(name, done),
         *_variants(name, done.variants),
+        *after_parts(name, done),
     ]
 
 
@@ -70,11 +75,19 @@ def _effects(name: str, done: Intervention, alpha: float) -> Table:
     )
     columns = [
         Column("What"),
-        Column("Necessity", explanation="Taken away from failures: do they recover?"),
-        Column("Sufficiency", explanation="Brought into successes: do they break?"),
+        Column("Necessity", explanation=_asked("necessity", done)),
+        Column("Sufficiency", explanation=_asked("sufficiency", done)),
     ]
     cells = _effect_cells(done.necessity, alpha)
     return table(caption, columns, zip(ROWS, cells, enough, strict=True))
+
+
+def _asked(claim: str, done: Intervention) -> str:
+    """What a test asks, in a few words."""
+    done_to = (REVERSED if done.reversed else NAMES)[claim].capitalize()
+    if claim == "necessity":
+        return f"{done_to}, on failures: do they recover?"
+    return f"{done_to}, on successes: do they break?"
 
 
 def _least_words(effect: Effect) -> str:
@@ -170,8 +183,9 @@ def _random_decoder(name: str, done: Intervention) -> list[Part]:
     """What the same tests said of features that write at random."""
     if not done.random_decoder:
         return []
+    names = REVERSED if done.reversed else NAMES
     said = "; ".join(
-        f"{NAMES[effect.claim]}, {signed(effect.adjusted)} nats beyond its controls, p after Holm "
+        f"{names[effect.claim]}, {signed(effect.adjusted)} nats beyond its controls, p after Holm "
         f"{NOT_DONE if effect.p_holm is None else p_value(effect.p_holm)}: "
         f"{'shown' if effect.shown else 'not shown'}"
         for effect in done.random_decoder
@@ -179,10 +193,11 @@ def _random_decoder(name: str, done: Intervention) -> list[Part]:
     return [Paragraph(f"{said}.", f"{name} with random directions in place of its decoder's:")]
 
 
-def flips_words(flips: Flips) -> str:
-    """What the whole answers did when something was taken away."""
+def flips_words(flips: Flips, reverse: bool = False) -> str:
+    """What the whole answers did when something was taken away, or brought in."""
+    on = f"all {counted(flips.prompts, 'prompt')} on which it"
     return (
-        f"Taken away from all {counted(flips.prompts, 'prompt')} on which it fires, "
+        f"{f'Brought in on {on} is silent' if reverse else f'Taken away from {on} fires'}, "
         f"{counted(flips.failure_to_success, 'answer turns', 'answers turn')} right and "
         f"{flips.success_to_failure:,} wrong (exact McNemar test, p {p_value(flips.p_mcnemar)})."
     )
