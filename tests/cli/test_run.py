@@ -142,7 +142,7 @@ def test_an_audit_of_prompts_from_a_file(run: Run, printed: Printed, here: Path)
     fired = pd.read_parquet("run/activations/task/3-res-mini.parquet")
     last = fired.groupby("text_id").position.max()
     assert last.tolist() == (tokens.groupby("text_id").size() - 1).tolist(), "the same positions"
-    assert "Features on the prompts" in Path("run", "report.html").read_text()
+    assert "Feature pages" in Path("run", "report.html").read_text()
     code, _, err = run("audit", "mine.jsonl", "--out", "run")
     assert code == 2
     assert "run holds a run already" in err

@@ -80,13 +80,15 @@ def audit_task(
         UserError: an unknown rule or factor, a prompt that does not fit, features to test
             that there are not or that never fire.
     """
-    from faultlens.auditing.from_task import observe_task  # loads the model's libraries
+    # Both load the model's libraries.
+    from faultlens.auditing.feature_directions import with_directions
+    from faultlens.auditing.from_task import observe_task
 
     config, kept = config or AuditConfig(), kept or Checkpoint()
     observed = observe_task(
         lens, task, config, progress=progress, store=store, kept=kept, base=base
     )
-    return audit_observed(observed, config, progress, kept)
+    return with_directions(audit_observed(observed, config, progress, kept), lens)
 
 
 def audit_over_seeds(
@@ -113,7 +115,9 @@ def audit_over_seeds(
     Raises:
         UserError: fewer than two seeds; and what `audit_task` raises.
     """
-    from faultlens.auditing.from_task import observe_task  # loads the model's libraries
+    # Both load the model's libraries.
+    from faultlens.auditing.feature_directions import with_directions
+    from faultlens.auditing.from_task import observe_task
 
     if len(tasks) < 2:
         raise UserError(f"seeds {list(tasks)}: expected two or more, all different")
@@ -127,7 +131,7 @@ def audit_over_seeds(
         )  # fmt: skip
         found.append(_findings(observed, own, progress, of_seed, halved=place == 0))
         runs.append(found[-1].run(seed, config.alpha))
-    return _audit(found[0], config, compare_seeds(lens, runs))
+    return with_directions(_audit(found[0], config, compare_seeds(lens, runs)), lens)
 
 
 def audit_answers(
@@ -182,6 +186,7 @@ def audit_answers_of(
         UserError: a prompt that does not fit, an unknown rule or factor, a rule without
             continuations to apply it to, features to test where nothing can be tested.
     """
+    from faultlens.auditing.feature_directions import with_directions
     from faultlens.auditing.from_model_and_answers import observe_answers_of
     from faultlens.features.recorder import Recorder
 
@@ -189,7 +194,7 @@ def audit_answers_of(
     observed = observe_answers_of(
         lens, answers, config, progress=progress, recorder=recorder or Recorder(), kept=kept
     )
-    return audit_observed(observed, config, progress, kept)
+    return with_directions(audit_observed(observed, config, progress, kept), lens)
 
 
 def audit_observed(
