@@ -19,7 +19,7 @@ from faultlens.runs.checkpoint import Checkpoint
 Run = Callable[..., tuple[int, str, str]]
 AUDIT = [
     "audit", "mini-ioi", "-n", "40", "--layers", "3", "--no-fit-check", "--no-baselines",
-    "--permutations", "200", "--test-classes", "1", "--out", "run",
+    "--permutations", "99", "--test-classes", "0", "--test-attributed", "1", "--out", "run",
 ]  # fmt: skip
 UNFINISHED = ".run.unfinished"
 PATIENCE = 120  # seconds
