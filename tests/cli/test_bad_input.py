@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import shutil
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Literal
@@ -12,21 +11,10 @@ from typing import Any, Literal
 import pytest
 from safetensors.torch import load_file, save_file
 
-from faultlens.cli.main import main
 from faultlens.mini import SAES
+from tests.cli.calling import run
 
 TWO = '{"text": "x = 1", "category": "A"}\n{"text": "hello there", "category": "B"}\n'
-
-
-def run(capsys: pytest.CaptureFixture[str], *arguments: str | Path) -> tuple[int, str, str]:
-    """Exit code, standard output and standard error of `faultlens ARGUMENTS`."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(sys, "argv", ["faultlens", *map(str, arguments)])
-        with pytest.raises(SystemExit) as leave:
-            main()
-    code = leave.value.code
-    captured = capsys.readouterr()
-    return (0 if code is None else int(code)), captured.out, captured.err
 
 
 def refused(capsys: pytest.CaptureFixture[str], *arguments: str | Path) -> str:
