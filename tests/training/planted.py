@@ -13,7 +13,7 @@ from faultlens.training.harvest import InputScale
 from faultlens.training.plan import DictionaryPlan
 from faultlens.training.trainer import Trainer
 
-D, TRUE, FIRING = 64, 100, 3  # dimensions, directions, how many fire on a token on average
+D, TRUE, FIRING = 128, 200, 3  # dimensions, directions, how many fire on a token on average
 READS, WRITES = Site(0, "mlp_in"), Site(0, "mlp_out")
 
 
@@ -32,7 +32,7 @@ def tokens(count: int, seed: int) -> Tensor:
 
 @cache
 def trained(kind: str, steps: int, sparsity: SparsityConfig, rate: float = 2e-3) -> Trainer:
-    """A dictionary of 200 features, learnt from `steps` batches of 512 planted tokens."""
+    """A dictionary of 400 features, learnt from `steps` batches of 512 planted tokens."""
     transcoder = kind.endswith("transcoder")
     site, target = (READS, WRITES) if transcoder else (WRITES, WRITES)
     k = sparsity.k[0]

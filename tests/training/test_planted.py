@@ -1,4 +1,4 @@
-"""Data made of 100 known sparse directions: every kind finds at least 95 % of them."""
+"""Data made of 200 known sparse directions: every kind finds at least 95 % of them."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from planted import FIRING, as_planted, recovered, trained, written_for_each
 from faultlens.training.config import SparsityConfig
 
 RATE = 5e-3
-STEPS = {"jumprelu": 800, "standard": 300, "gated": 350, "skip_transcoder": 400}  # others: 250
+STEPS = {"jumprelu": 600, "standard": 300, "gated": 350, "skip_transcoder": 400}  # others: 250
 SPARSITY = {
     "standard": SparsityConfig(k=(FIRING,), l1=1.0),
     "gated": SparsityConfig(k=(FIRING,), l1=1.0),
