@@ -336,8 +336,9 @@ def test_json_and_table_say_the_same_of_several_answers(tmp_path: Path, lens: Le
     failures = {}
     for rule in ("exact-word", "named-later"):
         audit = fl.audit(
-            lens, task, rule=rule, fit_check=False, permutations=99, baselines=False, test_classes=0
-        )
+            lens, task, rule=rule, fit_check=False, permutations=99, baselines=False,
+            test_classes=0, test_attributed=0,
+        )  # fmt: skip
         failures[rule] = {name: audit.scoring[name].failures for name in RULES}
     assert failures["exact-word"] == failures["named-later"]
     assert failures["exact-word"]["exact-word"] > failures["exact-word"]["named-later"]
