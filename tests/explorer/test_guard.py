@@ -43,7 +43,7 @@ def test_the_token_opens_and_leaves_the_address(stranger: TestClient) -> None:
     assert cookie.startswith(f"faultlens-{PORT}={TOKEN};")
     assert "HttpOnly" in cookie and "SameSite=strict" in cookie
     assert stranger.get("/features").status_code == 200
-    away = stranger.get("//elsewhere.example/", params={"token": TOKEN})
+    away = stranger.get(f"{HERE}//elsewhere.example/", params={"token": TOKEN})
     assert away.headers["location"] == "/elsewhere.example/", "no address of another host"
 
 

@@ -6,6 +6,7 @@ from faultlens.errors import UserError
 from faultlens.explorer.firings import BINS, Example, FeatureSummary
 from faultlens.explorer.search import search_form
 from faultlens.explorer.source import Collection, Source
+from faultlens.explorer.texts import PromptTexts
 from faultlens.explorer.view import View, edit_address, feature_address
 from faultlens.numbers import counted, number, share
 from faultlens.report.figures.chart import Bars
@@ -27,13 +28,16 @@ def feature_page(source: Source, name: str, index: int, top: int = TOP) -> View:
     source.check_feature(name, index)
     feature = f"{name}/{index}"
     parts = _verdicts(source, feature)
+    prompt = None
     for collection in source.collections:
         if name in collection.firings.names:
             shown = collection.firings.feature(name, index, min(max(top, 1), MOST))
             parts += _fires(collection, feature, shown)
+            if isinstance(collection.texts, PromptTexts) and shown.examples:
+                prompt = shown.examples[0].text
     if not any(name in one.firings.names for one in source.collections):
         parts.append(Paragraph("no activations of this dictionary are kept.", "Where it fires:"))
-    lead, links = _lead(source, feature), _links(source, feature, top)
+    lead, links = _lead(source, feature), _links(source, feature, top, prompt)
     return View("features", feature, lead, search_form(feature), links, parts)
 
 
@@ -56,13 +60,14 @@ def _verdicts(source: Source, feature: str) -> list[Part]:
     return parts
 
 
-def _links(source: Source, feature: str, top: int) -> list[tuple[str, str]]:
-    """What can be done from here."""
+def _links(source: Source, feature: str, top: int, prompt: int | None) -> list[tuple[str, str]]:
+    """What can be done from here; edits on the prompt on which the feature is strongest."""
     links = []
     if source.lens is not None:
-        links.append(("Try an edit", edit_address([feature])))
+        on = {} if prompt is None or not source.plain_prompts else {"prompt_id": prompt}
+        links.append(("Try an edit", edit_address([feature], **on)))
         links += [
-            ("Edit the whole class", edit_address(reading.features))
+            ("Edit the whole class", edit_address(reading.features, **on))
             for _, reading in (source.audit.classes if source.audit is not None else ())
             if feature in reading.features and reading.size > 1
         ]
