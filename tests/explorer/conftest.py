@@ -5,20 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from serving import client_of
+from serving import TEXTS, client_of
 from starlette.testclient import TestClient
 
 import faultlens as fl
 from faultlens.cli.lens_of_run import open_lens_of_run
 from faultlens.errors import UserError
 from faultlens.explorer.source import Source, open_source
-from faultlens.features.dataset.writing import write_dataset
-
-TEXTS = [
-    "Mary gave the keys to Tom.",
-    "The landlord took the keys <b>and</b> left.",
-    "def f(x): return x + 1",
-] * 3
 
 
 def no_texts(digest: str) -> list[str]:
@@ -32,17 +25,9 @@ def run_source(mini_runs: dict[int, Path]) -> Source:
 
 
 @pytest.fixture(scope="session")
-def store(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A store of nine texts through one dictionary of `mini`."""
-    folder = tmp_path_factory.mktemp("stores") / "store"
-    write_dataset(fl.load("mini", layers=[3]).unchecked(), TEXTS, folder)
-    return folder
-
-
-@pytest.fixture(scope="session")
-def store_source(store: Path) -> Source:
+def store_source(mini_store: Path) -> Source:
     lens = fl.load("mini", layers=[3]).unchecked()
-    return open_source(store, lambda manifest: lens, lambda digest: TEXTS)
+    return open_source(mini_store, lambda manifest: lens, lambda digest: TEXTS)
 
 
 @pytest.fixture(scope="session")

@@ -15,6 +15,12 @@ from faultlens.explorer.server import listen
 from faultlens.explorer.source import Source
 
 TOKEN, PORT = "a-token-for-tests", 8765
+TEXTS = [
+    "Mary gave the keys to Tom.",
+    "The landlord took the keys <b>and</b> left.",
+    "def f(x): return x + 1",
+] * 3
+"""Of the store that the tests look at."""
 
 
 def client_of(source: Source) -> TestClient:

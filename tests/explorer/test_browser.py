@@ -33,6 +33,7 @@ def opened(browser: Any, address: str, **options: Any) -> Iterator[tuple[Any, li
     """The first page, and what is complained of or asked of another host while it is used."""
     context = browser.new_context(**options)
     page = context.new_page()
+    page.set_default_timeout(15_000)
     complaints: list[str] = []
     here = address.partition("/?")[0]
     page.on("console", lambda message: complaints.append(message.text))

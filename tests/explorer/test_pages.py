@@ -145,7 +145,7 @@ def test_controls_are_the_features_that_fire_about_as_much() -> None:
 
 
 def test_a_store_shows_its_texts_where_they_are_named(
-    store: Path, store_client: TestClient
+    mini_store: Path, store_client: TestClient
 ) -> None:
     listed = store_client.get("/features").text
     first = listed.split('href="/feature?name=3-res-mini%2F')[1].split('"')[0]
@@ -157,16 +157,16 @@ def test_a_store_shows_its_texts_where_they_are_named(
     def unnamed(digest: str) -> list[str]:
         raise UserError("name the corpus that it is of with --corpus")
 
-    bare = client_of(open_source(store, lambda manifest: fl.load("mini", layers=[3]), unnamed))
+    bare = client_of(open_source(mini_store, lambda manifest: fl.load("mini", layers=[3]), unnamed))
     shown = words(bare.get("/feature", params={"name": f"{NAME}/{first}"}).text)
     assert "its words are not shown: name the corpus that it is of with --corpus." in shown
 
 
-def test_a_model_that_is_gone_is_a_sentence_where_it_is_needed(store: Path) -> None:
+def test_a_model_that_is_gone_is_a_sentence_where_it_is_needed(mini_store: Path) -> None:
     def gone(manifest: object) -> fl.Lens:
         raise UserError("model 'elsewhere': no such folder")
 
-    client = client_of(open_source(store, gone, lambda digest: []))
+    client = client_of(open_source(mini_store, gone, lambda digest: []))
     assert client.get("/").status_code == 200
     answer = client.get("/read", params={"text": "Mary"})
     assert answer.status_code == 400

@@ -21,7 +21,7 @@ def opened(folder: Path) -> Any:
     return open_source(folder, lambda manifest: None, lambda digest: [])
 
 
-def test_folders_that_are_no_run_and_no_store(tmp_path: Path, store: Path) -> None:
+def test_folders_that_are_no_run_and_no_store(tmp_path: Path, mini_store: Path) -> None:
     with pytest.raises(UserError) as raised:
         opened(tmp_path / "none")
     assert str(raised.value) == (
@@ -35,10 +35,10 @@ def test_folders_that_are_no_run_and_no_store(tmp_path: Path, store: Path) -> No
         opened(bare)
 
 
-def test_a_store_without_firings_or_with_a_file_gone(tmp_path: Path, store: Path) -> None:
+def test_a_store_without_firings_or_with_a_file_gone(tmp_path: Path, mini_store: Path) -> None:
     silent, gone = tmp_path / "silent", tmp_path / "gone"
     for folder in (silent, gone):
-        shutil.copytree(store, folder)
+        shutil.copytree(mini_store, folder)
     (file,) = (silent / "3-res-mini").glob("*.parquet")
     none = np.zeros(0, dtype=np.int32)
     write_shard(file, Firings(none, none, none, none.astype(np.float32)), "float16")

@@ -50,7 +50,7 @@ def _answered(source: Source, asked: Mapping[str, str], form: Form) -> View:
     edit = edit_of(asked.get("edit", KINDS[0]), _amount(asked))
     with source.lens.used() as lens:
         found = try_edit(lens, prompt, features, edit, rule)
-    lead = (
+    lead: tuple[Paragraph | Callout, ...] = (
         Paragraph(_told(found), "The answer:"),
         Paragraph(
             "that the features matter for failure in general: this is one prompt, and the controls "
