@@ -21,12 +21,14 @@ from typing import Any, Literal, Union, get_args, get_origin
 from faultlens.auditing.result.audit import Audit
 from faultlens.comparing.result import Comparison
 from faultlens.profiling.result import Profile
+from faultlens.profiling.result.streamed import StreamedProfile
 from faultlens.serialisation import FORMAT_VERSION, Key, keys_of
 
 PAGE = Path(__file__).with_name("results.md")
 FILES: dict[str, type[Any]] = {
     "audit.json": Audit,
     "profile.json": Profile,
+    "streamed.json": StreamedProfile,
     "faultlens compare --json": Comparison,
 }
 SIMPLE = {str: "string", int: "whole number", float: "number", bool: "true or false"}
@@ -34,7 +36,8 @@ HEAD = """# What a run's results hold
 
 <!-- Written by docs/results.py from the records' own words: change those, and run it again. -->
 
-A run writes `audit.json`, `profile.json` or both; `--json` prints the same. A comparison of runs is
+A run writes `audit.json`, `profile.json` or both, `profile --streaming` and `--store` write
+`streamed.json`; `--json` prints the same. A comparison of runs is
 printed by `faultlens compare --json`. All begin with `format_version`. This version of FaultLens
 reads exactly the version that stands below; any other, an unknown key, a missing one or a value of
 another type is refused with one sentence. What was not done, or is not defined, is `null`, never

@@ -14,7 +14,7 @@ from faultlens.cli.corpora import CorpusColumns, TextColumn, read_named_corpus
 from faultlens.cli.explore import _lens, _texts
 from faultlens.errors import UserError
 from faultlens.explorer.server import Listening
-from faultlens.features.dataset.plan import texts_digest
+from faultlens.features.dataset.survey import Survey
 from faultlens.models.lens_config import LensConfig
 
 Run = Callable[..., tuple[int, str, str]]
@@ -69,7 +69,7 @@ def test_the_texts_of_a_store_and_of_a_profile_are_read_again_or_refused(tmp_pat
     ):
         folder.mkdir()
         (folder / "manifest.json").write_text(json.dumps(record))
-    digest = texts_digest(["one", "two"])
+    digest = Survey.digest_of(["one", "two"])
     assert list(_texts(store, str(file), TextColumn(), digest)) == ["one", "two"]
     of_corpus = read_named_corpus(str(file), CorpusColumns()).digest
     assert list(_texts(profiled, None, TextColumn(), of_corpus)) == ["one", "two"]

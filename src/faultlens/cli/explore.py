@@ -118,7 +118,7 @@ def _lens(path: Path, manifest: Mapping[str, Any], config: LensConfig, given: se
 
 def _texts(path: Path, named: str | None, column: TextColumn, digest: str) -> Sequence[str]:
     """The texts that activations are of. Raises UserError if they are not named, or are others."""
-    from faultlens.features.dataset.plan import texts_digest
+    from faultlens.features.dataset.survey import Survey
     from faultlens.runs.files import read_object
     from faultlens.runs.folder import MANIFEST
 
@@ -129,7 +129,7 @@ def _texts(path: Path, named: str | None, column: TextColumn, digest: str) -> Se
         raise UserError("name the corpus that it is of with --corpus")
     if "plan" in record:
         texts: Sequence[str] = read_named_texts(named, column)
-        found = texts_digest(texts)
+        found = Survey.digest_of(texts)
     else:
         columns = CorpusColumns(arguments.get("text", TEXT), arguments.get("label", LABEL))
         corpus = read_named_corpus(named, columns)

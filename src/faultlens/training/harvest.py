@@ -47,8 +47,7 @@ class Harvest:
 
     def block(self, stream: TokenStream, start: int, count: int) -> Block:
         """Tokens `start` to `start + count` of a stream, in an order that both decide."""
-        generator = torch.Generator().manual_seed(_seed(stream.seed, start))
-        places = torch.randperm(count, generator=generator)
+        places = places_of(stream.seed, start, count)
         return self.read(stream.pieces, stream.spans(start, count), places)
 
     def read(self, pieces: Sequence[np.ndarray], spans: Sequence[Span], places: Tensor) -> Block:
@@ -84,6 +83,12 @@ class Harvest:
             special[rows] = torch.from_numpy(is_special).to(device)
             done += len(ids)
         return Block(found, special)
+
+
+def places_of(seed: int, start: int, count: int) -> Tensor:
+    """The random order of a block of a stream of that seed, `[count]`."""
+    generator = torch.Generator().manual_seed(_seed(seed, start))
+    return torch.randperm(count, generator=generator)
 
 
 def _seed(seed: int, start: int) -> int:

@@ -32,6 +32,7 @@ from faultlens.training.harvest import Harvest
 from faultlens.training.learning import learn
 from faultlens.training.plan import DictionaryPlan, plan_dictionaries
 from faultlens.training.saving import save_dictionary
+from faultlens.training.spread_harvest import Readers
 from faultlens.training.stream import TokenStream, check_size, split_corpus
 from faultlens.training.trainer import Trainer
 
@@ -65,6 +66,7 @@ def train_dictionaries(
     config: TrainConfig,
     out: Path,
     progress: Progress = SILENT,
+    readers: Readers | None = None,
 ) -> TrainingRun:
     """Train all dictionaries of a configuration, and save each with its card.
 
@@ -75,6 +77,7 @@ def train_dictionaries(
         out: the run's folder: new, empty, or of an unfinished run of the same model, text and
             configuration, which goes on.
         progress: told of the texts, and of the tokens learnt from.
+        readers: who reads the activations that are learnt from; None: this process.
 
     Raises:
         UserError: a site that the model lacks, a corpus that is too small, a folder that holds
@@ -83,7 +86,7 @@ def train_dictionaries(
     plans = plan_dictionaries(model, config)
     check_folder(out)
     with held(out / WORK, out):
-        return _trained(model, texts, config, plans, out, progress)
+        return _trained(model, texts, config, plans, out, progress, readers)
 
 
 def _trained(
@@ -93,6 +96,7 @@ def _trained(
     plans: Sequence[DictionaryPlan],
     out: Path,
     progress: Progress,
+    readers: Readers | None,
 ) -> TrainingRun:
     stream, held_out = split_corpus(
         model, texts, config.context, config.held_out, STREAM_SEED,
@@ -109,8 +113,9 @@ def _trained(
     sites = sorted({s for plan in plans for s in (plan.site, plan.target)}, key=lambda s: s.depth)
     harvest = Harvest(model, tuple(sites), start_of(model).ids)
     trainers = learn(
-        harvest, stream, plans, config, lambda plan: _metadata(model, plan, config), out, progress
-    )
+        harvest, stream, plans, config, lambda plan: _metadata(model, plan, config), out, progress,
+        readers,
+    )  # fmt: skip
     for trainer in trainers:
         folder = out / trainer.plan.folder
         save_dictionary(trainer, real_folder(folder))
