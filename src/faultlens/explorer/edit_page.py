@@ -74,9 +74,16 @@ def _form(source: Source, asked: Mapping[str, str]) -> Form:
     fields.append(Field("select", "edit", "Edit", asked.get("edit", ""), tuple(WORDS.items())))
     fields.append(Field("number", "amount", "Amount", asked.get("amount", "0.5")))
     if source.audit is not None and source.plain_prompts and source.audit.outcomes:
+        outcomes, chosen = source.audit.outcomes, asked.get("prompt_id", "")
+        listed = list(range(min(PROMPTS, len(outcomes))))
+        if chosen.isdecimal() and PROMPTS <= int(chosen) < len(outcomes):
+            listed.append(int(chosen))
         options = [("", "a prompt of my own")] + [
-            (str(i), f"{i}: {'✓' if one.success else '✕'} {clipped(one.prompt, 70)}")
-            for i, one in enumerate(source.audit.outcomes[:PROMPTS])
+            (
+                str(i),
+                f"{i}: {'✓' if outcomes[i].success else '✕'} {clipped(outcomes[i].prompt, 70)}",
+            )
+            for i in listed
         ]
         fields.append(Field("select", "prompt_id", "Prompt", asked.get("prompt_id", ""), options))
     fields += [
