@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -60,8 +61,12 @@ def test_one_goes_from_the_overview_to_a_feature_to_an_edit(browser: Any, addres
         page.get_by_text("The answer:").wait_for()  # on the prompt where it is strongest
         page.get_by_label("Edit", exact=True).select_option("scale")
         page.get_by_label("Amount").fill("1")
-        page.get_by_role("button", name="Try it").click()
-        page.get_by_text("the margin moves by 0 nats").wait_for()
+        with page.expect_navigation():
+            page.get_by_role("button", name="Try it").click()
+        told = re.search(r"the margin moves by (\S+) nats", page.locator("main").inner_text())
+        assert told is not None
+        moved = float(told[1].replace("−", "-"))
+        assert abs(moved) < 1e-3, "scaled by 1, nothing is changed"
         assert page.get_by_text("what was asked for").count() == 1
         assert page.get_by_text("control", exact=True).count() == 5
         assert complaints == []
