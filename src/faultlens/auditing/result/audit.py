@@ -7,9 +7,7 @@ was not done is None, never zero.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from importlib import import_module
-from pathlib import Path
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import numpy as np
 
@@ -19,9 +17,11 @@ from faultlens.auditing.result import (
     ClassReading,
     Counterfactuals,
     FeatureDirection,
+    JointTest,
     Ladder,
     LevelReading,
     NoDictionaries,
+    OutsideDictionary,
     PairTable,
     PromptGroups,
     PromptOutcome,
@@ -38,12 +38,12 @@ from faultlens.auditing.result import (
 )
 from faultlens.auditing.result.conclusions import leading_class, ranked_classes, significant_classes
 from faultlens.auditing.result.verdict import Verdict
-from faultlens.runs.results import save_result
-from faultlens.serialisation import MERGED, NOT_WRITTEN, from_json, to_json
+from faultlens.runs.results import Result
+from faultlens.serialisation import MERGED, NOT_WRITTEN
 
 
 @dataclass(frozen=True)
-class Audit:
+class Audit(Result):
     """Which features go with failure on a task, and what that means.
 
     Attributes:
@@ -71,6 +71,7 @@ class Audit:
     """
 
     FORMAT_VERSION: ClassVar[int] = 1
+    FILE: ClassVar[str] = "audit.json"
 
     task: str
     """Name of the task, or of the file of outcomes."""
@@ -119,6 +120,10 @@ class Audit:
     attribution: dict[str, SiteAttribution] = field(default_factory=dict)
     not_tested: dict[str, str] = field(default_factory=dict)
     requested: list[RequestedTest] = field(default_factory=list)
+    together: list[JointTest] = field(default_factory=list)
+    """Pairs of classes that were changed together; empty where none was."""
+    outside: list[OutsideDictionary] = field(default_factory=list)
+    """Sites that the cause passes outside what their dictionaries describe; empty: none."""
     robustness: Robustness | None = None
     """What other prompts say; null where nothing could be tested."""
     failures_over_foil: int | None = None
@@ -154,28 +159,3 @@ class Audit:
         The most certain of all where none goes with failure; None where no feature was tested.
         """
         return leading_class(self.sites)
-
-    def to_dict(self) -> dict[str, Any]:
-        """Everything but `features`, in the shape of `audit.json`."""
-        data: dict[str, Any] = to_json(self)
-        return data
-
-    @classmethod
-    def from_dict(cls, data: dict[str, Any]) -> Audit:
-        """The audit that `to_dict` wrote.
-
-        Raises UserError for another format version, an unknown or a missing key, and a value of
-        another type.
-        """
-        return from_json(cls, data)
-
-    def save(self, folder: str | Path) -> Path:
-        """Write `audit.json` into `folder`, which is made if need be; returns the file's path."""
-        return save_result(self, Path(folder) / "audit.json")
-
-    def _repr_html_(self) -> str:
-        """The notebook view: the answer and the classes, in the report's words.
-
-        The report is found by its name: a result knows nothing of how it is shown.
-        """
-        return str(import_module("faultlens.report.notebook").view(self))
