@@ -5,13 +5,13 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 
-.PHONY: demo test lint bench real-smoke check-python clean
+.PHONY: demo test lint docs bench real-smoke check-python clean
 .DEFAULT_GOAL := demo
 
 demo: $(VENV)/.ok
 	$(BIN)/faultlens demo
 
-test: $(VENV)/.ok-test lint
+test: $(VENV)/.ok-test lint docs
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile
 
 lint: $(VENV)/.ok-test
@@ -19,6 +19,10 @@ lint: $(VENV)/.ok-test
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+# The documentation as a site, to be opened from disk: build/site/index.html.
+docs: $(VENV)/.ok-test
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet --strict
 
 # Needs FAULTLENS_REFERENCE_DATA; under eight minutes on two quiet cores.
 bench: $(VENV)/.ok-test
