@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 
-.PHONY: demo test suite lint bench real-smoke check-python clean
+.PHONY: demo test suite lint docs bench real-smoke check-python clean
 .DEFAULT_GOAL := demo
 
 demo: $(VENV)/.ok
@@ -13,7 +13,7 @@ demo: $(VENV)/.ok
 
 # Under six minutes on two quiet cores: types are checked while the first tests run.
 test: $(VENV)/.ok-test
-	$(MAKE) --no-print-directory -j 2 lint suite
+	$(MAKE) --no-print-directory -j 2 lint docs suite
 
 suite: $(VENV)/.ok-test
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile
@@ -23,6 +23,10 @@ lint: $(VENV)/.ok-test
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+# The documentation as a site, to be opened from disk: build/site/index.html.
+docs: $(VENV)/.ok-test
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet --strict
 
 # Needs FAULTLENS_REFERENCE_DATA; under eight minutes on two quiet cores.
 bench: $(VENV)/.ok-test

@@ -23,6 +23,7 @@ from faultlens.report.figures.chart import HeatMap
 from faultlens.report.figures.svg import svg
 from faultlens.report.glossary import glossed
 from faultlens.report.links import linked
+from faultlens.report.parts import ShadedText, Table
 from faultlens.report.tree import Document, Section, Study, brief
 
 WIDE, NARROW = 760, 350  # pixels: figures are drawn for a desk and for a telephone
@@ -61,6 +62,24 @@ def headline_html(study: Study) -> str:
     found = None if study.found is None else brief(study.found)
     template = environment().get_template("notebook.html.j2")
     return template.render(study=study, found=found, most=NOTEBOOK_ROWS)
+
+
+def table_html(one: Table) -> str:
+    """A table's first rows, to stand in a notebook's cell."""
+    return _cell_macro("table")(one, NOTEBOOK_ROWS)
+
+
+def shaded_html(one: ShadedText) -> str:
+    """A shaded text, to stand in a notebook's cell."""
+    return _cell_macro("shaded")(one)
+
+
+def _cell_macro(name: str) -> Callable[..., str]:
+    """A macro of what stands in a notebook's cell."""
+    found: Callable[..., str] = getattr(
+        _environment().get_template("notebook_parts.html.j2").make_module(), name
+    )
+    return found
 
 
 def _placed(document: Document) -> list[Placed]:
