@@ -238,6 +238,7 @@ def our_run(rows: Any, device: Any, batch: int) -> tuple[Callable[[int], object]
             count = min(wanted - done, blocks.tokens)
             block = harvest.block(stream, at[0], count)
             learning.learn_block(trainers, scales, block, blocks.batch)
+            del block  # as `learn` does: one block is held at a time
             at[0] += count
 
     more = memory_above(lambda: way(2 * blocks.tokens), device)
