@@ -95,8 +95,9 @@ class OutcomeOptions:
 
 
 TASKS = (
-    "A built-in task (ioi, classic-ioi, mini-ioi, agreement, brackets, greater-than, induction), "
-    "one that an installed package offers, or a JSONL file of prompts"
+    "A built-in task (ioi, classic-ioi, mini-ioi, agreement, brackets, greater-than, induction; of "
+    "chat models sycophancy, unanswerable, over-refusal), one that an installed package offers, or "
+    "a JSONL file of prompts"
 )
 
 
