@@ -5,7 +5,8 @@ The network has GPT-2 small's shape and random weights, its tokenizer is mini's,
 are random directions of which about 109 fire on a token. Reading is compared on the same card with
 a careful peer: one pass for all dictionaries through transformers, buckets of texts of like length,
 SAELens's encoder on real tokens only; the values have to be equal. The same code runs without a
-GPU: `--device cpu --texts 64 --tries 1`. Writes `benchmarks/results/gpu.json`.
+GPU: `--device cpu --small`. How many texts are read follows from how long a few of them take, so
+that the part ends within `--seconds`. Writes `benchmarks/results/gpu.json`.
 """
 
 from __future__ import annotations
@@ -39,10 +40,24 @@ from faultlens.models.sites import Site
 RESULTS = Path(__file__).parent / "results" / "gpu.json"
 PARTS = ("reading", "audit")
 LAYERS, FEATURES, FIRING, WIDTH = (6, 8, 10, 11), 24_576, 109, 768
+FEW = 24  # texts from which it is told how many can be read
+SHARE = 0.8  # of the time that a part may take; the rest is loading and comparing
 BUCKET = 64  # texts of like length that go through together, in the careful way
 FLOPS_MODEL = 2 * 11 * 12 * WIDTH * WIDTH  # a token through the weights of 11 blocks
 FLOPS_DICTIONARIES = 2 * len(LAYERS) * WIDTH * FEATURES
 CLOSE = {"float32": 1e-3, "bfloat16": 3e-2}  # relative to the largest value
+
+
+SHAPE: dict[str, int] = {}  # of the network, where it is not GPT-2 small's
+
+
+def use_small_shape() -> None:
+    """Two layers of 64 dimensions and 256 features, on which everything runs in a second."""
+    global LAYERS, FEATURES, FIRING, WIDTH, FLOPS_MODEL, FLOPS_DICTIONARIES
+    SHAPE.update(n_layer=2, n_embd=64, n_head=2)
+    LAYERS, FEATURES, FIRING, WIDTH = (1,), 256, 12, 64
+    FLOPS_MODEL = 2 * 12 * WIDTH * WIDTH
+    FLOPS_DICTIONARIES = 2 * WIDTH * FEATURES
 
 
 def waited(device: torch.device) -> float:
@@ -82,12 +97,23 @@ def peak_flops(device: torch.device, dtype: torch.dtype) -> float:
 def gpt2(device: torch.device, dtype: torch.dtype) -> Model:
     """GPT-2 small's shape, random weights large enough that tokens matter, mini's tokenizer."""
     torch.manual_seed(0)
-    config = transformers.GPT2Config(initializer_range=0.06)
+    config = transformers.GPT2Config(initializer_range=0.06, **SHAPE)
     network = transformers.GPT2LMHeadModel(config).eval().requires_grad_(False)
     tokenizer = fl.load("mini", layers=(2,)).model.tokenizer
     return Model(
         "gpt2-shape", network.to(device, dtype), tokenizer, adapter_for("gpt2"), digest="random"
     )
+
+
+def that_fit(
+    way: Callable[[list[str]], object], some: list[str], seconds: float, device: torch.device
+) -> int:
+    """How many of these texts can be read within so many seconds, by reading a few of them."""
+    few = some[: min(FEW, len(some))]
+    way(few)  # what is loaded and chosen at first use
+    began = waited(device)
+    way(few)
+    return max(len(few), min(len(some), int(seconds / (waited(device) - began) * len(few))))
 
 
 def texts(count: int) -> list[str]:
@@ -180,18 +206,30 @@ class Careful:
         return pooled
 
 
-def reading(device: torch.device, count: int, tries: int) -> dict[str, Any]:
+def reading(device: torch.device, given: argparse.Namespace) -> dict[str, Any]:
     """Tokens a second in float32 and with the model in bfloat16, ours and the peer's."""
-    some, found = texts(count), {}
+    found: dict[str, Any] = {}
+    every = texts(given.texts)
     for name, dtype in (("float32", torch.float32), ("bfloat16", torch.bfloat16)):
         model = gpt2(device, dtype)
-        lens = Lens(model, dictionaries(model, some[:48])).unchecked()
+        lens = Lens(model, dictionaries(model, every[:48])).unchecked()
         peer, kept = Careful(model, lens.dictionaries), {}
+
+        def both(some: list[str], lens: Lens = lens, peer: Careful = peer) -> None:
+            lens.read(some, "mean")
+            peer.read(some)
+
+        a_try = SHARE * given.seconds / 2 / (given.tries + 1)  # each way once before, not timed
+        some = every[: that_fit(both, every, a_try, device)]
         ways: dict[str, Callable[[], object]] = {
-            "ours": lambda lens=lens, kept=kept: kept.update(ours=lens.read(some, "mean")),
-            "careful peer": lambda peer=peer, kept=kept: kept.update(theirs=peer.read(some)),
+            "ours": lambda lens=lens, kept=kept, some=some: kept.update(
+                ours=lens.read(some, "mean")
+            ),
+            "careful peer": lambda peer=peer, kept=kept, some=some: kept.update(
+                theirs=peer.read(some)
+            ),
         }
-        seconds = paired(ways, tries, device)
+        seconds = paired(ways, given.tries, device)
         off = 0.0
         for dictionary in lens.dictionaries:
             theirs = kept["theirs"][dictionary.site.layer]
@@ -221,7 +259,7 @@ def reading(device: torch.device, count: int, tries: int) -> dict[str, Any]:
     return found
 
 
-def audit(device: torch.device, count: int, tries: int) -> dict[str, Any]:
+def audit(device: torch.device, given: argparse.Namespace) -> dict[str, Any]:
     """Seconds of a whole audit of 300 prompts, one dictionary, all steps."""
     found = {}
     for name, dtype in (("float32", torch.float32), ("bfloat16", torch.bfloat16)):
@@ -252,19 +290,24 @@ def machine(device: torch.device) -> dict[str, Any]:
     }
 
 
-def main() -> None:
+def main(arguments: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("parts", nargs="*", choices=[*PARTS, []], default=[])
     parser.add_argument("--device", default="cuda")
-    parser.add_argument("--texts", type=int, default=300)
+    parser.add_argument("--texts", type=int, default=2_000, help="at most")
     parser.add_argument("--tries", type=int, default=3)
+    parser.add_argument("--seconds", type=float, default=150.0, help="that reading may take")
+    parser.add_argument("--small", action="store_true", help="a small shape, to try the code out")
     parser.add_argument("--out", type=Path, default=RESULTS)
-    given = parser.parse_args()
+    given = parser.parse_args(arguments)
     device = torch.device(given.device)
+    if given.small:
+        use_small_shape()
+        given.texts, given.tries, given.seconds = 8, 1, 1.0
     results = json.loads(given.out.read_text()) if given.out.exists() else {}
     for part in given.parts or PARTS:
         results[part] = {
-            **globals()[part](device, given.texts, given.tries), "machine": machine(device)
+            **globals()[part](device, given), "machine": machine(device)
         }  # fmt: skip
         print(json.dumps({part: results[part]}, indent=1), flush=True)
         given.out.write_text(json.dumps(results, indent=1) + "\n")

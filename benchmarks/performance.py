@@ -1,4 +1,5 @@
-"""Writes `docs/performance.md` from `benchmarks/results/`: `engine.json`, `training*.json`.
+"""Writes `docs/performance.md` from `benchmarks/results/`: `engine.json`, `training*.json`,
+`ray_reading.json`.
 
 The page is never edited by hand; a test compares it with what is written here.
 """
@@ -191,12 +192,48 @@ def quality(found: dict[str, Any] | None) -> list[str]:
     return lines
 
 
+def workers(results: dict[str, Any]) -> list[str]:
+    """Reading a large corpus by one process and by Ray workers."""
+    machine, by_size = results["machine"], results["by million tokens"]
+    busy = machine["load when it began"] > 1
+    shared = (
+        f" **The machine was shared (load {machine['load when it began']} on {machine['cores']} "
+        "cores): measure again with `python benchmarks/ray_reading.py`.**"
+    )
+    lines = [
+        "",
+        "## Reading with many workers",
+        "",
+        f"`mini` through its dictionaries at every `resid_pre`, {machine['cores']} cores, one "
+        f"thread each, {results['workers']} workers on a local Ray "
+        f"{machine['versions']['ray']}; slow storage takes {results['latency, s']} s more for "
+        "each file. Whoever reads, the files and the statistics are equal to the byte, which is "
+        "checked. A worker loads for some seconds before its first token, which is counted."
+        f"{shared if busy else ''}",
+        "",
+        "| | " + " | ".join(f"{millions} M tokens" for millions in by_size) + " |",
+        "| --- |" + " --- |" * len(by_size),
+    ]
+    ways = dict.fromkeys(way for of in by_size.values() for way in of["ways"])
+    for way in ways:
+        cells = [
+            f"{of['ways'][way]['tokens a second']:,} tokens/s, driver "
+            f"{of['ways'][way]['driver, MB']:,} MB" if way in of["ways"] else ""
+            for of in by_size.values()
+        ]  # fmt: skip
+        lines.append(row(way, cells[-1], *cells[:-1]))
+    return lines
+
+
 def whole() -> str:
     """The page, from all results that are there."""
     text = page(json.loads((RESULTS / "engine.json").read_text(encoding="utf-8")))
     for path in (RESULTS / "training.json", RESULTS / "training_cuda.json"):
         if path.exists():
             text += "\n".join([*training(json.loads(path.read_text(encoding="utf-8"))), ""])
+    spread_out = RESULTS / "ray_reading.json"
+    if spread_out.exists():
+        text += "\n".join([*workers(json.loads(spread_out.read_text(encoding="utf-8"))), ""])
     return text
 
 

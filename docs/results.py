@@ -1,8 +1,9 @@
-"""Writes `results.md`, what `audit.json` and `profile.json` hold: `python docs/results.py`.
+"""Writes `results.md`, what `audit.json`, `profile.json` and a comparison hold.
 
-Every sentence in it stands beside the field that it is about, in the records of `auditing/result`
-and `profiling/result`: as a string below the field, as a comment behind it, or under `Attributes`
-in the record's docstring. A test says when the page is stale.
+Run it as `python docs/results.py`. Every sentence in it stands beside the field that it is about,
+in the records of `auditing/result`, `profiling/result` and `comparing/result`: as a string below
+the field, as a comment behind it, or under `Attributes` in the record's docstring. A test says
+when the page is stale.
 """
 
 from __future__ import annotations
@@ -18,21 +19,29 @@ from pathlib import Path
 from typing import Any, Literal, Union, get_args, get_origin
 
 from faultlens.auditing.result.audit import Audit
+from faultlens.comparing.result import Comparison
 from faultlens.profiling.result import Profile
+from faultlens.profiling.result.streamed import StreamedProfile
 from faultlens.serialisation import FORMAT_VERSION, Key, keys_of
 
 PAGE = Path(__file__).with_name("results.md")
-FILES: dict[str, type[Any]] = {"audit.json": Audit, "profile.json": Profile}
+FILES: dict[str, type[Any]] = {
+    "audit.json": Audit,
+    "profile.json": Profile,
+    "streamed.json": StreamedProfile,
+    "faultlens compare --json": Comparison,
+}
 SIMPLE = {str: "string", int: "whole number", float: "number", bool: "true or false"}
 HEAD = """# What a run's results hold
 
 <!-- Written by docs/results.py from the records' own words: change those, and run it again. -->
 
-A run writes `audit.json`, `profile.json` or both; `--json` prints the same. Both begin with
-`format_version`. This version of FaultLens reads exactly the version that stands below; any other,
-an unknown key, a missing one or a value of another type is refused with one sentence. What was not
-done, or is not defined, is `null`, never zero; no number is NaN or infinite. A feature is written
-`DICTIONARY/INDEX`.
+A run writes `audit.json`, `profile.json` or both, `profile --streaming` and `--store` write
+`streamed.json`; `--json` prints the same. A comparison of runs is
+printed by `faultlens compare --json`. All begin with `format_version`. This version of FaultLens
+reads exactly the version that stands below; any other, an unknown key, a missing one or a value of
+another type is refused with one sentence. What was not done, or is not defined, is `null`, never
+zero; no number is NaN or infinite. A feature is written `DICTIONARY/INDEX`.
 """
 
 

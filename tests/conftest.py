@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import fcntl
 import gc
+import io
+import json
 import os
 import subprocess
 import sys
+from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
 
 import pytest
@@ -57,6 +60,33 @@ def logs(tmp_path_factory: pytest.TempPathFactory) -> Path:
             assert found.returncode == 0, found.stderr[-2000:]
             done.touch()
     return folder
+
+
+@pytest.fixture(scope="session")
+def mini_runs(tmp_path_factory: pytest.TempPathFactory) -> dict[int, Path]:
+    """By layer, the folder of an audit of sixty prompts through that layer of `mini`: 3 and 4.
+
+    The prompts come without factors, and nothing is intervened on: what takes longest.
+    """
+    from faultlens.cli.main import app  # an import of this file must not load the command line
+
+    root = tmp_path_factory.mktemp("mini-runs")
+    prompts = [
+        {"prompt": prompt.text, "target": prompt.target, "foil": prompt.foil}
+        for prompt in faultlens.tasks.mini_ioi(n=60, seed=0).prompts
+    ]
+    task = root / "task.jsonl"
+    task.write_text("".join(f"{json.dumps(one)}\n" for one in prompts), encoding="utf-8")
+    found = {layer: root / f"layer-{layer}" for layer in (3, 4)}
+    for layer, folder in found.items():
+        with redirect_stdout(io.StringIO()), redirect_stderr(io.StringIO()):
+            app(
+                ["audit", str(task), "--layers", str(layer), "--no-fit-check", "--no-baselines",
+                 "--test-classes", "0", "--test-attributed", "0", "--permutations", "199",
+                 "--out", str(folder)],
+                exit_on_error=False, result_action="return_value",
+            )  # fmt: skip
+    return found
 
 
 @pytest.fixture(scope="session")

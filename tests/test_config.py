@@ -110,8 +110,8 @@ def test_a_verbs_signature_lists_the_options_with_their_defaults(verb: Any, conf
         (
             lambda: fl.load("mini", layer=3),
             "fl.load has no option 'layer': expected one of model, sae, layers, sites, device, "
-            "dtype, threads, revision, adapter, release, convention, start, trust_pickle, "
-            "special_tokens, massive",
+            "device_map, dtype, threads, revision, adapter, release, convention, start, "
+            "trust_pickle, special_tokens, massive",
         ),
         (
             lambda: fl.profile({}, None, permutation=99),  # type: ignore[arg-type]

@@ -9,6 +9,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from faultlens.auditing.config import AuditConfig, ChatConfig
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from scipy.sparse import csr_matrix
     from typing_extensions import TypeIs
 
+    from faultlens.auditing.replication.spread_seeds import Spread
     from faultlens.auditing.result.audit import Audit
     from faultlens.corpus.answers import Answers
     from faultlens.corpus.pairs import PairSet
@@ -38,6 +40,7 @@ if TYPE_CHECKING:
     from faultlens.models.model import Model
     from faultlens.profiling.result import Profile
     from faultlens.runs.checkpoint import Checkpoint
+    from faultlens.scale.workers import Workers
     from faultlens.training.run import TrainingRun
 
 
@@ -150,6 +153,7 @@ def audit(
     base: Model | None = None,
     recorder: Recorder | None = None,
     checkpoint: Checkpoint | None = None,
+    spread: Spread | None = None,
     progress: Progress = SILENT,
     **options: Any,
 ) -> Audit:
@@ -169,6 +173,7 @@ def audit(
         recorder: takes in what is read of the prompts through a lens.
         checkpoint: keeps the finished stages of an audit with a model, so that a call that was
             interrupted goes on from there.
+        spread: who audits the seeds after the first, where there are several; None: this process.
         progress: told of the stages.
         options: fields of `AuditConfig` and of its stages, in place of those of `config`.
 
@@ -190,7 +195,7 @@ def audit(
         raise UserError(
             "a task is run by a model: give a lens (fl.load), or answers that are there"
         )
-    return _audit_task(source, task, wanted, recorder, checkpoint, progress, base)
+    return _audit_task(source, task, wanted, recorder, checkpoint, progress, base, spread)
 
 
 def _is_lens(source: object) -> TypeIs[Lens]:
@@ -207,6 +212,7 @@ def _audit_task(
     checkpoint: Checkpoint | None,
     progress: Progress,
     base: Model | None,
+    spread: Spread | None,
 ) -> Audit:
     from faultlens.auditing.study import audit_over_seeds, audit_task
 
@@ -214,8 +220,9 @@ def _audit_task(
     store = None if recorder is None else recorder.activations
     if isinstance(task, Mapping):
         return audit_over_seeds(
-            lens, task, config=config, progress=progress, store=store, kept=checkpoint, base=base
-        )
+            lens, task, config=config, progress=progress, store=store, kept=checkpoint, base=base,
+            spread=spread,
+        )  # fmt: skip
     return audit_task(
         lens, task, config=config, progress=progress, store=store, kept=checkpoint, base=base
     )
@@ -259,6 +266,7 @@ def train(
     out: str | Path,
     *,
     config: TrainConfig | None = None,
+    workers: Workers | None = None,
     progress: Progress = SILENT,
     **options: Any,
 ) -> TrainingRun:
@@ -270,6 +278,9 @@ def train(
         out: folder for the dictionaries, in SAELens's format, each with a card; where it holds an
             unfinished run of the same model, texts and options, that goes on.
         config: what to train; None: the fields are given as options, `layers` at least.
+        workers: who reads the activations that are learnt from, e.g. those of a Ray cluster
+            (`SpreadConfig(ray="auto").opened(1, "cpu")`), where the model is given by its name;
+            None: this process.
         progress: told of the stages.
         options: fields of `TrainConfig` and of its stages, in place of those of `config`.
 
@@ -285,7 +296,16 @@ def train(
         wanted = configured(config, options, "fl.train")
     from faultlens.training.run import train_dictionaries
 
-    return train_dictionaries(_model(model, progress), texts, wanted, Path(out), progress)
+    opened, readers = _model(model, progress), None
+    if workers is not None:
+        from faultlens.models.load import load_configured
+        from faultlens.training.spread_harvest import Readers
+
+        if not isinstance(model, str | ModelConfig):
+            raise UserError("workers load the model themselves: give its name or a ModelConfig")
+        named = ModelConfig(model) if isinstance(model, str) else model
+        readers = Readers(workers, partial(load_configured, named))
+    return train_dictionaries(opened, texts, wanted, Path(out), progress, readers)
 
 
 def _model(model: str | Model | ModelConfig, progress: Progress) -> Model:

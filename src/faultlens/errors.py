@@ -22,7 +22,10 @@ class CannotWrite(UserError):  # noqa: N818  (named by what happened, as Interru
 
     def __init__(self, path: Path, reason: str, kept: str = "") -> None:
         super().__init__(f"{path} cannot be written: {reason}" + (f"; {kept}" if kept else ""))
-        self.path, self.reason = path, reason
+        self.path, self.reason, self._kept = path, reason, kept
+
+    def __reduce__(self) -> tuple[type[CannotWrite], tuple[Path, str, str]]:
+        return type(self), (self.path, self.reason, self._kept)  # it may come from another process
 
 
 class Interrupted(Exception):  # noqa: N818  (no error: the user wanted to stop)

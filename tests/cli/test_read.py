@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from faultlens.cli.main import main
-from faultlens.features.dataset import writing
+from faultlens.features.dataset import shard_work
 from faultlens.features.dataset.reading import ActivationDataset
 
 
@@ -66,7 +66,7 @@ def test_ctrl_c_says_how_to_go_on(
 
     given = (texts, "--layers", "3", "--no-fit-check", "--out", tmp_path / "store")
     with monkeypatch.context() as patch:
-        patch.setattr(writing, "write_shard", interrupted)
+        patch.setattr(shard_work, "write_shard", interrupted)
         code, out, err = run(capsys, *given)
     assert (code, out) == (130, "")
     assert err.splitlines()[-1] == (

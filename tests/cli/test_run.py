@@ -135,7 +135,7 @@ def test_an_audit_of_prompts_from_a_file(tmp_path: Path) -> None:
     fired = pd.read_parquet(tmp_path / "run" / "activations" / "task" / "3-res-mini.parquet")
     last = fired.groupby("text_id").position.max()
     assert last.tolist() == (tokens.groupby("text_id").size() - 1).tolist(), "the same positions"
-    assert "Features on the prompts" in (tmp_path / "run" / "report.html").read_text()
+    assert "Feature pages" in (tmp_path / "run" / "report.html").read_text()
     again = subprocess.run(
         [*FAULTLENS, "audit", str(path), "--out", "run"],
         cwd=tmp_path, capture_output=True, text=True, check=False,

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import errno
+import hashlib
 import json
 import os
 import random
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -23,7 +25,7 @@ import torch
 
 from faultlens.errors import CannotWrite, UserError
 from faultlens.features.dataset import shard as shards
-from faultlens.features.dataset import writing
+from faultlens.features.dataset import shard_work, writing
 from faultlens.features.dataset.reading import ActivationDataset
 from faultlens.features.dataset.shard import read_groups, stored, write_shard
 from faultlens.features.dataset.writing import Written, write_dataset
@@ -34,6 +36,7 @@ from faultlens.features.store import Firings
 from faultlens.features.text_tokens import TextTokens
 from faultlens.features.token_choice import TokenChoice
 from faultlens.runs.files import file_digest
+from faultlens.runs.location import located
 
 TEXTS = ["abcabc", "jihgf", "b", "ddddddd", "hgabd", "cc", "ihgfedc", "abababab", "j", "eebbe"]
 RELU, TOPK = "1-res-relu", "1-mlp-topk-centred"
@@ -165,15 +168,15 @@ def test_ctrl_c_leaves_what_was_read_and_the_next_call_goes_on(
     lens: Lens, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     write(lens, tmp_path / "whole")
-    own, calls = writing.write_shard, []
+    own, calls = shard_work.write_shard, []
 
-    def interrupted(*given: object) -> None:
+    def interrupted(*given: object) -> str:
         calls.append(given)
         if len(calls) == 6:  # the second file of the third shard
             raise KeyboardInterrupt
-        own(*given)  # type: ignore[arg-type]
+        return own(*given)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(writing, "write_shard", interrupted)
+    monkeypatch.setattr(shard_work, "write_shard", interrupted)
     with pytest.raises(KeyboardInterrupt):
         write(lens, tmp_path / "cut")
     with pytest.raises(UserError, match="not finished: run the command that began it again"):
@@ -245,6 +248,70 @@ def test_a_store_of_something_else_is_refused_with_both_named(lens: Lens, tmp_pa
     assert "made with the corpus 10 texts (" in refused(lens, [*TEXTS[:-1], "eebbf"])
     assert refused(lens, precision="float16").endswith(f"--precision float32, not float16{end}")
     assert refused(lens, long="split").endswith(f"--long error, not split{end}")
+
+
+def test_a_worker_with_other_dictionaries_is_refused(lens: Lens, tmp_path: Path) -> None:
+    relu, topk = lens.dictionaries
+    other = replace(lens, dictionaries=(relu, replace(topk, digest="retrained")))
+    with pytest.raises(UserError) as refused:
+        write(lens, tmp_path / "store", open_lens=lambda: other)
+    assert str(refused.value) == (
+        f"dictionary {TOPK} is another one on the worker {socket.gethostname()} (retrained, not "
+        f"{TOPK[:12]}): expected the same files on every machine"
+    )
+
+
+def test_a_corpus_that_changes_while_it_is_read_is_refused(lens: Lens, tmp_path: Path) -> None:
+    class Changing(list[str]):
+        passes = 0
+
+        def __iter__(self) -> Iterator[str]:
+            self.passes += 1
+            return iter([*TEXTS[:-1], "ee"] if self.passes > 1 else TEXTS)
+
+    with pytest.raises(UserError) as refused:
+        write_dataset(lens, Changing(TEXTS), tmp_path / "store", shard_tokens=12)
+    assert str(refused.value) == (
+        "texts 10 to 10 are not those that the plan was made of: expected 5 tokens, got 2; the "
+        "corpus was changed while it was read, or a worker has another tokenizer"
+    )
+
+
+@pytest.mark.parametrize("scheme", ["memory", "file"])
+def test_a_store_at_a_url_is_that_of_a_folder(lens: Lens, tmp_path: Path, scheme: str) -> None:
+    """Object stores have no folders, locks or renames; a store there goes on all the same."""
+    write(lens, tmp_path / "folder")
+    url = located(f"{scheme}://{tmp_path / 'url'}")
+    own, made = shard_work.tokens_of, []
+
+    def stops(*args: Any) -> Any:
+        if len(made) == 3:
+            raise KeyboardInterrupt
+        made.append(args[0])
+        return own(*args)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(shard_work, "tokens_of", stops)
+        with pytest.raises(KeyboardInterrupt):
+            write(lens, url)
+    assert write(lens, url).kept == 3
+    found = {
+        name: hashlib.sha256((url / name).read_bytes()).hexdigest()
+        for name in files(tmp_path / "folder")
+    }
+    assert found == files(tmp_path / "folder")
+    assert not [path for path in url.rglob("*") if path.name.endswith(".part")]
+    here, there = ActivationDataset.open(tmp_path / "folder"), ActivationDataset.open(url)
+    assert there.damaged() == []
+    for feature in range(0, 64, 7):
+        assert np.array_equal(there.feature(RELU, feature).text, here.feature(RELU, feature).text)
+    (url / TOPK / "00002.parquet").unlink()
+    assert [path.name for path in there.damaged()] == ["00002.parquet"]
+    assert write(lens, url).rebuilt == (
+        f"{url / TOPK / '00002.parquet'} is missing and was rebuilt",
+    )
+    with pytest.raises(UserError, match=r"^nosuch://x/y cannot be used: .*nosuch"):
+        located("nosuch://x/y")
 
 
 def test_a_folder_that_is_no_store_is_left_alone(lens: Lens, tmp_path: Path) -> None:
@@ -434,16 +501,16 @@ def test_a_damaged_record_of_a_shard_only_has_it_made_again(
 ) -> None:
     """A store that was cut off after three shards, of which one's record is damaged."""
     write(lens, tmp_path / "whole")
-    own, made = writing._write_one, []
+    own, made = shard_work.tokens_of, []
 
     def stops(*args: Any) -> Any:
         if len(made) == 3:
             raise KeyboardInterrupt
-        made.append(args[-1].number)
+        made.append(args[0])
         return own(*args)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(writing, "_write_one", stops)
+        patch.setattr(shard_work, "tokens_of", stops)
         with pytest.raises(KeyboardInterrupt):
             write(lens, tmp_path / "store")
     record = tmp_path / "store" / "unfinished" / "00001.json"

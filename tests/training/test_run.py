@@ -6,19 +6,24 @@ import hashlib
 import json
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import pytest
 import torch
+from elsewhere import Elsewhere
 
 import faultlens as fl
 from faultlens.errors import UserError
 from faultlens.models.fit import measure_fit
+from faultlens.models.load import load_configured
 from faultlens.models.model import Model
+from faultlens.models.model_config import ModelConfig
 from faultlens.models.sae_folder import load_sae_folder
 from faultlens.training import learning
 from faultlens.training.config import OptimiserConfig, SparsityConfig, TrainConfig
 from faultlens.training.run import train_dictionaries
+from faultlens.training.spread_harvest import Readers
 from faultlens.training.stream import split_corpus
 from faultlens.training.trainer import Trainer
 
@@ -73,6 +78,22 @@ def test_a_run_makes_a_set_that_loads(model: Model, texts: list[str], tmp_path: 
         page = (made.folder / "CARD.md").read_text()
         assert f"| variance unexplained (FVU) | {again.fvu:.4f} |" in page
     assert not list((tmp_path / "set").glob("*.pt"))
+
+
+def test_workers_elsewhere_harvest_the_same_weights(
+    model: Model, texts: list[str], tmp_path: Path
+) -> None:
+    train_dictionaries(model, texts, CONFIG, tmp_path / "alone")
+    spread = Readers(Elsewhere(), partial(load_configured, ModelConfig("mini")))
+    train_dictionaries(model, texts, CONFIG, tmp_path / "many", readers=spread)
+    assert weights(tmp_path / "many") == weights(tmp_path / "alone")
+    other = replace(spread, open_model=lambda: replace(model, digest="0123456789abcdef"))
+    with pytest.raises(UserError) as refused:
+        train_dictionaries(model, texts, CONFIG, tmp_path / "other", readers=other)
+    assert str(refused.value) == (
+        f"model mini is another one on a worker (0123456789ab, not {model.digest[:12]}): expected "
+        "the same files on every machine"
+    )
 
 
 class _InterruptedError(Exception):

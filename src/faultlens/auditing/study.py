@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -30,8 +31,9 @@ from faultlens.auditing.held_out.ladder import (
 )
 from faultlens.auditing.interventions.causal_findings import CausalFindings, not_tested
 from faultlens.auditing.observed import Observed
-from faultlens.auditing.replication.seeds import SeedComparison, compare_seeds
+from faultlens.auditing.replication.seeds import SeedComparison, SeedRun, compare_seeds
 from faultlens.auditing.replication.split_half import HalfReplication, replicate
+from faultlens.auditing.replication.spread_seeds import Spread, others_audited
 from faultlens.auditing.result import Robustness, Verdict
 from faultlens.auditing.result.audit import Audit
 from faultlens.auditing.result.conclusions import leading_class
@@ -80,13 +82,15 @@ def audit_task(
         UserError: an unknown rule or factor, a prompt that does not fit, features to test
             that there are not or that never fire.
     """
-    from faultlens.auditing.from_task import observe_task  # loads the model's libraries
+    # Both load the model's libraries.
+    from faultlens.auditing.feature_directions import with_directions
+    from faultlens.auditing.from_task import observe_task
 
     config, kept = config or AuditConfig(), kept or Checkpoint()
     observed = observe_task(
         lens, task, config, progress=progress, store=store, kept=kept, base=base
     )
-    return audit_observed(observed, config, progress, kept)
+    return with_directions(audit_observed(observed, config, progress, kept), lens)
 
 
 def audit_over_seeds(
@@ -98,6 +102,7 @@ def audit_over_seeds(
     store: ActivationStore | None = None,
     kept: Checkpoint | None = None,
     base: Model | None = None,
+    spread: Spread | None = None,
 ) -> Audit:
     """Audit the first seed's prompts, and say which verdicts hold on those of the others.
 
@@ -105,6 +110,8 @@ def audit_over_seeds(
         tasks: by seed, the task with its prompts; at least two. The first is reported.
         store: takes in the first seed's activations.
         base: is run on the first seed's prompts.
+        spread: who audits the other seeds, while this process does the first; None: this process,
+            one after the other.
 
     The other arguments are those of `audit_task`. On the other seeds the ladder is climbed with
     two repeats, and features are tested by intervening only if they are of a significant class;
@@ -113,21 +120,36 @@ def audit_over_seeds(
     Raises:
         UserError: fewer than two seeds; and what `audit_task` raises.
     """
-    from faultlens.auditing.from_task import observe_task  # loads the model's libraries
+    # Both load the model's libraries.
+    from faultlens.auditing.feature_directions import with_directions
+    from faultlens.auditing.from_task import observe_task
 
     if len(tasks) < 2:
         raise UserError(f"seeds {list(tasks)}: expected two or more, all different")
     config, kept = config or AuditConfig(), kept or Checkpoint()
-    found, runs = [], []
-    for place, (seed, task) in enumerate(tasks.items()):
-        own, of_seed = _config_of_seed(config, place), kept.within(f"seed-{seed}")
+    (first, its_task), *others = tasks.items()
+    audit_other = partial(_of_other_seed, config=config, kept=kept)
+    with others_audited(lens, others, audit_other, spread, progress) as other_runs:
+        of_first = kept.within(f"seed-{first}")
         observed = observe_task(
-            lens, task, own, progress=progress, kept=of_seed,
-            store=store if place == 0 else None, base=base if place == 0 else None,
-        )  # fmt: skip
-        found.append(_findings(observed, own, progress, of_seed, halved=place == 0))
-        runs.append(found[-1].run(seed, config.alpha))
-    return _audit(found[0], config, compare_seeds(lens, runs))
+            lens, its_task, config, progress=progress, kept=of_first, store=store, base=base
+        )
+        found = _findings(observed, config, progress, of_first)
+        runs = [found.run(first, config.alpha), *other_runs()]
+    return with_directions(_audit(found, config, compare_seeds(lens, runs)), lens)
+
+
+def _of_other_seed(
+    lens: Lens, seed: int, task: Task, config: AuditConfig, kept: Checkpoint,
+    progress: Progress = SILENT,
+) -> SeedRun:  # fmt: skip
+    """The audit of another seed's prompts, with the same checkpoint whoever makes it."""
+    from faultlens.auditing.from_task import observe_task
+
+    own, of_seed = _config_of_other_seeds(config), kept.within(f"seed-{seed}")
+    observed = observe_task(lens, task, own, progress=progress, store=None, kept=of_seed)
+    found = _findings(observed, own, progress, of_seed, halved=False)
+    return found.run(seed, config.alpha)
 
 
 def audit_answers(
@@ -182,6 +204,7 @@ def audit_answers_of(
         UserError: a prompt that does not fit, an unknown rule or factor, a rule without
             continuations to apply it to, features to test where nothing can be tested.
     """
+    from faultlens.auditing.feature_directions import with_directions
     from faultlens.auditing.from_model_and_answers import observe_answers_of
     from faultlens.features.recorder import Recorder
 
@@ -189,7 +212,7 @@ def audit_answers_of(
     observed = observe_answers_of(
         lens, answers, config, progress=progress, recorder=recorder or Recorder(), kept=kept
     )
-    return audit_observed(observed, config, progress, kept)
+    return with_directions(audit_observed(observed, config, progress, kept), lens)
 
 
 def audit_observed(
@@ -337,10 +360,8 @@ def _audit(found: Findings, config: AuditConfig, seeds: SeedComparison | None = 
     return found.audit(config, claims, robustness)
 
 
-def _config_of_seed(config: AuditConfig, place: int) -> AuditConfig:
-    """How the prompts of the first seed are audited, and those of the others."""
-    if place == 0:
-        return config
+def _config_of_other_seeds(config: AuditConfig) -> AuditConfig:
+    """How the prompts of the seeds after the first are audited."""
     return replace(
         config,
         ladder=replace(config.ladder, repeats=REPEATS_ON_OTHER_SEEDS),

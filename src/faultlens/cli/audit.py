@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -35,13 +36,16 @@ from faultlens.config import options
 from faultlens.corpus.logs.log_options import LogOptions
 from faultlens.errors import UserError
 from faultlens.models.lens_config import NO_ADAPTER, LensConfig
+from faultlens.scale.config import SpreadConfig
 
 if TYPE_CHECKING:
+    from faultlens.auditing.replication.spread_seeds import Spread
     from faultlens.corpus.answers import Answers
     from faultlens.corpus.task import Task
     from faultlens.features.lens import Lens
     from faultlens.runs.claim import Claim
     from faultlens.runs.folder import Manifest
+    from faultlens.scale.workers import Workers
 
 
 @dataclass(frozen=True)
@@ -112,11 +116,14 @@ def audit(
     matrices: MatrixOptions,
     config: AuditConfig,
     labels: LabelOptions,
+    spread: SpreadConfig,
     run: RunOptions,
     call: Invocation,
 ) -> None:
     """Which features go with failure on a task, and whether taking them away changes it."""
     meaningless = _refuse_what_does_not_go_together(task, outcomes, matrices, call)
+    if spread.ray is not None and not prompts.seeds:
+        raise UserError("--ray spreads the audits of several seeds: name them with --seeds")
     with run_claimed(run.out, run.overwrite) as claim:
         manifest = begin(call, meaningless)
         if task is None and _with_model(call):
@@ -125,7 +132,8 @@ def audit(
             found = _of_outcomes(outcomes, log, matrices, config, labels, manifest)
         else:
             _check_base(base, lens)
-            found = _of_task(_prompts(task, prompts), lens, config, labels, claim, manifest, base)
+            given = _prompts(task, prompts)
+            found = _of_task(given, lens, config, labels, claim, manifest, base, spread)
         assert found.audit is not None
         warn(found.audit.warnings)
         finish(claim, manifest, found, run.json)
@@ -139,6 +147,7 @@ def _of_task(
     claim: Claim | None,
     manifest: Manifest,
     base: BaseOptions,
+    spread: SpreadConfig,
 ) -> Findings:
     """Run a task, with one set of prompts or several by seed."""
     import faultlens as fl
@@ -147,7 +156,7 @@ def _of_task(
     first = next(iter(task.values())) if isinstance(task, Mapping) else task
     manifest.inputs["task"] = identity(first)
     recorder = None if claim is None else Recorder()
-    with progress_bars() as bars:
+    with progress_bars() as bars, spread.opened(lens.threads, lens.device) as workers:
         opened = open_lens(lens, config.reading.fit_check, bars, needs_dictionaries=False)
         record_lens(manifest, opened)
         named = labels.of((d.name for d in opened.dictionaries), manifest)
@@ -165,6 +174,7 @@ def _of_task(
                 base=untuned,
                 recorder=recorder,
                 checkpoint=kept,
+                spread=None if spread.ray is None else _spread(workers, lens, opened),
                 progress=bars,
             )
     if recorder is None:
@@ -174,6 +184,20 @@ def _of_task(
     return Findings(
         audit=found, task_read=read, task=first, task_tokens=tokens, kept=kept, labels=named
     )
+
+
+def _spread(workers: Workers, config: LensConfig, opened: Lens) -> Spread:
+    """Workers that audit other seeds, each through the same lens as this process."""
+    from faultlens.auditing.replication.spread_seeds import Spread
+
+    threads = 1 if config.threads is None else config.threads
+    return Spread(workers, partial(_opened_as, replace(config, threads=threads), opened.fit_check))
+
+
+def _opened_as(config: LensConfig, fit_check: Mapping[str, str]) -> Lens:
+    import faultlens as fl
+
+    return replace(fl.load(config=config), fit_check=fit_check)
 
 
 def _check_base(base: BaseOptions, lens: LensConfig) -> None:

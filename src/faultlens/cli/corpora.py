@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from faultlens.corpus.texts import LABEL, TEXT
 
 if TYPE_CHECKING:
+    from faultlens.corpus.text_source import Texts
     from faultlens.corpus.texts import Corpus
 
 BUILT_IN = "seven-categories"
@@ -47,3 +48,11 @@ def read_named_texts(name: str, column: TextColumn) -> tuple[str, ...]:
     from faultlens.corpus.texts import read_texts, seven_categories
 
     return seven_categories().texts if name == BUILT_IN else read_texts(name, column.text)
+
+
+def open_named_texts(name: str, column: TextColumn) -> Texts:
+    """The same, read again each time they are gone through: a corpus may be larger than memory."""
+    from faultlens.corpus.text_source import TextSource
+    from faultlens.corpus.texts import seven_categories
+
+    return seven_categories().texts if name == BUILT_IN else TextSource.open(name, column.text)

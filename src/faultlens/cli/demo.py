@@ -43,8 +43,10 @@ def demo(run: DemoOptions, call: Invocation) -> None:
 
     overwrite = run.overwrite or run.out == DemoOptions.out
     with run_claimed(run.out, overwrite) as claim:
+        from faultlens.auditing.result.argument import named_features
         from faultlens.corpus.pairs import minimal_pairs
         from faultlens.features.recorder import Recorder
+        from faultlens.profiling.token_evidence import with_features
 
         lens_config, profile_config = LensConfig(), ProfileConfig()
         audit_config = AuditConfig(ladder=LADDER)
@@ -65,6 +67,10 @@ def demo(run: DemoOptions, call: Invocation) -> None:
                 progress=bars,
             )  # fmt: skip
             audit = fl.audit(lens, task, config=audit_config, recorder=prompts_read, progress=bars)
+        profile = with_features(
+            profile, named_features(audit), lens, corpus, texts_read.activations,
+            profile_config.long,
+        )  # fmt: skip
         found = Findings(
             profile,
             texts_read.tables,

@@ -9,6 +9,7 @@ from cyclopts import App, CycloptsError
 
 from faultlens.cli.audit import audit
 from faultlens.cli.bench import bench
+from faultlens.cli.compare import compare
 from faultlens.cli.convert import convert
 from faultlens.cli.demo import demo
 from faultlens.cli.doctor import doctor
@@ -95,6 +96,12 @@ add_command(
 )
 add_command(app, report, "faultlens report runs/audit")
 add_command(app, reproduce, "faultlens reproduce runs/audit")
+add_command(
+    app,
+    compare,
+    "faultlens compare runs/before runs/after",
+    "faultlens compare runs/gpt2 runs/tuned runs/quantised --out compared.html",
+)
 
 
 def main() -> NoReturn:

@@ -52,7 +52,8 @@ def add_command(app: App, function: Callable[..., None], *examples: str) -> None
         app: what it is added to.
         function: its parameters annotated with a dataclass are filled from the options that the
             dataclass's fields make; one annotated with `Invocation` is told how the command was
-            called; the others are positional, annotated with their type and their help text.
+            called; the others are positional, annotated with their type and their help text. The
+            last of these may be a tuple, and takes all arguments that are left.
         examples: of calls, for the help.
     """
     taken = _Taken.of(function)
@@ -108,8 +109,8 @@ class _Taken:
         Raises UserError for a value that cannot be read, or that its record refuses.
         """
         values: dict[str, Any] = {
-            parameter.name: text
-            for parameter, text in zip(self.positional, arguments, strict=False)
+            parameter.name: arguments[place:] if _takes_rest(self.hints[parameter.name]) else text
+            for place, (parameter, text) in enumerate(zip(self.positional, arguments, strict=False))
         }
         given = dict(values)
         in_force = {p.name: values.get(p.name) for p in self.positional}
@@ -137,12 +138,22 @@ def _arguments(
     for parameter in positional:
         kind, text = get_args(hints[parameter.name])[:2]
         shown = Parameter(name=parameter.name.upper(), help=text)
+        if _takes_rest(hints[parameter.name]):
+            shown = Parameter(name=parameter.name.upper(), help=text, required=True)
+            kind = str
         yield inspect.Parameter(
             parameter.name,
-            inspect.Parameter.POSITIONAL_ONLY,
+            inspect.Parameter.VAR_POSITIONAL
+            if _takes_rest(hints[parameter.name])
+            else inspect.Parameter.POSITIONAL_ONLY,
             default=parameter.default,
             annotation=Annotated[kind, shown],
         )
+
+
+def _takes_rest(hint: Any) -> bool:
+    """Whether a positional parameter takes all arguments that are left."""
+    return get_origin(get_args(hint)[0]) is tuple
 
 
 def _keywords(every: Sequence[Option]) -> Iterator[inspect.Parameter]:

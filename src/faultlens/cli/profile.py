@@ -20,9 +20,11 @@ from faultlens.cli.run import (
 )
 from faultlens.cli.run_options import LabelOptions, RunOptions
 from faultlens.cli.screen import progress_bars, warn
+from faultlens.cli.streamed import StreamingOptions, profile_streamed
 from faultlens.errors import UserError
 from faultlens.models.lens_config import LensConfig
 from faultlens.profiling.config import ProfileConfig
+from faultlens.scale.config import SpreadConfig
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -51,10 +53,17 @@ def profile(
     config: ProfileConfig,
     pairs: PairOptions,
     labels: LabelOptions,
+    streaming: StreamingOptions,
+    spread: SpreadConfig,
     run: RunOptions,
     call: Invocation,
 ) -> None:
     """Which features go with which kind of text, and which of them beat chance."""
+    if streaming.wanted:
+        profile_streamed(corpus, columns, lens, config, streaming, spread, run, call)
+        return
+    if spread.ray is not None:
+        raise UserError("--ray spreads a profile of --streaming or --store: give one of them")
     import faultlens as fl
     from faultlens.features.recorder import Recorder
 

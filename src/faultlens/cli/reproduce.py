@@ -39,8 +39,8 @@ def reproduce(
 
     The run's command is given again in a temporary folder, from the folder in which this one is
     called: relative paths in it mean the same as then. Compared are the digests of its inputs and
-    every value of audit.json and profile.json. Other versions of Python or packages are named, and
-    are no difference by themselves.
+    every value of audit.json, profile.json and streamed.json. Other versions of Python or packages
+    are named, and are no difference by themselves.
     """
     folder = Path(run)
     was = _records(folder)
@@ -71,12 +71,19 @@ def _records(folder: Path) -> dict[str, Any]:
 
     Raises UserError if there is no run there, or a file is not the one that the run wrote.
     """
-    from faultlens.runs.folder import AUDIT, MANIFEST, PROFILE, read_manifest, read_result
+    from faultlens.runs.folder import (
+        AUDIT,
+        MANIFEST,
+        PROFILE,
+        STREAMED,
+        read_manifest,
+        read_result,
+    )
 
     manifest = read_manifest(folder)
     if manifest is None:
         raise UserError(f"{folder} is no run folder: expected one with a {MANIFEST}")
-    found = {name: read_result(folder, name) for name in (PROFILE, AUDIT)}
+    found = {name: read_result(folder, name) for name in (PROFILE, AUDIT, STREAMED)}
     return {MANIFEST: manifest, **{name: of for name, of in found.items() if of is not None}}
 
 

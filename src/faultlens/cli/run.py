@@ -50,10 +50,13 @@ def run_claimed(out: Path | None, overwrite: bool) -> Iterator[Claim | None]:
 
 
 def begin(call: Invocation, without: Sequence[str] = ()) -> Manifest:
-    """The manifest of a run that starts now: all options in force but for those in `without`."""
+    """The manifest of a run that starts now: all options in force but for those in `without`.
+
+    Who did the work (`--ray`) is left out, too: it changes nothing.
+    """
     from faultlens.runs.folder import Manifest
 
-    return Manifest.begin(dict(call.arguments("json", *without)))
+    return Manifest.begin(dict(call.arguments("json", "ray", "workers", *without)))
 
 
 def identity(given: Identified) -> dict[str, str]:

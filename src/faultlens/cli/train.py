@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -11,6 +11,7 @@ from faultlens.cli.run_options import JsonOption
 from faultlens.cli.screen import progress_bars, say, say_json, warn
 from faultlens.errors import Interrupted
 from faultlens.models.model_config import ModelConfig
+from faultlens.scale.config import SpreadConfig
 from faultlens.training.config import TrainConfig
 
 if TYPE_CHECKING:
@@ -31,6 +32,7 @@ def train(
     column: TextColumn,
     model: ModelConfig,
     config: TrainConfig,
+    spread: SpreadConfig,
     result: JsonOption,
 ) -> None:
     """Train sparse autoencoders or transcoders, several at once; killed, the same command goes on.
@@ -44,8 +46,13 @@ def train(
     check_folder(folder.out)
     texts = read_named_texts(corpus, column)
     try:
-        with progress_bars() as bars:
-            found = fl.train(model, texts, folder.out, config=config, progress=bars)
+        with progress_bars() as bars, spread.opened(model.threads, model.device) as workers:
+            if spread.ray is not None and model.threads is None:
+                model = replace(model, threads=1)
+            found = fl.train(
+                model, texts, folder.out, config=config, progress=bars,
+                workers=None if spread.ray is None else workers,
+            )  # fmt: skip
     except KeyboardInterrupt:
         kept = f"what was learnt up to the last checkpoint is kept in {folder.out}; the same "
         raise Interrupted(f"{kept}command goes on from there") from None

@@ -42,7 +42,7 @@ def read_records(path: Path) -> Iterator[Placed]:
 
 
 def _jsonl(path: Path) -> Iterator[Placed]:
-    for number, line in enumerate(read_text(path).split("\n"), start=1):
+    for number, line in enumerate(_lines(path), start=1):
         if not line.strip():
             continue
         where = f"{path} line {number}"
@@ -53,6 +53,27 @@ def _jsonl(path: Path) -> Iterator[Placed]:
         if not isinstance(record, dict):
             raise UserError(f"{where} holds {shown(record)}: expected a JSON object")
         yield where, record
+
+
+def _lines(path: Path) -> Iterator[str]:
+    """The lines of a file, one held at a time. Raises UserError, as `read_text` does."""
+    begin = 0
+    try:
+        with path.open("rb") as raw:
+            packed = raw.peek(2)[:2] == GZIPPED
+            with gzip.open(raw) if packed else raw as lines:
+                for line in lines:
+                    whole = line.decode("utf-8-sig" if not begin else "utf-8")
+                    begin += len(line)
+                    yield whole.removesuffix("\n")
+    except UnicodeDecodeError as error:
+        at = error.start + begin
+        raise UserError(
+            f"{printable(path)} cannot be read as UTF-8 text: 'utf-8' codec can't decode byte "
+            f"0x{error.object[error.start]:02x} in position {at}: {error.reason}"
+        ) from error
+    except (OSError, EOFError, zlib.error) as error:
+        raise UserError(f"{printable(path)} cannot be read as UTF-8 text: {error}") from error
 
 
 def _delimited(path: Path, delimiter: str) -> Iterator[Placed]:
@@ -84,12 +105,14 @@ def _parquet(path: Path) -> Iterator[Placed]:
     import pyarrow
     import pyarrow.parquet
 
+    number = 0
     try:
-        rows = pyarrow.parquet.read_table(path).to_pylist()
+        for batch in pyarrow.parquet.ParquetFile(path).iter_batches():
+            for row in batch.to_pylist():
+                number += 1
+                yield f"{path} row {number}", {k: v for k, v in row.items() if v is not None}
     except (OSError, pyarrow.ArrowException, ValueError, OverflowError) as error:
         raise UserError(f"{path} cannot be read as Parquet: {in_one_line(error)}") from error
-    for number, row in enumerate(rows, start=1):
-        yield f"{path} row {number}", {k: v for k, v in row.items() if v is not None}
 
 
 def read_text(path: Path) -> str:

@@ -134,7 +134,7 @@ def read_corpus(source: str | Path, label: str = LABEL, text: str = TEXT) -> Cor
     Raises UserError naming the file and row for anything that is not as expected. An empty text is
     such a thing and not left out in silence: tables that somebody else computed have a row for it.
     """
-    name, records, of_folder = _found(source)
+    name, records, of_folder = found_records(source)
     return _corpus(name, records, *((LABEL, TEXT) if of_folder else (label, text)))
 
 
@@ -143,7 +143,7 @@ def read_texts(source: str | Path, text: str = TEXT) -> tuple[str, ...]:
 
     Raises UserError naming the file and row for anything that is not as expected.
     """
-    name, records, of_folder = _found(source)
+    name, records, of_folder = found_records(source)
     column = TEXT if of_folder else text
     texts = tuple(text_field(where, record, column) for where, record in records)
     if not texts:
@@ -151,8 +151,11 @@ def read_texts(source: str | Path, text: str = TEXT) -> tuple[str, ...]:
     return texts
 
 
-def _found(source: str | Path) -> tuple[str, Iterable[Placed], bool]:
-    """A corpus's name, its records, and whether they are of a folder of text files."""
+def found_records(source: str | Path) -> tuple[str, Iterable[Placed], bool]:
+    """A corpus's name, its records one after the other, and whether they are of a folder of files.
+
+    Raises UserError where there is no such thing.
+    """
     if str(source).startswith(PREFIX):
         return str(source), dataset_records(str(source)), False
     path = Path(source)

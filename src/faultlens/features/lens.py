@@ -144,14 +144,20 @@ class Lens:
             raise UserError("nothing to read: expected a list of at least one text")
         return tokenize(self.model, self.dictionaries, texts, long, tick)
 
-    def shapes(self, texts: Sequence[TextTokens], encoding: AskedEncoding | None = None) -> Shapes:
+    def shapes(
+        self,
+        texts: Sequence[TextTokens],
+        encoding: AskedEncoding | None = None,
+        tokens: int | None = None,
+    ) -> Shapes:
         """What suits these texts: the memory that is free now, and how to encode.
 
         Args:
             encoding: None: the lens's own.
+            tokens: of all texts, where these are only the first.
         """
         suited = Shapes.suited_to(self.model, self.dictionaries)
-        tokens = sum(map(len, texts))
+        tokens = sum(map(len, texts)) if tokens is None else tokens
         chosen = self.chosen.choose(
             encoding or self.encoding, self.dictionaries, tokens, self.first_values(texts, suited)
         )

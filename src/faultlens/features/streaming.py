@@ -7,7 +7,7 @@ exactly those of the whole, sums those of float64.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import final
 
@@ -16,6 +16,7 @@ import numpy as np
 from faultlens.features.token_activations import TokenActivations
 
 NOBODY = -1  # the text of an example that is not there
+SUMS = ("_texts", "_tokens", "_texts_firing", "_tokens_firing", "_total", "_squares")
 
 
 @dataclass(frozen=True, eq=False)
@@ -92,23 +93,52 @@ class StreamingStatistics:
         """
         tokens, lengths = seen.matrix, np.diff(seen.offsets)
         of_text = np.zeros(len(lengths), np.int64) if groups is None else np.asarray(groups)
-        np.add.at(self._texts, of_text, 1)
-        np.add.at(self._tokens, of_text, lengths)
+        self.count(of_text, lengths)
         fires = tokens.data > 0
         row = np.repeat(np.arange(tokens.shape[0]), np.diff(tokens.indptr))[fires]
         text = np.repeat(np.arange(len(lengths)), lengths)[row]
-        feature, value = tokens.indices[fires].astype(np.int64), tokens.data[fires]
-        slot = of_text[text] * self.d_sae + feature
+        firings = (text, seen.positions[row], tokens.indices[fires], tokens.data[fires])
+        self.take(*firings, np.asarray(texts, np.int64), of_text)
+
+    def count(self, groups: np.ndarray, tokens: np.ndarray | None) -> None:
+        """Texts that were gone through.
+
+        Args:
+            groups: the index of each one's group, `[texts]`.
+            tokens: how many of each count; None: not known, and none are counted.
+        """
+        np.add.at(self._texts, groups, 1)
+        if tokens is not None:
+            np.add.at(self._tokens, groups, tokens)
+
+    def take(
+        self,
+        text: np.ndarray,
+        position: np.ndarray,
+        feature: np.ndarray,
+        value: np.ndarray,
+        names: np.ndarray,
+        groups: np.ndarray,
+    ) -> None:
+        """Take in all firings of some whole texts; `[firings]` each, positions of a text in order.
+
+        Args:
+            text: which of the texts, from 0.
+            position: of the token in its text.
+            feature, value: what fires, and how strongly; above 0.
+            names: what each text is called in the corpus, `[texts]`.
+            groups: the index of each text's group, `[texts]`.
+        """
+        pair = text.astype(np.int64) * self.d_sae + feature
+        slot = groups[text] * self.d_sae + feature
         self._tokens_firing += self._counted(slot).astype(np.int64)
         self._total += self._counted(slot, value.astype(np.float64))
         self._squares += self._counted(slot, value.astype(np.float64) ** 2)
-        pair, value, row = _strongest_of_pairs(text * self.d_sae + feature, value, row)
-        text, slot = (
-            pair // self.d_sae,
-            of_text[pair // self.d_sae] * self.d_sae + pair % self.d_sae,
-        )
+        pair, value, row = _strongest_of_pairs(pair, value, np.arange(len(pair)))
+        text = pair // self.d_sae
+        slot = groups[text] * self.d_sae + pair % self.d_sae
         self._texts_firing += self._counted(slot).astype(np.int64)
-        self._keep(slot, (value, np.asarray(texts, np.int64)[text], seen.positions[row]))
+        self._keep(slot, (value, names[text], position[row]))
 
     def _counted(self, slot: np.ndarray, weights: np.ndarray | None = None) -> np.ndarray:
         counted = np.bincount(slot, weights, minlength=len(self.groups) * self.d_sae)
@@ -140,10 +170,28 @@ class StreamingStatistics:
         if (self.groups, self.d_sae, self.top) != (other.groups, other.d_sae, other.top):
             raise ValueError("only statistics of the same features, groups and examples merge")
         both = StreamingStatistics(self.d_sae, self.groups, self.top)
-        for name in ("_texts", "_tokens", "_texts_firing", "_tokens_firing", "_total", "_squares"):
+        for name in SUMS:
             setattr(both, name, getattr(self, name) + getattr(other, name))
         both._examples = _strongest(self._examples, other._examples, self.top)
         return both
+
+    def state(self) -> dict[str, np.ndarray]:
+        """All that was taken in, as arrays by name: what `resume` goes on from."""
+        examples = zip(("value", "text", "position"), self._examples, strict=True)
+        return {name: getattr(self, name) for name in SUMS} | dict(examples)
+
+    def resume(self, state: Mapping[str, np.ndarray]) -> None:
+        """Take over a state. Raises ValueError for one of other features, groups or examples."""
+        own = self.state()
+        given = {name: np.asarray(state[name]) for name in own if name in state}
+        if {n: (a.shape, a.dtype) for n, a in given.items()} != {
+            n: (a.shape, a.dtype) for n, a in own.items()
+        }:
+            raise ValueError("the state is not that of the same features, groups and examples")
+        for name in SUMS:
+            setattr(self, name, given[name].copy())
+        value, text, position = (given[n].copy() for n in ("value", "text", "position"))
+        self._examples = value, text, position
 
     def result(self) -> FeatureStatistics:
         """What was taken in so far, frozen."""

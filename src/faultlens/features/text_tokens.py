@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -56,8 +56,18 @@ def tokenize(
         UserError: a text without tokens, or of special tokens alone; one that is too long under
             `error`; one that no tokenizer takes.
     """
+    return list(tokenized(model, dictionaries, texts, long, tick))
+
+
+def tokenized(
+    model: Model,
+    dictionaries: Sequence[Dictionary],
+    texts: Iterable[str],
+    long: Long = LONG,
+    tick: Tick | None = None,
+) -> Iterator[TextTokens]:
+    """The same, text by text, none of them held. Raises UserError as `tokenize` does."""
     before = ids_in_front(model, dictionaries)
-    found = []
     for i, text in enumerate(texts):
         try:
             ids = model.ids(text)
@@ -69,10 +79,9 @@ def tokenize(
             raise UserError(f"text {i + 1} has {held}: expected at least one; leave it out")
         parts = split(own, i, model.context - len(before), long)
         arrays = tuple(np.array(part, dtype=np.int32) for part in parts)
-        found.append(TextTokens(arrays, len(own) < len(ids)))
+        yield TextTokens(arrays, len(own) < len(ids))
         if tick is not None:
             tick(1)
-    return found
 
 
 def split(ids: Sequence[int], text: int, room: int, long: Long) -> list[Sequence[int]]:

@@ -10,6 +10,7 @@ from faultlens.errors import UserError
 from faultlens.models.sites import POINTS
 
 Dtype = Literal["auto", "float32", "bfloat16", "float16"]
+DeviceMap = Literal["auto"]
 SpecialTokens = Literal["drop", "keep", "text"]
 MassiveActivations = Literal["drop", "keep"]
 ALL = "all"
@@ -42,6 +43,10 @@ class LensConfig:
     whose values are read and patched, by default `resid_pre`."""
     device: str = "cpu"
     """Where the model runs, e.g. `cuda`."""
+    device_map: DeviceMap | None = None
+    """`auto`: a model that does not fit `device` runs there all the same; the matrices of its last
+    blocks stay in the processor's memory and are brought over for each pass, which then takes as
+    long as that takes. Needs the extra `offload`."""
     dtype: Dtype = "auto"
     """Number format that the model runs in; `auto`: bfloat16 on a GPU where config.json says that
     the weights are, float32 otherwise. Dictionaries always encode in float32."""
@@ -88,6 +93,8 @@ class LensConfig:
             for site in self.sites:
                 check_choice("site", site, [*POINTS, ALL])
         check_choice("dtype", self.dtype, get_args(Dtype))
+        if self.device_map is not None:
+            check_choice("device_map", self.device_map, get_args(DeviceMap))
         if self.threads is not None:
             check_whole("threads", self.threads, 1, MOST_THREADS)
         check_names("convention", self.convention, "centred")

@@ -13,7 +13,7 @@ import torch
 
 from faultlens.errors import UserError
 from faultlens.mini import LANGUAGE_MODEL
-from faultlens.models import hub
+from faultlens.models import hub, offloading
 from faultlens.models.checkpoints import gguf, lora
 from faultlens.models.checkpoints.digest import folder_digest
 from faultlens.models.checkpoints.precision import (
@@ -41,6 +41,7 @@ def load_model(
     trust_pickle: bool = False,
     adapter: str | None = None,
     start: str | None = None,
+    device_map: str | None = None,
 ) -> Model:
     """Load the bundled model (`"mini"`), a Hugging Face folder, a GGUF file, or a model of the hub.
 
@@ -55,6 +56,8 @@ def load_model(
             leaves out the one that lies beside them.
         start: what is to stand in front of a text: `none`, `bos`, or the text of a token; None:
             what the model expects (see `start_token`).
+        device_map: `auto`: what does not fit the device stays in the processor's memory (see
+            `offloading`).
 
     Raises:
         UserError: there is no such model, its family has no adapter, it cannot be loaded, or its
@@ -66,7 +69,7 @@ def load_model(
     source = _readable(name, revision)
     there = _device(device)
     dtype = in_force(source, dtype, there)
-    _check_memory(source, dtype, there)
+    _check_memory(source, dtype, torch.device("cpu") if device_map else there)
     if source.folder is not None:
         lora.refuse_unsaid(name, source.folder, adapter)
     tuning = None if adapter in (None, lora.NONE) else Path(str(adapter))
@@ -76,13 +79,20 @@ def load_model(
     if tuning is not None:
         network = lora.merged(network, tuning).to(DTYPES[dtype])
     refuse_infinite(name, network, dtype)
-    network.eval().requires_grad_(False).to(there)
+    network.eval().requires_grad_(False)
+    adapter_found = adapter_of(network) if device_map else None
+    if adapter_found is None:
+        network.to(there)
+    else:
+        free = free_on(there)
+        room = 2**62 if free is None else free
+        offloading.place(name, network, list(adapter_found.blocks(network)), there, room)
     made = None if source.folder is None else gguf.converted(source.folder)
     model = Model(
         name,
         network,
         tokenizer,
-        adapter_of(network),
+        adapter_found or adapter_of(network),
         _digest(source, made, tuning),
         quantisation=None if made is None else made.quantisation,
         tuning=None if tuning is None else str(tuning),

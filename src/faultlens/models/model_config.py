@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import get_args
 
 from faultlens.checks import check_choice, check_flag, check_whole
-from faultlens.models.lens_config import MOST_THREADS, Dtype, LensConfig, check_start
+from faultlens.models.lens_config import MOST_THREADS, DeviceMap, Dtype, LensConfig, check_start
 
 
 @dataclass(frozen=True)
@@ -17,6 +17,10 @@ class ModelConfig:
     """`mini` (bundled with FaultLens), a Hugging Face model folder, or a hub name."""
     device: str = LensConfig.device
     """Where the model runs, e.g. `cuda`."""
+    device_map: DeviceMap | None = LensConfig.device_map
+    """`auto`: a model that does not fit `device` runs there all the same; the matrices of its last
+    blocks stay in the processor's memory and are brought over for each pass, which then takes as
+    long as that takes. Needs the extra `offload`."""
     dtype: Dtype = LensConfig.dtype
     """Number format that the model runs in; `auto`: bfloat16 on a GPU where config.json says that
     the weights are, float32 otherwise. Dictionaries are always learnt in float32."""
@@ -35,6 +39,8 @@ class ModelConfig:
 
     def __post_init__(self) -> None:
         check_choice("dtype", self.dtype, get_args(Dtype))
+        if self.device_map is not None:
+            check_choice("device_map", self.device_map, get_args(DeviceMap))
         if self.threads is not None:
             check_whole("threads", self.threads, 1, MOST_THREADS)
         check_flag("trust_pickle", self.trust_pickle)

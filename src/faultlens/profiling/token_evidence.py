@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -18,6 +18,7 @@ from faultlens.profiling.result import (
     ClassShare,
     Example,
     FeatureTokens,
+    Profile,
     SiteReading,
     TokenEvidence,
 )
@@ -135,6 +136,32 @@ def _strongest(firings: Firings, most: int) -> list[tuple[int, int, float]]:
         if len(best) == most:
             break
     return best
+
+
+def with_features(
+    profile: Profile, features: Iterable[str], lens: Lens, corpus: Corpus, store: ActivationStore,
+    long: Long,
+) -> Profile:  # fmt: skip
+    """The same profile with the token evidence of further features, as an audit beside names them.
+
+    Args:
+        features: by name; those of dictionaries that the profile does not hold are left out.
+        store: what the profile read.
+    """
+    if profile.tokens is None:
+        return profile
+    tokens, found = TokenMap.of(lens, corpus.texts, long), dict(profile.tokens.features)
+    wanted: dict[str, list[int]] = {}
+    for feature in features:
+        name, _, index = feature.rpartition("/")
+        if feature not in found and name in profile.sites:
+            wanted.setdefault(name, []).append(int(index))
+    for name, indices in wanted.items():
+        seen = feature_tokens(
+            tokens, store.firings(name), profile.sites[name].d_sae, indices, corpus.labels
+        )
+        found |= {f"{name}/{index}": of_feature for index, of_feature in seen.items()}
+    return replace(profile, tokens=replace(profile.tokens, features=found))
 
 
 def token_evidence(

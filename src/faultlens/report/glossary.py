@@ -24,6 +24,8 @@ MEANINGS = {
     "class": "features that fire alike, named after the strongest",
     "site": "the place in the model that a dictionary reads: 8-res is what enters layer 8",
     "factor": "a column that describes the prompts; its values are levels",
+    "target": "the right answer",
+    "foil": "the wrong answer that it is compared with",
     "exact-word": "right if the first word is the target and nothing is joined to it",
     "margin": "logit of the best right answer − of the best wrong one, where the answer begins",
     "nats": "the unit of logits",
@@ -40,6 +42,8 @@ MEANINGS = {
     "Jaccard": "what two sets share, over all that either holds",
     "SD": "standard deviations of the activation",
     "attribution": "a forecast, from gradients, of what each feature adds to the margin",
+    "logit lens": "a direction read through the model's own final norm and unembedding",
+    "cosine": "how far two directions agree: 1 is the same, 0 unrelated",
     "error term": "what a dictionary leaves out of the activation that it decomposes",
     "CAUSE": "taking it away restores half of the failures or more, and bringing it in breaks "
     "successes",

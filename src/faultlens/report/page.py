@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, TypeVar
 
+from faultlens.auditing.result.argument import named_features
 from faultlens.auditing.result.audit import Audit
 from faultlens.errors import UserError
 from faultlens.profiling.result import Profile
-from faultlens.report.audit.named_features import named_features
 from faultlens.report.document import document
 from faultlens.report.feature_names import read_feature_names
 from faultlens.report.html import build_page

@@ -71,10 +71,14 @@ def read_prompts(folder: Path, features: Iterable[str]) -> PromptReadings:
 
     Raises UserError for a file that the manifest lists and that is gone, or another.
     """
-    return PromptReadings(_factors(folder), _tokens(folder), _firings(folder, features))
+    return PromptReadings(read_factors(folder), _tokens(folder), _firings(folder, features))
 
 
-def _factors(folder: Path) -> dict[str, list[str]]:
+def read_factors(folder: Path) -> dict[str, list[str]]:
+    """By factor, the level of each prompt; "" where it has none. Empty if the run kept no table.
+
+    Raises UserError for a file that the manifest lists and that is gone, or another.
+    """
     path = written_file(folder, PROMPTS)
     if path is None:
         return {}

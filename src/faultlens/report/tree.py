@@ -65,6 +65,8 @@ class Document:
     """How it was run, by name."""
     manifest: str | None
     """The manifest as it stands in the run folder; None where the folder holds none."""
+    no_manifest: str = "No manifest was found beside the results: what was run is not recorded."
+    """What is said where there is no manifest."""
 
 
 def brief(found: Table) -> Table:

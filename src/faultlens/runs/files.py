@@ -8,6 +8,7 @@ moving it into place replaces a link, not what the link leads to.
 from __future__ import annotations
 
 import hashlib
+import io
 import json
 import os
 import re
@@ -19,6 +20,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from faultlens.errors import CannotWrite, UserError
+from faultlens.runs.location import is_local, put
 
 OURS = ".faultlens-"
 """How the names begin of what is only there while something is written."""
@@ -40,11 +42,17 @@ _SURROGATE = re.compile("[\ud800-\udfff]")
 def new_file(path: Path) -> Iterator[BinaryIO]:
     """A file to write, which takes the place of `path` when the block ends well.
 
-    A reader sees the old file or the new one, whole; nothing is left when the block fails.
+    A reader sees the old file or the new one, whole; nothing is left when the block fails. What
+    goes to a URL is held in memory until then.
 
     Raises:
         CannotWrite: the system refuses to write, e.g. for want of room.
     """
+    if not is_local(path):
+        held = io.BytesIO()
+        yield held
+        put(path, held.getvalue())
+        return
     part = path.with_name(f"{OURS}{secrets.token_hex(8)}.part")
     with writing(path):
         handle = os.open(part, _CREATE, 0o666)
@@ -152,8 +160,10 @@ def real_folder(path: Path) -> Path:
     """The folder `path`, made if need be with the folders above it.
 
     Raises CannotWrite if it cannot be made, or if a link or a file stands in its place: what is
-    written there would end up somewhere else.
+    written there would end up somewhere else. At a URL a folder is there with its first file.
     """
+    if not is_local(path):
+        return path
     with writing(path):
         path.mkdir(parents=True, exist_ok=True)
         if not stat.S_ISDIR(path.lstat().st_mode):

@@ -20,6 +20,7 @@ from faultlens.errors import UserError
 from faultlens.runs.files import file_digest, read_failure, read_object, write_json
 
 MANIFEST, PROFILE, AUDIT, PAGE = "manifest.json", "profile.json", "audit.json", "report.html"
+STREAMED = "streamed.json"  # of a profile that keeps statistics alone
 PACKAGES = ("faultlens", "torch", "transformers", "numpy", "scipy", "scikit-learn", "pandas")
 _DIGEST = re.compile("[0-9a-f]{64}")
 

@@ -17,6 +17,7 @@ from pathlib import Path
 
 from faultlens.errors import CannotWrite, UserError
 from faultlens.runs.files import real_folder, writing
+from faultlens.runs.location import is_local
 
 LOCK = "lock"
 """The lock's file, within the folder that holds work in progress."""
@@ -27,6 +28,9 @@ _TRIES = 100  # a folder that vanishes under us each time: its holder finishes j
 def held(work: Path, target: Path) -> Iterator[None]:
     """Keep other processes from writing `target` until the block ends.
 
+    At a URL nothing can be locked: whoever writes there must see to it that two processes that do
+    the same at once write the same files, each whole.
+
     Args:
         work: the folder for what is in progress; made if need be, and removed afterwards if it is
             empty.
@@ -36,6 +40,9 @@ def held(work: Path, target: Path) -> Iterator[None]:
         UserError: another process holds it.
         CannotWrite: the lock cannot be written there: no permission, no room, a name too long.
     """
+    if not is_local(work):
+        yield
+        return
     made = [path for path in (work, *work.parents) if not os.path.lexists(path)]
     try:
         handle = _acquired(work, target)

@@ -53,8 +53,7 @@ class Harvest:
 
     def block(self, stream: TokenStream, start: int, count: int) -> Block:
         """Tokens `start` to `start + count` of a stream, in an order that both decide."""
-        generator = torch.Generator().manual_seed(_seed(stream.seed, start))
-        places = torch.randperm(count, generator=generator)
+        places = places_of(stream.seed, start, count)
         block = self.read(stream.pieces, stream.spans(start, count), places)
         hand_back()
         return block
@@ -92,6 +91,12 @@ class Harvest:
             special[rows] = torch.from_numpy(is_special).to(device)
             done += len(ids)
         return Block(found, special)
+
+
+def places_of(seed: int, start: int, count: int) -> Tensor:
+    """The random order of a block of a stream of that seed, `[count]`."""
+    generator = torch.Generator().manual_seed(_seed(seed, start))
+    return torch.randperm(count, generator=generator)
 
 
 def _seed(seed: int, start: int) -> int:

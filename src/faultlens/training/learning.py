@@ -22,6 +22,8 @@ from faultlens.training.checkpoint import TrainingCheckpoint
 from faultlens.training.config import TrainConfig
 from faultlens.training.harvest import Block, Harvest, InputScale, learnt_from
 from faultlens.training.plan import DictionaryPlan
+from faultlens.training.spread_harvest import Readers
+from faultlens.training.spread_harvest import blocks as read_blocks
 from faultlens.training.stream import TokenStream
 from faultlens.training.trainer import OVER_BATCH, Trainer
 
@@ -59,6 +61,7 @@ def learn(
     metadata: Callable[[DictionaryPlan], dict[str, Any]],
     folder: Path,
     progress: Progress,
+    readers: Readers | None = None,
 ) -> list[Trainer]:
     """Train every dictionary to the end; the trainers, whose weights are final.
 
@@ -70,6 +73,7 @@ def learn(
         metadata: what SAELens keeps of the model, of each dictionary.
         folder: where the checkpoint lies.
         progress: told of the tokens learnt from.
+        readers: who reads the blocks; None: this process.
     """
     blocks = Blocks.of(harvest.model, harvest.sites, config)
     kept = TrainingCheckpoint(folder)
@@ -91,8 +95,10 @@ def learn(
     tick(begun * blocks.tokens)
     points = {round(blocks.count * (i + 1) / POINTS) for i in range(POINTS)} | {blocks.count}
     written = perf_counter()
+    starts = (number * blocks.tokens for number in range(begun, blocks.count))
+    coming = read_blocks(harvest, stream, starts, blocks.tokens, readers)
     for number in range(begun, blocks.count):
-        block = harvest.block(stream, number * blocks.tokens, blocks.tokens)
+        block = next(coming)
         learn_block(trainers, scales, block, blocks.batch)
         del block
         tick(blocks.tokens)

@@ -33,6 +33,7 @@ from faultlens.training.learning import learn
 from faultlens.training.plan import DictionaryPlan, plan_dictionaries
 from faultlens.training.reading import CurvePoint
 from faultlens.training.saving import save_dictionary
+from faultlens.training.spread_harvest import Readers
 from faultlens.training.stream import TokenStream, check_size, split_corpus
 
 RECORD, WORK = "training.json", "unfinished"
@@ -66,6 +67,7 @@ def train_dictionaries(
     config: TrainConfig,
     out: Path,
     progress: Progress = SILENT,
+    readers: Readers | None = None,
 ) -> TrainingRun:
     """Train all dictionaries of a configuration, and save each with its card.
 
@@ -76,6 +78,7 @@ def train_dictionaries(
         out: the run's folder: new, empty, or of an unfinished run of the same model, text and
             configuration, which goes on.
         progress: told of the texts, and of the tokens learnt from.
+        readers: who reads the activations that are learnt from; None: this process.
 
     Raises:
         UserError: a site that the model lacks, a corpus that is too small, a folder that holds
@@ -84,7 +87,7 @@ def train_dictionaries(
     plans = plan_dictionaries(model, config)
     check_folder(out)
     with held(out / WORK, out):
-        return _trained(model, texts, config, plans, out, progress)
+        return _trained(model, texts, config, plans, out, progress, readers)
 
 
 def _trained(
@@ -94,6 +97,7 @@ def _trained(
     plans: Sequence[DictionaryPlan],
     out: Path,
     progress: Progress,
+    readers: Readers | None,
 ) -> TrainingRun:
     stream, held_out = split_corpus(
         model, texts, config.context, config.held_out, STREAM_SEED,
@@ -109,7 +113,7 @@ def _trained(
     _claim(out, made)
     sites = sorted({s for plan in plans for s in (plan.site, plan.target)}, key=lambda s: s.depth)
     harvest = Harvest(model, tuple(sites), start_of(model).ids)
-    curves = _learnt(harvest, stream, plans, config, out, progress)
+    curves = _learnt(harvest, stream, plans, config, out, progress, readers)
     cards = _measure(model, curves, held_out, made, out, progress)
     for card in cards:
         card.write(out / card.plan.folder)
@@ -125,11 +129,12 @@ def _learnt(
     config: TrainConfig,
     out: Path,
     progress: Progress,
+    readers: Readers | None,
 ) -> Curves:
     """Train and save every dictionary. Only the curves stay in memory."""
     trainers = learn(
         harvest, stream, plans, config,
-        lambda plan: _metadata(harvest.model, plan, config), out, progress,
+        lambda plan: _metadata(harvest.model, plan, config), out, progress, readers,
     )  # fmt: skip
     for trainer in trainers:
         save_dictionary(trainer, real_folder(out / trainer.plan.folder))

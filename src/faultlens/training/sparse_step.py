@@ -147,7 +147,7 @@ class SparseStep:
             return flat % d_sae, _starts(flat // d_sae, tokens), strengths[flat]
         k = min(self.k + (SPARE if self.coarse else 0), d_sae)
         features, found = [], []
-        for part in inputs.split(_chunk(inputs)):  # a token's depend on that token alone
+        for part in torch.split(inputs, _chunk(inputs)):  # a token's depend on that token alone
             strengths = torch.addmm(bias, part.to(bias.dtype), weights.T)
             features.append(_largest_of_rows(strengths, k))
             found.append(strengths.gather(1, features[-1]))
@@ -185,7 +185,7 @@ class SparseStep:
         to_decoder, to_encoder = torch.zeros_like(decoder), torch.zeros_like(encoder)
         to_bias, squares = torch.zeros_like(bias_grad[places]), 0.0
         size = _chunk(inputs)
-        for x, left in zip(inputs.split(size), residual.split(size), strict=True):
+        for x, left in zip(torch.split(inputs, size), torch.split(residual, size), strict=True):
             pre = torch.addmm(sae.b_enc[places], x, encoder.T)
             if len(places) > most:
                 strongest = (pre * norms[places]).topk(most, dim=1, sorted=False).indices
@@ -260,7 +260,7 @@ def _products(left: Tensor, rows: Tensor, indices: Tensor, starts: Tensor) -> Te
 def _rows_times(rows: Tensor, factors: Tensor, dtype: torch.dtype) -> Tensor:
     """`rows[i] · factors[i]`, rounded to a type."""
     found = torch.empty(rows.shape, dtype=dtype, device=rows.device)
-    parts = (tensor.split(_chunk(rows)) for tensor in (found, rows, factors))
+    parts = (torch.split(tensor, _chunk(rows)) for tensor in (found, rows, factors))
     for into, part, by in zip(*parts, strict=True):
         into.copy_(part * by[:, None])
     return found

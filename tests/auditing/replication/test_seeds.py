@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
 from by_hand import CLEAR, asked, axes, dictionary, made
+from elsewhere import Elsewhere
 from scipy.sparse import csr_matrix
 
 import faultlens as fl
 from faultlens.auditing.config import AuditConfig, InterventionConfig
 from faultlens.auditing.replication.seeds import SeedRun, compare_seeds, matched
+from faultlens.auditing.replication.spread_seeds import Spread
 from faultlens.auditing.result import ClassReading, Verdict, VerdictKind
 from faultlens.auditing.result.conclusions import ranked_classes
 from faultlens.auditing.study import audit_over_seeds, audit_task
@@ -164,6 +168,10 @@ def test_a_cause_is_a_cause_on_all_prompts(by_hand: Lens) -> None:
     alone = audit_task(by_hand, asked(100, 0), config=QUICK)
     first = replace(audit, robustness=alone.robustness, claims=alone.claims)
     assert first == alone, "the first is the one reported"
+    spread = Spread(Elsewhere(), partial(copy.deepcopy, by_hand))
+    tasks = {seed: asked(100, seed) for seed in range(3)}
+    many = audit_over_seeds(by_hand, tasks, config=QUICK, spread=spread)
+    assert many == audit, "other seeds audited elsewhere"
     found = audit.robustness
     assert found is not None and alone.robustness is not None
     assert (found.halves, found.shrinkage) == (alone.robustness.halves, alone.robustness.shrinkage)

@@ -12,9 +12,9 @@ import reading_samples
 import samples
 from tree_reading import figures, paragraphs, rows, tables, titled
 
-from faultlens.auditing.result import RequestedTest
+from faultlens.auditing.result import FeatureDirection, NearFeature, RequestedTest, TokenLogit
+from faultlens.auditing.result.argument import named_features
 from faultlens.profiling.result import TokenEvidence
-from faultlens.report.audit.named_features import named_features
 from faultlens.report.audit.study import audit_study
 from faultlens.report.figures.activations import activation_bars
 from faultlens.report.figures.chart import Bars
@@ -22,7 +22,7 @@ from faultlens.report.parts import Row, ShadedText
 from faultlens.report.prompt_readings import PromptReadings
 from faultlens.report.tree import Section
 
-TITLE = "Features on the prompts"
+TITLE = "Feature pages"
 
 
 def section(corpus: TokenEvidence | None = None) -> Section:
@@ -111,3 +111,38 @@ def test_a_result_without_its_folder_has_no_pages() -> None:
     bare = titled(audit_study(reading_samples.audit(), PromptReadings()), TITLE)
     assert bare.lead == "Not shown: the run folder holds no activations of the prompts."
     assert bare.parts == ()
+
+
+def with_direction(direction: FeatureDirection) -> Row:
+    audit = dataclasses.replace(
+        reading_samples.audit(), directions={reading_samples.LEADING: direction}
+    )
+    (found,) = tables(titled(audit_study(audit, reading_samples.readings()), TITLE).parts)
+    assert not any("direction alone" in said for said in paragraphs(found.rows[1].opens))
+    return next(row for row in found.rows if row.name == reading_samples.LEADING)
+
+
+def test_a_direction_is_told_in_tokens_and_beside_other_sites() -> None:
+    row = with_direction(
+        FeatureDirection(
+            [TokenLogit(" keys", 3.25), TokenLogit("\n", 2.0)],
+            [TokenLogit("<b>", -4.0)],
+            [NearFeature("3-res-mini/808", 0.61234, 0.3)],
+        )
+    )
+    assert paragraphs(row.opens)[-1] == (
+        "By its direction alone: by the logit lens it promotes “␣keys”, “⏎”, and suppresses “<b>”. "
+        "An approximation: later layers may change it."
+    )
+    (near,) = tables(row.opens)
+    assert [column.header for column in near.columns] == ["Nearest feature", "Cosine", "Usual"]
+    assert rows(near) == [["3-res-mini/808", "0.612", "0.3"]]
+
+
+def test_a_direction_that_no_residual_takes_up_says_so() -> None:
+    row = with_direction(FeatureDirection([], [], []))
+    assert paragraphs(row.opens)[-1] == (
+        "By its direction alone: which tokens it promotes is not told: its direction is not added "
+        "to the residual stream."
+    )
+    assert tables(row.opens) == []

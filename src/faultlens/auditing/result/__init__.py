@@ -39,6 +39,11 @@ from faultlens.auditing.result.counterfactuals import (
     Patch,
     Positions,
 )
+from faultlens.auditing.result.directions import (
+    FeatureDirection,
+    NearFeature,
+    TokenLogit,
+)
 from faultlens.auditing.result.factors import (
     DroppedLevel,
     LevelReading,
@@ -94,6 +99,7 @@ __all__ = [
     "Disputed",
     "DroppedLevel",
     "Effect",
+    "FeatureDirection",
     "FinestStrata",
     "Flips",
     "HalfReading",
@@ -104,6 +110,7 @@ __all__ = [
     "LeftOut",
     "LevelReading",
     "LostWith",
+    "NearFeature",
     "NoDictionaries",
     "Null",
     "OddsReading",
@@ -131,6 +138,7 @@ __all__ = [
     "Strata",
     "StrataCount",
     "StudyRule",
+    "TokenLogit",
     "TrendReading",
     "TurnedPrompt",
     "Variant",

@@ -18,6 +18,7 @@ from faultlens.auditing.result import (
     Claim,
     ClassReading,
     Counterfactuals,
+    FeatureDirection,
     Ladder,
     LevelReading,
     NoDictionaries,
@@ -127,6 +128,9 @@ class Audit:
     against_base: BaseComparison | None = None
     """What tuning changed; null where no base was run."""
     rescoring: Rescoring | None = None
+    directions: dict[str, FeatureDirection] = field(default_factory=dict)
+    """By feature that the argument names, what its direction says by itself; empty where no model
+    was at hand."""
     accuracy_by_start: dict[str, float] = field(default_factory=dict)
     warnings: list[str] = field(default_factory=list)
     features: dict[str, np.ndarray] | None = field(

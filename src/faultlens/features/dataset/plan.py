@@ -6,9 +6,7 @@ activation, so a dataset that is taken up again keeps to those that it was begun
 
 from __future__ import annotations
 
-import hashlib
-import json
-from collections.abc import Sequence
+import socket
 from dataclasses import asdict, dataclass
 from importlib import metadata
 from pathlib import Path
@@ -18,29 +16,14 @@ import torch
 
 from faultlens.errors import UserError
 from faultlens.features.dataset.config import Precision
+from faultlens.features.dataset.survey import Shard, Survey
 from faultlens.features.lens import Lens
 from faultlens.features.reading_config import Long
 from faultlens.features.shapes import Shapes
-from faultlens.features.text_tokens import TextTokens
 from faultlens.features.token_choice import TokenChoice
-from faultlens.runs.files import file_name
 
 FORMAT = 2
 PACKAGES = ("torch", "transformers", "numpy", "pyarrow")  # other versions may write other bytes
-
-
-@dataclass(frozen=True)
-class Shard:
-    """Texts `first` to `last − 1` of the corpus, in one file a dictionary."""
-
-    number: int
-    first: int
-    last: int
-    tokens: int
-
-    def path(self, folder: Path, name: str) -> Path:
-        """The file of the dictionary called `name`."""
-        return folder / file_name(name) / f"{self.number:05d}.parquet"
 
 
 @dataclass(frozen=True)
@@ -75,15 +58,13 @@ class Plan:
     def of(
         cls,
         lens: Lens,
-        texts: Sequence[str],
-        tokens: Sequence[TextTokens],
+        survey: Survey,
         long: Long,
         precision: Precision,
         shapes: Shapes,
-        shard_tokens: int,
     ) -> Plan:
-        """The plan for these texts, under what is in force now."""
-        model, counts = lens.model, [len(text) for text in tokens]
+        """The plan for the texts of a survey, under what is in force now."""
+        model = lens.model
         dtype = str(next(iter(model.network.parameters())).dtype).removeprefix("torch.")
         return cls(
             model={
@@ -102,14 +83,14 @@ class Plan:
                 }
                 for dictionary in lens.dictionaries
             },
-            corpus={"digest": texts_digest(texts), "texts": len(texts), "tokens": sum(counts)},
+            corpus={"digest": survey.digest, "texts": survey.texts, "tokens": survey.tokens},
             long=long,
             choice=lens.choice,
             precision=precision,
             shapes=shapes,
             threads=torch.get_num_threads(),
             versions={package: metadata.version(package) for package in PACKAGES},
-            shards=_shards(counts, shard_tokens),
+            shards=survey.shards,
         )
 
     def to_dict(self) -> dict[str, Any]:
@@ -122,6 +103,21 @@ class Plan:
                 f"{folder} holds a store made with {what} {have}, not {want}: give what it was "
                 "made with, or choose another --out"
             )
+
+    def check_read_by(self, lens: Lens) -> None:
+        """Raises UserError unless a worker's lens is of the model and dictionaries of the plan."""
+        held = {"digest": lens.model.digest} | {d.name: d.digest for d in lens.dictionaries}
+        wanted = {"digest": self.model["digest"]} | {
+            name: of["digest"] for name, of in self.dictionaries.items()
+        }
+        for name in wanted:
+            if held.get(name) != wanted[name]:
+                what = f"model {self.model['name']}" if name == "digest" else f"dictionary {name}"
+                raise UserError(
+                    f"{what} is another one on the worker {socket.gethostname()} "
+                    f"({str(held.get(name))[:12]}, not {wanted[name][:12]}): expected the same "
+                    "files on every machine"
+                )
 
     def _differences(self, other: Plan) -> list[tuple[str, str, str]]:
         pairs: list[tuple[str, Any, Any]] = [
@@ -151,26 +147,6 @@ class Plan:
             for package in self.versions
         ]
         return [(what, str(a), str(b)) for what, a, b in pairs if a != b]
-
-
-def texts_digest(texts: Sequence[str]) -> str:
-    """SHA-256 over all texts, in order."""
-    digest = hashlib.sha256()
-    for text in texts:
-        digest.update(json.dumps(text, ensure_ascii=True).encode())
-    return digest.hexdigest()
-
-
-def _shards(counts: Sequence[int], shard_tokens: int) -> tuple[Shard, ...]:
-    """Ranges of texts of at most so many tokens, or of one text."""
-    shards: list[Shard] = []
-    first, held = 0, 0
-    for i, tokens in enumerate(counts):
-        if held and held + tokens > shard_tokens:
-            shards.append(Shard(len(shards), first, i, held))
-            first, held = i, 0
-        held += tokens
-    return (*shards, Shard(len(shards), first, len(counts), held))
 
 
 def _model(plan: Plan) -> str:

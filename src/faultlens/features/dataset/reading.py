@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from faultlens.errors import UserError
-from faultlens.features.dataset.plan import Plan, Shard
+from faultlens.features.dataset.plan import Plan
 from faultlens.features.dataset.record import (
     Counts,
     finished_shards,
@@ -22,7 +22,9 @@ from faultlens.features.dataset.record import (
     total_left_out,
 )
 from faultlens.features.dataset.shard import read_groups
-from faultlens.features.dataset.writing import MANIFEST, UNFINISHED
+from faultlens.features.dataset.shard_work import UNFINISHED
+from faultlens.features.dataset.survey import Shard
+from faultlens.features.dataset.writing import MANIFEST
 from faultlens.features.store import Firings
 from faultlens.runs.files import file_digest
 

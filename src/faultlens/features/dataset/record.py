@@ -14,7 +14,8 @@ from pathlib import Path
 from typing import Any, get_args
 
 from faultlens.features.dataset.config import Precision
-from faultlens.features.dataset.plan import FORMAT, Plan, Shard
+from faultlens.features.dataset.plan import FORMAT, Plan
+from faultlens.features.dataset.survey import Shard
 from faultlens.features.reading_config import Encoding, Long
 from faultlens.features.shapes import Shapes
 from faultlens.features.token_choice import Choice, TokenChoice

@@ -7,9 +7,12 @@ the firings alone: one `write_table` a file, no time in it.
 
 from __future__ import annotations
 
+import hashlib
+import io
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -19,29 +22,37 @@ from faultlens.errors import UserError
 from faultlens.features.dataset.config import Precision
 from faultlens.features.store import Firings
 from faultlens.runs.files import new_file, real_folder
+from faultlens.runs.location import is_local
 
 ROW_GROUP = 65_536  # firings: the least that is read to see one feature
 COLUMNS = ("text_id", "position", "feature", "activation")
 _LARGEST, _SMALLEST = float(np.finfo(np.float16).max), np.float16(2.0**-24)
 
 
-def write_shard(path: Path, firings: Firings, precision: Precision) -> None:
+def write_shard(path: Path, firings: Firings, precision: Precision) -> str:
     """Write a file in one step: it is on the disk, whole, before it has its name.
 
-    Raises CannotWrite if there is no room for it, or a link stands for its folder.
+    Returns:
+        The SHA-256 of its content.
+
+    Raises:
+        CannotWrite: there is no room for it, or a link stands for its folder.
     """
     whole = [pa.array(a) for a in (firings.text, firings.position, firings.feature)]
     table = pa.table([*whole, pa.array(stored(firings.activation, precision))], names=list(COLUMNS))
+    content = io.BytesIO()
+    pq.write_table(
+        table, content, compression="zstd", use_dictionary=False, row_group_size=ROW_GROUP,
+        column_encoding={
+            **dict.fromkeys(COLUMNS[:3], "DELTA_BINARY_PACKED"),
+            "activation": "BYTE_STREAM_SPLIT",
+        },
+        store_schema=False,
+    )  # fmt: skip
     real_folder(path.parent)
     with new_file(path) as file:
-        pq.write_table(
-            table, file, compression="zstd", use_dictionary=False, row_group_size=ROW_GROUP,
-            column_encoding={
-                **dict.fromkeys(COLUMNS[:3], "DELTA_BINARY_PACKED"),
-                "activation": "BYTE_STREAM_SPLIT",
-            },
-            store_schema=False,
-        )  # fmt: skip
+        file.write(content.getbuffer())
+    return hashlib.sha256(content.getbuffer()).hexdigest()
 
 
 def stored(activation: np.ndarray, precision: Precision) -> np.ndarray:
@@ -61,8 +72,8 @@ def stored(activation: np.ndarray, precision: Precision) -> np.ndarray:
 
 def firings_in(path: Path) -> int:
     """How many firings a file holds. Raises UserError if it cannot be read."""
-    with _readable(path):
-        return int(pq.read_metadata(path).num_rows)
+    with _readable(path) as file:
+        return int(pq.read_metadata(file).num_rows)
 
 
 def read_groups(path: Path, column: str, low: int, high: int) -> tuple[Firings, int]:
@@ -74,8 +85,8 @@ def read_groups(path: Path, column: str, low: int, high: int) -> tuple[Firings, 
     Raises:
         UserError: the file cannot be read.
     """
-    with _readable(path):
-        file = pq.ParquetFile(path)
+    with _readable(path) as opened:
+        file = pq.ParquetFile(opened)
         _check_schema(path, file.schema_arrow)
         index = COLUMNS.index(column)
         wanted = []
@@ -106,10 +117,14 @@ def _check_schema(path: Path, schema: pa.Schema) -> None:
 
 
 @contextmanager
-def _readable(path: Path) -> Iterator[None]:
-    """Within this context what is wrong with a file becomes one sentence."""
+def _readable(path: Path) -> Iterator[Any]:
+    """What PyArrow reads a file from; what is wrong with it becomes one sentence."""
     try:
-        yield
+        if is_local(path):
+            yield path
+        else:
+            with path.open("rb") as opened:
+                yield opened
     except (OSError, pa.ArrowException) as error:
         raise UserError(
             f"{path} cannot be read as Parquet ({str(error).splitlines()[0]}): run the command "

@@ -10,17 +10,15 @@ The finished folder holds nothing that depends on when it was made or how often 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-import torch
-
-from faultlens.errors import CannotWrite, UserError
+from faultlens.corpus.text_source import Texts
+from faultlens.errors import UserError
 from faultlens.features.dataset.config import DatasetConfig, Precision
-from faultlens.features.dataset.plan import Plan, Shard
+from faultlens.features.dataset.plan import Plan
 from faultlens.features.dataset.record import (
     Counts,
     Finished,
@@ -31,20 +29,24 @@ from faultlens.features.dataset.record import (
     read_record,
     total_left_out,
 )
-from faultlens.features.dataset.shard import firings_in, write_shard
-from faultlens.features.encoding_choice import renew_screens
+from faultlens.features.dataset.shard import firings_in
+from faultlens.features.dataset.shard_work import (
+    UNFINISHED,
+    ShardReader,
+    ShardWriting,
+    jobs_of,
+    record_path,
+    threads_restored,
+)
+from faultlens.features.dataset.survey import Survey
 from faultlens.features.lens import Lens
-from faultlens.features.reading import Reader
 from faultlens.features.reading_config import LONG, AskedEncoding, Long
-from faultlens.features.store import ActivationStore, Firings
-from faultlens.features.text_tokens import TextTokens
-from faultlens.features.token_choice import LeftOut, counted
 from faultlens.progress import SILENT, Progress
-from faultlens.runs.checkpoint import STILL_THERE
 from faultlens.runs.files import file_digest, remove_parts, write_json, writing
 from faultlens.runs.lock import held
+from faultlens.scale.workers import ALONE, Workers
 
-MANIFEST, UNFINISHED, PLAN = "manifest.json", "unfinished", "plan.json"
+MANIFEST, PLAN = "manifest.json", "plan.json"
 SHARD_TOKENS = 4_096  # at 100 firings a token 7 MB a dictionary while it is made, 2.5 MB on disk
 
 
@@ -72,44 +74,48 @@ class Written:
 
 def write_dataset(
     lens: Lens,
-    texts: Sequence[str],
+    texts: Texts,
     folder: Path,
     *,
     long: Long = LONG,
     precision: Precision = DatasetConfig.precision,
     encoding: AskedEncoding | None = None,
     shard_tokens: int = SHARD_TOKENS,
+    workers: Workers = ALONE,
+    open_lens: Callable[[], Lens] | None = None,
     progress: Progress = SILENT,
 ) -> Written:
     """Write the activations of all tokens of `texts`; go on where an earlier call was cut off.
 
     Args:
         lens: what to read through.
-        texts: the corpus; a text's number is its place in it.
-        folder: where to; it must not exist, be empty, or hold a dataset of the same kind.
+        texts: the corpus; a text's number is its place in it. None of them is held.
+        folder: where to, a folder or a URL (`located`); it must not exist, be empty, or hold a
+            dataset of the same kind.
         long: what to do with a text longer than the context.
         precision: of the activations on disk.
         encoding: how sites' values are encoded; None: as the lens says. A dataset that is there
             keeps its own, its own shapes of passes and its own number of threads.
         shard_tokens: tokens of a shard; likewise.
+        workers: who reads the shards; whoever does, the files are the same.
+        open_lens: gives each worker on another machine the same lens; picklable. None: all of it is
+            done here.
         progress: told of the tokens that were read.
 
     Raises:
         UserError: a text that cannot be read; a folder that holds something else, or a dataset of
             another model, dictionary, convention or corpus; a dataset that is being written.
     """
-    tick = progress.start("Splitting the texts", len(texts))
-    tokens = lens.tokenize(texts, long, tick)
+    survey = Survey.of(lens, texts, long, shard_tokens, progress)
     begun = _begun(folder)
-    shapes = begun.shapes if begun is not None else lens.shapes(tokens, encoding)
-    plan = Plan.of(lens, texts, tokens, long, precision, shapes, shard_tokens)
+    shapes = begun.shapes if begun else lens.shapes(survey.first, encoding, survey.tokens)
+    plan = Plan.of(lens, survey, long, precision, shapes)
     if begun is not None:
         begun.check_same(plan, folder)
         plan = begun
-    with _held(folder), _threads(plan.threads):
-        if plan.shapes.encoding == "compiled":
-            renew_screens(lens.dictionaries, lens.first_values(tokens, plan.shapes))
-        return _fill(lens.reader(plan.shapes), tokens, folder, plan, progress)
+    how = ShardReader(open_lens or (lambda: lens), plan, survey.first)
+    with _held(folder), threads_restored():
+        return _fill(how, texts, folder, workers if open_lens else ALONE, progress)
 
 
 def check_folder(folder: Path) -> None:
@@ -139,37 +145,35 @@ def _begun(folder: Path) -> Plan | None:
 
 
 def _fill(
-    reader: Reader, tokens: Sequence[TextTokens], folder: Path, plan: Plan, progress: Progress
+    how: ShardReader, texts: Texts, folder: Path, workers: Workers, progress: Progress
 ) -> Written:
-    unfinished = folder / UNFINISHED
+    plan, unfinished = how.plan, folder / UNFINISHED
     homes = [plan.shards[0].path(folder, name).parent for name in plan.dictionaries]
     for home in (folder, unfinished, *homes):
         remove_parts(home)
-    if not (folder / MANIFEST).exists():
+    recorded = not (folder / MANIFEST).exists()
+    if recorded:
         write_json(unfinished / PLAN, {"plan": plan.to_dict()})
     before = _recorded(folder, plan)
     whole, damaged = _there(folder, plan, before, progress)
     kept = len(whole)
     tick = progress.start("Reading the tokens", plan.corpus["tokens"])
     tick(sum(plan.shards[number].tokens for number in whole))
-    for shard in plan.shards:
-        if shard.number in whole:
-            continue
-        made = _write_one(reader, tokens, folder, plan, shard)
-        if not (folder / MANIFEST).exists():
-            write_json(unfinished / f"{shard.number:05d}.json", made.to_dict())
-        whole[shard.number] = made
-        had = before.get(shard.number, made)
-        if had.hashes != made.hashes:
-            damaged.append(
-                f"shard {shard.number} of {folder} was rebuilt with other bytes than it had: "
-                f"{_first(had.hashes)} before, {_first(made.hashes)} now"
-            )
-        tick(shard.tokens)
+    jobs = jobs_of(texts, plan.shards, list(whole))
+    if kept < len(plan.shards):
+        for done in workers.results(ShardWriting(how, folder, recorded), jobs):
+            whole[done.shard.number] = made = done.finished
+            had = before.get(done.shard.number, made)
+            if had.hashes != made.hashes:
+                damaged.append(
+                    f"shard {done.shard.number} of {folder} was rebuilt with other bytes than it "
+                    f"had: {_first(had.hashes)} before, {_first(made.hashes)} now"
+                )
+            tick(done.shard.tokens)
     write_json(folder / MANIFEST, manifest_of(plan, whole, folder))
-    for name in (PLAN, *(f"{shard.number:05d}.json" for shard in plan.shards)):
-        (unfinished / name).unlink(missing_ok=True)
-    left_out = total_left_out(whole.values(), plan)
+    for path in (unfinished / PLAN, *(record_path(folder, shard) for shard in plan.shards)):
+        path.unlink(missing_ok=True)
+    left_out = total_left_out([whole[shard.number] for shard in plan.shards], plan)
     silent = _silent(folder, plan)
     return Written(folder, len(plan.shards), kept, tuple(damaged), silent, left_out)
 
@@ -192,7 +196,7 @@ def _recorded(folder: Path, plan: Plan) -> dict[int, Finished]:
             return {}
     known = {}
     for shard in plan.shards:
-        path = folder / UNFINISHED / f"{shard.number:05d}.json"
+        path = record_path(folder, shard)
         if path.is_file():
             with suppress(ValueError):
                 known[shard.number] = finished_of(read_record(path), plan)
@@ -235,46 +239,8 @@ def _wrong(path: Path, expected: str) -> str | None:
     return None
 
 
-def _write_one(
-    reader: Reader, tokens: Sequence[TextTokens], folder: Path, plan: Plan, shard: Shard
-) -> Finished:
-    """Read the texts of a shard and write its files."""
-    store = ActivationStore()
-    left_out: dict[str, list[LeftOut]] = {name: [] for name in plan.dictionaries}
-    for read in reader.read(tokens[shard.first : shard.last]):
-        store.add(read)
-        for name, seen in read.activations.items():
-            left_out[name].append(seen.left_out)
-    hashes = {}
-    for name in plan.dictionaries:
-        found = store.firings(name)
-        text = found.text + np.int32(shard.first)
-        path = shard.path(folder, name)
-        firings = Firings(text, found.position, found.feature, found.activation)
-        try:
-            write_shard(path, firings, plan.precision)
-        except CannotWrite as error:
-            raise CannotWrite(path, error.reason, STILL_THERE) from error
-        hashes[name] = file_digest(path)
-        store.drop(name)
-    return Finished(
-        hashes, {name: counted(reader.model, tokens) for name, tokens in left_out.items()}
-    )
-
-
 def _first(hashes: dict[str, str]) -> str:
     return ", ".join(digest[:12] for digest in hashes.values())
-
-
-@contextmanager
-def _threads(wanted: int) -> Iterator[None]:
-    """So many threads within this context: their number decides the last bits of a sum."""
-    own = torch.get_num_threads()
-    torch.set_num_threads(wanted)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(own)
 
 
 @contextmanager

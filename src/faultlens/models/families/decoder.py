@@ -13,6 +13,7 @@ from typing import Any, final
 from torch import Tensor, nn
 
 from faultlens.models.adapter import Gain, Tap
+from faultlens.models.offloading import at_hand
 from faultlens.models.sites import Site
 
 Taps = Mapping[str, Tap]
@@ -59,7 +60,9 @@ class Decoder:
         return self.taps(self.blocks(model)[site.layer]).get(site.point)
 
     def value_bias(self, model: nn.Module, layer: int) -> Tensor | None:
-        return self.bias(self.blocks(model)[layer])
+        block = self.blocks(model)[layer]
+        with at_hand(block):
+            return self.bias(block)
 
     def lacks(self, model: nn.Module, site: Site) -> str:
         if site.point == "resid_mid":

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from faultlens.auditing.result import Attributed, SiteAttribution
+from faultlens.auditing.result.argument import first_attributed, towards_failure
 from faultlens.auditing.result.audit import Audit
 from faultlens.numbers import NOT_DONE, counted, interval, number, p_value, signed
-from faultlens.report.audit.trials import class_of, first_attributed, towards_failure
+from faultlens.report.audit.trials import class_of
 from faultlens.report.audit.verdicts import class_name, effect_words
 from faultlens.report.parts import Cell, Column, Paragraph, Part, Table, table
 

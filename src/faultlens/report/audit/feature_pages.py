@@ -1,13 +1,14 @@
-"""Feature pages: each feature that the argument names, on the prompts and in the corpus."""
+"""Feature pages: each feature that the argument names, by its firing and by its direction."""
 
 from __future__ import annotations
 
 import numpy as np
 
+from faultlens.auditing.result.argument import named_features
 from faultlens.auditing.result.audit import Audit
 from faultlens.numbers import clipped, counted, number
 from faultlens.profiling.result import TokenEvidence
-from faultlens.report.audit.named_features import named_features
+from faultlens.report.audit.direction import direction_parts
 from faultlens.report.audit.verdicts import fires_on
 from faultlens.report.figures.activations import activation_bars
 from faultlens.report.parts import (
@@ -23,7 +24,7 @@ from faultlens.report.parts import (
 from faultlens.report.profile.tokens import examples_of
 from faultlens.report.prompt_readings import FeatureFirings, PromptReadings
 
-TITLE = "Features on the prompts"
+TITLE = "Feature pages"
 EXAMPLES = 4  # failures, and successes, that a page shows
 PROMPT = 300  # characters of a prompt whose tokens were not kept
 
@@ -35,7 +36,8 @@ def sentence(audit: Audit, readings: PromptReadings) -> str:
         return "No feature is named in the argument."
     if not readings.firings:
         return "Not shown: the run folder holds no activations of the prompts."
-    return f"{counted(len(named), 'feature')} that the argument names, on the prompts themselves."
+    features = counted(len(named), "feature")
+    return f"{features} that the argument names: where each fires, and what its direction says."
 
 
 def parts(audit: Audit, readings: PromptReadings, corpus: TokenEvidence | None) -> list[Part]:
@@ -88,6 +90,7 @@ def _row(
             ),
             *_examples(audit, readings, firings, largest, failed),
             *_in_corpus(corpus, feature),
+            *_direction(audit, feature),
         ),
         name=feature,
     )
@@ -127,6 +130,12 @@ def _shaded(
     return ShadedText(
         label, tuple((token, on.get(place, 0.0)) for place, token in enumerate(tokens)), largest
     )
+
+
+def _direction(audit: Audit, feature: str) -> list[Part]:
+    """What its direction says by itself, where a model was at hand."""
+    direction = audit.directions.get(feature)
+    return [] if direction is None else direction_parts(direction)
 
 
 def _in_corpus(corpus: TokenEvidence | None, feature: str) -> list[Part]:

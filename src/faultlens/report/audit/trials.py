@@ -9,8 +9,8 @@ from faultlens.auditing.result import (
     ClassReading,
     Intervention,
     RequestedTest,
-    SiteAttribution,
 )
+from faultlens.auditing.result.argument import towards_failure
 from faultlens.auditing.result.audit import Audit
 from faultlens.report.audit.verdicts import class_name
 
@@ -62,17 +62,6 @@ def found_alone(audit: Audit) -> list[Changed]:
         for found in readings
         if (done := found.intervention) is not None
     ]
-
-
-def first_attributed(audit: Audit) -> tuple[SiteAttribution, Attributed] | None:
-    """The feature of all sites to which most is attributed, with its site; None if none was."""
-    named = [(site, found) for site in audit.attribution.values() for found in site.top]
-    return min(named, key=lambda pair: towards_failure(pair[1]), default=None)
-
-
-def towards_failure(found: Attributed) -> float:
-    """The attribution over failures − over successes: the lower, the more it goes to failure."""
-    return found.gradient_failures - found.gradient_successes
 
 
 def class_of(audit: Audit, found: Attributed) -> ClassReading | None:

@@ -15,7 +15,7 @@ from faultlens.report.document import document
 from faultlens.report.feature_names import FeatureNames
 from faultlens.report.parts import Callout, Table
 from faultlens.report.text import prose_lines, table_lines
-from faultlens.report.tree import Study, brief
+from faultlens.report.tree import Document, Study, brief
 
 WIDTH = 100  # characters of a line
 INDENT = "  "
@@ -29,7 +29,11 @@ def summary(
     profile: Profile | None, audit: Audit | None, names: FeatureNames | None = None
 ) -> list[str]:
     """The run in plain text: at most 20 lines a study, of at most 100 characters each."""
-    whole = document(profile, audit, None, names=names)
+    return document_lines(document(profile, audit, None, names=names))
+
+
+def document_lines(whole: Document) -> list[str]:
+    """Any tree in plain text, in as many lines a study and of the same length."""
     return [line for study in whole.studies for line in _study(study)]
 
 

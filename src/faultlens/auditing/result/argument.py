@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+from faultlens.auditing.result.attribution import Attributed, SiteAttribution
 from faultlens.auditing.result.audit import Audit
-from faultlens.report.audit.trials import first_attributed
 
-LISTED = 40  # features that have a page
-CLASSES = 12  # the first of the list, whose strongest members have one
+NAMED = 40  # features
+CLASSES = 12  # the first of the list, whose strongest members are named
 
 
 def named_features(audit: Audit) -> dict[str, list[str]]:
@@ -37,4 +37,15 @@ def named_features(audit: Audit) -> dict[str, list[str]]:
                 name(found.feature, "changed")
     for _, reading in audit.classes[:CLASSES]:
         name(reading.features[0], reading.verdict.label)
-    return dict(list(roles.items())[:LISTED])
+    return dict(list(roles.items())[:NAMED])
+
+
+def first_attributed(audit: Audit) -> tuple[SiteAttribution, Attributed] | None:
+    """The feature of all sites to which most is attributed, with its site; None if none was."""
+    named = [(site, found) for site in audit.attribution.values() for found in site.top]
+    return min(named, key=lambda pair: towards_failure(pair[1]), default=None)
+
+
+def towards_failure(found: Attributed) -> float:
+    """The attribution over failures − over successes: the lower, the more it goes to failure."""
+    return found.gradient_failures - found.gradient_successes

@@ -1,0 +1,1 @@
+"""Many workers: a list of jobs, done by this process or spread over a Ray cluster."""

@@ -1,0 +1,51 @@
+"""Workers: who does a list of jobs. This process alone, or many (ray_workers.py).
+
+Whoever does them, a job is a pure function of itself and of what a worker was made ready with, so
+that it may be done twice, or by another worker after one has died.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any, Protocol, final
+
+Work = Callable[[Any], Any]
+"""What does one job and gives its result."""
+Begin = Callable[[], Work]
+"""Makes a worker ready, once: loads what every job needs. Sent to other machines, so picklable."""
+
+
+class Workers(Protocol):
+    """Who does jobs."""
+
+    def results(self, begin: Begin, jobs: Iterable[Any]) -> Iterator[Any]:
+        """Do every job; the results, in whatever order they are finished.
+
+        Args:
+            begin: called by each worker before its first job.
+            jobs: taken one after the other, never far ahead of the results.
+
+        Raises:
+            UserError: a job's own, or there are no workers.
+        """
+        ...
+
+    def in_order(self, begin: Begin, jobs: Iterable[Any]) -> Iterator[Any]:
+        """The same, the results in the order of the jobs."""
+        ...
+
+
+@final
+class Alone:
+    """This process, which does one job after the other."""
+
+    def results(self, begin: Begin, jobs: Iterable[Any]) -> Iterator[Any]:
+        work = begin()
+        for job in jobs:
+            yield work(job)
+
+    def in_order(self, begin: Begin, jobs: Iterable[Any]) -> Iterator[Any]:
+        return self.results(begin, jobs)
+
+
+ALONE: Workers = Alone()

@@ -1,0 +1,69 @@
+"""Jobs for the workers of the tests. Imports next to nothing, as workers start by importing it."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from faultlens.errors import CannotWrite, UserError
+
+
+@dataclass(frozen=True)
+class Beginning:
+    """A worker that does what `work` says."""
+
+    work: Callable[[Any], Any]
+
+    def __call__(self) -> Callable[[Any], Any]:
+        return self.work
+
+
+def dies_once(job: tuple[int, str]) -> int:
+    """The seventh job kills its worker the first time it is done."""
+    number, marker = job
+    if number == 6 and not Path(marker).exists():
+        Path(marker).touch()
+        os.kill(os.getpid(), signal.SIGKILL)
+    return number * number
+
+
+def dies_always(job: int) -> int:
+    if job == 2:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return job
+
+
+def hangs_once(job: tuple[int, str]) -> int:
+    """The last job never ends in the first worker that has it."""
+    number, marker = job
+    if number == 9:
+        try:
+            Path(marker).touch(exist_ok=False)
+            time.sleep(600)
+        except FileExistsError:
+            pass
+    return number
+
+
+def changes_in_place(job: np.ndarray) -> float:
+    job += 1
+    return float(job.sum())
+
+
+def refuses(job: int) -> int:
+    if job == 1:
+        raise UserError("text 2 has no tokens")
+    if job == 2:
+        raise CannotWrite(Path("store"), "no room", "the rest is kept")
+    return job
+
+
+def cannot_begin() -> Any:
+    raise UserError("no model 'x'")
