@@ -65,8 +65,8 @@ def audited(name: str, audit: dict[str, Any], how: str = "") -> list[str]:
             "residual of the last token, by the layer that it enters:",
             "",
             *table(
-                tuple(str(layer) for layer in range(len(layers))),
-                tuple("" if value is None else f"{value:.2f}" for value in layers),
+                tuple(layers),
+                tuple(f"{value:.2f}" for value in layers.values()),
             ),
         ]
     rungs = {name: f"{value:.2f}" for name, value in audit["auroc"].items()}

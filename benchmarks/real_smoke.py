@@ -46,6 +46,7 @@ CHATS = 20  # prompts whose ids are compared with apply_chat_template
 
 STEPS = ("convert", "sites", "doctor", "audit", "start", "chat")
 OF_CHAT = ("start", "chat")
+FEW_LAYERS = ("--layers", "0,10,20,29")  # of these steps, which would else take half an hour each
 
 
 @dataclass(frozen=True)
@@ -112,9 +113,10 @@ def take(step: str, one: Published, scratch: Path, results: Path, again: bool) -
         "sites": lambda: site_errors(folder),
         "doctor": lambda: doctor(folder),
         "audit": lambda: audit(folder, scratch, one.prompts),
-        "start": lambda: audit(folder, scratch, one.prompts, "--start", "bos"),
+        "start": lambda: audit(folder, scratch, one.prompts, "--start", "bos", *FEW_LAYERS),
         "chat": lambda: (
-            {"ids_equal": chat_ids(folder)} | audit(folder, scratch, one.prompts, "--chat")
+            {"ids_equal": chat_ids(folder)}
+            | audit(folder, scratch, one.prompts, "--chat", *FEW_LAYERS)
         ),
     }[step]()
     found[step]["load"] = round(os.getloadavg()[0], 1)
@@ -226,7 +228,9 @@ def doctor(folder: Path) -> dict[str, Any]:
 
 def audit(folder: Path, scratch: Path, prompts: int, *more: str) -> dict[str, Any]:
     """`faultlens audit ioi` without dictionaries: accuracy by object, swaps, time and memory."""
-    run = scratch / "-".join(["run", *(word.strip("-") for word in more)])
+    from faultlens.models.sites import Site
+
+    run = scratch / "-".join(["run", *(word.strip("-") for word in more[:1])])
     cost = measured(
         [sys.executable, "-m", "faultlens.cli.main", "audit", "ioi", "-n", str(prompts),
          "--model", str(folder), "--repeats", "2", "--out", str(run), "--overwrite", *more]
@@ -251,11 +255,11 @@ def audit(folder: Path, scratch: Path, prompts: int, *more: str) -> dict[str, An
                 "mended": f"{swap['failure_to_success']} of {swap['failures_original']}",
                 "broken": swap["success_to_failure"],
                 "p_mcnemar": swap["p_mcnemar"],
-                "last_token_by_layer": [
-                    None if patch["denoise"] is None else round(patch["denoise"]["value"], 3)
+                "last_token_by_layer": {
+                    str(Site.parse(patch["site"]).layer): round(patch["denoise"]["value"], 3)
                     for patch in swap["patches"]
-                    if patch["positions"] == "last"
-                ],
+                    if patch["positions"] == "last" and patch["denoise"] is not None
+                },
             }
             for swap in counterfactuals["swaps"]
         ],
