@@ -89,10 +89,11 @@ class SparseStep:
         encoder, norms = sae.W_enc.T, sae.W_dec.norm(dim=1)
         chosen = self._select(inputs, encoder, norms)
         values = torch.relu(chosen.pre)
-        rebuilt = _weighted_sum(sae.W_dec, chosen.features, chosen.starts, values) + sae.b_dec
+        rebuilt = _weighted_sum(sae.W_dec, chosen.features, chosen.starts, values)
+        rebuilt += sae.b_dec
         if self.skip is not None:
             rebuilt += x @ self.skip
-        error = rebuilt - target
+        error = rebuilt.sub_(target)
         slope = error * (2 / len(x))
 
         fires = chosen.pre > 0
