@@ -104,7 +104,7 @@ def page(record: dict[str, Any]) -> str:
         lines += audited(name, of["audit"])
         if "start" in of:
             lines += [
-                f"In front of a text nothing belongs: {of['doctor']['found']['start']}.",
+                f"{of['doctor']['found']['start']}.",
                 "",
                 *audited(name, of["start"], ", behind the start token that its tokenizer names"),
                 "The failures are the start token's: with what the model expects most are gone.",

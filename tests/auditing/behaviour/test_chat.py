@@ -216,6 +216,8 @@ def test_what_a_reply_repeats_of_its_prompt_is_no_answer(chatml: Model) -> None:
         "of 4 replies 0 begin with a right answer, 1 give one after other words and 3 give none; "
         "3 repeat their prompt first, which is not read as an answer"
     ]
+    cut = f"{sentences[0].rpartition(',')[0]}, where it rained"
+    assert find_leads(task, [cut, *replies[1:]], chatml)[0] == "", "no place for an answer"
     silent = ["no name"] * 3 + [replies[3]]
     assert lead_notes(task, silent)[1:] == [
         "most replies (3 of 4) give neither target nor foil: their margins, and what is tested on "
@@ -299,6 +301,18 @@ def test_an_audit_of_a_chat_pools_no_turn_marker_and_says_how_it_was_read(chatml
         '("<|end|>" 48, "<|system|>" 24, "<|user|>" 24, "<|assistant|>" 24)'
     )
     assert audit.outcomes[0].prompt.startswith("<|system|>Be kind.<|end|><|user|>Which word comes")
+
+
+@pytest.mark.parametrize("name", ["sycophancy", "unanswerable", "over_refusal"])
+def test_tasks_of_behaviour_are_conversations_without_being_asked(name: str, chatml: Model) -> None:
+    task = getattr(fl.tasks, name)(n=16)
+    lens = Lens(chatml, (), sites=fl.load("mini", sae="none", layers=[2]).sites)
+    audit = fl.audit(lens, task, baselines=False)
+    assert audit.rule == task.rule and set(audit.factors) >= set(task.factors) - {"question"}
+    assert audit.outcomes[0].prompt.endswith(f"{task.prompts[0].text}<|end|><|assistant|>")
+    plain = fl.load("mini", sae="none", layers=[2])
+    with pytest.raises(UserError, match="has no chat template"):
+        fl.audit(plain, task, baselines=False)
 
 
 def test_a_file_of_conversations(tmp_path: Path) -> None:

@@ -25,8 +25,8 @@ SHOWN = 40  # characters of a lead
 def find_leads(task: Task, replies: Sequence[str], model: Model) -> list[str]:
     """By prompt, what its reply says before the first answer in it, right or wrong.
 
-    What a reply repeats of its prompt is no answer, whatever it names. A reply that goes on after
-    it without an answer is compared there. Any other that gives no answer takes the lead of most
+    What a reply repeats of its prompt is no answer, whatever it names. A reply that repeats it to
+    the end of the message and goes on without an answer is compared there. Any other that gives no answer takes the lead of most
     others, if at least half of those that give one have it in common; else the start of the reply
     is where target and foil are compared. So is it where no tokens of the model read lead and
     answer as they stand.
@@ -40,8 +40,9 @@ def find_leads(task: Task, replies: Sequence[str], model: Model) -> list[str]:
     common, times = counts.most_common(1)[0] if counts else ("", 0)
     usual = common if times >= COMMON * sum(counts.values()) else ""
     answers = AnswerTokens(model)
+    ends = tuple(model.tokenizer.all_special_tokens)
     leads = [
-        (_after_repetition(prompt, text) or usual) if lead is None else lead
+        (_after_repetition(prompt, text, ends) or usual) if lead is None else lead
         for prompt, text, lead in zip(task.prompts, replies, found, strict=True)
     ]
     return [
@@ -119,11 +120,17 @@ def _lead(prompt: Prompt, reply: str) -> str | None:
     return reply[: repeated + min(places)].removeprefix(prompt.separator)
 
 
-def _after_repetition(prompt: Prompt, reply: str) -> str:
-    """What a reply repeats of its prompt, where it goes on after it; else ""."""
+def _after_repetition(prompt: Prompt, reply: str, ends: tuple[str, ...]) -> str:
+    """What a reply repeats of its prompt, to the end of the message, before it goes on; else "".
+
+    Args:
+        ends: what may stand behind a message.
+    """
     repeated = repetition(prompt, reply)
     rest = reply[len(repeated) :]
-    if not repeated or not re.search(r"\w", rest):
+    words = re.sub(r"^\W+", "", repeated)
+    after = prompt.text.partition(words)[2].lstrip(" .…\"'")
+    if not words or not after.startswith(ends) or not re.search(r"\w", rest):
         return ""
     return repeated + rest[: len(rest) - len(rest.lstrip())]
 
