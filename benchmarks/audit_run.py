@@ -25,7 +25,7 @@ from faultlens.auditing.study import audit_over_seeds, audit_task
 from faultlens.corpus.task import Task
 from faultlens.features.lens import Lens
 from faultlens.models.dictionary import Convention, Dictionary, Relu
-from faultlens.models.families import adapter_for
+from faultlens.models.families import FAMILIES
 from faultlens.models.model import Model
 from faultlens.models.sites import Site
 from faultlens.progress import Tick
@@ -54,7 +54,7 @@ def gpt2(tokenizer: Path) -> Model:
     words = transformers.GPT2TokenizerFast(
         vocab=str(tokenizer / "vocab.json"), merges=str(tokenizer / "merges.txt")
     )
-    return Model("gpt2-shape", network, words, adapter_for("gpt2"), digest="random")
+    return Model("gpt2-shape", network, words, FAMILIES["gpt2"], digest="random")
 
 
 def sae(model: Model, texts: list[str]) -> Dictionary:

@@ -33,7 +33,7 @@ from faultlens.auditing.config import AuditConfig
 from faultlens.auditing.study import audit_task
 from faultlens.features.lens import Lens
 from faultlens.models.dictionary import Convention, Dictionary, Relu
-from faultlens.models.families import adapter_for
+from faultlens.models.families import FAMILIES
 from faultlens.models.model import Model
 from faultlens.models.sites import Site
 
@@ -101,7 +101,7 @@ def gpt2(device: torch.device, dtype: torch.dtype) -> Model:
     network = transformers.GPT2LMHeadModel(config).eval().requires_grad_(False)
     tokenizer = fl.load("mini", layers=(2,)).model.tokenizer
     return Model(
-        "gpt2-shape", network.to(device, dtype), tokenizer, adapter_for("gpt2"), digest="random"
+        "gpt2-shape", network.to(device, dtype), tokenizer, FAMILIES["gpt2"], digest="random"
     )
 
 

@@ -217,14 +217,13 @@ def _audit_task(
     from faultlens.auditing.study import audit_over_seeds, audit_task
 
     lens = lens.checked(progress) if config.reading.fit_check else lens.unchecked()
-    store = None if recorder is None else recorder.activations
     if isinstance(task, Mapping):
         return audit_over_seeds(
-            lens, task, config=config, progress=progress, store=store, kept=checkpoint, base=base,
-            spread=spread,
+            lens, task, config=config, progress=progress, recorder=recorder, kept=checkpoint,
+            base=base, spread=spread,
         )  # fmt: skip
     return audit_task(
-        lens, task, config=config, progress=progress, store=store, kept=checkpoint, base=base
+        lens, task, config=config, progress=progress, recorder=recorder, kept=checkpoint, base=base
     )
 
 

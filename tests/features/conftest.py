@@ -10,7 +10,7 @@ from transformers import GPT2Config, GPT2LMHeadModel
 
 from faultlens.features.lens import Lens
 from faultlens.models.dictionary import Activation, Convention, Dictionary, Relu, TopK
-from faultlens.models.families import adapter_for
+from faultlens.models.families import FAMILIES
 from faultlens.models.model import Model
 from faultlens.models.sites import Site
 
@@ -57,7 +57,7 @@ def tiny_lens() -> Lens:
         embd_pdrop=0.0, attn_pdrop=0.0, bos_token_id=0, eos_token_id=0, initializer_range=0.3,
     )  # fmt: skip
     network = GPT2LMHeadModel(config).eval().requires_grad_(False)
-    model = Model("tiny", network, Letters(), adapter_for("gpt2"), digest="tiny")
+    model = Model("tiny", network, Letters(), FAMILIES["gpt2"], digest="tiny")
     return Lens(
         model,
         (

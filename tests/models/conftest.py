@@ -12,7 +12,7 @@ from hub_cache import put_gpt2, put_saes
 from transformers import GPT2Config, GPT2LMHeadModel
 
 from faultlens.models import hub
-from faultlens.models.families import adapter_for
+from faultlens.models.families import FAMILIES
 from faultlens.models.model import Model
 
 
@@ -47,7 +47,7 @@ def tiny() -> Model:
         initializer_range=0.3,
     )  # fmt: skip
     network = GPT2LMHeadModel(config).eval().requires_grad_(False)
-    return Model("tiny", network, Characters(), adapter_for("gpt2"), digest="")
+    return Model("tiny", network, Characters(), FAMILIES["gpt2"], digest="")
 
 
 @pytest.fixture(scope="session")

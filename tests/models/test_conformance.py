@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 
+from faultlens.cli.doctor import conformance_lines
 from faultlens.models import conformance as checking
-from faultlens.models.conformance import Conformance, conformance, lines_of
+from faultlens.models.conformance import Conformance, conformance
 from faultlens.models.families import FAMILIES
 from faultlens.models.families.decoder import Decoder, Taps, in_turn
 from faultlens.models.families.llama import taps
@@ -82,17 +83,17 @@ def _without_scale(block: Any) -> Taps:
 
 def test_logits_that_are_not_the_models_own_are_found(monkeypatch: pytest.MonkeyPatch) -> None:
     model = model_of("granite")
-    monkeypatch.setattr("faultlens.models.model._logit_scale", lambda config: 1.0)
+    monkeypatch.setattr("faultlens.models.unembedding._logit_scale", lambda config: 1.0)
     assert "logits are transformers' own" in failing(conformance(model))
 
 
 def test_what_is_shown_names_what_fails_and_by_how_much() -> None:
     found = conformance(with_taps(model_of("llama"), {"attn_out": "mlp_out"}))
-    text = "\n".join(lines_of(found))
+    text = "\n".join(conformance_lines(found))
     assert text.startswith("llama: llama, a family file; 24 sites in 3 layers.\n")
     assert "  FAILS  what attention and MLP add lies between the residuals (largest diff" in text
     assert "blocks.0.hook_resid_mid is off by" in text
-    structure = "\n".join(lines_of(conformance(model_of("mamba"))))
+    structure = "\n".join(conformance_lines(conformance(model_of("mamba"))))
     assert "mamba: mamba, blocks found by structure; 6 sites in 3 layers." in structure
     assert "  Texts go one a row, for they would see each other.\n" in structure
     assert "at a column, it goes on from the first column." in structure

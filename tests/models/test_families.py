@@ -13,7 +13,7 @@ from torch import Tensor
 from torch.testing import assert_close
 
 from faultlens.errors import UserError
-from faultlens.models.families import adapter_for
+from faultlens.models.families import adapter_of
 from faultlens.models.load import load_model
 from faultlens.models.model import Model
 from faultlens.models.restart import Restart
@@ -251,7 +251,7 @@ def test_the_language_half_of_multimodal_gemma_is_read_as_it_alone(tmp_path: Pat
     alone.model.load_state_dict(whole.model.language_model.state_dict())
     alone.lm_head.load_state_dict(whole.lm_head.state_dict())
     both, half = (
-        Model(name, network.requires_grad_(False), None, adapter_for(network.config.model_type), "")
+        Model(name, network.requires_grad_(False), None, adapter_of(network), "")
         for name, network in (("whole", whole), ("half", alone))
     )
     assert (both.n_layers, both.d_model, both.context) == (3, 24, 32)

@@ -7,7 +7,6 @@ import torch
 from torch.testing import assert_close
 
 from faultlens.errors import UserError
-from faultlens.models.families import adapter_for
 from faultlens.models.model import Model
 from faultlens.models.restart import Restart
 from faultlens.models.sites import POINTS, Site
@@ -125,11 +124,6 @@ def test_generation_of_a_batch_is_that_of_each_row_alone(tiny: Model) -> None:
         for token in ids:  # the referee: the likeliest next token, one forward pass at a time
             assert int(tiny.network(torch.tensor([grown])).logits[0, -1].argmax()) == token
             grown.append(token)
-
-
-def test_an_unknown_family_is_refused_with_the_known_ones() -> None:
-    with pytest.raises(UserError, match="models of type 'mamba' have no family file.*gpt2"):
-        adapter_for("mamba")
 
 
 def test_a_layer_too_deep_is_refused(tiny: Model) -> None:

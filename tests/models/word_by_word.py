@@ -15,7 +15,7 @@ import torch
 from transformers import GPT2Config, GPT2LMHeadModel
 
 from faultlens.models.dictionary import Convention, Dictionary, Relu
-from faultlens.models.families import adapter_for
+from faultlens.models.families import FAMILIES
 from faultlens.models.model import Model
 from faultlens.models.sites import Site
 
@@ -106,5 +106,5 @@ def word_by_word(strengths: np.ndarray, pull: np.ndarray, W_dec: np.ndarray) -> 
         torch.full((features,), -LEVEL), torch.from_numpy(W_dec).float(), torch.zeros(D),
         Convention(prepend_bos=True, centred=False), "made in a test", "",
     )  # fmt: skip
-    model = Model("by hand", network, Special(), adapter_for("gpt2"), digest="")
+    model = Model("by hand", network, Special(), FAMILIES["gpt2"], digest="")
     return WordByWord(model, dictionary, embedding, W_dec)

@@ -13,7 +13,8 @@ def test_a_weighted_area_is_that_of_the_rows_repeated() -> None:
     rng = np.random.default_rng(0)
     values, first = rng.integers(0, 5, 30).astype(float), np.arange(30) < 11
     times = rng.integers(0, 4, (3, 30))
-    found = _weighted_auroc(values, first, times.astype(float))
+    weights = times.astype(float)
+    found = _weighted_auroc(values[first], values[~first], weights[:, first], weights[:, ~first])
     for row, area in zip(times, found, strict=True):
         rows = np.repeat(np.arange(30), row)
         assert area == pytest.approx(roc_auc_score(first[rows], values[rows]))

@@ -82,6 +82,7 @@ class Findings:
             alpha=alpha,
             verdict=self.verdict,
             sites=self.sites,
+            feature_sets=[found.features for found in self.features.classes],
             baselines=None if self.ladder is None else self.ladder.baselines,
             tables=self.observed.tables,
         )

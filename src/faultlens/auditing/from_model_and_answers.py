@@ -47,7 +47,7 @@ def observe_answers_of(
     config: AuditConfig,
     *,
     progress: Progress,
-    recorder: Recorder,
+    recorder: Recorder | None,
     kept: Checkpoint,
 ) -> Observed:
     """Read the prompts of answers that are there; nothing is generated to decide an outcome.
@@ -60,7 +60,8 @@ def observe_answers_of(
         answers: prompts, what was generated, perhaps whether it is right.
         config: rule, pooling, how prompts are read, and what is tested by intervening.
         progress: told of the stages.
-        recorder: takes in the token-level activations, and which tokens they are of.
+        recorder: takes in the token-level activations, and which tokens they are of; None: nobody
+            keeps them.
         kept: finished stages of the same audit, interrupted before.
 
     Raises:
@@ -69,15 +70,18 @@ def observe_answers_of(
     """
     answers, notes = as_model_reads(answers, lens.model)
     rule, outcomes = recorded_outcomes(answers, config.rule)
-    decides = None if rule == GIVEN else resolve_rule(config.rule or answers.task.rule)
+    asked = answers.task.rule if config.rule is None else config.rule
+    decides = None if rule == GIVEN else resolve_rule(asked)
     tick = progress.start("Scoring the answers again", 1)
     again, found = _scored_again(lens, answers, outcomes, decides, config)
     tick(1)
     tokens = _tokens_read(lens, answers, again, config.answers.with_answer)
-    recorder.token_ids = [row[tokens.n_start :] for row in tokens.rows]
+    store = None
+    if recorder is not None:
+        store, recorder.token_ids = recorder.activations, tokens.own
     pooling = config.reading.pooling
     read = TaskActivations.read(
-        lens, answers.task, tokens, pooling=pooling, store=recorder.activations,
+        lens, answers.task, tokens, pooling=pooling, store=store,
         progress=progress.start("Reading the prompts", len(answers)),
     )  # fmt: skip
     if again is not None:

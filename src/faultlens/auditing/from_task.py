@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from faultlens.auditing.activations.as_trained import as_trained
@@ -26,7 +26,7 @@ from faultlens.corpus.task import Task
 from faultlens.errors import UserError
 from faultlens.features.lens import Lens
 from faultlens.features.reading_notes import reading_notes, sentences_of
-from faultlens.features.store import ActivationStore
+from faultlens.features.recorder import Recorder
 from faultlens.models.model import Model
 from faultlens.models.start_ids import shown
 from faultlens.models.start_token import start_of
@@ -54,13 +54,44 @@ class _Outcomes:
     accuracy_by_start: dict[str, float]
 
 
+@dataclass(frozen=True, eq=False)
+class _Tokens:
+    """A task in tokens.
+
+    Attributes:
+        answering: behind the model's own start token.
+        trained: behind the dictionaries'; None where they agree.
+    """
+
+    answering: TaskTokens
+    trained: TaskTokens | None
+
+    @classmethod
+    def of(cls, lens: Lens, task: Task) -> _Tokens:
+        answering = tokenize(task, lens.model)
+        return cls(answering, as_trained(lens, task, answering))
+
+
+@dataclass(frozen=True, eq=False)
+class _Seen:
+    """What a model and its dictionaries hold in a task's tokens.
+
+    Attributes:
+        answering: in the pass in which the model answers, behind its own start token.
+        trained: behind the dictionaries' start token; the same where they agree.
+    """
+
+    answering: TaskActivations
+    trained: TaskActivations
+
+
 def observe_task(
     lens: Lens,
     task: Task,
     config: AuditConfig,
     *,
     progress: Progress,
-    store: ActivationStore | None,
+    recorder: Recorder | None,
     kept: Checkpoint,
     base: Model | None = None,
 ) -> Observed:
@@ -71,7 +102,8 @@ def observe_task(
         task: the prompts.
         config: rule, pooling, and what is tested by intervening.
         progress: told of the stages.
-        store: takes in the prompts' token-level activations.
+        recorder: takes in the prompts' token-level activations, and which tokens they are of;
+            None: nobody keeps them.
         kept: finished stages of the same audit, interrupted before.
         base: the model that the lens's was tuned from, to be run on the same prompts.
 
@@ -83,34 +115,23 @@ def observe_task(
     rule, decides = resolve_rule(task.rule if config.rule is None else config.rule)
     check_targets(task, rule)
     requested = parse_feature_sets(config.interventions.test_features, lens)
-    tokens = tokenize(task, lens.model)
-    done = _outcomes(lens, task, tokens, decides, kept, progress)
+    tokens = _Tokens.of(lens, task)
+    done = kept.once("outcomes", _Outcomes, lambda: _run(lens, task, tokens, decides, progress))
     of_base = None
     if base is not None:
-        of_base = _run_base(base, lens, task, tokens, decides, kept, progress)
-    outcomes, led = done.outcomes, with_leads(task, [one.before_answer for one in done.outcomes])
-    if led is not task:
-        tokens = tokenize(led, lens.model)
-    seen = _read(lens, led, tokens, config.reading.pooling, store, progress)
+        of_base = _run_base(base, lens, task, tokens.answering, decides, kept, progress)
+    led = with_leads(task, [outcome.before_answer for outcome in done.outcomes])
+    seen = _read(lens, led, tokens if led is task else _Tokens.of(lens, led), config, recorder,
+                 progress)  # fmt: skip
     causal_tests = CausalTests.configured(
-        config, lens, led, seen.answering, outcomes,
+        config, lens, led, seen.answering, done.outcomes,
         rule=decides, requested=requested, progress=progress, kept=kept,
     )  # fmt: skip
     warnings = causal_tests.check_requested()
-    whole = None
-    if not lens.dictionaries and config.ladder.baselines:
-        whole = pooled_values(seen.answering.values, seen.answering.reader, config.reading.pooling)
-
-    def inputs() -> LadderInputs:
-        if whole is not None:
-            return whole.residual, None
-        return residual_and_random(
-            lens, seen.trained, config.reading.pooling, config.seed, progress
-        )
-
+    inputs, left_out = _ladder_inputs(lens, seen, config, progress)
     return Observed(
         name=task.name,
-        outcomes=outcomes,
+        outcomes=done.outcomes,
         rule=rule,
         factors=task.factors,
         groups=task.groups,
@@ -121,60 +142,31 @@ def observe_task(
         base=of_base,
         accuracy_by_start=done.accuracy_by_start,
         warnings=[
-            *task.notes,
-            *lead_notes(led, [outcome.generated or "" for outcome in outcomes]),
-            *token_warnings(led, seen.answering.tokens),
-            *score_warnings(led, seen.answering.tokens),
-            *warnings,
-            *reading_notes(seen.trained.tables),
-            *(sentences_of(whole.left_out) if whole is not None else ()),
-            *lens.warnings,
+            *task.notes, *_answer_notes(led, done.outcomes, seen), *warnings,
+            *reading_notes(seen.trained.tables), *left_out, *lens.warnings,
             *([] if seen.trained is seen.answering else [READ_TWICE]),
         ],
+    )  # fmt: skip
+
+
+def _run(lens: Lens, task: Task, tokens: _Tokens, rule: Rule, progress: Progress) -> _Outcomes:
+    """What the model does, behind its own start token and, in short, behind the dictionaries'."""
+    tick = progress.start("Running the task", len(task))
+    outcomes = run_task(lens, task, tokens.answering, rule, tick)
+    if tokens.trained is None:
+        return _Outcomes(outcomes, {})
+    behind = run_task(lens, task, tokens.trained, rule)
+    return _Outcomes(
+        outcomes,
+        {
+            start_of(lens.model).shown: _accuracy(outcomes),
+            shown(lens.model, tokens.trained.start): _accuracy(behind),
+        },
     )
 
 
-@dataclass(frozen=True, eq=False)
-class _Seen:
-    """A task's tokens and what a model and its dictionaries hold in them.
-
-    Attributes:
-        answering: in the pass in which the model answers, behind its own start token.
-        trained: behind the dictionaries' start token; the same where they agree.
-    """
-
-    answering: TaskActivations
-    trained: TaskActivations
-
-
-def _read(
-    lens: Lens,
-    task: Task,
-    tokens: TaskTokens,
-    pooling: str,
-    store: ActivationStore | None,
-    progress: Progress,
-) -> _Seen:
-    other = as_trained(lens, task, tokens)
-    trained = TaskActivations.read(
-        lens, task, other or tokens, pooling=pooling, store=store,
-        progress=progress.start("Reading the prompts", len(task)),
-    )  # fmt: skip
-    return _Seen(trained if other is None else TaskActivations.read(lens, task, tokens), trained)
-
-
-def _outcomes(
-    lens: Lens, task: Task, tokens: TaskTokens, rule: Rule, kept: Checkpoint, progress: Progress
-) -> _Outcomes:
-    """What the model does, run unless it is kept."""
-
-    def run() -> _Outcomes:
-        tick = progress.start("Running the task", len(task))
-        outcomes = run_task(lens, task, tokens, rule, tick)
-        others = as_trained(lens, task, tokens)
-        return _Outcomes(outcomes, _accuracies(lens, task, outcomes, others, rule))
-
-    return kept.once("outcomes", _Outcomes, run)
+def _accuracy(outcomes: Sequence[PromptOutcome]) -> float:
+    return sum(outcome.success for outcome in outcomes) / len(outcomes)
 
 
 def _run_base(
@@ -201,22 +193,43 @@ def _run_base(
     return BaseRun(base.name, lens.model.tuning, outcomes)
 
 
-def _accuracies(
+def _read(
     lens: Lens,
     task: Task,
-    outcomes: Sequence[PromptOutcome],
-    others: TaskTokens | None,
-    rule: Rule,
-) -> dict[str, float]:
-    """Accuracy behind the model's own start token, and behind the dictionaries'."""
-    if others is None:
-        return {}
-    behind = run_task(lens, task, others, rule)
-    return {
-        start_of(lens.model).shown: _accuracy(outcomes),
-        shown(lens.model, others.start): _accuracy(behind),
-    }
+    tokens: _Tokens,
+    config: AuditConfig,
+    recorder: Recorder | None,
+    progress: Progress,
+) -> _Seen:
+    read = tokens.trained or tokens.answering
+    store = None
+    if recorder is not None:
+        store, recorder.token_ids = recorder.activations, read.own
+    trained = TaskActivations.read(
+        lens, task, read, pooling=config.reading.pooling, store=store,
+        progress=progress.start("Reading the prompts", len(task)),
+    )  # fmt: skip
+    if tokens.trained is None:
+        return _Seen(trained, trained)
+    return _Seen(TaskActivations.read(lens, task, tokens.answering), trained)
 
 
-def _accuracy(outcomes: Sequence[PromptOutcome]) -> float:
-    return sum(outcome.success for outcome in outcomes) / len(outcomes)
+def _ladder_inputs(
+    lens: Lens, seen: _Seen, config: AuditConfig, progress: Progress
+) -> tuple[Callable[[], LadderInputs], list[str]]:
+    """What the ladder is climbed from, and which tokens were left out of it, a sentence each."""
+    pooling = config.reading.pooling
+    if lens.dictionaries or not config.ladder.baselines:
+        return lambda: residual_and_random(lens, seen.trained, pooling, config.seed, progress), []
+    whole = pooled_values(seen.answering.values, seen.answering.reader, pooling)
+    return lambda: (whole.residual, None), sentences_of(whole.left_out)
+
+
+def _answer_notes(task: Task, outcomes: Sequence[PromptOutcome], seen: _Seen) -> list[str]:
+    """What a reader should know of the answers and of how they are scored."""
+    tokens = seen.answering.tokens
+    return [
+        *lead_notes(task, [outcome.generated or "" for outcome in outcomes]),
+        *token_warnings(task, tokens),
+        *score_warnings(task, tokens),
+    ]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -31,10 +30,16 @@ from faultlens.auditing.held_out.ladder import (
 )
 from faultlens.auditing.interventions.causal_findings import CausalFindings, not_tested
 from faultlens.auditing.observed import Observed
-from faultlens.auditing.replication.seeds import SeedComparison, SeedRun, compare_seeds
-from faultlens.auditing.replication.split_half import HalfReplication, replicate
+from faultlens.auditing.replication.robustness import robustness_of
+from faultlens.auditing.replication.seeds import (
+    SeedComparison,
+    SeedRun,
+    compare_seeds,
+    config_of_other_seed,
+)
+from faultlens.auditing.replication.split_half import replicate
 from faultlens.auditing.replication.spread_seeds import Spread, others_audited
-from faultlens.auditing.result import Robustness, Verdict
+from faultlens.auditing.result import Verdict
 from faultlens.auditing.result.audit import Audit
 from faultlens.auditing.result.conclusions import leading_class
 from faultlens.auditing.verdicts.conclusions import conclude
@@ -50,11 +55,7 @@ if TYPE_CHECKING:
     from faultlens.corpus.task import Task
     from faultlens.features.lens import Lens
     from faultlens.features.recorder import Recorder
-    from faultlens.features.store import ActivationStore
     from faultlens.models.model import Model
-
-REPEATS_ON_OTHER_SEEDS = 2  # of the ladder
-NO_OTHER_SEEDS = "no prompts from other seeds were run"
 
 
 def audit_task(
@@ -63,7 +64,7 @@ def audit_task(
     *,
     config: AuditConfig | None = None,
     progress: Progress = SILENT,
-    store: ActivationStore | None = None,
+    recorder: Recorder | None = None,
     kept: Checkpoint | None = None,
     base: Model | None = None,
 ) -> Audit:
@@ -75,7 +76,7 @@ def audit_task(
         base: the model that it was tuned from, to be run on the same prompts.
         config: how to carry it out; None: as by default.
         progress: told of the stages.
-        store: takes in the prompts' token-level activations.
+        recorder: takes in what is read of the prompts.
         kept: finished stages of the same audit, interrupted before.
 
     Raises:
@@ -88,7 +89,7 @@ def audit_task(
 
     config, kept = config or AuditConfig(), kept or Checkpoint()
     observed = observe_task(
-        lens, task, config, progress=progress, store=store, kept=kept, base=base
+        lens, task, config, progress=progress, recorder=recorder, kept=kept, base=base
     )
     return with_directions(audit_observed(observed, config, progress, kept), lens)
 
@@ -99,7 +100,7 @@ def audit_over_seeds(
     *,
     config: AuditConfig | None = None,
     progress: Progress = SILENT,
-    store: ActivationStore | None = None,
+    recorder: Recorder | None = None,
     kept: Checkpoint | None = None,
     base: Model | None = None,
     spread: Spread | None = None,
@@ -108,7 +109,7 @@ def audit_over_seeds(
 
     Args:
         tasks: by seed, the task with its prompts; at least two. The first is reported.
-        store: takes in the first seed's activations.
+        recorder: takes in what is read of the first seed's prompts.
         base: is run on the first seed's prompts.
         spread: who audits the other seeds, while this process does the first; None: this process,
             one after the other.
@@ -132,7 +133,7 @@ def audit_over_seeds(
     with others_audited(lens, others, audit_other, spread, progress) as other_runs:
         of_first = kept.within(f"seed-{first}")
         observed = observe_task(
-            lens, its_task, config, progress=progress, kept=of_first, store=store, base=base
+            lens, its_task, config, progress=progress, kept=of_first, recorder=recorder, base=base
         )
         found = _findings(observed, config, progress, of_first)
         runs = [found.run(first, config.alpha), *other_runs()]
@@ -146,8 +147,8 @@ def _of_other_seed(
     """The audit of another seed's prompts, with the same checkpoint whoever makes it."""
     from faultlens.auditing.from_task import observe_task
 
-    own, of_seed = _config_of_other_seeds(config), kept.within(f"seed-{seed}")
-    observed = observe_task(lens, task, own, progress=progress, store=None, kept=of_seed)
+    own, of_seed = config_of_other_seed(config), kept.within(f"seed-{seed}")
+    observed = observe_task(lens, task, own, progress=progress, recorder=None, kept=of_seed)
     found = _findings(observed, own, progress, of_seed, halved=False)
     return found.run(seed, config.alpha)
 
@@ -206,11 +207,10 @@ def audit_answers_of(
     """
     from faultlens.auditing.feature_directions import with_directions
     from faultlens.auditing.from_model_and_answers import observe_answers_of
-    from faultlens.features.recorder import Recorder
 
     config, kept = config or AuditConfig(), kept or Checkpoint()
     observed = observe_answers_of(
-        lens, answers, config, progress=progress, recorder=recorder or Recorder(), kept=kept
+        lens, answers, config, progress=progress, recorder=recorder, kept=kept
     )
     return with_directions(audit_observed(observed, config, progress, kept), lens)
 
@@ -345,7 +345,7 @@ def _causes(
 def _audit(found: Findings, config: AuditConfig, seeds: SeedComparison | None = None) -> Audit:
     """The result; `seeds`: what the prompts of other seeds say of it."""
     strata = None if found.strata is None else found.strata.record
-    robustness = _robustness(found.halves, seeds)
+    robustness = robustness_of(found.halves, seeds)
     claims = []
     if found.verdict is None:
         claims = ledger(
@@ -358,28 +358,3 @@ def _audit(found: Findings, config: AuditConfig, seeds: SeedComparison | None = 
             ladder=found.ladder,
         )
     return found.audit(config, claims, robustness)
-
-
-def _config_of_other_seeds(config: AuditConfig) -> AuditConfig:
-    """How the prompts of the seeds after the first are audited."""
-    return replace(
-        config,
-        ladder=replace(config.ladder, repeats=REPEATS_ON_OTHER_SEEDS),
-        interventions=replace(config.interventions, test_features=(), test_attributed=0),
-    )
-
-
-def _robustness(halves: HalfReplication | None, seeds: SeedComparison | None) -> Robustness | None:
-    """What other prompts say: the two halves of the same ones, and those of other seeds."""
-    if halves is None and seeds is None:
-        return None
-    halves = halves or HalfReplication()
-    if seeds is None:
-        return Robustness(halves=halves.readings, shrinkage=halves.shrinkage, reason=NO_OTHER_SEEDS)
-    return Robustness(
-        seeds=seeds.readings,
-        classes=seeds.classes,
-        needed=seeds.needed,
-        halves=halves.readings,
-        shrinkage=halves.shrinkage,
-    )

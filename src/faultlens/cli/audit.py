@@ -23,7 +23,6 @@ from faultlens.cli.run import (
     begin,
     finish,
     identity,
-    prompt_tokens,
     record_lens,
     resumable,
     run_claimed,
@@ -179,7 +178,7 @@ def _of_task(
             )
     if recorder is None:
         return Findings(audit=found, task=first, kept=kept, labels=named)
-    tokens = prompt_tokens(opened, first)
+    tokens = token_texts_of(opened, recorder.token_ids)
     read = recorder.activations if opened.dictionaries else None
     return Findings(
         audit=found, task_read=read, task=first, task_tokens=tokens, kept=kept, labels=named

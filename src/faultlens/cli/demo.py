@@ -14,9 +14,9 @@ from faultlens.cli.run import (
     begin,
     finish,
     identity,
-    prompt_tokens,
     record_lens,
     run_claimed,
+    token_texts_of,
 )
 from faultlens.cli.screen import progress_bars
 from faultlens.config import values_of
@@ -78,6 +78,6 @@ def demo(run: DemoOptions, call: Invocation) -> None:
             audit,
             prompts_read.activations,
             task,
-            prompt_tokens(lens, task),
+            token_texts_of(lens, prompts_read.token_ids),
         )
         finish(claim, manifest, found, json=False)

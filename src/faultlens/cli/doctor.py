@@ -16,6 +16,7 @@ FAILED = 1  # the exit code where a check of the model does not hold
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from faultlens.models.conformance import Conformance
     from faultlens.models.examination import Alternative, Examination
     from faultlens.models.fit import Fit
     from faultlens.models.stability import Stability
@@ -71,7 +72,7 @@ def doctor(lens: LensConfig, other: AgainstOption, result: JsonOption) -> None:
 
 
 def _check_model(config: LensConfig, result: JsonOption) -> None:
-    from faultlens.models.conformance import conformance, lines_of
+    from faultlens.models.conformance import conformance
     from faultlens.models.load import load_configured
 
     with progress_bars() as bars:
@@ -82,9 +83,34 @@ def _check_model(config: LensConfig, result: JsonOption) -> None:
     if result.json:
         say_json(found.to_dict())
     else:
-        say(list(lines_of(found)))
+        say(conformance_lines(found))
     if not found.holds:
         raise SystemExit(FAILED)
+
+
+def conformance_lines(found: Conformance) -> list[str]:
+    """What was found of a model's sites, as a terminal shows it."""
+    how = "blocks found by structure" if found.by_structure else "a family file"
+    lines = [
+        f"{found.model}: {found.model_type}, {how}; {found.sites} sites in {found.layers} layers."
+    ]
+    for check in found.checks:
+        error = "" if check.error is None else f" (largest difference {check.error:.0e})"
+        lines.append(f"  {'holds' if check.holds else 'FAILS'}  {check.what}{error}")
+        lines += [f"           {clause}" for clause in check.failed]
+    shares = "share rows" if found.packs else "go one a row, for they would see each other"
+    skipped = "leaves out the blocks before" if found.skips else "runs all blocks"
+    columns = "from its keys and values" if found.resumes else "from the first column"
+    lines += [
+        f"  Texts {shares}.",
+        f"  A pass that is taken up at a layer {skipped}; at a column, it goes on {columns}.",
+    ]
+    if found.by_structure:
+        lines.append(
+            "  A family file would give attention's and the MLP's sites as well: see "
+            "faultlens/models/families."
+        )
+    return [*lines, f"  {found.start}."]
 
 
 def _lines(found: Sequence[Examination], shared: Mapping[str, Stability]) -> list[str]:

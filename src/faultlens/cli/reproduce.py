@@ -42,14 +42,16 @@ def reproduce(
     every value of audit.json, profile.json and streamed.json. Other versions of Python or packages
     are named, and are no difference by themselves.
     """
+    from faultlens.runs.folder import MANIFEST
+
     folder = Path(run)
     was = _records(folder)
     with tempfile.TemporaryDirectory(prefix="faultlens-reproduce-") as elsewhere:
         again = Path(elsewhere) / "run"
-        _repeat(folder, was["manifest.json"]["command"], again)
+        _repeat(folder, was[MANIFEST]["command"], again)
         now = _records(again)
     found = {name: list(differences(was[name], now[name], same.tolerance)) for name in was}
-    manifest = found.pop("manifest.json")
+    manifest = found.pop(MANIFEST)
     versions = [d for d in manifest if d.place.startswith(("versions.", "platform"))]
     found = {
         "inputs": [d for d in manifest if d.place.startswith(("inputs.", "conventions."))],

@@ -251,16 +251,6 @@ def _labels_of(features: pd.DataFrame, labels: Mapping[str, str]) -> pd.Series:
     return names.map(labels).astype("string")
 
 
-def prompt_tokens(lens: Lens, task: Task) -> list[list[str]]:
-    """What each token of each prompt shows of its text; BOS is not among them."""
-    from faultlens.auditing.activations.as_trained import as_trained
-    from faultlens.auditing.activations.task_tokens import tokenize
-
-    tokens = tokenize(task, lens.model)
-    tokens = as_trained(lens, task, tokens) or tokens
-    return token_texts_of(lens, [row[tokens.n_start :] for row in tokens.rows])
-
-
 def token_texts_of(lens: Lens, token_ids: Sequence[Sequence[int]]) -> list[list[str]]:
     """What each token of some texts shows of it."""
     from faultlens.features.token_text import token_texts

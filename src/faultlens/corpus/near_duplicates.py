@@ -58,16 +58,34 @@ def near_duplicates(texts: Sequence[str], alike: Sequence[object] | None = None)
     for i, shared in enumerate(alike if alike is not None else [None] * len(texts)):
         parts.setdefault(shared, []).append(i)
     written = _as_characters(texts)
-    first = np.unique(same, return_index=True)[1]
-    edges = [np.column_stack([np.arange(len(texts)), first[same]])]
-    for members in parts.values():
-        if len(members) > 1:
-            edges.append(_pairs(written, np.array(members)))
+    pairs = [_pairs(written, np.array(members)) for members in parts.values() if len(members) > 1]
+    return connected(len(texts), [same], pairs)
+
+
+def connected(
+    n: int, numberings: Sequence[np.ndarray], pairs: Sequence[np.ndarray] = ()
+) -> np.ndarray:
+    """Numbers `n` texts, alike those that are connected, directly or through others.
+
+    Args:
+        n: how many texts.
+        numberings: whole numbers, `[n]` each: texts with the same number are connected.
+        pairs: places of two texts that are connected, `[pairs, 2]` each.
+
+    Returns:
+        whole numbers from 0, in the order in which they first come, `[n]`.
+
+    >>> connected(5, [np.array([7, 8, 9, 8, 6])], [np.array([[0, 2]])]).tolist()
+    [0, 1, 0, 1, 2]
+    """
+    edges = [np.empty((0, 2), dtype=int), *pairs]
+    for numbers in numberings:
+        _, first, number = np.unique(numbers, return_index=True, return_inverse=True)
+        edges.append(np.column_stack([np.arange(n), first[number]]))
     rows, columns = np.concatenate(edges).T
-    graph = coo_matrix((np.ones(len(rows)), (rows, columns)), shape=(len(texts), len(texts)))
-    found = connected_components(graph, directed=False)[1]
-    numbers: dict[int, int] = {}
-    return np.array([numbers.setdefault(int(number), len(numbers)) for number in found])
+    graph = coo_matrix((np.ones(len(rows)), (rows, columns)), shape=(n, n))
+    found: np.ndarray = connected_components(graph, directed=False)[1]
+    return found
 
 
 def _as_characters(texts: Sequence[str]) -> list[str]:

@@ -16,8 +16,8 @@ class Recorder:
     Attributes:
         tables: the pooled activations, by dictionary.
         activations: those of every token; empty where the study was given tables.
-        token_ids: of prompts that were answered elsewhere, by prompt the tokens whose positions the
-            activations count; empty otherwise.
+        token_ids: of a task's prompts, or of those that were answered elsewhere, by prompt the
+            tokens whose positions the activations count; empty otherwise.
     """
 
     def __init__(self) -> None:

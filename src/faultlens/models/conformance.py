@@ -8,7 +8,7 @@ whole one does.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -227,29 +227,6 @@ class _Trial:
             if not error <= self._equal
         ]
         return Check(what, max(errors.values(), default=None), tuple(failed))
-
-
-def lines_of(found: Conformance) -> Iterator[str]:
-    """What was found, as a terminal shows it."""
-    how = "blocks found by structure" if found.by_structure else "a family file"
-    yield (
-        f"{found.model}: {found.model_type}, {how}; {found.sites} sites in {found.layers} layers."
-    )
-    for check in found.checks:
-        error = "" if check.error is None else f" (largest difference {check.error:.0e})"
-        yield f"  {'holds' if check.holds else 'FAILS'}  {check.what}{error}"
-        yield from (f"           {clause}" for clause in check.failed)
-    shares = "share rows" if found.packs else "go one a row, for they would see each other"
-    yield f"  Texts {shares}."
-    skipped = "leaves out the blocks before" if found.skips else "runs all blocks"
-    columns = "from its keys and values" if found.resumes else "from the first column"
-    yield f"  A pass that is taken up at a layer {skipped}; at a column, it goes on {columns}."
-    if found.by_structure:
-        yield (
-            "  A family file would give attention's and the MLP's sites as well: see "
-            "faultlens/models/families."
-        )
-    yield f"  {found.start}."
 
 
 def _push(x: Tensor) -> Tensor:

@@ -6,7 +6,8 @@ was given leaves the pass bit for bit as it was.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -43,6 +44,58 @@ class Keep:
 def changed(edits: Mapping[Site, SiteHook]) -> bool:
     """Whether any of the edits can change a value."""
     return any(not isinstance(edit, Keep) for edit in edits.values())
+
+
+@contextmanager
+def edited(
+    taps: Mapping[Site, Tap],
+    edits: Mapping[Site, SiteHook],
+    then: Callable[[], None] | None = None,
+) -> Iterator[None]:
+    """Within this context the value at each site is what its edit returns.
+
+    Args:
+        taps: where the value at each site passes.
+        edits: of the same sites.
+        then: called after each edit.
+
+    Raises:
+        RuntimeError: on leaving normally, if a hook never ran.
+    """
+    ran: set[Site] = set()
+    handles = []
+
+    def noting(site: Site) -> SiteHook:
+        def edit(value: Tensor) -> Tensor:
+            ran.add(site)
+            new = edits[site](value)
+            if then is not None:
+                then()
+            return new
+
+        return edit
+
+    try:
+        # In the order of the pass: two hooks on one module run in the order they were placed.
+        for site in sorted(edits, key=lambda site: site.depth):
+            handles.append(place(taps[site], noting(site)))
+        yield
+    finally:
+        for handle in handles:
+            handle.remove()
+    _refuse_silent(site for site in edits if site not in ran)
+
+
+def refuse_left_out(edits: Mapping[Site, SiteHook], layer: int) -> None:
+    """Raises RuntimeError for an edit before `layer`, where a pass that starts there never goes."""
+    _refuse_silent(site for site in edits if site.layer < layer)
+
+
+def _refuse_silent(sites: Iterable[Site]) -> None:
+    """An edit that did nothing would pass for a measurement."""
+    names = [site.name for site in sites]
+    if names:
+        raise RuntimeError(f"hooks that never ran: {', '.join(names)}")
 
 
 def place(tap: Tap, edit: SiteHook) -> RemovableHandle:

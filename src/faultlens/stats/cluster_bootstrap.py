@@ -44,8 +44,8 @@ def cluster_bootstrap(
     array([ True])
     """
     draws = _draws(first.tobytes(), np.asarray(blocks, dtype=int).tobytes(), seed)
-    weights, n_first, n_rest = draws.weights, draws.n_first, draws.n_rest
-    means, squares = [], np.zeros(len(weights))
+    n_first, n_rest = draws.n_first, draws.n_rest
+    means, squares = [], np.zeros(len(n_first))
     parts = (first, draws.of_first, n_first), (~first, draws.of_rest, n_rest)
     for group, own, size in parts:
         mean = own @ values[group] / size
@@ -56,20 +56,17 @@ def cluster_bootstrap(
     d = np.divide(difference, spread, out=np.zeros_like(difference), where=spread > 0)
     fires = (values > 0).astype(float)
     rates = draws.of_first @ fires[first] / n_first - draws.of_rest @ fires[~first] / n_rest
-    area = _weighted_auroc(values, first, weights)
-
-    def ends(found: np.ndarray) -> Ends:
-        low, high = np.quantile(found, [(1 - level) / 2, (1 + level) / 2])
-        return float(low), float(high)
-
-    return EffectEnds(ends(difference), ends(d), ends(area), ends(rates))
+    area = _weighted_auroc(values[first], values[~first], draws.of_first, draws.of_rest)
+    low, high = np.quantile(
+        np.stack([difference, d, area, rates]), [(1 - level) / 2, (1 + level) / 2], axis=1
+    )
+    return EffectEnds(*zip(low.tolist(), high.tolist(), strict=True))
 
 
 @dataclass(frozen=True, eq=False)
 class _Draws:
-    """How often each row is drawn, `[draws, n]`: of all, of the first group and of the rest."""
+    """How often each row is drawn, `[draws, rows]`: of the first group and of the rest; in all."""
 
-    weights: np.ndarray
     of_first: np.ndarray
     of_rest: np.ndarray
     n_first: np.ndarray
@@ -88,18 +85,29 @@ def _draws(first: bytes, blocks: bytes, seed: int) -> _Draws:
     n_first, n_rest = weights @ group, weights @ ~group
     kept = (n_first > 0) & (n_rest > 0)
     weights = weights[kept]
-    return _Draws(weights, weights[:, group], weights[:, ~group], n_first[kept], n_rest[kept])
+    return _Draws(weights[:, group], weights[:, ~group], n_first[kept], n_rest[kept])
 
 
-def _weighted_auroc(values: np.ndarray, first: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    """P(first > rest) + P(equal) / 2 under each row of weights, `[draws]`."""
-    order = np.argsort(values, kind="stable")
-    starts = np.flatnonzero(np.diff(values[order], prepend=np.nan) != 0)
-    of_first, of_rest = (
-        np.add.reduceat(weights[:, order] * group[order], starts, axis=1)
-        for group in (first, ~first)
-    )
-    below = np.cumsum(of_rest, axis=1) - of_rest / 2
-    total = of_first.sum(axis=1) * of_rest.sum(axis=1)
-    area: np.ndarray = (of_first * below).sum(axis=1) / total
+def _weighted_auroc(
+    first: np.ndarray, rest: np.ndarray, of_first: np.ndarray, of_rest: np.ndarray
+) -> np.ndarray:
+    """P(first > rest) + P(equal) / 2 in each draw, `[draws]`.
+
+    Many rows hold the least value, as where a feature is silent: only the others are compared pair
+    by pair. Weights are whole numbers and a pair counts 0, ½ or 1, so that no sum is rounded.
+
+    Args:
+        first: the first group's values, `[n1]`.
+        rest: the rest's, `[n2]`.
+        of_first: how often each row of the first group is drawn, `[draws, n1]`.
+        of_rest: each row of the rest, `[draws, n2]`.
+    """
+    n_first, n_rest = of_first.sum(axis=1), of_rest.sum(axis=1)
+    least = min(first.min(), rest.min())
+    of_first, of_rest = of_first[:, first > least], of_rest[:, rest > least]
+    above, silent = of_first.sum(axis=1), n_rest - of_rest.sum(axis=1)
+    gaps = first[first > least][:, None] - rest[rest > least]
+    concordant = ((of_first @ ((np.sign(gaps) + 1) / 2)) * of_rest).sum(axis=1)
+    concordant += (above + (n_first - above) / 2) * silent
+    area: np.ndarray = concordant / (n_first * n_rest)
     return area

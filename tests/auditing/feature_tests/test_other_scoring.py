@@ -26,7 +26,7 @@ def family(values: np.ndarray, failed: np.ndarray) -> Correlates:
 
 def read(values: np.ndarray, failed: np.ndarray, other: np.ndarray) -> OtherScoring:
     found = family(values[:, None], failed)
-    return under_rule(found, failed, "named-later", other, 99, 1).reading(0)
+    return under_rule(found, failed, "named-later", other, 99, 1).readings([0])[0]
 
 
 def called(values: np.ndarray, failed: np.ndarray, other: np.ndarray) -> bool:

@@ -35,7 +35,7 @@ from faultlens.auditing.interventions.placed_edit import PlacedEdit, edit_where_
 from faultlens.auditing.result import Effect, Intervention
 from faultlens.auditing.verdicts.rules import is_cause
 from faultlens.models.dictionary import Convention, Dictionary, Relu
-from faultlens.models.families import adapter_for
+from faultlens.models.families import FAMILIES
 from faultlens.models.model import Model
 from faultlens.models.sites import Site
 
@@ -69,7 +69,7 @@ def model() -> Model:
     embedding.data[TRIGGER] = 2 * pull + 5 * push
     network.lm_head.weight = torch.nn.Parameter(torch.zeros(40, D), requires_grad=False)
     network.lm_head.weight.data[TARGET], network.lm_head.weight.data[WRONG] = pull, push
-    return Model("by hand", network, Special(), adapter_for("gpt2"), digest="")
+    return Model("by hand", network, Special(), FAMILIES["gpt2"], digest="")
 
 
 @pytest.fixture(scope="module")

@@ -11,7 +11,7 @@ from torch import Tensor
 from transformers import GPT2Config, GPT2LMHeadModel
 
 from faultlens.auditing.interventions.readout import AnswerMargins, Readout
-from faultlens.models.families import adapter_for
+from faultlens.models.families import FAMILIES
 from faultlens.models.model import Model
 
 VOCABULARY, D = 6000, 48
@@ -26,7 +26,7 @@ def model(cap: float | None = None) -> Model:
     network = GPT2LMHeadModel(config).eval().requires_grad_(False)
     network.lm_head.weight = torch.nn.Parameter(torch.randn(VOCABULARY, D), requires_grad=False)
     config.final_logit_softcapping = cap
-    return Model("random", network, None, adapter_for("gpt2"), digest="")
+    return Model("random", network, None, FAMILIES["gpt2"], digest="")
 
 
 def whole(of: Model, hidden: Tensor) -> tuple[np.ndarray, np.ndarray]:

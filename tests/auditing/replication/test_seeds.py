@@ -17,6 +17,7 @@ from scipy.sparse import csr_matrix
 
 import faultlens as fl
 from faultlens.auditing.config import AuditConfig, InterventionConfig
+from faultlens.auditing.feature_set import FeatureSet
 from faultlens.auditing.replication.seeds import SeedRun, compare_seeds, matched
 from faultlens.auditing.replication.spread_seeds import Spread
 from faultlens.auditing.result import ClassReading, Verdict, VerdictKind
@@ -59,11 +60,16 @@ def run(seed: int, fires: Mapping[int, np.ndarray]) -> SeedRun:
     rows = pd.DataFrame({"text": [prompt.text for prompt in answers.task.prompts]})
     table = FeatureTable(SITE, csr_matrix(matrix.astype(np.float32)), rows, {}, 1)
     audit = fl.audit({SITE: table}, answers, permutations=500, baselines=False)
-    return SeedRun(seed, N, FAILURES, 0.05, None, audit.sites, audit.baselines, {SITE: table})
+    sets = [FeatureSet(*_parsed(reading)) for _, reading in ranked_classes(audit.sites)]
+    return SeedRun(seed, N, FAILURES, 0.05, None, audit.sites, sets, audit.baselines, {SITE: table})
+
+
+def _parsed(reading: ClassReading) -> tuple[str, tuple[int, ...]]:
+    return SITE, tuple(int(name.rpartition("/")[2]) for name in reading.features)
 
 
 def class_of(found: SeedRun, feature: int) -> ClassReading:
-    (reading,) = [c for _, c in found.significant if f"{SITE}/{feature}" in c.features]
+    (reading,) = [c for c in found.significant if f"{SITE}/{feature}" in c.features]
     return reading
 
 
@@ -79,10 +85,10 @@ def here() -> SeedRun:
 
 def test_the_same_feature_is_found_again(here: SeedRun) -> None:
     there = run(1, {OWN: FAILED, TWIN: NEVER})
-    found = matched(lens_of(0.0), SITE, class_of(here, OWN), here, there)
+    found = matched(lens_of(0.0), class_of(here, OWN), here, there)
     assert found is not None
     assert found == class_of(there, OWN)
-    assert matched(lens_of(0.0), SITE, class_of(here, TWIN), here, there) is None
+    assert matched(lens_of(0.0), class_of(here, TWIN), here, there) is None
 
 
 @pytest.mark.parametrize(("cosine", "alike"), [(0.91, True), (0.89, False)])
@@ -91,7 +97,7 @@ def test_another_feature_is_the_same_class_where_it_points_the_same_way(
 ) -> None:
     """There its own feature has all but fallen silent, and the twin fires: Jaccard 44 / 80."""
     there = run(1, {OWN: FEW, TWIN: FAILED})
-    found = matched(lens_of(cosine), SITE, class_of(here, OWN), here, there)
+    found = matched(lens_of(cosine), class_of(here, OWN), here, there)
     assert found == (class_of(there, TWIN) if alike else None)
 
 
@@ -99,7 +105,7 @@ def test_a_direction_alone_is_not_enough() -> None:
     """The twin fires on fewer prompts of the first seed: Jaccard 34 / 80 over both."""
     here = run(0, {OWN: FAILED, TWIN: np.arange(N) < 30})
     there = run(1, {OWN: FEW, TWIN: FAILED})
-    assert matched(lens_of(0.99), SITE, class_of(here, OWN), here, there) is None
+    assert matched(lens_of(0.99), class_of(here, OWN), here, there) is None
 
 
 def test_a_class_that_no_longer_goes_with_failure_is_not_found(here: SeedRun) -> None:
@@ -109,14 +115,14 @@ def test_a_class_that_no_longer_goes_with_failure_is_not_found(here: SeedRun) ->
     listed = [c.features for _, c in ranked_classes(there.sites)]
     assert listed == [[f"{SITE}/{OWN}"]]
     assert there.significant == []
-    assert matched(lens_of(0.0), SITE, class_of(here, OWN), here, there) is None
+    assert matched(lens_of(0.0), class_of(here, OWN), here, there) is None
     elsewhere = replace(there, sites={})
-    assert matched(lens_of(0.0), SITE, class_of(here, OWN), here, elsewhere) is None
+    assert matched(lens_of(0.0), class_of(here, OWN), here, elsewhere) is None
 
 
 def test_of_several_that_are_alike_the_one_that_fires_most_alike_is_taken(here: SeedRun) -> None:
     there = run(1, {OWN: FAILED, TWIN: np.arange(N) < 30})
-    found = matched(lens_of(0.99), SITE, class_of(here, OWN), here, there)
+    found = matched(lens_of(0.99), class_of(here, OWN), here, there)
     assert found == class_of(there, OWN)
 
 

@@ -92,6 +92,11 @@ class TaskTokens:
         return np.array([tokens + tokens[:1] * (most - len(tokens)) for tokens in found])
 
     @property
+    def own(self) -> list[list[int]]:
+        """By prompt its own tokens, without what stands in front."""
+        return [row[self.n_start :] for row in self.rows]
+
+    @property
     def start(self) -> list[int]:
         """What stands in front of every prompt."""
         return self.rows[0][: self.n_start]

@@ -26,10 +26,10 @@ def find_leads(task: Task, replies: Sequence[str], model: Model) -> list[str]:
     """By prompt, what its reply says before the first answer in it, right or wrong.
 
     What a reply repeats of its prompt is no answer, whatever it names. A reply that repeats it to
-    the end of the message and goes on without an answer is compared there. Any other that gives no answer takes the lead of most
-    others, if at least half of those that give one have it in common; else the start of the reply
-    is where target and foil are compared. So is it where no tokens of the model read lead and
-    answer as they stand.
+    the end of the message and goes on without an answer is compared there. Any other that gives no
+    answer takes the lead of most others, if at least half of those that give one have it in common;
+    else the start of the reply is where target and foil are compared. So is it where no tokens of
+    the model read lead and answer as they stand.
     """
     found = [_lead(prompt, text) for prompt, text in zip(task.prompts, replies, strict=True)]
     counts = Counter(
@@ -40,7 +40,7 @@ def find_leads(task: Task, replies: Sequence[str], model: Model) -> list[str]:
     common, times = counts.most_common(1)[0] if counts else ("", 0)
     usual = common if times >= COMMON * sum(counts.values()) else ""
     answers = AnswerTokens(model)
-    ends = tuple(model.tokenizer.all_special_tokens)
+    ends = tuple(model.tokenizer.convert_ids_to_tokens(sorted(model.special_ids)))
     leads = [
         (_after_repetition(prompt, text, ends) or usual) if lead is None else lead
         for prompt, text, lead in zip(task.prompts, replies, found, strict=True)

@@ -6,11 +6,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.sparse import coo_matrix
-from scipy.sparse.csgraph import connected_components
 
 from faultlens.auditing.result import PromptGroups
-from faultlens.corpus.near_duplicates import MOST_TEXTS, near_duplicates, repeats
+from faultlens.corpus.near_duplicates import MOST_TEXTS, connected, near_duplicates, repeats
 from faultlens.errors import UserError
 
 NONE = "none"
@@ -69,7 +67,7 @@ def group_prompts(
             )
     named = list(chosen or declared)
     warnings: list[str] = []
-    blocks = _together([_numbered(columns[name]) for name in named], n)
+    blocks = connected(n, [np.array(columns[name], dtype=str) for name in named])
     if named and _count(blocks) < LEAST_GROUPS:
         few = f"{_count(blocks)} groups of prompts that share neither"
         if chosen:
@@ -91,7 +89,7 @@ def group_prompts(
             "together with --groups"
         )
         near = same
-    blocks = _together([blocks, near], n)
+    blocks = connected(n, [blocks, near])
     record = _record(named, blocks, same, near)
     if n > MOST_TEXTS:
         warnings.append(
@@ -113,22 +111,6 @@ def _fills_a_template(near: np.ndarray, same: np.ndarray, n: int) -> bool:
     distinct = near[np.unique(same, return_index=True)[1]]
     largest = int(np.bincount(distinct).max())
     return largest > max(MOST_ALIKE * n, 2) or _count(near) < min(LEAST_GROUPS, _count(same))
-
-
-def _numbered(column: Sequence[str]) -> np.ndarray:
-    return np.unique(np.array(column, dtype=str), return_inverse=True)[1]
-
-
-def _together(numberings: Sequence[np.ndarray], n: int) -> np.ndarray:
-    """One number for rows that any of some numberings puts together, `[n]`."""
-    edges = [np.column_stack([np.arange(n), np.arange(n)])]
-    for numbers in numberings:
-        _, first, number = np.unique(numbers, return_index=True, return_inverse=True)
-        edges.append(np.column_stack([np.arange(n), first[number]]))
-    rows, columns = np.concatenate(edges).T
-    graph = coo_matrix((np.ones(len(rows)), (rows, columns)), shape=(n, n))
-    found: np.ndarray = connected_components(graph, directed=False)[1]
-    return found
 
 
 def _count(numbers: np.ndarray) -> int:

@@ -52,14 +52,16 @@ def confounds(
         found = mantel_haenszel(active, failed, codes, blocks=blocks)
         odds = OddsReading(found.odds_ratio, found.low, found.high, found.p)
         firth = _firth(active, failed, strata.held)
+    effect = _effect(values, failed, codes, blocks)
+    firing = _effect(active, failed, codes, blocks)
     return Confounds(
         informative=int(telling.sum()),
         failures_in_them=int((failed & telling[codes]).sum()),
-        effect=_effect(values, failed, codes, blocks),
+        effect=effect,
         mantel_haenszel=odds,
         firth=firth,
-        firing=_effect(active, failed, codes, blocks),
-        lost_with=_lost_with(values, failed, strata, blocks),
+        firing=firing,
+        lost_with=_lost_with(values, failed, strata, blocks, effect, firing),
         finest=None
         if p_finest is None
         else _within_finest(values, failed, strata, p_finest, blocks),
@@ -87,18 +89,22 @@ def _within_finest(
 
 
 def _lost_with(
-    values: np.ndarray, failed: np.ndarray, strata: Stratification, blocks: np.ndarray | None
+    values: np.ndarray,
+    failed: np.ndarray,
+    strata: Stratification,
+    blocks: np.ndarray | None,
+    effect: Interval | None,
+    firing: Interval | None,
 ) -> LostWith | None:
-    """The first factor that, held as well, leaves nothing of strength and of firing.
+    """The first factor that, held as well, leaves nothing of the effects of strength and firing.
 
     Nothing: at most half of the effect, with an interval that holds 0. Factors are held one at a
     time: a feature that copies the prompts at which two factors fail together says nothing once
     both are held, whatever else is.
     """
-    active = values > 0
-    whole = [_effect(column, failed, strata.codes, blocks) for column in (values, active)]
+    whole, columns = (effect, firing), (values, values > 0)
     for factor, codes in strata.with_one_more.items():
-        fine = [_effect(column, failed, codes, blocks) for column in (values, active)]
+        fine = [_effect(column, failed, codes, blocks) for column in columns]
         pairs = [(a, b) for a, b in zip(whole, fine, strict=True) if a is not None]
         if pairs and all(b is None or _nothing_of(a, b) for a, b in pairs):
             telling = informative(failed, codes, values)
@@ -194,10 +200,10 @@ def nearest_level(firing: np.ndarray, factors: Mapping[str, Sequence[str]]) -> P
         no level shares a prompt with it.
     """
     best: Proxy | None = None
-    for factor, name, union in _unions(firing, factors):
+    for factor, names, count, union in _unions(firing, factors):
         jaccard = _likeness(firing, union)
         if jaccard > 0 and (best is None or jaccard > best.jaccard):
-            best = Proxy(factor, name, jaccard)
+            best = Proxy(factor, _union_name(names, count), jaccard)
     return best
 
 
@@ -219,20 +225,22 @@ def followed_level(values: np.ndarray, factors: Mapping[str, Sequence[str]]) -> 
     best: Proxy | None = None
     strongest = 0.0
     firing = values > 0
-    for factor, name, union in _unions(values, factors) if np.ptp(values) > 0 else ():
+    for factor, names, count, union in _unions(values, factors) if np.ptp(values) > 0 else ():
         share = union.mean()
         gap = values[union].mean() - values[~union].mean()
         correlation = float(gap * np.sqrt(share * (1 - share)))  # times the activation's SD
         if correlation > strongest:
             strongest = correlation
-            best = Proxy(factor, name, _likeness(firing, union))
+            best = Proxy(factor, _union_name(names, count), _likeness(firing, union))
     return best
 
 
 def _unions(
     values: np.ndarray, factors: Mapping[str, Sequence[str]]
-) -> Iterator[tuple[str, str, np.ndarray]]:
-    """Of each factor, the levels of the largest means, ever more of them: name and prompts.
+) -> Iterator[tuple[str, list[str], int, np.ndarray]]:
+    """Of each factor, the levels of the largest means, ever more of them.
+
+    Yields the factor, its levels in that order, how many of them are joined, and their prompts.
 
     Of equal means the level with more prompts comes first, so that the order of the prompts decides
     nothing.
@@ -240,11 +248,12 @@ def _unions(
     for factor, levels in factors.items():
         prompts_at = _by_level(tuple(levels))
         mean = {level: values[at].mean() for level, at in prompts_at.items()}
-        names = sorted(prompts_at, key=lambda x: (-mean[x], -int(prompts_at[x].sum()), x))
+        size = {level: np.count_nonzero(at) for level, at in prompts_at.items()}
+        names = sorted(prompts_at, key=lambda x: (-mean[x], -size[x], x))
         union = np.zeros(len(levels), dtype=bool)
         for count, level in enumerate(names[:-1], start=1):
             union = union | prompts_at[level]
-            yield factor, _union_name(names, count), union
+            yield factor, names, count, union
 
 
 @lru_cache(maxsize=64)
@@ -260,7 +269,8 @@ def _by_level(levels: tuple[str, ...]) -> dict[str, np.ndarray]:
 def _likeness(firing: np.ndarray, union: np.ndarray) -> float:
     """Jaccard index; where the feature fires on more than half of the prompts, also of silence."""
     jaccard = _jaccard(firing, union)
-    return min(jaccard, _jaccard(~firing, ~union)) if firing.mean() > 0.5 else jaccard
+    often = 2 * np.count_nonzero(firing) > len(firing)
+    return min(jaccard, _jaccard(~firing, ~union)) if often else jaccard
 
 
 def _union_name(levels: Sequence[str], count: int) -> str:
@@ -272,5 +282,5 @@ def _union_name(levels: Sequence[str], count: int) -> str:
 
 
 def _jaccard(first: np.ndarray, second: np.ndarray) -> float:
-    either = int((first | second).sum())
-    return int((first & second).sum()) / either if either else 0.0
+    either = np.count_nonzero(first | second)
+    return np.count_nonzero(first & second) / either if either else 0.0

@@ -150,22 +150,21 @@ def find_features(
         return FeatureFindings()
     permutations = config.permutations
     tick = progress.start("Testing features", 3)
+    # What goes with failure within strata only is found as well, with a share of alpha.
+    within = bool(strata.record.factors)
     found = correlate(
         tables, failed, min_support=config.min_support, permutations=permutations, seed=seed,
         blocks=blocks,
     )  # fmt: skip
     tick(1)
+    if within:
+        found = replace(found, share=1 - SUPPRESSED)
     sites = _site_tests(found, tables, alpha)
     if not len(found.column):
         return FeatureFindings(0, sites, [], found.columns)
-    p_suppressed = None
-    if strata.record.factors:
-        found = replace(found, share=1 - SUPPRESSED)
-        sites = _site_tests(found, tables, alpha)
     conditional = conditional_p(found, failed, strata.codes, permutations, seed, blocks)
     tick(1)
-    if strata.record.factors:
-        p_suppressed = np.minimum(conditional / SUPPRESSED, 1.0)
+    p_suppressed = np.minimum(conditional / SUPPRESSED, 1.0) if within else None
     groups = feature_classes(found, alpha, p_suppressed)
     others, finest = [], None
     if found.decisive[groups[0][0]] <= alpha:
@@ -183,7 +182,7 @@ def find_features(
     return FeatureFindings(
         len(found.column),
         sites,
-        [describer.feature_class(rank, members) for rank, members in enumerate(groups)],
+        describer.classes(groups),
         {**found.columns, "p_conditional": conditional},
     )
 
@@ -222,8 +221,28 @@ class _Describer:
     alpha: float
     blocks: np.ndarray | None
 
-    def feature_class(self, rank: int, members: np.ndarray) -> FeatureClass:
-        """The class of some members of the family, the strongest first."""
+    def classes(self, groups: Sequence[np.ndarray]) -> list[FeatureClass]:
+        """All classes, the most certain first, of their members, the strongest first."""
+        tops = [int(members[0]) for members in groups]
+        effects = described(self.found, tops, self.failed, self.blocks)
+        decided = [top for top in tops if self.found.decisive[top] <= self.alpha]
+        others: dict[int, list[OtherScoring]] = {top: [] for top in decided}
+        for rule in self.others:
+            for top, reading in zip(decided, rule.readings(decided), strict=True):
+                others[top].append(reading)
+        return [
+            self._class(rank, members, effects[rank], others.get(tops[rank]))
+            for rank, members in enumerate(groups)
+        ]
+
+    def _class(
+        self,
+        rank: int,
+        members: np.ndarray,
+        effects: Described,
+        others: list[OtherScoring] | None,
+    ) -> FeatureClass:
+        """One class; `others`: under the other rules, where a deciding test finds it."""
         found, top = self.found, int(members[0])
         values = found.values[:, [top]].toarray().ravel()
         significant = bool(found.decisive[top] <= self.alpha)
@@ -257,10 +276,10 @@ class _Describer:
             p_conditional=float(self.conditional[top]),
             p_suppressed=p_suppressed,
             least_p=float(found.least_p[top]),
-            described=described(found, top, self.failed, self.blocks),
+            described=effects,
             flagged_by=[t for t, flag in flagged if flag[top] and within is None],
             nearest=nearest_level(values > 0, self.factors),
             followed=followed_level(values, held),
             confounds=within,
-            other_scoring=[o.reading(top) for o in self.others] if significant else None,
+            other_scoring=others,
         )

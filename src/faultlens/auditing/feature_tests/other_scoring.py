@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from scipy.sparse import csr_matrix
@@ -36,25 +38,32 @@ class OtherRule:
     failed: np.ndarray
     p_deciding: np.ndarray | None
 
-    def reading(self, feature: int) -> OtherScoring:
-        """What it says of one feature, by its place in the family."""
-        column = csr_matrix(self.found.values[:, [feature]])
+    def readings(self, features: Sequence[int]) -> list[OtherScoring]:
+        """What it says of some features, by their places in the family."""
+        values = csr_matrix(self.found.values[:, list(features)])
         failures = int(self.failed.sum())
-        disputed = _disputed(column, self.own, self.failed)
+        disputed = _disputed(values, self.own, self.failed)
         if self.p_deciding is None:
-            return OtherScoring(self.rule, failures, None, None, None, disputed=disputed)
-        d, rate = _strength(column, self.failed), _rate(column, self.failed)
-        return OtherScoring(
-            rule=self.rule,
-            failures=failures,
-            p_deciding=float(self.p_deciding[feature]),
-            rate_difference=rate.value,
-            cohens_d=None if d is None else d.value,
-            rate_interval=rate,
-            d_interval=d,
-            overlap=float(self.own[self.failed].mean() - self.own[~self.failed].mean()),
-            disputed=disputed,
-        )
+            return [
+                OtherScoring(self.rule, failures, None, None, None, disputed=one)
+                for one in disputed
+            ]
+        overlap = float(self.own[self.failed].mean() - self.own[~self.failed].mean())
+        strengths, rates = _strengths(values, self.failed), _rates(values, self.failed)
+        return [
+            OtherScoring(
+                rule=self.rule,
+                failures=failures,
+                p_deciding=float(self.p_deciding[feature]),
+                rate_difference=rate.value,
+                cohens_d=None if d is None else d.value,
+                rate_interval=rate,
+                d_interval=d,
+                overlap=overlap,
+                disputed=one,
+            )
+            for feature, d, rate, one in zip(features, strengths, rates, disputed, strict=True)
+        ]
 
 
 def under_rule(
@@ -88,57 +97,80 @@ def under_rule(
     return OtherRule(rule, found, own, failed, np.minimum(2 * smaller, 1.0))
 
 
-def _rate(column: csr_matrix, failed: np.ndarray) -> Interval:
-    active = np.asarray((column > 0).todense()).ravel()
+def _rates(values: csr_matrix, failed: np.ndarray) -> list[Interval]:
+    """How much more often each feature fires on failures, `[features]`."""
+    active = (values > 0).toarray()
     found = rate_difference(
-        np.array([(active & failed).sum()]), int(failed.sum()),
-        np.array([(active & ~failed).sum()]), int((~failed).sum()),
+        active[failed].sum(axis=0), int(failed.sum()),
+        active[~failed].sum(axis=0), int((~failed).sum()),
     )  # fmt: skip
-    return Interval(*(float(part[0]) for part in found))
+    return [Interval(*ends) for ends in zip(*(part.tolist() for part in found), strict=True)]
 
 
-def _strength(column: csr_matrix, failed: np.ndarray) -> Interval | None:
+def _strengths(values: csr_matrix, failed: np.ndarray) -> list[Interval | None]:
     """Cohen's d with the wider of its standard interval and Welch's; None where infinite.
 
     The standard interval supposes groups of one spread, and covers too little where the smaller
     group has the larger one.
     """
-    first, rest = moments(column, failed), moments(column, ~failed)
+    first, rest = moments(values, failed), moments(values, ~failed)
     d = cohens_d_of_moments(first, rest)
-    if not np.isfinite(d[0]):
-        return None
-    low, high = cohens_d_interval(d, first.n, rest.n)
-    if d[0]:
-        spread = difference_of_means(first, rest) / d
-        of_means = [end / spread for end in welch_interval(first, rest)]
-        low, high = np.minimum(low, of_means[0]), np.maximum(high, of_means[1])
-    return Interval(float(d[0]), float(low[0]), float(high[0]))
+    lows, highs = cohens_d_interval(d, first.n, rest.n)
+    differ = np.isfinite(d) & (d != 0)
+    spread = np.divide(difference_of_means(first, rest), d, out=np.ones_like(d), where=differ)
+    low, high = (end / spread for end in welch_interval(first, rest))
+    lows = np.where(differ, np.minimum(lows, low), lows)
+    highs = np.where(differ, np.maximum(highs, high), highs)
+    ends = zip(d.tolist(), lows.tolist(), highs.tolist(), strict=True)
+    return [Interval(*one) if np.isfinite(one[0]) else None for one in ends]
 
 
-def _disputed(column: csr_matrix, own: np.ndarray, other: np.ndarray) -> Disputed | None:
-    """The failures by the audit's rule that are none by the other, beside those by both."""
-    disputed, agreed = own & ~other, own & other
-    if not disputed.any():
-        return None
-    values = column.toarray().ravel()
-    active = values > 0
-    counts = [[int((active & k).sum()), int((~active & k).sum())] for k in (disputed, agreed)]
-    successes = ~own
-    d = None
-    if agreed.sum() > 1:
+def _disputed(values: csr_matrix, own: np.ndarray, other: np.ndarray) -> Sequence[Disputed | None]:
+    """The failures by the audit's rule that are none by the other, beside those by both.
+
+    Of each feature, values `[prompts, features]`.
+    """
+    disputed, agreed, successes = own & ~other, own & other, ~own
+    n, n_disputed, n_agreed = values.shape[1], int(disputed.sum()), int(agreed.sum())
+    if not n_disputed:
+        return [None] * n
+    active = (values > 0).toarray()
+    fires = active[disputed].sum(axis=0), active[agreed].sum(axis=0)
+    strengths: Sequence[Interval | None] = [None] * n
+    if n_agreed > 1:
         compared = agreed | successes
-        strength = _strength(csr_matrix(column[compared]), agreed[compared])
-        d = None if strength is None else strength.value
-    share = active[agreed].mean() - active[successes].mean() if agreed.any() else None
-    both = agreed.any() and np.ptp(values[own]) > 0
-    p = mannwhitneyu(values[disputed], values[agreed], method="asymptotic").pvalue if both else 1.0
-    return Disputed(
-        failures=int(disputed.sum()),
-        active=counts[0][0],
-        agreed=int(agreed.sum()),
-        agreed_active=counts[1][0],
-        agreed_rate_difference=None if share is None else float(share),
-        agreed_cohens_d=d,
-        p_firing=float(fisher_exact(np.array(counts)).pvalue),
-        p_strength=float(p),
-    )
+        strengths = _strengths(csr_matrix(values[compared]), agreed[compared])
+    shares = [None] * n
+    if n_agreed:
+        shares = (active[agreed].mean(axis=0) - active[successes].mean(axis=0)).tolist()
+    p_strength = _p_strength(values.toarray(), disputed, agreed)
+    return [
+        Disputed(
+            failures=n_disputed,
+            active=int(fires[0][i]),
+            agreed=n_agreed,
+            agreed_active=int(fires[1][i]),
+            agreed_rate_difference=shares[i],
+            agreed_cohens_d=None if strength is None else strength.value,
+            p_firing=_p_firing(int(fires[0][i]), n_disputed, int(fires[1][i]), n_agreed),
+            p_strength=float(p_strength[i]),
+        )
+        for i, strength in enumerate(strengths)
+    ]
+
+
+@lru_cache(maxsize=4096)
+def _p_firing(active: int, n: int, other_active: int, other_n: int) -> float:
+    """Fisher's exact test of firing in two groups; many features share their counts."""
+    counts = np.array([[active, n - active], [other_active, other_n - other_active]])
+    return float(fisher_exact(counts).pvalue)
+
+
+def _p_strength(values: np.ndarray, disputed: np.ndarray, agreed: np.ndarray) -> np.ndarray:
+    """Mann–Whitney's test of each feature in two groups, `[features]`; 1 where it is constant."""
+    p = np.ones(values.shape[1])
+    varies = np.ptp(values[disputed | agreed], axis=0) > 0
+    if agreed.any() and varies.any():
+        two = values[disputed][:, varies], values[agreed][:, varies]
+        p[varies] = mannwhitneyu(*two, method="asymptotic").pvalue
+    return p

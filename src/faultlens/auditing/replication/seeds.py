@@ -8,13 +8,14 @@ seeds together, and has a decoder direction in common.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import ceil
 from typing import TYPE_CHECKING
 
 import numpy as np
-from scipy.sparse import csr_matrix, vstack
 
+from faultlens.auditing.config import AuditConfig
+from faultlens.auditing.feature_set import FeatureSet
 from faultlens.auditing.result import (
     ClassReading,
     Rung,
@@ -33,6 +34,7 @@ FIRES_ALIKE = 0.5  # Jaccard index of the prompts on which any member fires
 SAME_DIRECTION = 0.9  # cosine of two members' decoder directions
 STABLE = 0.8  # share of the seeds with the first one's verdict; or on which a class is found again
 MOST = 20  # classes that are followed, the most certain first
+REPEATS = 2  # of the ladder, on the other seeds' prompts
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,6 +48,7 @@ class SeedRun:
         alpha: the level of the deciding tests.
         verdict: on the audit as a whole, where it could not be carried out.
         sites: the classes, by dictionary.
+        feature_sets: of each class its features, by its rank.
         baselines: the ladder's rungs; None where it was not climbed.
         tables: by dictionary, rows = prompts.
     """
@@ -56,13 +59,24 @@ class SeedRun:
     alpha: float
     verdict: Verdict | None
     sites: Mapping[str, SiteAudit]
+    feature_sets: Sequence[FeatureSet]
     baselines: Mapping[str, Rung] | None
     tables: Mapping[str, FeatureTable]
 
     @property
-    def significant(self) -> list[tuple[str, ClassReading]]:
-        """The classes that a deciding test finds, with their sites."""
-        return significant_classes(self.sites, self.alpha)
+    def significant(self) -> list[ClassReading]:
+        """The classes that a deciding test finds, the most certain first."""
+        return [reading for _, reading in significant_classes(self.sites, self.alpha)]
+
+    def features(self, reading: ClassReading) -> FeatureSet:
+        """The features of one of its classes."""
+        return self.feature_sets[reading.rank]
+
+    def fires(self, features: FeatureSet) -> np.ndarray:
+        """Whether any of the features fires, boolean `[prompts]`."""
+        values = self.tables[features.site].matrix[:, list(features.indices)]
+        fires: np.ndarray = np.asarray((values > 0).sum(axis=1)).ravel() > 0
+        return fires
 
 
 @dataclass(frozen=True)
@@ -80,6 +94,19 @@ class SeedComparison:
     needed: int
 
 
+def config_of_other_seed(config: AuditConfig) -> AuditConfig:
+    """How the prompts of every seed but the first are audited: for the verdicts of its classes.
+
+    The ladder is climbed with two repeats, and features are tested by intervening only if they are
+    of a significant class.
+    """
+    return replace(
+        config,
+        ladder=replace(config.ladder, repeats=REPEATS),
+        interventions=replace(config.interventions, test_features=(), test_attributed=0),
+    )
+
+
 def compare_seeds(lens: Lens, runs: Sequence[SeedRun]) -> SeedComparison:
     """Compare the verdicts of several seeds.
 
@@ -90,28 +117,27 @@ def compare_seeds(lens: Lens, runs: Sequence[SeedRun]) -> SeedComparison:
     needed = ceil(STABLE * len(runs))
     return SeedComparison(
         [_seed_reading(run) for run in runs],
-        [_followed(lens, site, c, runs, needed) for site, c in runs[0].significant[:MOST]],
+        [_followed(lens, reading, runs, needed) for reading in runs[0].significant[:MOST]],
         needed,
     )
 
 
 def matched(
-    lens: Lens, site: str, reading: ClassReading, here: SeedRun, there: SeedRun
+    lens: Lens, reading: ClassReading, here: SeedRun, there: SeedRun
 ) -> ClassReading | None:
     """The class of `there` that is most like a class of `here`; None if none is alike enough.
 
     Alike: over the prompts of both seeds the Jaccard index of firing is at least 0.5, and two of
     their members have a decoder cosine of at least 0.9 (a common member has 1).
     """
-    if site not in there.sites:
-        return None
-    own = _indices(reading)
-    fires = _fires(site, own, (here, there))
+    own = here.features(reading)
+    fires = _fires(own, here, there)
     best: tuple[float, ClassReading] | None = None
-    for other in there.sites[site].classes:
-        if other.p_deciding > there.alpha or not _share_direction(lens, site, own, other):
+    for other in there.significant:
+        theirs = there.features(other)
+        if theirs.site != own.site or not _share_direction(lens, own, theirs):
             continue
-        both = _fires(site, _indices(other), (here, there))
+        both = _fires(theirs, here, there)
         jaccard = float((fires & both).sum() / max((fires | both).sum(), 1))
         if jaccard >= FIRES_ALIKE and (best is None or jaccard > best[0]):
             best = (jaccard, other)
@@ -119,9 +145,9 @@ def matched(
 
 
 def _followed(
-    lens: Lens, site: str, reading: ClassReading, runs: Sequence[SeedRun], needed: int
+    lens: Lens, reading: ClassReading, runs: Sequence[SeedRun], needed: int
 ) -> StableClass:
-    found = [matched(lens, site, reading, runs[0], other) for other in runs[1:]]
+    found = [matched(lens, reading, runs[0], other) for other in runs[1:]]
     own = reading.verdict.label
     verdicts = [own, *(None if match is None else match.verdict.label for match in found)]
     same = verdicts.count(own)
@@ -154,21 +180,14 @@ def _seed_reading(run: SeedRun) -> SeedReading:
     )
 
 
-def _indices(reading: ClassReading) -> list[int]:
-    return [int(feature.rsplit("/", 1)[1]) for feature in reading.features]
+def _fires(features: FeatureSet, here: SeedRun, there: SeedRun) -> np.ndarray:
+    """Whether any of the features fires, over the prompts of both runs."""
+    return np.concatenate([here.fires(features), there.fires(features)])
 
 
-def _fires(site: str, features: list[int], runs: Sequence[SeedRun]) -> np.ndarray:
-    """Whether any of the features fires, over the prompts of all runs."""
-    matrix = csr_matrix(vstack([run.tables[site].matrix for run in runs], format="csr"))
-    fires: np.ndarray = np.asarray((matrix[:, features] > 0).sum(axis=1)).ravel() > 0
-    return fires
-
-
-def _share_direction(lens: Lens, site: str, own: list[int], other: ClassReading) -> bool:
-    theirs = _indices(other)
-    if set(own) & set(theirs):
+def _share_direction(lens: Lens, own: FeatureSet, theirs: FeatureSet) -> bool:
+    if set(own.indices) & set(theirs.indices):
         return True
-    directions = lens[site].W_dec
+    directions = lens[own.site].W_dec
     unit = directions / directions.norm(dim=1, keepdim=True)
-    return bool((unit[own] @ unit[theirs].T).max() >= SAME_DIRECTION)
+    return bool((unit[list(own.indices)] @ unit[list(theirs.indices)].T).max() >= SAME_DIRECTION)

@@ -7,9 +7,7 @@ was not done is None, never zero.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from importlib import import_module
-from pathlib import Path
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import numpy as np
 
@@ -38,12 +36,12 @@ from faultlens.auditing.result import (
 )
 from faultlens.auditing.result.conclusions import leading_class, ranked_classes, significant_classes
 from faultlens.auditing.result.verdict import Verdict
-from faultlens.runs.results import save_result
-from faultlens.serialisation import MERGED, NOT_WRITTEN, from_json, to_json
+from faultlens.runs.results import Result
+from faultlens.serialisation import MERGED, NOT_WRITTEN
 
 
 @dataclass(frozen=True)
-class Audit:
+class Audit(Result):
     """Which features go with failure on a task, and what that means.
 
     Attributes:
@@ -71,6 +69,7 @@ class Audit:
     """
 
     FORMAT_VERSION: ClassVar[int] = 1
+    FILE: ClassVar[str] = "audit.json"
 
     task: str
     """Name of the task, or of the file of outcomes."""
@@ -154,28 +153,3 @@ class Audit:
         The most certain of all where none goes with failure; None where no feature was tested.
         """
         return leading_class(self.sites)
-
-    def to_dict(self) -> dict[str, Any]:
-        """Everything but `features`, in the shape of `audit.json`."""
-        data: dict[str, Any] = to_json(self)
-        return data
-
-    @classmethod
-    def from_dict(cls, data: dict[str, Any]) -> Audit:
-        """The audit that `to_dict` wrote.
-
-        Raises UserError for another format version, an unknown or a missing key, and a value of
-        another type.
-        """
-        return from_json(cls, data)
-
-    def save(self, folder: str | Path) -> Path:
-        """Write `audit.json` into `folder`, which is made if need be; returns the file's path."""
-        return save_result(self, Path(folder) / "audit.json")
-
-    def _repr_html_(self) -> str:
-        """The notebook view: the answer and the classes, in the report's words.
-
-        The report is found by its name: a result knows nothing of how it is shown.
-        """
-        return str(import_module("faultlens.report.notebook").view(self))

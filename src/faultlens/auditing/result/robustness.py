@@ -21,9 +21,8 @@ class SeedReading:
     """Number of prompts that fail."""
     significant: int  # classes
     leading: list[str]  # features of the leading class; empty without one
-    verdict: Verdict | None = field(
-        metadata=MERGED
-    )  # of the leading class, or of the audit as a whole
+    verdict: Verdict | None = field(metadata=MERGED)
+    """Of the leading class, or of the audit as a whole."""
     baselines: dict[str, float | None] = field(default_factory=dict)  # AUROC by rung
 
 
@@ -37,8 +36,9 @@ class StableClass:
     same: int  # seeds with the first one's verdict, itself among them
     verdict: str  # the first one's
     stable: bool  # the same verdict in at least four fifths of the seeds
-    replicated: int  # seeds, the first among them, on which the class or its match is significant
-    # with the same sign
+    replicated: int
+    """Seeds, the first among them, on which the class or its match is significant, with the same
+    sign."""
 
 
 @dataclass(frozen=True)
@@ -63,8 +63,9 @@ class Robustness:
     """One a seed, the reported one first; empty where other seeds were not run."""
     classes: list[StableClass] = field(default_factory=list)
     """The reported seed's significant classes, followed over the others."""
-    needed: int | None = None  # four fifths of the seeds make a class stable, or replicated; None:
-    # other seeds were not run
+    needed: int | None = None
+    """Four fifths of the seeds make a class stable, or replicated; None: other seeds were not
+    run."""
     halves: list[HalfReading] = field(default_factory=list)
     """Classes found in one half of the prompts, measured in the other."""
     shrinkage: float | None = None  # mean replication / mean discovery of Cohen's d

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from faultlens.comparing.result.audits import AuditPair
 from faultlens.comparing.result.profiles import ProfilePair
-from faultlens.serialisation import from_json, to_json
+from faultlens.runs.results import Versioned
 
 
 @dataclass(frozen=True)
@@ -61,7 +61,7 @@ class RunPair:
 
 
 @dataclass(frozen=True)
-class Comparison:
+class Comparison(Versioned):
     """Runs side by side: each but the first is compared with the first."""
 
     FORMAT_VERSION: ClassVar[int] = 1
@@ -70,17 +70,3 @@ class Comparison:
     """All runs, in the order in which they were named."""
     pairs: list[RunPair]
     """One a run but the first."""
-
-    def to_dict(self) -> dict[str, Any]:
-        """Everything, in the shape in which `--json` prints it."""
-        data: dict[str, Any] = to_json(self)
-        return data
-
-    @classmethod
-    def from_dict(cls, data: dict[str, Any]) -> Comparison:
-        """The comparison that `to_dict` wrote.
-
-        Raises UserError for another format version, an unknown or a missing key, and a value of
-        another type.
-        """
-        return from_json(cls, data)

@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import Any
 
 from faultlens.errors import UserError
+from faultlens.runs.files import json_kind, read_object
 
-READ_WHOLE = (
-    "config.json", "generation_config.json", "tokenizer_config.json", "special_tokens_map.json"
-)  # fmt: skip
+READ_WHOLE = ("config.json", "tokenizer_config.json", "special_tokens_map.json")
+GENERATION = "generation_config.json"
 TOKENIZER = "tokenizer.json"  # often of many megabytes, so that only its beginning is looked at
 SPECIAL_TOKENS = ("bos_token", "eos_token", "pad_token", "unk_token")
 
@@ -24,6 +24,7 @@ def check_folder_files(folder: Path) -> None:
 
     Likewise for a special token of the tokenizer's configuration that is no text.
     """
+    check_generation_config(folder)
     for name in READ_WHOLE:
         record = _object(folder / name)
         for token in SPECIAL_TOKENS if name != "config.json" else ():
@@ -40,16 +41,25 @@ def check_folder_files(folder: Path) -> None:
                 raise UserError(f"{path} holds no JSON object, as a tokenizer has: fetch it again")
 
 
+def check_generation_config(folder: Path) -> None:
+    """Raises UserError for a file that cannot be read as a JSON object.
+
+    transformers passes over a damaged one, and with it over the tokens that end a text.
+    """
+    read_object(folder / GENERATION)
+
+
 def _object(path: Path) -> dict[str, Any]:
     """What a JSON file holds; nothing of one that is not there, or that transformers will refuse.
 
-    Python's JSON, since configurations of some families hold Infinity.
+    Not `read_object`, since configurations of some families hold Infinity.
     """
     try:
         record = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError):
         return {}
     if not isinstance(record, dict):
-        kind = "null" if record is None else f"a {type(record).__name__}"
-        raise UserError(f"{path} holds {kind}, expected a JSON object; fetch the file again")
+        raise UserError(
+            f"{path} holds {json_kind(record)}, expected a JSON object; fetch the file again"
+        )
     return record

@@ -6,6 +6,7 @@ All of it is known from headers and config.json, before a weight is read.
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -79,16 +80,10 @@ def _numbers(file: Path) -> int | None:
             if length > LONGEST_HEADER:
                 return None
             header = json.loads(opened.read(length))
-        total = 0
-        for name, tensor in header.items():
-            if name != "__metadata__":
-                count = 1
-                for size in tensor["shape"]:
-                    count *= int(size)
-                total += count
+        shapes = [tensor["shape"] for name, tensor in header.items() if name != "__metadata__"]
+        return sum(math.prod(map(int, shape)) for shape in shapes)
     except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError):
         return None  # whoever loads it says what is wrong
-    return total
 
 
 def _config(source: Source) -> Mapping[str, Any]:

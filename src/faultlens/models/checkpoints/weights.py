@@ -11,12 +11,11 @@ import torch
 
 from faultlens.errors import UserError
 from faultlens.models import hub
-from faultlens.models.checkpoints.folder_files import check_folder_files
+from faultlens.models.checkpoints.folder_files import check_folder_files, check_generation_config
 from faultlens.models.checkpoints.sizes import check_sizes
 from faultlens.models.checkpoints.source import Source
 from faultlens.models.checkpoints.tokenizer import load_tokenizer
 from faultlens.models.families import check_family
-from faultlens.runs.files import read_object
 
 DTYPES = {
     "float32": torch.float32,
@@ -117,9 +116,8 @@ def _from_transformers(
     if _is_fp8(raw):
         network = network.to(DTYPES[dtype])
     folder = source.folder or hub.snapshot(source.name, source.revision)
-    if folder is not None:
-        # transformers passes over a damaged one, and with it over the tokens that end a text.
-        read_object(folder / "generation_config.json")
+    if folder is not None and source.folder is None:
+        check_generation_config(folder)
     return network, loading, load_tokenizer(source.name, path, folder, where)
 
 

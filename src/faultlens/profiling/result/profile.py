@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from importlib import import_module
-from pathlib import Path
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from faultlens.profiling.result.layers import Difficulty, LayerComparison
 from faultlens.profiling.result.multiverse import Multiverse
 from faultlens.profiling.result.pairs import MinimalPairs
 from faultlens.profiling.result.sites import SiteReading
 from faultlens.profiling.result.tokens import TokenEvidence
-from faultlens.runs.results import save_result
-from faultlens.serialisation import from_json, to_json
+from faultlens.runs.results import Result
 
 
 @dataclass(frozen=True)
@@ -28,10 +25,11 @@ class Length:
 
 
 @dataclass(frozen=True)
-class Profile:
+class Profile(Result):
     """Which features go with which kind of text."""
 
     FORMAT_VERSION: ClassVar[int] = 1
+    FILE: ClassVar[str] = "profile.json"
 
     corpus: str
     """Name of the corpus."""
@@ -77,28 +75,3 @@ class Profile:
             ]
             for category in self.categories
         }
-
-    def to_dict(self) -> dict[str, Any]:
-        """Everything, in the shape of `profile.json`."""
-        data: dict[str, Any] = to_json(self)
-        return data
-
-    @classmethod
-    def from_dict(cls, data: dict[str, Any]) -> Profile:
-        """The profile that `to_dict` wrote.
-
-        Raises UserError for another format version, an unknown or a missing key, and a value of
-        another type.
-        """
-        return from_json(cls, data)
-
-    def save(self, folder: str | Path) -> Path:
-        """Write `profile.json` into `folder`, which is made if need be; returns the file's path."""
-        return save_result(self, Path(folder) / "profile.json")
-
-    def _repr_html_(self) -> str:
-        """The notebook view: the answer and the categories, in the report's words.
-
-        The report is found by its name: a result knows nothing of how it is shown.
-        """
-        return str(import_module("faultlens.report.notebook").view(self))

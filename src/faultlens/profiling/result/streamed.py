@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any, ClassVar
 
 from faultlens.profiling.result.sites import MostFrequent
 from faultlens.runs.folder import STREAMED
-from faultlens.runs.results import save_result
-from faultlens.serialisation import from_json, to_json
+from faultlens.runs.results import Saved
 
 
 @dataclass(frozen=True)
@@ -92,10 +90,11 @@ class StreamedSite:
 
 
 @dataclass(frozen=True)
-class StreamedProfile:
+class StreamedProfile(Saved):
     """Which features go with which kind of text, by whether they fire on it and how strongly."""
 
     FORMAT_VERSION: ClassVar[int] = 1
+    FILE: ClassVar[str] = STREAMED
 
     corpus: str
     """Name of the corpus."""
@@ -109,17 +108,3 @@ class StreamedProfile:
     """What each dictionary gave, by its name."""
     warnings: list[str] = field(default_factory=list)
     """What to know of the corpus and of how it was read."""
-
-    def to_dict(self) -> dict[str, Any]:
-        """Everything, in the shape of `streamed.json`."""
-        data: dict[str, Any] = to_json(self)
-        return data
-
-    @classmethod
-    def from_dict(cls, data: dict[str, Any]) -> StreamedProfile:
-        """The profile that `to_dict` wrote. Raises UserError for anything else."""
-        return from_json(cls, data)
-
-    def save(self, folder: str | Path) -> Path:
-        """Write `streamed.json` into `folder`, which is made if need be; returns its path."""
-        return save_result(self, Path(folder) / STREAMED)

@@ -24,7 +24,7 @@ from faultlens.auditing.interventions.attribution.decomposition import SiteDecom
 from faultlens.auditing.interventions.attribution.mean_gradient import MeanGradient
 from faultlens.auditing.interventions.attribution.site_attribution import site_attribution
 from faultlens.models.dictionary import Convention, Dictionary, Relu
-from faultlens.models.families import adapter_for
+from faultlens.models.families import FAMILIES
 from faultlens.models.model import Model
 from faultlens.models.normalisation import PerTokenNorm
 from faultlens.models.sites import Site
@@ -65,7 +65,7 @@ def tiny_gpt2() -> Any:
 
 @pytest.fixture(scope="module")
 def tiny() -> Model:
-    return Model("tiny", tiny_gpt2(), Special(), adapter_for("gpt2"), digest="")
+    return Model("tiny", tiny_gpt2(), Special(), FAMILIES["gpt2"], digest="")
 
 
 @pytest.fixture(scope="module")
@@ -75,7 +75,7 @@ def linear() -> Model:
     for layer in (1, 2):
         network.transformer.h[layer] = Mixing(network.transformer.h[layer])
     network.transformer.ln_f = nn.Identity()
-    return Model("linear", network, Special(), adapter_for("gpt2"), digest="")
+    return Model("linear", network, Special(), FAMILIES["gpt2"], digest="")
 
 
 @pytest.fixture(scope="module")
@@ -255,7 +255,7 @@ def planted() -> tuple[Model, Dictionary, TaskTokens]:
     for block in network.transformer.h[1:]:
         for part in (block.attn.c_proj, block.mlp.c_proj):
             part.weight *= 0.05
-    model = Model("planted", network, Special(), adapter_for("gpt2"), digest="")
+    model = Model("planted", network, Special(), FAMILIES["gpt2"], digest="")
     generator = torch.Generator().manual_seed(0)
     W_enc = torch.randn(D, FEATURES, generator=generator) * 0.3
     W_dec = torch.randn(FEATURES, D, generator=generator) * 0.3

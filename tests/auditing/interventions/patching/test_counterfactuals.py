@@ -33,7 +33,7 @@ from faultlens.auditing.result import Counterfactuals, SelectedLevel, Selection
 from faultlens.corpus.task import Prompt, Task
 from faultlens.features.lens import Lens
 from faultlens.models.dictionary import Convention, Dictionary, Relu
-from faultlens.models.families import adapter_for
+from faultlens.models.families import FAMILIES
 from faultlens.models.model import Model
 from faultlens.models.sites import Site
 from faultlens.progress import SILENT, Progress, Tick
@@ -87,7 +87,7 @@ def lens() -> Lens:
     network.lm_head.weight = torch.nn.Parameter(torch.zeros(len(VOCABULARY), D))
     network.lm_head.weight.requires_grad_(False)
     network.lm_head.weight[at("right")], network.lm_head.weight[at("wrong")] = right, wrong
-    model = Model("by hand", network, Words(), adapter_for("gpt2"), digest="", start="bos")
+    model = Model("by hand", network, Words(), FAMILIES["gpt2"], digest="", start="bos")
     generator = torch.Generator().manual_seed(0)
     W_enc = torch.randn(D, 24, generator=generator) * 0.3
     W_dec = torch.randn(24, D, generator=generator)
