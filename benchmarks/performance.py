@@ -1,5 +1,5 @@
-"""Writes `docs/performance.md` from `benchmarks/results/`: `engine.json`, `training*.json`,
-`ray_reading.json`.
+"""Writes `docs/performance.md` from `benchmarks/results/`: `engine.json`, `audit_clock.json`,
+`training*.json`, `ray_reading.json`.
 
 The page is never edited by hand; a test compares it with what is written here.
 """
@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 HERE = Path(__file__).parent
@@ -233,9 +234,59 @@ def workers(results: dict[str, Any]) -> list[str]:
     return lines
 
 
+CLOCK_TARGETS = {"one audit": "3 (4)", "five seeds": "3", "mini": "2.5", "demo": "2"}
+CLOCK_NAMES = {
+    "one audit": "an audit at GPT-2's shape: 300 prompts, one dictionary of 24,576, all steps",
+    "five seeds": "the same over five seeds",
+    "mini": "`faultlens audit ioi --model mini`",
+    "demo": "`faultlens demo`",
+}
+
+
+def audit_clock(found: dict[str, Any]) -> list[str]:
+    """Audits beside an earlier build, and where the time goes."""
+    loaded = ", while the machine did other things too" if found["loaded"] else ""
+    lines = [
+        "",
+        "## Audits, beside the build of commit 2397612",
+        "",
+        f"Processor seconds of whole commands, start-up included, both builds in turn on "
+        f"{found['threads']} threads{loaded} (`python benchmarks/audit_clock.py`).",
+        "",
+        "| | before | now | times as quick | target, at least (aim) |",
+        "| --- | --- | --- | --- | --- |",
+    ]
+    for case, one in found["cases"].items():
+        before, now = (median(one["cpu"][build]) for build in ("before", "now"))
+        lines.append(
+            row(CLOCK_NAMES[case], CLOCK_TARGETS[case], f"{before:.0f}", f"{now:.0f}",
+                spread(one["times as quick"]))
+        )  # fmt: skip
+    if "one audit" in found["cases"]:
+        parts = found["cases"]["one audit"]["stages"]
+        lines += ["", "Where it goes, of one audit, in processor seconds:", "",
+                  "| stage | before | now |", "| --- | --- | --- |"]  # fmt: skip
+        for stage in dict.fromkeys([*parts["before"], *parts["now"]]):
+            cells = (f"{parts[build].get(stage, 0):.1f}" for build in ("before", "now"))
+            lines.append("| " + " | ".join((stage, *cells)) + " |")
+    if "stopping early" in found:
+        one = found["stopping early"]
+        verdicts = "every verdict is" if one["same verdicts"] else "not every verdict is"
+        lines += [
+            "",
+            f"On `mini` {one['stopped early']} of {one['tests']} tests stop early. Without that "
+            f"{verdicts} the same, {one['p differs though not stopped']} p of the others differ, "
+            f"and {one['stopped below alpha on either']} that stopped are below α either way.",
+        ]
+    return [*lines, ""]
+
+
 def whole() -> str:
     """The page, from all results that are there."""
     text = page(json.loads((RESULTS / "engine.json").read_text(encoding="utf-8")))
+    clock = RESULTS / "audit_clock.json"
+    if clock.exists():
+        text += "\n".join(audit_clock(json.loads(clock.read_text(encoding="utf-8"))))
     for path in (RESULTS / "training.json", RESULTS / "training_cuda.json"):
         if path.exists():
             text += "\n".join([*training(json.loads(path.read_text(encoding="utf-8"))), ""])

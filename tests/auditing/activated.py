@@ -45,7 +45,8 @@ def ablation_of(
     succeeds: Succeeds,
     seed: int = 0,
 ) -> Ablation:
-    runs = CachedRuns(activations.model, activations.tokens, activations.values.sites)
+    values = activations.values
+    runs = CachedRuns(activations.model, activations.tokens, values.sites, values)
     return Ablation(dictionary, activations, runs, failed, succeeds, seed)
 
 

@@ -13,11 +13,11 @@ from faultlens.stats.sequential import SequentialTest
 def one_by_one(larger: list[bool], test: SequentialTest) -> tuple[float, int]:
     """Besag and Clifford's rule, draw after draw: p, and the number of draws."""
     count = 0
-    for drawn, is_larger in enumerate(larger[: test.most], start=1):
+    for drawn, is_larger in enumerate(larger[: test.planned], start=1):
         count += is_larger
         if count == test.enough:
             return count / drawn, drawn
-    return (1 + count) / (test.most + 1), test.most
+    return (1 + count) / (test.planned + 1), test.planned
 
 
 @given(st.lists(st.booleans(), min_size=30, max_size=30), st.integers(1, 31))
@@ -60,6 +60,70 @@ def test_under_the_null_p_is_spread_evenly_over_the_values_that_it_can_take() ->
     assert (p[same] == full[same]).all()
     drawn = [test.counted(d >= s) for s, d in zip(statistics[:500], draws[:500], strict=True)]
     assert np.mean([d or 0 for d in drawn]) < 60, "a quarter of the draws is enough"
+
+
+GOING_ON = SequentialTest.at_level(199, 0.05, near=3, most=999)
+
+
+def chances(test: SequentialTest, rng: np.random.Generator, tests: int) -> np.ndarray:
+    """P of tests whose statistic is one more draw: each draw exceeds it with the same chance."""
+    shares = rng.random(tests)
+    return np.array([test.p_value(rng.random(test.limit) < share) for share in shares])
+
+
+@pytest.mark.parametrize("early", [True, False])
+def test_p_stays_exact_where_a_near_decision_is_given_more_draws(early: bool) -> None:
+    """20,000 tests under the null; the values are those that p can take beyond 199 draws, too."""
+    test = SequentialTest.at_level(199, 0.05, near=3, most=999, early=early)
+    p = chances(test, np.random.default_rng(2), 20_000)
+    for a in (0.005, 0.0055, 0.006, 0.008, 0.01, 0.02, 0.05, 0.2):
+        attained = float(p[p <= a + 1e-12].max())
+        expected = pytest.approx(attained, abs=4 * np.sqrt(a * (1 - a) / 20_000))
+        assert (p <= attained + 1e-12).mean() == expected
+
+
+def test_the_points_at_which_it_ends_have_all_the_chance_there_is() -> None:
+    """From most to least against the null p rises; all that goes on has 4/200 together."""
+    lucky = np.zeros(999, dtype=bool)
+    places, p = [9, 99, 198, *range(300, 306)], [0.005]
+    for place in places:
+        lucky[place] = True
+        p.append(GOING_ON.p_value(lucky))
+    for tenth in (998, 500, 307):
+        lucky[tenth] = True
+        p.append(GOING_ON.p_value(lucky))
+        lucky[tenth] = False
+    first = np.zeros(999, dtype=bool)
+    first[196:206] = True
+    p.append(GOING_ON.p_value(first))
+    assert GOING_ON.counted(first) == 206, "the earliest that there is"
+    assert np.all(np.diff(p) > 0)
+    assert p[-1] == pytest.approx(4 / 200)
+    p.append(GOING_ON.p_value(np.arange(199) < 4))
+    assert p[-1] == pytest.approx(5 / 200), "four of 199: the next point"
+
+
+def test_one_lucky_draw_does_not_decide() -> None:
+    """In a family of eight, one of 199 as large gave p = .08 after Holm."""
+    draws = np.zeros(999, dtype=bool)
+    draws[[100, 600]] = True
+    assert GOING_ON.counted(draws[:199]) is None, "it goes on"
+    assert 8 * GOING_ON.p_value(draws) < 0.05 < 8 * SequentialTest(199).p_value(draws[:199])
+    draws[[250, 420, 700, 800, 900]] = True
+    assert 8 * GOING_ON.p_value(draws) > 0.05, "seven of 999 are not luck"
+
+
+@pytest.mark.parametrize("early", [True, False])
+def test_it_goes_on_only_where_few_but_not_none_are_as_large(early: bool) -> None:
+    test = SequentialTest.at_level(199, 0.05, near=3, most=999, early=early)
+    none, some, more, many = (np.arange(199) < count for count in (0, 3, 4, 10))
+    assert test.counted(none) == test.counted(more) == 199
+    assert (test.p_value(none), test.p_value(more)) == pytest.approx((1 / 200, 5 / 200))
+    assert test.counted(some) is None
+    with pytest.raises(ValueError, match="199 of 999 draws do not end the test"):
+        test.p_value(some)
+    assert test.counted(many) == (10 if early else 199)
+    assert test.p_value(many) == pytest.approx(1.0 if early else 11 / 200)
 
 
 def test_draws_put_in_order_by_what_they_are_would_be_no_test() -> None:

@@ -58,12 +58,16 @@ class InterventionConfig:
     """Which feature sets are tested by intervening in the model. Only where there is one."""
 
     test_classes: int = 3
-    """Number of significant classes to test by intervening, the most certain first; 0: none."""
+    """Number of classes to test by intervening, 0 for none: those that forward selection over
+    classes takes, then the most certain others."""
     test_attributed: int = 1
-    """Number of features to test because attribution ranks them first, over all sites; 0: nothing
-    is attributed."""
+    """Number of features to test beside them because attribution ranks them first, those of
+    significant classes before others; 0: nothing is attributed."""
     stop_early: bool = True
     """Whether controls stop once so many are as large that a test can no longer be significant."""
+    random_decoder: bool = False
+    """Also test everything with random directions in the place of the dictionaries' decoders: what
+    is shown of such features is not owed to what a dictionary learnt."""
     test_features: tuple[str, ...] = ()
     """Features to test whatever the statistics say: `SITE/INDEX`; those joined by `+` are changed
     together."""
@@ -72,6 +76,7 @@ class InterventionConfig:
         check_whole("test_classes", self.test_classes, 0)
         check_whole("test_attributed", self.test_attributed, 0)
         check_flag("stop_early", self.stop_early)
+        check_flag("random_decoder", self.random_decoder)
         check_names("test_features", self.test_features, "3-res-mini/808")
 
 

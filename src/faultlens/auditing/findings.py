@@ -32,6 +32,7 @@ from faultlens.auditing.result import (
     Verdict,
 )
 from faultlens.auditing.result.audit import Audit
+from faultlens.auditing.verdicts.outside import outside_dictionaries
 
 
 @dataclass(frozen=True, eq=False)
@@ -128,6 +129,8 @@ class Findings:
             attribution=dict(causes.attribution),
             not_tested=dict(causes.not_tested),
             requested=list(causes.requested),
+            together=list(causes.together),
+            outside=outside_dictionaries(self.sites, causes),
             robustness=robustness,
             warnings=[
                 *observed.warnings,

@@ -6,8 +6,14 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from faultlens.auditing.activations.as_trained import as_trained
+from faultlens.auditing.activations.generated import Generated
 from faultlens.auditing.activations.task_activations import TaskActivations
-from faultlens.auditing.activations.task_tokens import TaskTokens, token_warnings, tokenize
+from faultlens.auditing.activations.task_tokens import (
+    NEW_TOKENS,
+    TaskTokens,
+    token_warnings,
+    tokenize,
+)
 from faultlens.auditing.behaviour.against_base import BaseRun
 from faultlens.auditing.behaviour.answer_scores import score_warnings
 from faultlens.auditing.behaviour.chat import as_chat
@@ -19,6 +25,7 @@ from faultlens.auditing.dictionary_sources import no_dictionaries
 from faultlens.auditing.held_out.inputs import residual_and_random
 from faultlens.auditing.held_out.whole_values import pooled_values
 from faultlens.auditing.interventions.causal_tests import CausalTests
+from faultlens.auditing.interventions.redecoding import first_block
 from faultlens.auditing.named_features import parse_feature_sets
 from faultlens.auditing.observed import LadderInputs, Observed
 from faultlens.auditing.result import PromptOutcome
@@ -116,7 +123,13 @@ def observe_task(
     check_targets(task, rule)
     requested = parse_feature_sets(config.interventions.test_features, lens)
     tokens = _Tokens.of(lens, task)
-    done = kept.once("outcomes", _Outcomes, lambda: _run(lens, task, tokens, decides, progress))
+    blocks = [first_block(dictionary) for dictionary in lens.dictionaries]
+    generated = Generated.for_rows(lens.model, blocks, tokens.answering.rows, NEW_TOKENS)
+
+    def run() -> _Outcomes:
+        return _run(lens, task, tokens, decides, progress, generated)
+
+    done = kept.once("outcomes", _Outcomes, run)
     of_base = None
     if base is not None:
         of_base = _run_base(base, lens, task, tokens.answering, decides, kept, progress)
@@ -126,6 +139,7 @@ def observe_task(
     causal_tests = CausalTests.configured(
         config, lens, led, seen.answering, done.outcomes,
         rule=decides, requested=requested, progress=progress, kept=kept,
+        generated=generated if led is task else None,
     )  # fmt: skip
     warnings = causal_tests.check_requested()
     inputs, left_out = _ladder_inputs(lens, seen, config, progress)
@@ -149,10 +163,15 @@ def observe_task(
     )  # fmt: skip
 
 
-def _run(lens: Lens, task: Task, tokens: _Tokens, rule: Rule, progress: Progress) -> _Outcomes:
-    """What the model does, behind its own start token and, in short, behind the dictionaries'."""
+def _run(
+    lens: Lens, task: Task, tokens: _Tokens, rule: Rule, progress: Progress, generated: Generated
+) -> _Outcomes:
+    """What the model does, behind its own start token and, in short, behind the dictionaries'.
+
+    The first of these runs is taken in by `generated`.
+    """
     tick = progress.start("Running the task", len(task))
-    outcomes = run_task(lens, task, tokens.answering, rule, tick)
+    outcomes = run_task(lens, task, tokens.answering, rule, tick, generated)
     if tokens.trained is None:
         return _Outcomes(outcomes, {})
     behind = run_task(lens, task, tokens.trained, rule)

@@ -266,7 +266,7 @@ def _findings(
                 LadderFindings,
                 lambda: _ladder(observed, factors, failed, blocks, config, progress),
             )
-    causes = _causes(observed, features, factors, config, verdict)
+    causes = _causes(observed, features, factors, blocks, config, verdict)
     if verdict is None and tables and halved:
         halves = replicate(
             tables, failed, config=config.tests, alpha=alpha, seed=seed, blocks=blocks
@@ -324,6 +324,7 @@ def _causes(
     observed: Observed,
     features: FeatureFindings,
     factors: FactorFindings,
+    blocks: np.ndarray | None,
     config: AuditConfig,
     verdict: Verdict | None,
 ) -> CausalFindings:
@@ -332,14 +333,14 @@ def _causes(
     most = config.interventions.test_classes
     if tests is None:
         why = None if again is None else again.reason
-        return CausalFindings() if why is None else not_tested(features.significant, most, why)
+        return CausalFindings() if why is None else not_tested(features.testable, most, why)
     if verdict is None and observed.no_dictionaries is not None:
-        return tests.swaps_alone(factors.selection)
+        return tests.grouped(blocks).swaps_alone(factors.selection)
     if not features.tested:
         return CausalFindings(
             requested=tests.none_tested(None if verdict is None else str(verdict))
         )
-    return tests.run(features.significant, most, factors.selection)
+    return tests.grouped(blocks).run(features.testable, most, factors.selection)
 
 
 def _audit(found: Findings, config: AuditConfig, seeds: SeedComparison | None = None) -> Audit:

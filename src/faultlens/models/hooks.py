@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 from torch.utils.hooks import RemovableHandle
 
@@ -38,6 +39,18 @@ class Keep:
     def __call__(self, value: Tensor) -> Tensor:
         self.check(value, self.site)
         self.values[self.site] = value.detach().clone()
+        return value
+
+
+@dataclass(frozen=True, eq=False)
+class KeepSteps(Keep):
+    """The same of passes that follow each other, such as decoding: their columns side by side."""
+
+    def __call__(self, value: Tensor) -> Tensor:
+        self.check(value, self.site)
+        before = self.values.get(self.site)
+        parts = [value.detach()] if before is None else [before, value.detach()]
+        self.values[self.site] = torch.cat(parts, dim=1)
         return value
 
 

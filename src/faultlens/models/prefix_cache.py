@@ -20,7 +20,7 @@ from torch import Tensor
 from faultlens.models.hooks import SiteHook
 from faultlens.models.model import Model
 from faultlens.models.probes import EQUAL, HALF, differ, probe_ids
-from faultlens.models.restart import Restart
+from faultlens.models.restart import Restart, restarted
 from faultlens.models.sites import Site
 
 
@@ -44,12 +44,31 @@ class CachedPass:
 
     @classmethod
     @torch.no_grad()
-    def of(cls, model: Model, rows: Sequence[Sequence[int]], sites: Sequence[Site]) -> CachedPass:
-        """Run `rows` (token ids, what stands in front included) once."""
-        return cls._run(model, model.pad(rows), sites, with_cache=resumes(model))
+    def of(
+        cls,
+        model: Model,
+        rows: Sequence[Sequence[int]],
+        sites: Sequence[Site],
+        restart: Restart | None = None,
+    ) -> CachedPass:
+        """Run `rows` (token ids, what stands in front included) once.
+
+        Args:
+            sites: whose values are kept.
+            restart: where the pass is taken up, if what enters that block is known; at most the
+                layer of the first site. It can be resumed from there on.
+        """
+        return cls._run(model, model.pad(rows), sites, resumes(model), restart)
 
     @classmethod
-    def _run(cls, model: Model, ids: Tensor, sites: Sequence[Site], with_cache: bool) -> CachedPass:
+    def _run(
+        cls,
+        model: Model,
+        ids: Tensor,
+        sites: Sequence[Site],
+        with_cache: bool,
+        restart: Restart | None = None,
+    ) -> CachedPass:
         from transformers import DynamicCache
 
         # Of full layers: a window's would drop columns that a cut needs.
@@ -58,9 +77,15 @@ class CachedPass:
             {"use_cache": False} if cache is None else {"past_key_values": cache, "use_cache": True}
         )
         edits, values = model.keeping(sites)
-        with model.edited(edits):
+        with (
+            restarted(model.adapter, model.network, restart, model.skips),
+            model.edited(edits),
+        ):
             found = model.body(input_ids=ids, **kept)
         model.require_finite(found.last_hidden_state, "its last hidden state")
+        if cache is not None and restart is not None and model.skips:
+            # Of blocks that were not run only the number of columns is ever asked for.
+            cache.layers[: restart.layer] = [cache.layers[restart.layer]] * restart.layer
         return cls(model, ids, values, found.last_hidden_state, cache)
 
     def some(self, rows: Tensor, columns: int) -> CachedPass:

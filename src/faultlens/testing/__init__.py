@@ -2,6 +2,7 @@
 
 `plant("firing", n=300, seed=0)` makes one; `faultlens bench` makes many, audits each, and counts
 how often the audit is right, beside four simpler procedures. Extensions can be tried on them too.
+`planted_models` holds models with a cause planted in their weights.
 """
 
 from faultlens.testing.bench import Case, quick_cases, run_bench, whole_cases

@@ -98,7 +98,8 @@ def run_bench(
     Raises:
         UserError: a file that no bench wrote.
     """
-    kept = _kept(out)
+    before = kept_results(out) or {"format_version": FORMAT_VERSION}
+    kept: dict[str, Any] = dict(before.get("cases", {}))
     tick = progress.start("Planted sets", sets * len(cases))
     undone = 0
     for seed in range(sets):  # breadth first: an interrupted run has something of everything
@@ -112,12 +113,11 @@ def run_bench(
                 of_case.append(asdict(score(planted)))
                 undone += 1
             tick(1)
-            if out is not None and undone >= SAVED_EVERY:
-                write_json(out, _result(kept))
+            if undone >= SAVED_EVERY:
+                keep_results(out, {**before, **_result(kept)})
                 undone = 0
-    result = _result(kept)
-    if out is not None:
-        write_json(out, result)
+    result = {**before, **_result(kept)}
+    keep_results(out, result)
     return result
 
 
@@ -131,7 +131,7 @@ def rates_of(scores: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     rates: dict[str, Any] = {"sets": n}
     for name, value in scores[0].items():
         if isinstance(value, bool):
-            rates[name] = _rate(sum(s[name] for s in scores), n)
+            rates[name] = rate(sum(s[name] for s in scores), n)
     verdicts: dict[str, int] = {}
     for verdict in (s["verdict"] for s in scores):
         if verdict is not None:
@@ -141,7 +141,7 @@ def rates_of(scores: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     for what in ("rivals_found", "rivals_first"):
         if what in scores[0]:
             rates[what] = {
-                name: None if value is None else _rate(sum(s[what][name] for s in scores), n)
+                name: None if value is None else rate(sum(s[what][name] for s in scores), n)
                 for name, value in scores[0][what].items()
             }
     return rates
@@ -195,20 +195,33 @@ def _of_kinds(
     return [(n, c) for n, c in result["cases"].items() if c["case"]["kind"] in chosen]
 
 
-def _rate(count: int, n: int) -> list[float]:
+def rate(count: int, n: int) -> list[float]:
+    """A share with its Clopper–Pearson interval, to three places."""
     ends = binomtest(count, n).proportion_ci()  # Clopper–Pearson
     return [round(float(number), 3) for number in (count / n, ends.low, ends.high)]
 
 
 def _result(kept: dict[str, Any]) -> dict[str, Any]:
     rates = {name: rates_of(case["scores"]) for name, case in kept.items() if case["scores"]}
-    return {"format_version": FORMAT_VERSION, "cases": kept, "rates": rates}
+    return {"cases": kept, "rates": rates}
 
 
-def _kept(out: Path | None) -> dict[str, Any]:
+def kept_results(out: Path | None) -> dict[str, Any] | None:
+    """What a bench has kept, of either level; None where there is no such file.
+
+    Raises UserError for a file that no bench wrote.
+    """
     found = None if out is None else read_object(out)
     if found is None:
-        return {}
-    if found.get("format_version") != FORMAT_VERSION or not isinstance(found.get("cases"), dict):
+        return None
+    parts = [found[part] for part in ("cases", "models") if part in found]
+    known = parts and all(isinstance(part, dict) for part in parts)
+    if found.get("format_version") != FORMAT_VERSION or not known:
         raise UserError(f"{out} holds no results of a bench: name another file with --out")
-    return dict(found["cases"])
+    return dict(found)
+
+
+def keep_results(out: Path | None, result: Mapping[str, Any]) -> None:
+    """Write what a bench has found so far; nothing without a file."""
+    if out is not None:
+        write_json(out, result)

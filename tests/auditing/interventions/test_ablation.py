@@ -7,7 +7,7 @@ class's change in size without firing where it does, and the class fires at fill
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -93,24 +93,6 @@ class Trial:
         of = [values[roles == r] if (roles == r).any() else values for r in range(ROLES)]
         return np.array([tokens.mean(axis=0) for tokens in of])
 
-    def matching(
-        self,
-        features: Sequence[int],
-        edited: Sequence[tuple[int, int]],
-        means: np.ndarray,
-        least: float,
-    ) -> list[int]:
-        """Features whose change is within a fifth of the class's, and which fire on `least`."""
-        W_dec = self.by_hand.W_dec
-        steps = np.array([means[self.roles[i][at]] - self.activations[i][at] for i, at in edited])
-        of_class = np.linalg.norm(steps[:, features] @ W_dec[features], axis=1).mean()
-        ratio = np.abs(steps).mean(axis=0) * np.linalg.norm(W_dec, axis=1) / of_class
-        fires = np.array([self.activations[i][at] > 0 for i, at in edited]).mean(axis=0)
-        return [
-            f for f in range(FEATURES)
-            if f not in features and abs(ratio[f] - 1) <= 0.2 and fires[f] >= least
-        ]  # fmt: skip
-
     def change(
         self,
         features: Sequence[int],
@@ -119,12 +101,43 @@ class Trial:
         means: np.ndarray,
     ) -> float:
         """Mean change of the margin when features take their means at the edited tokens."""
+        return self.moved(edited, prompts, lambda i, at: self.push(features, i, at, means))
+
+    def control(
+        self,
+        feature: int,
+        features: Sequence[int],
+        edited: Sequence[tuple[int, int]],
+        prompts: Sequence[int],
+        means: np.ndarray,
+    ) -> float:
+        """The same of a control feature, moved by as much over all edited tokens as the class."""
+        of_class, own = (
+            sum(np.linalg.norm(self.push(moved, i, at, means)) for i, at in edited)
+            for moved in (features, [feature])
+        )
+        return self.moved(
+            edited, prompts, lambda i, at: self.push([feature], i, at, means) * of_class / own
+        )
+
+    def push(self, features: Sequence[int], i: int, at: int, means: np.ndarray) -> np.ndarray:
+        """What features taking their means add at a token, `[d]`."""
+        step = means[self.roles[i][at]] - self.activations[i][at]
+        added: np.ndarray = step[features] @ self.by_hand.W_dec[features]
+        return added
+
+    def moved(
+        self,
+        edited: Sequence[tuple[int, int]],
+        prompts: Sequence[int],
+        push: Callable[[int, int], np.ndarray],
+    ) -> float:
+        """Mean change of the margin under a push at the edited tokens; only the last is read."""
         changes = []
         for i in prompts:
             value, last = self.by_hand.values(self.rows[i])[-1], len(self.rows[i]) - 1
-            step = means[self.roles[i][last]] - self.activations[i][last]
-            push = step[features] @ self.by_hand.W_dec[features] * ((i, last) in edited)
-            changes.append(self.by_hand.margin(value + push) - self.by_hand.margin(value))
+            after = value + push(i, last) * ((i, last) in edited)
+            changes.append(self.by_hand.margin(after) - self.by_hand.margin(value))
         return float(np.mean(changes))
 
 
@@ -171,60 +184,62 @@ def test_the_referee_is_the_model(trial: Trial) -> None:
         assert logits[TARGET] - np.delete(logits, TARGET).max() == pytest.approx(margin, abs=1e-4)
 
 
-def agree(found: Effect, change: float, by_control: list[float]) -> None:
-    """An effect all of whose controls are features, against the referee's changes."""
-    at_least = [c >= change if found.claim == "necessity" else c <= change for c in by_control]
-    assert found.control_features == found.controls == len(by_control)
+def agree(
+    trial: Trial,
+    found: Effect,
+    features: list[int],
+    edited: list[tuple[int, int]],
+    prompts: list[int],
+    means: np.ndarray,
+) -> None:
+    """An effect and its control features against the referee's changes."""
+    change = trial.change(features, edited, prompts, means)
+    assert found.prompts == len(prompts)
     assert found.change == pytest.approx(change, abs=1e-4)
-    assert found.control_change == pytest.approx(np.mean(by_control), abs=1e-4)
-    assert found.adjusted == pytest.approx(change - np.mean(by_control), abs=1e-4)
-    assert found.p_value == pytest.approx((1 + sum(at_least)) / (len(by_control) + 1))
+    others = [f for f in range(FEATURES) if f not in features]
+    assert (found.controls, found.control_features) == (199, len(others)), "all there are"
+    by_control = [trial.control(f, features, edited, prompts, means) for f in others]
+    at_least = [c >= change if found.claim == "necessity" else c <= change for c in by_control]
+    of_features, of_values = found.families
+    assert of_features.as_large == sum(at_least)
+    assert of_features.change == pytest.approx(np.mean(by_control), abs=1e-4)
+    assert found.controls_as_large == sum(at_least) + of_values.as_large
+    assert found.p_value == pytest.approx((1 + found.controls_as_large) / 200)
+    both = (len(others) * of_features.change + of_values.controls * of_values.change) / 199
+    assert found.control_change == pytest.approx(both, abs=1e-4)
+    assert found.adjusted == pytest.approx(change - both, abs=1e-4)
 
 
 @pytest.mark.parametrize("features", [[0], [1], [0, 1]])
-def test_necessity_sets_failures_to_the_successes_mean_beyond_features_that_fire_there(
+def test_necessity_sets_failures_to_the_successes_mean_beyond_other_directions(
     trial: Trial, features: list[int]
 ) -> None:
     prompts = trial.failures_where(features)
     edited = [(i, int(at)) for i in prompts for at in np.flatnonzero(trial.fires(features, i))]
     means = trial.means(np.flatnonzero(~trial.failed).tolist())
-    controls = trial.matching(features, edited, means, least=0.9)
-    louder = trial.matching(features, edited, means, least=0.0)
-    assert 0 < len(controls) < len(louder), "some push as hard and do not fire there"
     found = trial.tested.run(chosen(features))
     assert isinstance(found, Intervention)
-    assert found.necessity.prompts == len(prompts)
-    assert (found.necessity.controls, found.necessity.control_features) == (199, len(controls))
-    found_need = trial.tested.necessity(
-        chosen(features), np.array(prompts), test=SequentialTest(len(controls))
-    )
-    expected = [trial.change([f], edited, prompts, means) for f in controls]
-    agree(found_need, trial.change(features, edited, prompts, means), expected)
-    silent = [trial.change([f], edited, prompts, means) for f in louder]
-    assert abs(np.mean(silent) - np.mean(expected)) > 0.02, "they would give another number"
+    agree(trial, found.necessity, features, edited, prompts, means)
 
 
 @pytest.mark.parametrize("features", [[0], [1], [0, 1]])
-def test_sufficiency_sets_successes_and_its_controls_to_the_failures_mean(
+def test_sufficiency_sets_successes_to_the_mean_of_failures_where_they_fire(
     trial: Trial, features: list[int]
 ) -> None:
     prompts = np.flatnonzero(~trial.failed).tolist()
     edited = [(i, len(trial.rows[i]) - 1) for i in prompts]
     assert trial.tested.firing_roles(chosen(features)).tolist() == [0]
-    means = trial.means(np.flatnonzero(trial.failed).tolist())
-    controls = trial.matching(features, edited, means, least=0.0)
-    assert len(controls) > 3
+    means = trial.means(trial.failures_where(features))
     found = trial.tested.sufficiency(chosen(features))
     assert isinstance(found, Effect)
-    assert (found.controls, found.control_features) == (199, len(controls))
-    found = trial.tested.sufficiency(chosen(features), test=SequentialTest(len(controls)))
-    assert isinstance(found, Effect)
-    assert found.prompts == len(prompts)
-    expected = [trial.change([f], edited, prompts, means) for f in controls]
-    agree(found, trial.change(features, edited, prompts, means), expected)
+    agree(trial, found, features, edited, prompts, means)
     normal = trial.means(prompts)
-    others = [trial.change([f], edited, prompts, normal) for f in controls]
-    assert abs(np.mean(others) - np.mean(expected)) > 0.02, "the successes' mean is another"
+    other = trial.change(features, edited, prompts, normal)
+    assert abs(other - found.change) > 0.02, "the successes' mean is another"
+    all_failures = trial.means(np.flatnonzero(trial.failed).tolist())
+    diluted = trial.change(features, edited, prompts, all_failures)
+    if len(features) == 1:
+        assert abs(diluted - found.change) > 0.005, "so is that of all failures"
 
 
 def test_each_effect_is_given_the_controls_that_the_family_needs(trial: Trial) -> None:
@@ -268,7 +283,7 @@ def test_a_large_class_is_tested_on_prompts_drawn_from_all(trial: Trial) -> None
     few = replace(trial.tested, most=8)
     failures, successes = trial.failures_where([0]), np.flatnonzero(~trial.failed)
     normal = trial.means(successes.tolist())
-    failing = trial.means(np.flatnonzero(trial.failed).tolist())
+    failing = trial.means(failures)
     found = few.run(chosen([0]))
     assert isinstance(found, Intervention)
     assert found.sufficiency is not None

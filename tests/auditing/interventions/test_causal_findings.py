@@ -48,6 +48,7 @@ def one_site(clear: Model) -> fl.Audit:
     return audited(Lens(clear, (dictionary(1, features),)), asked())
 
 
+LEAN = 0.025
 CAUSE, BYSTANDER, COPY = "1-res-hand/0", "1-res-hand/1", "1-res-hand/2"
 
 
@@ -198,24 +199,21 @@ def test_where_the_positive_control_passed_nothing_a_proxys_effect_is_inconclusi
     assert "effect inconclusive" in found.verdict.sentence
 
 
-def test_borderline_prompts_that_any_push_turns_show_nothing(tmp_path: Path) -> None:
-    """Taking the class away turns every failure, and McNemar's test calls that certain.
+def test_what_turns_borderline_prompts_by_next_to_nothing_is_not_shown(tmp_path: Path) -> None:
+    """Beyond every control and certain, but less than a tenth of the gap.
 
-    Its direction leans a tenth towards the wrong answer, less than random ones of its norm often
-    do, so that controls turn as many: nothing is shown.
+    Its direction leans a fortieth towards the wrong answer.
     """
     axis = axes()
-    leaning = axis["bystander"] + 0.1 * (axis["push"] - axis["pull"]) / 2**0.5
+    leaning = axis["bystander"] + LEAN * (axis["push"] - axis["pull"]) / 2**0.5
     lens = Lens(made(tmp_path, NARROW), (dictionary(1, {"leaning": leaning / leaning.norm()}),))
     audit = audited(lens, asked())
     found = reading(audit, "1-res-hand/0")
     done = tried(found)
     assert [r.features for _, r in audit.significant] == [["1-res-hand/0"]]
-    assert done.necessity.turned_share == 1.0
-    assert done.flips.failure_to_success == 80
-    assert done.flips.p_mcnemar < 1e-20
-    assert done.necessity.control_turned_share > 0.3
-    assert done.necessity.p_value > 0.1
+    assert done.necessity.p_value == pytest.approx(1 / 200)
+    assert done.necessity.significant(0.05)
+    assert done.necessity.least is not None
+    assert 0 < done.necessity.adjusted < done.necessity.least
     assert not done.necessity.shown
     assert found.verdict.label.startswith("PROXY of object = ")
-    assert "effect inconclusive" in found.verdict.sentence

@@ -1,8 +1,8 @@
-"""Which features are a class's controls, and how many controls a family of effects is given."""
+"""Which directions a class's controls have, and how many controls a family of effects is given."""
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass
 from fractions import Fraction
 
 import numpy as np
@@ -13,158 +13,177 @@ from statsmodels.stats.multitest import multipletests
 
 from faultlens.auditing.activations.codes import Codes
 from faultlens.auditing.feature_set import FeatureSet
-from faultlens.auditing.interventions.controls import matching_features
+from faultlens.auditing.interventions.controls import Controls, EditedTokens, control_features
 from faultlens.auditing.interventions.family import controls_for
 from faultlens.auditing.interventions.placed_edit import PlacedEdit
 from faultlens.models.dictionary import Convention, Dictionary, Relu
 from faultlens.models.sites import Site
 
-TOKENS = 20  # edited; two roles in turn
-CLASS = [0, 1]  # their changes are 3 and 4 long and at right angles: together 5, not 7
-MEANS = np.array([2.0, 6.0])  # by role, of every feature
+D, FEATURES, TOKENS = 6, 400, 120
+CLASS = (3, 8)
+AXES = torch.eye(D)
 
 
-def planted(
-    *features: tuple[float, float, int],
-) -> tuple[Codes, Dictionary, PlacedEdit, np.ndarray]:
-    """The class, and after it other features.
-
-    Args:
-        features: of each one the mean length of its change, the length of its decoder direction,
-            and on how many of the edited tokens it fires.
-
-    Returns:
-        the codes, the dictionary, the class's change, and the means by role.
-    """
-    roles = np.concatenate([[-1], np.arange(TOKENS) % 2])
-    means = np.tile(MEANS[:, None], (1, 2 + len(features)))
-    now = means[roles] + [3.0, 4.0, *np.zeros(len(features))]
-    now[0] = 0.0
-    for column, (size, length, firing) in enumerate(features, start=2):
-        fires, silent = slice(1, 1 + firing), slice(1 + firing, None)
-        now[silent, column] = 0.0
-        if firing:  # the silent ones change by the whole mean, the others by what is left
-            now[fires, column] += (size / length * TOKENS - means[roles[silent], 0].sum()) / firing
-        else:
-            means[:, column] = size / length
-    assert (now >= 0).all()
-    W_dec = torch.zeros(now.shape[1], 8)
-    W_dec[0, 0] = W_dec[1, 1] = 1.0
-    for column, (_, length, _) in enumerate(features, start=2):
-        W_dec[column, 2:] = torch.full((6,), length / 6**0.5)
-    dictionary = Dictionary(
-        "1-res-hand", Site(1, "resid_pre"), Relu(), torch.zeros(8, len(W_dec)),
-        torch.zeros(len(W_dec)), W_dec, torch.zeros(8),
-        Convention(prepend_bos=True, centred=False), "made in a test", "",
+def made(features: int = FEATURES) -> Dictionary:
+    """Directions of many lengths; feature 7 has none."""
+    generator = torch.Generator().manual_seed(0)
+    W_dec = torch.randn(features, D, generator=generator)
+    W_dec *= torch.linspace(0.1, 9, features)[:, None]
+    W_dec[7] = 0
+    return Dictionary(
+        "1-res-hand", Site(1, "resid_pre"), Relu(), torch.zeros(D, features),
+        torch.zeros(features), W_dec, torch.zeros(D), Convention(prepend_bos=True, centred=False),
+        "made in a test", "",
     )  # fmt: skip
-    codes = Codes(csr_matrix(now.astype(np.float32)), np.array([0, TOKENS + 1]), roles, 2)
-    rows = np.arange(1, TOKENS + 1)
-    wanted = means[roles[rows]][:, CLASS].astype(np.float32)
-    placed = PlacedEdit(rows, FeatureSet("1-res-hand", tuple(CLASS)), wanted)
-    return codes, dictionary, placed, means.astype(np.float32)
 
 
-CASES = [
-    (5.0, 1.0, 20),  # 2
-    (5.0, 2.0, 20),  # 3: a small step along a long direction
-    (5.0, 1.0, 18),  # 4: nine tenths of the tokens
-    (5.0, 1.0, 17),  # 5
-    (5.0, 1.0, 0),  # 6: silent there, and pushes as hard
-    (4.95, 1.5, 0),  # 7
-    (5.95, 1.0, 20),  # 8: 19 % more
-    (6.05, 1.0, 20),  # 9: 21 % more
-    (4.05, 1.0, 20),  # 10
-    (3.95, 1.0, 20),  # 11
-    (7.0, 1.0, 20),  # 12: the sum of the members' lengths
-    (3.95, 1.0, 0),  # 13
-]
-FIRING, SILENT = {2, 3, 4, 8, 10}, {5, 6, 7}
+@dataclass(frozen=True, eq=False)
+class Made:
+    """A class's tokens in two roles, all other features, and what all are set to.
 
+    Features fire the less often the higher their index; feature 9 is silent, in the mean too, and
+    10 is moved by next to nothing.
+    """
 
-def by_hand(
-    codes: Codes, dictionary: Dictionary, placed: PlacedEdit, means: np.ndarray
-) -> dict[int, tuple[float, float]]:
-    """Of each feature beside the class: the length of its change over the class's, and how often it
-    fires; token by token."""
-    now, W_dec = codes.matrix.toarray().astype(float), dictionary.W_dec.numpy().astype(float)
-    sizes = np.zeros((len(placed.rows), len(W_dec)))
-    of_class = np.zeros(len(placed.rows))
-    for place, row in enumerate(placed.rows):
-        steps = means[codes.roles[row]] - now[row]
-        sizes[place] = [np.linalg.norm(steps[f] * W_dec[f]) for f in range(len(W_dec))]
-        of_class[place] = np.linalg.norm(sum(steps[f] * W_dec[f] for f in CLASS))
-    if codes.scale is not None:
-        sizes, of_class = (
-            sizes * codes.scale[placed.rows, None],
-            of_class * codes.scale[placed.rows],
+    dictionary: Dictionary
+    codes: Codes
+    means: np.ndarray
+    placed: PlacedEdit
+
+    @classmethod
+    def of(cls, features: int = FEATURES, scale: bool = False) -> Made:
+        rng = np.random.default_rng(0)
+        roles = np.concatenate([[-1], np.arange(TOKENS) % 2])
+        now = rng.uniform(1, 4, (TOKENS + 1, features))
+        now *= rng.random((TOKENS + 1, features)) < np.linspace(1, 0.05, features)
+        now[0] = now[:, [9, 10]] = 0
+        means = rng.uniform(0, 2, (2, features))
+        means[:, 9], means[:, 10] = 0, 1e-4
+        of_site = rng.uniform(0.5, 3, TOKENS + 1).astype(np.float32) if scale else None
+        codes = Codes(
+            csr_matrix(now.astype(np.float32)), np.array([0, TOKENS + 1]), roles, 2, of_site
         )
-    ratio = sizes.mean(axis=0) / of_class.mean()
-    fires = (now[placed.rows] > 0).mean(axis=0)
-    return {f: (ratio[f], fires[f]) for f in range(len(W_dec)) if f not in CLASS}
+        rows = np.arange(1, TOKENS + 1)
+        wanted = means[roles[rows]][:, CLASS].astype(np.float32)
+        placed = PlacedEdit(rows, FeatureSet("1-res-hand", CLASS), wanted)
+        return cls(made(features), codes, means.astype(np.float32), placed)
+
+    def features(self, planned: int = 199, seed: int = 0) -> np.ndarray:
+        return control_features(
+            self.codes, self.dictionary, self.placed, self.means, 50.0, planned, seed
+        )
+
+    def controls(
+        self, values: torch.Tensor | None = None, length: float = 50.0, seed: int = 0
+    ) -> Controls:
+        rows, values = self.placed.rows, spread() if values is None else values
+        wanted = torch.tensor([[4.0, 6, 0, 0, 0, 0], [7.0, 5, 0, 0, 0, 0]])
+        edited = EditedTokens(rows, values, wanted[self.codes.roles[rows]], length)
+        features = self.features(seed=seed)
+        return Controls(self.dictionary, self.codes, self.means, edited, features, seed)
 
 
-def test_a_control_feature_pushes_as_hard_and_fires_there() -> None:
-    codes, dictionary, placed, means = planted(*CASES)
-    found = by_hand(codes, dictionary, placed, means)
-    order = np.random.default_rng(0).permutation(len(CASES) + 2)
-    for firing, planned in ((True, FIRING), (False, FIRING | SILENT)):
-        expected = {
-            f for f, (ratio, fires) in found.items()
-            if abs(ratio - 1) <= 0.2 and (fires >= 0.9 or not firing)
-        }  # fmt: skip
-        assert expected == planned
-        features = matching_features(codes, dictionary, placed, means, firing=firing, order=order)
-        assert features == [f for f in order if f in expected], "in the order of the draw"
+def spread() -> torch.Tensor:
+    """Values that differ along two axes only, three times as much along the first."""
+    drawn = torch.randn(TOKENS, 2, generator=torch.Generator().manual_seed(1))
+    return (5 + drawn * torch.tensor([3.0, 1.0])) @ AXES[:2]
 
 
-def test_hard_is_meant_in_the_units_of_the_site() -> None:
-    """Where each token is normalised by itself, a step counts by the token's scale."""
-    codes, dictionary, placed, means = planted(*CASES)
-    now = codes.matrix.toarray()  # the first feature takes all its steps in the first half
-    now[1 : 1 + TOKENS // 2, 2] += 5
-    now[1 + TOKENS // 2 :, 2] -= 5
-    scale = np.where(np.arange(TOKENS + 1) > TOKENS // 2, 8.0, 0.5).astype(np.float32)
-    scaled = replace(codes, matrix=csr_matrix(now), scale=scale)
-    order = np.arange(len(CASES) + 2)
-    expected = [
-        f for f, (ratio, _) in by_hand(scaled, dictionary, placed, means).items()
-        if abs(ratio - 1) <= 0.2
-    ]  # fmt: skip
-    found = matching_features(scaled, dictionary, placed, means, firing=False, order=order)
-    assert found == expected
-    assert set(expected) == (FIRING | SILENT) - {2}, "its steps are where they count least"
-    unscaled = replace(scaled, scale=None)
-    found = matching_features(unscaled, dictionary, placed, means, firing=False, order=order)
-    assert set(found) == FIRING | SILENT
+def test_control_features_fire_at_the_edited_tokens_more_often_than_any_others() -> None:
+    case = Made.of()
+    found = case.features(planned=100).tolist()
+    assert sorted(found) == sorted(set(range(FEATURES)) - {*CLASS, 7, 9, 10})
+    share = case.codes.matrix[case.placed.rows].getnnz(axis=0)
+    assert share[found[:60]].min() >= share[found[60:]].max(), "three of each five of the planned"
+    assert list(found[:60]) != sorted(found[:60], key=lambda f: -share[f]), "in random order"
+    assert list(found[60:]) == sorted(found[60:], key=lambda f: -share[f])
+    assert case.features(100).tolist() == found != case.features(100, seed=1).tolist()
 
 
-def test_features_that_only_push_as_hard_are_no_controls() -> None:
-    """All ten match in length; none fires where the class does, and they would prove nothing."""
-    codes, dictionary, placed, means = planted(*[(5.0, 1.0 + i / 4, 0) for i in range(10)])
-    ratios = [ratio for ratio, _ in by_hand(codes, dictionary, placed, means).values()]
-    np.testing.assert_allclose(ratios, 1.0, rtol=1e-5)
-    order = np.arange(12)
-    assert matching_features(codes, dictionary, placed, means, firing=True, order=order) == []
-    assert matching_features(
-        codes, dictionary, placed, means, firing=False, order=order
-    ) == list(range(2, 12))  # fmt: skip
+def test_three_of_each_five_controls_are_features_wherever_a_test_ends() -> None:
+    controls = Made.of().controls()
+    found = controls.are_features(199)
+    for n in range(5, 199, 5):
+        assert found[:n].sum() == n // 5 * 3
+        assert (controls.are_features(n) == found[:n]).all(), "the same, however many are drawn"
+    places = found[:195].reshape(-1, 5).sum(axis=0)
+    assert (places > 10).all(), "in random places of the five"
+    assert (Made.of().controls(seed=1).are_features(199) != found).any()
+
+
+def test_where_the_features_run_out_directions_take_their_places() -> None:
+    few = Made.of(features=20).controls()
+    found = few.are_features(199)
+    assert found.sum() == 15, "all others that have a direction and are moved"
+    directions, steps = few.drawn(range(199))
+    assert torch.isfinite(directions).all() and torch.isfinite(steps).all()
+
+
+@pytest.mark.parametrize("scale", [False, True])
+def test_a_feature_is_set_to_its_mean_as_far_as_the_class_moves(scale: bool) -> None:
+    """By hand, token by token: in the site's units, times one number for all tokens."""
+    case = Made.of(scale=scale)
+    controls = case.controls(length=50.0)
+    directions, steps = controls.drawn(range(60))
+    are_features = controls.are_features(60)
+    torch.testing.assert_close(steps.abs().sum(dim=1), torch.full((60,), 50.0))
+    now, W_dec = case.codes.matrix.toarray(), case.dictionary.W_dec.numpy()
+    for place, feature in zip(np.flatnonzero(are_features), controls.features, strict=False):
+        expected = np.array([
+            (case.means[case.codes.roles[row], feature] - now[row, feature])
+            * (1 if case.codes.scale is None else case.codes.scale[row])
+            for row in case.placed.rows
+        ])  # fmt: skip
+        expected *= 50 / np.abs(expected).sum()
+        np.testing.assert_allclose(steps[place], expected, rtol=1e-3, atol=1e-5)
+        unit = W_dec[feature] / np.linalg.norm(W_dec[feature])
+        np.testing.assert_allclose(directions[place], unit, rtol=1e-4, atol=1e-6)
+    again = controls.drawn([41, 7])
+    torch.testing.assert_close(again, (directions[[41, 7]], steps[[41, 7]]))
+
+
+def test_the_other_family_sets_values_to_their_mean_along_directions_in_which_they_differ() -> None:
+    """Its referee draws from NumPy's normal distribution with the same covariance."""
+    values = spread()
+    controls = Made.of().controls(values, length=7.0)
+    numbers = np.flatnonzero(~controls.are_features(2500))
+    directions, steps = (part.numpy() for part in controls.drawn(numbers.tolist()))
+    assert np.abs(directions[:, 2:]).max() < 1e-5, "nothing differs there"
+    rng = np.random.default_rng(0)
+    expected = rng.multivariate_normal(np.zeros(D), np.cov(values.numpy().T), len(directions))
+    expected /= np.linalg.norm(expected, axis=1, keepdims=True)
+    moments = (directions[:, :2] ** 2).mean(axis=0), (expected[:, :2] ** 2).mean(axis=0)
+    np.testing.assert_allclose(*moments, atol=0.04)
+    assert moments[0][0] > 0.65, "isotropic directions would have a half"
+    away = (controls.edited.wanted - values).numpy() @ directions[5]
+    np.testing.assert_allclose(steps[5], away * 7 / np.abs(away).sum(), rtol=1e-3, atol=1e-5)
+
+
+@pytest.mark.parametrize("value", [2.3, 0.0])
+def test_where_the_values_do_not_differ_every_direction_is_as_likely(value: float) -> None:
+    controls = Made.of().controls(torch.full((TOKENS, D), value))
+    numbers = np.flatnonzero(~controls.are_features(2500))
+    directions, steps = controls.drawn(numbers.tolist())
+    found = (directions.numpy() ** 2).mean(axis=0)
+    np.testing.assert_allclose(found, np.full(D, 1 / D), atol=0.03)
+    torch.testing.assert_close(steps.abs().sum(dim=1), torch.full((len(numbers),), 50.0))
 
 
 @pytest.mark.parametrize("alpha", ["0.05", "0.01", "0.1"])
 def test_a_large_family_is_given_as_many_controls_as_its_least_p_needs(alpha: str) -> None:
     """Holm multiplies the least p, 1 / (controls + 1), by the number of effects; a quarter more."""
     for effects in range(1, 120):
-        controls = controls_for(effects, float(alpha))
+        planned = controls_for(effects, float(alpha))
         bare = Fraction(effects) / Fraction(alpha)
-        assert controls >= 199
-        assert controls + 1 >= bare * 5 / 4
-        assert controls == 199 or controls + 1 < bare * 5 / 4 + 100, "no more than it takes"
+        assert planned >= 199
+        assert planned + 1 >= bare * 5 / 4
+        assert planned == 199 or planned + 1 < bare * 5 / 4 + 100, "no more than it takes"
 
 
 def test_199_controls_could_show_nothing_in_a_family_of_twelve() -> None:
     """The referee: one effect beyond every control, the others nil."""
-    for controls, adjusted in ((199, 0.06), (controls_for(12, 0.05), 0.04)):
-        p_values = [1 / (controls + 1)] + [1.0] * 11
+    for planned, adjusted in ((199, 0.06), (controls_for(12, 0.05), 0.04)):
+        p_values = [1 / (planned + 1)] + [1.0] * 11
         assert multipletests(p_values, method="holm")[1][0] == pytest.approx(adjusted)
     assert [controls_for(effects, 0.05) for effects in (1, 8, 9, 12, 13, 40)] == [
         199, 199, 299, 299, 399, 999,

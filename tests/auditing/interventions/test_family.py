@@ -47,15 +47,15 @@ def test_an_outcome_is_kept_by_family_site_and_all_features() -> None:
 
 def test_the_controls_grow_with_the_family() -> None:
     members = [FeatureSet("2-res", (i,)) for i in range(9)]
-    assert [Family.of("found", members[:n], 0.05, True).test.most for n in (0, 1, 4, 5, 9)] == [
-        199, 199, 199, 299, 499,
-    ]  # fmt: skip
+    tests = [Family.of("found", members[:n], 0.05, True).test for n in (0, 1, 4, 5, 9)]
+    assert [test.planned for test in tests] == [199, 199, 199, 299, 499]
+    assert [test.most for test in tests] == [999, 999, 999, 1499, 2499], "where it is near"
 
 
 def test_controls_stop_at_the_familys_level_unless_all_are_wanted() -> None:
     found = [Family.of("found", [CLASS], alpha, True).test.enough for alpha in (0.05, 0.1)]
     assert found == [10, 20]
-    assert Family.of("found", [CLASS], 0.05, stop_early=False).test.enough is None
+    assert not Family.of("found", [CLASS], 0.05, stop_early=False).test.early
 
 
 def test_holm_runs_over_every_effect_of_the_family() -> None:
@@ -67,11 +67,28 @@ def test_holm_runs_over_every_effect_of_the_family() -> None:
         trial(p[2], None),
         trial(p[3], p[4]),
     ]
-    done = family.with_holm(outcomes)
+    done = family.with_holm(outcomes, least=0.1)
     effects = [e for t in done if t.intervention is not None for e in t.intervention.effects]
     expected = multipletests(p, method="holm")[1]
     assert [e.p_value for e in effects] == p
     assert [e.p_holm for e in effects] == pytest.approx(expected.tolist())
     assert [e.shown for e in effects] == [True, False, True, False, False]
     assert done[1] == outcomes[1]
-    assert Family.of("named", [], 0.05, True).with_holm([]) == []
+    assert Family.of("named", [], 0.05, True).with_holm([], least=0.1) == []
+
+
+def test_a_part_of_alpha_is_the_level_and_takes_as_many_controls_as_it_needs() -> None:
+    members = [FeatureSet("2-res", (i,)) for i in range(4)]
+    part = Family.of("found", members, 0.05, True, share=0.8)
+    assert part.level == pytest.approx(0.04)
+    assert part.test.planned == 199, "1/200 times 8 effects is .04"
+    pair = Family.of("together", members[:1], 0.05, True, share=0.2)
+    assert 2 / (pair.test.planned + 1) <= pair.level
+    p = [0.006, 0.001]
+    done = part.with_holm([trial(p[0], None), trial(p[1], None)], 0.0)
+    shown = [one.intervention.necessity.shown for one in done if one.intervention is not None]
+    assert shown == [True, True]
+    few = replace(part, share=0.1).with_holm([trial(p[0], None), trial(p[1], None)], 0.0)
+    assert [one.intervention.necessity.shown for one in few if one.intervention is not None] == [
+        False, True,
+    ]  # fmt: skip

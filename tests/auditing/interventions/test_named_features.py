@@ -44,6 +44,7 @@ class Class:
     features: FeatureSet
     rank: int = 0
     with_failure: bool = True
+    taken: int | None = None
 
 
 @pytest.fixture(scope="module")
@@ -109,6 +110,22 @@ def test_a_class_that_is_named_as_well_is_tested_once(findings: CausalFindings) 
         assert [effect.p_holm for effect in family.effects] == pytest.approx(expected.tolist())
 
 
+def test_a_random_decoder_is_tested_beside_and_corrected_by_itself(
+    findings: CausalFindings, tests: CausalTests
+) -> None:
+    again = replace(tests, requested=(), random_decoder=True)
+    done = again.run([Class(CLASS)], 1, Selection([], [], [])).interventions[CLASS]
+    real = findings.interventions[CLASS]
+    assert not real.random_decoder
+    assert [effect.p_value for effect in done.effects] == [e.p_value for e in real.effects]
+    claims = [effect.claim for effect in done.random_decoder]
+    assert claims == [effect.claim for effect in done.effects]
+    p_values = [effect.p_value for effect in done.random_decoder]
+    expected = multipletests(p_values, method="holm")[1].tolist()
+    assert [effect.p_holm for effect in done.random_decoder] == pytest.approx(expected)
+    assert done.random_decoder[0].change != done.necessity.change
+
+
 def some(*indices: int) -> FeatureSet:
     return FeatureSet(SITE, indices)
 
@@ -137,7 +154,7 @@ def run_ones(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, int]]:
         progress: Tick | None = None,
         test: SequentialTest = EVERY,
     ) -> Intervention | str:
-        seen.append((str(features), test.most))
+        seen.append((str(features), test.planned))
         key = (str(features), test)
         if key not in DONE:
             DONE[key] = RUN(self, features, progress, test)
@@ -174,7 +191,7 @@ def test_however_many_are_named_a_class_has_the_controls_of_its_own_family(
     seen: dict[FeatureSet, int] = {}
 
     def run(_: Ablation, features: FeatureSet, __: Tick, test: SequentialTest) -> str:
-        seen[features] = test.most
+        seen[features] = test.planned
         return "only counted"
 
     monkeypatch.setattr(Ablation, "run", run)
@@ -212,9 +229,9 @@ def test_no_class_is_tested_where_none_is_asked_for_and_the_reason_is_said(
     attributed = carried_out(tests, [Class(CLASS)], 0, attributed=1)
     assert len(run_ones) == 1 and set(attributed.attribution) == {SITE}
     good = carried_out(tests, [Class(CLASS, with_failure=False)], 3)
-    assert good.not_tested == {
-        f"{SITE}/26": "it goes with success: only classes that go with failure are tested unasked"
-    }
+    assert good.not_tested == {f"{SITE}/26": "it fires on 0 successes: at least 5 are needed"}, (
+        "said to go with success, it is tested the other way round"
+    )
 
 
 def test_what_attribution_names_is_tested_as_its_class_and_counted_once(
@@ -229,9 +246,13 @@ def test_what_attribution_names_is_tested_as_its_class_and_counted_once(
 
     own = some(index)
     twice = carried_out(tests, [Class(own)], 1, attributed=1, requested=[own])
-    assert len(run_ones) == 2, "the class, what attribution names and what the user names are one"
+    ones = [name for name, _ in run_ones]
+    assert ones[:2] == [str(own)] * 2, "the class and what the user names are one"
+    assert len(ones) == 3 and ones[2] != str(own), "attribution adds the next that it names"
     again = twice.attribution[SITE].top[0]
-    assert again.effect == twice.interventions[own].necessity == first.effect
+    assert again.effect == twice.interventions[own].necessity
+    assert first.effect is not None and again.effect is not None
+    assert replace(again.effect, p_holm=first.effect.p_holm) == first.effect, "but for Holm"
     assert again.intervention is None, "it is with its class"
     assert twice.requested[0].intervention == twice.interventions[own]
 
@@ -240,7 +261,7 @@ def test_what_attribution_names_is_tested_as_its_class_and_counted_once(
     held = wider.attribution[SITE].top[0]
     assert held.tested_as == [f"{SITE}/26", f"{SITE}/{index}"]
     assert held.effect == wider.interventions[holding].necessity != first.effect
-    assert run_ones[2:] == [(str(holding), 199)]
+    assert run_ones[3:] == [(str(holding), 199)]
 
     named = carried_out(tests, [], 0, attributed=1, requested=[own])
     assert named.requested[0].intervention == first.intervention

@@ -38,7 +38,8 @@ def test_a_row_says_where_it_fires_what_changing_it_did_and_what_it_stands_for()
     found = rows(listed(audit_samples.audit()))
     assert found[0] == [
         "4-res-mini/91 and 11 alike", "CONTRIBUTES",
-        "42 failures, 3 successes p 0.0002", "both effects shown +0.84 and −0.611", "yes, p 0.031",
+        "42 failures, 3 successes goes with failure, p 0.0002",
+        "both effects shown +0.84 and −0.611", "yes, p 0.031",
         "object = the keys Jaccard 0.93",
     ]  # fmt: skip
     assert [row[3] for row in found[1:4]] == [

@@ -9,7 +9,7 @@ import cause_samples
 import pytest
 from tree_reading import captioned, class_row, figures, marks, of_leading, paragraphs, rows
 
-from faultlens.auditing.result import Null
+from faultlens.auditing.result import ControlFamily, Null
 from faultlens.auditing.result.audit import Audit
 from faultlens.numbers import NOT_DONE
 from faultlens.report.figures.audit import dose_lines, doses
@@ -71,6 +71,48 @@ def test_both_effects_stand_side_by_side_with_their_controls() -> None:
         "Taken away from all 45 prompts on which it fires, 10 answers turn right and 1 wrong "
         "(exact McNemar test, p 0.0117)."
     ) in paragraphs(opened(audit_samples.audit()))
+
+
+def test_each_family_of_controls_and_where_the_test_ended_are_told() -> None:
+    need = dataclasses.replace(
+        cause_samples.necessity(), controls=300, control_features=180, controls_planned=199,
+        controls_counted=297, controls_as_large=10, least=0.2,
+        families=[
+            ControlFamily("features", 180, 9, 0.05, 10 / 181),
+            ControlFamily("covariance", 120, 1, 0.01, 2 / 121),
+        ],
+    )  # fmt: skip
+    table = deciding(of_leading(dataclasses.replace(cause_samples.contributes(), necessity=need)))
+    told = {row.cells[0].text: row.cells[1] for row in table.rows}
+    assert told["Controls"].note == (
+        "180 other features, 9 as large (p 0.0552); 120 directions from the values' covariance, "
+        "1 as large (p 0.0165); it went on beyond the 199 planned, since the decision was near: of "
+        "the first 297 10 are as large"
+    )
+    assert table.caption.endswith(
+        "and at least 0.2 nats beyond the controls: a tenth of the gap between successes and "
+        "failures."
+    )
+
+
+def test_what_is_beyond_its_controls_and_too_small_says_so() -> None:
+    small = dataclasses.replace(cause_samples.necessity(), least=1.0, shown=False)
+    table = deciding(of_leading(dataclasses.replace(cause_samples.contributes(), necessity=small)))
+    assert (table.rows[0].cells[1].text, table.rows[0].cells[1].note) == (
+        "not shown",
+        "beyond its controls, and less than the 1 nats (a tenth of the gap) that count",
+    )
+
+
+def test_a_random_decoder_is_told_beside_the_real_one() -> None:
+    effects = [
+        dataclasses.replace(cause_samples.necessity(), adjusted=0.01, p_holm=0.6, shown=False)
+    ]
+    done = dataclasses.replace(cause_samples.contributes(), random_decoder=effects)
+    assert (
+        f"{NAME} with random directions in place of its decoder's: taken away, +0.01 nats beyond "
+        "its controls, p after Holm 0.6: not shown."
+    ) in paragraphs(opened(of_leading(done)))
 
 
 def test_one_effect_shown_is_not_two() -> None:

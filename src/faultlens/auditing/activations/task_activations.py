@@ -120,6 +120,27 @@ class TaskActivations:
         ]
         return [span[roles[span] != NO_ROLE] for span in spans]
 
+    def mean_by_role(self, dictionary: Dictionary, prompts: np.ndarray) -> Tensor:
+        """Mean value where a dictionary writes, over the tokens of each role in some prompts.
+
+        A role that none of them has takes the mean over all their tokens that count. Of the codes'
+        tokens and roles; `[roles, d]`.
+        """
+        codes, site = self.codes(dictionary), dictionary.target
+        sums = torch.zeros(codes.n_roles, dictionary.W_dec.shape[1])
+        counts = torch.zeros(codes.n_roles)
+        for batch in by_length([self.tokens.scored[i] for i in prompts]):
+            chosen = [int(prompts[i]) for i in batch]
+            values = self.values.of(chosen)[site].cpu()
+            for place, prompt in enumerate(chosen):
+                roles = torch.from_numpy(codes.roles[codes.rows_of(prompt)])
+                counted = roles != NO_ROLE
+                sums.index_add_(0, roles[counted], values[place, : len(roles)][counted])
+                counts += torch.bincount(roles[counted], minlength=codes.n_roles)
+        means = sums / counts.clamp(min=1)[:, None]
+        means[counts == 0] = sums.sum(dim=0) / counts.sum()
+        return means.to(self.model.device)
+
     def codes(self, dictionary: Dictionary) -> Codes:
         """The dictionary's activations at every token."""
         if dictionary.name in self._codes:

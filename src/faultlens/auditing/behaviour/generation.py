@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
+from faultlens.auditing.activations.generated import Generated
 from faultlens.auditing.activations.task_tokens import TaskTokens, by_length, tokenize
 from faultlens.auditing.behaviour.answer_scores import AnswerScore, forced_scores, score
 from faultlens.auditing.behaviour.kinds import kind_of
@@ -20,12 +21,20 @@ from faultlens.progress import Tick
 
 
 def run_task(
-    lens: Lens, task: Task, tokens: TaskTokens, rule: Rule, progress: Tick | None = None
+    lens: Lens,
+    task: Task,
+    tokens: TaskTokens,
+    rule: Rule,
+    progress: Tick | None = None,
+    generated: Generated | None = None,
 ) -> list[PromptOutcome]:
     """Decode every prompt greedily and score it by a rule of text or of logits.
 
     Prompts of similar length are decoded together; the first step's logits score the answer, so
     that only answers of several tokens are run once more.
+
+    Args:
+        generated: takes in what is generated, and the residuals on the way.
 
     Returns:
         the outcomes in the order of the prompts. Where a prompt accepts several answers, `answer`
@@ -39,8 +48,9 @@ def run_task(
     model, whole = lens.model, tokens.whole_answers
     texts: dict[int, str] = {}
     scores: dict[int, AnswerScore] = {}
+    generated = Generated(model, ()) if generated is None else generated
     for batch in by_length(tokens.rows, equal=not model.pads_left):
-        told = model.continuations([tokens.rows[i] for i in batch], tokens.new_tokens)
+        told = generated.continuations(batch, [tokens.rows[i] for i in batch], tokens.new_tokens)
         logits = told.first_logits.cpu().numpy()
         for place, i in enumerate(batch):
             texts[i] = said(model, told.ids[place], task.prompts[i])

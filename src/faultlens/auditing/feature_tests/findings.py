@@ -13,6 +13,7 @@ import numpy as np
 
 from faultlens.auditing.config import FeatureTestConfig
 from faultlens.auditing.feature_set import FeatureSet
+from faultlens.auditing.feature_tests.class_selection import SHARE, TakenClass, select_classes
 from faultlens.auditing.feature_tests.classes import feature_classes
 from faultlens.auditing.feature_tests.conditional import conditional_p
 from faultlens.auditing.feature_tests.confounds import confounds, followed_level, nearest_level
@@ -20,7 +21,14 @@ from faultlens.auditing.feature_tests.correlates import Correlates, correlate
 from faultlens.auditing.feature_tests.description import described
 from faultlens.auditing.feature_tests.other_scoring import OtherRule, under_rule
 from faultlens.auditing.feature_tests.strata import Stratification
-from faultlens.auditing.result import Confounds, Described, OtherScoring, Proxy, StudyRule
+from faultlens.auditing.result import (
+    BeyondClasses,
+    Confounds,
+    Described,
+    OtherScoring,
+    Proxy,
+    StudyRule,
+)
 from faultlens.features.table import FeatureTable
 from faultlens.progress import SILENT, Progress
 
@@ -49,6 +57,8 @@ class FeatureClass:
         followed: the level of a held factor that its activation goes with most.
         confounds: what it says within strata; None where it is not significant.
         other_scoring: the class under the other rules; None where it is not significant.
+        taken: its place in the forward selection over classes, from 0; None: not taken.
+        beyond: how it goes with the outcome beyond the classes taken before it; None of the first.
     """
 
     features: FeatureSet
@@ -73,6 +83,13 @@ class FeatureClass:
     followed: Proxy | None
     confounds: Confounds | None
     other_scoring: list[OtherScoring] | None
+    taken: int | None = None
+    beyond: BeyondClasses | None = None
+
+    @property
+    def testable(self) -> bool:
+        """Whether it goes with the outcome: over all prompts, or within strata."""
+        return self.significant or self.p_suppressed is not None or self.beyond is not None
 
     @property
     def with_failure(self) -> bool:
@@ -116,6 +133,11 @@ class FeatureFindings:
     def significant(self) -> list[FeatureClass]:
         """The classes that a deciding test finds."""
         return [found for found in self.classes if found.significant]
+
+    @property
+    def testable(self) -> list[FeatureClass]:
+        """The classes whose effect may be tested: those that go with the outcome in any way."""
+        return [found for found in self.classes if found.testable]
 
 
 def find_features(
@@ -166,6 +188,10 @@ def find_features(
     tick(1)
     p_suppressed = np.minimum(conditional / SUPPRESSED, 1.0) if within else None
     groups = feature_classes(found, alpha, p_suppressed)
+    taken = select_classes(
+        found, failed, groups, alpha=alpha, permutations=permutations, seed=seed, blocks=blocks
+    )
+    groups = _with_taken(groups, taken, sum(found.decisive[g[0]] <= alpha for g in groups))
     others, finest = [], None
     if found.decisive[groups[0][0]] <= alpha:
         if strata.finest is not None:
@@ -177,14 +203,26 @@ def find_features(
         ]
     tick(1)
     describer = _Describer(
-        found, failed, strata, factors, conditional, p_suppressed, finest, others, alpha, blocks
-    )
+        found, failed, strata, factors, conditional, p_suppressed, finest, others, alpha, blocks,
+        {int(one.members[0]): (place, one) for place, one in enumerate(taken)},
+    )  # fmt: skip
     return FeatureFindings(
         len(found.column),
         sites,
         describer.classes(groups),
         {**found.columns, "p_conditional": conditional},
     )
+
+
+def _with_taken(
+    groups: list[np.ndarray], taken: Sequence[TakenClass], significant: int
+) -> list[np.ndarray]:
+    """The classes with those that forward selection alone finds, behind the significant ones."""
+    known = {int(members[0]) for members in groups[:significant]}
+    new = [one.members for one in taken if int(one.members[0]) not in known]
+    found = {int(member) for members in new for member in members}
+    rest = [members for members in groups[significant:] if not found & set(members.tolist())]
+    return [*groups[:significant], *new, *rest]
 
 
 def _site_tests(
@@ -220,6 +258,7 @@ class _Describer:
     others: Sequence[OtherRule]
     alpha: float
     blocks: np.ndarray | None
+    taken: Mapping[int, tuple[int, TakenClass]]
 
     def classes(self, groups: Sequence[np.ndarray]) -> list[FeatureClass]:
         """All classes, the most certain first, of their members, the strongest first."""
@@ -252,7 +291,8 @@ class _Describer:
         if self.p_suppressed is not None and not significant:
             p = float(self.p_suppressed[top])
             p_suppressed = p if p <= self.alpha else None
-        if significant or p_suppressed is not None:
+        place, beyond = self._beyond(top, significant)
+        if significant or p_suppressed is not None or beyond is not None:
             p_finest = None if self.finest is None else float(self.finest[top])
             within = confounds(values, self.failed, self.strata, p_finest, self.blocks)
         d = float(found.cohens_d[top])
@@ -282,4 +322,18 @@ class _Describer:
             followed=followed_level(values, held),
             confounds=within,
             other_scoring=others,
+            taken=place,
+            beyond=beyond,
+        )
+
+    def _beyond(self, top: int, significant: bool) -> tuple[int | None, BeyondClasses | None]:
+        """A class's place in the forward selection, and what it says beyond those before it."""
+        place, taken = self.taken.get(top, (None, None))
+        if taken is None or not taken.others:
+            return place, None
+        found = self.found
+        return place, BeyondClasses(
+            classes=[f"{found.sites[found.site[o]]}/{found.column[o]}" for o in taken.others],
+            p_value=taken.p_value if significant else min(taken.p_value / SHARE, 1.0),
+            failures_in_them=taken.failures_in_them,
         )

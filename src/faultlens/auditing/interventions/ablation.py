@@ -3,27 +3,30 @@
 Two edits decide, both declared beforehand. *Necessity*: on failures where the features fire, they
 are set, where they fire, to their mean over the successes at tokens of the same role (see
 `alignment`). *Sufficiency*: on successes, at the roles where they fire in most of those failures,
-they are set to their mean over the failures at tokens of the same role. All else is sensitivity.
+they are set to their mean over these failures at tokens of the same role. All else is sensitivity.
+Features that go with success are tested the other way round: see `reversed_test`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 
 import numpy as np
 
 from faultlens.auditing.activations.codes import Codes
+from faultlens.auditing.activations.generated import Generated
 from faultlens.auditing.activations.task_activations import TaskActivations
 from faultlens.auditing.feature_set import FeatureSet
 from faultlens.auditing.interventions.cached_run import CachedRuns
-from faultlens.auditing.interventions.controlled_test import run_against_controls
-from faultlens.auditing.interventions.controls import CONTROLS, Controls, matching_features
-from faultlens.auditing.interventions.decoding import Succeeds, count_flips
+from faultlens.auditing.interventions.controlled_test import Usual, run_against_controls
+from faultlens.auditing.interventions.controls import CONTROLS
+from faultlens.auditing.interventions.decoding import Succeeds
 from faultlens.auditing.interventions.edit_runner import EditRunner
 from faultlens.auditing.interventions.edits import EditContext, Mean
 from faultlens.auditing.interventions.effects import NECESSITY, SUFFICIENCY, effect_of
+from faultlens.auditing.interventions.flips import count_flips
 from faultlens.auditing.interventions.placed_edit import PlacedEdit, edit_where_firing, place_edit
 from faultlens.auditing.interventions.prompt_groups import PromptGroups
 from faultlens.auditing.interventions.sensitivity import WHERE_IT_FIRES, variants
@@ -36,7 +39,6 @@ LEAST_PROMPTS = 5  # failures on which a class must fire for its effect to be me
 MOST_PROMPTS = 30  # that a deciding test runs on; more are drawn from. Zero flips need 29
 EVERY = SequentialTest(CONTROLS)  # none is left out
 NORMAL = Mean(among="successes")
-FAILING = Mean(among="failures")
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,6 +53,8 @@ class Ablation:
         succeeds: whether generated ids answer the prompt of that index.
         seed: of every draw: prompts, controls, donors, bootstrap.
         most: prompts that a deciding test runs on.
+        generated: what the model said after the prompts; None: it is not known.
+        blocks: which prompts belong together, whole numbers `[prompts]`; None: none do.
     """
 
     dictionary: Dictionary
@@ -60,6 +64,9 @@ class Ablation:
     succeeds: Succeeds
     seed: int
     most: int = MOST_PROMPTS
+    generated: Generated | None = None
+    blocks: np.ndarray | None = None
+    _means: dict[bytes, Usual] = field(default_factory=dict, repr=False)
 
     @cached_property
     def codes(self) -> Codes:
@@ -104,8 +111,9 @@ class Ablation:
         sufficiency = self.sufficiency(features, progress, test)
         everywhere = edit_where_firing(NORMAL, self.context, features, np.flatnonzero(fires))
         flips = count_flips(
-            self.runner, everywhere, np.flatnonzero(fires), self.failed, self.succeeds
-        )
+            self.runner, everywhere, np.flatnonzero(fires), self.failed, self.succeeds,
+            self.generated,
+        )  # fmt: skip
         return Intervention(
             necessity,
             sufficiency if isinstance(sufficiency, Effect) else None,
@@ -114,6 +122,17 @@ class Ablation:
             variants(self.runner, self.context, features, tested, self.seed),
             None,
         )
+
+    def effects(
+        self, features: FeatureSet, progress: Tick | None = None, test: SequentialTest = EVERY
+    ) -> list[Effect]:
+        """The deciding tests alone; none where it fires on too few failures."""
+        prompts = np.flatnonzero(self.failed & self.codes.fires(features.indices))
+        if len(prompts) < LEAST_PROMPTS:
+            return []
+        necessity = self.necessity(features, self.drawn(prompts), progress, test)
+        sufficiency = self.sufficiency(features, progress, test)
+        return [necessity, *([sufficiency] if isinstance(sufficiency, Effect) else [])]
 
     def cost(self, features: FeatureSet) -> int:
         """On how many prompts each control of a feature set is run, both effects together."""
@@ -129,8 +148,8 @@ class Ablation:
     ) -> Effect:
         """Set the features to their mean over the successes, on failures where they fire."""
         placed = edit_where_firing(NORMAL, self.context, features, prompts)
-        return self._effect(
-            placed, prompts, self.codes.mean_by_role(self.successes), progress, test,
+        return self.effect(
+            placed, prompts, self.successes, progress, test,
             claim=NECESSITY, kind="set to the successes' mean",
             on="failures where the class fires", positions=WHERE_IT_FIRES,
         )  # fmt: skip
@@ -141,33 +160,39 @@ class Ablation:
         progress: Tick | None = None,
         test: SequentialTest = EVERY,
     ) -> Effect | str:
-        """Set the features to their mean over the failures, on successes, where they would fire.
+        """Set the features to their mean over the failures with them, where they would fire there.
 
-        That is at the roles at which they fire in failures. Returns the reason if too few successes
-        have a token of such a role.
+        That is on successes, at the roles at which they fire in failures; the mean is over the
+        failures where they fire, so that another cause's failures do not dilute it. Returns the
+        reason if too few successes have a token of such a role.
         """
         codes, roles = self.codes, self.firing_roles(features)
-        able = self._tokens_of_roles(self.successes, roles)
+        able = self.tokens_of_roles(self.successes, roles)
         has = np.isin(self.successes, np.searchsorted(codes.starts, able, side="right") - 1)
         if sum(has) < LEAST_PROMPTS:
             return "fewer than five successes have a token in the place where it fires"
         prompts = self.drawn(self.successes[has])
-        rows = self._tokens_of_roles(prompts, roles)
-        means = codes.mean_by_role(np.flatnonzero(self.failed))
-        return self._effect(
-            place_edit(FAILING, self.context, features, rows, "none"), prompts, means,
+        rows = self.tokens_of_roles(prompts, roles)
+        with_them = np.flatnonzero(self.failed & codes.fires(features.indices))
+        failing = Mean(among=tuple(with_them.tolist()))
+        return self.effect(
+            place_edit(failing, self.context, features, rows, "none"), prompts, with_them,
             progress, test,
-            claim=SUFFICIENCY, kind="set to the failures' mean", on="successes",
-            positions="in the places where the class fires in failures",
+            claim=SUFFICIENCY, kind="set to the mean of the failures where it fires",
+            on="successes", positions="in the places where the class fires in failures",
         )  # fmt: skip
 
-    def firing_roles(self, features: FeatureSet) -> np.ndarray:
+    def firing_roles(self, features: FeatureSet, among: np.ndarray | None = None) -> np.ndarray:
         """The roles at which the features fire in at least half of the failures on which they fire.
 
         Where there is none, the commonest one.
+
+        Args:
+            among: the prompts that are asked, boolean `[prompts]`; None: the failures.
         """
         codes, indices = self.codes, features.indices
-        prompts = np.flatnonzero(self.failed & codes.fires(indices))
+        asked = self.failed if among is None else among
+        prompts = np.flatnonzero(asked & codes.fires(indices))
         counts = np.zeros(codes.n_roles, dtype=int)
         for prompt in prompts:
             rows = codes.firing_rows(indices, np.array([prompt]))
@@ -175,9 +200,8 @@ class Ablation:
         usual = np.flatnonzero(counts * 2 >= len(prompts))
         return usual if len(usual) else np.array([counts.argmax()])
 
-    def firing_positions(self, features: FeatureSet, prompts: np.ndarray) -> np.ndarray:
-        """Where the features fire in some prompts, boolean `[all prompts, positions]`."""
-        rows = self.codes.firing_rows(features.indices, prompts)
+    def positions(self, rows: np.ndarray) -> np.ndarray:
+        """Some rows of the codes as places in the prompts, boolean `[all prompts, positions]`."""
         of = np.searchsorted(self.codes.starts, rows, side="right") - 1
         fires = np.zeros((len(self.failed), int(np.diff(self.codes.starts).max())), dtype=bool)
         fires[of, rows - self.codes.starts[of]] = True
@@ -190,19 +214,25 @@ class Ablation:
         rng = np.random.default_rng(self.seed)
         return np.sort(rng.choice(prompts, self.most, replace=False))
 
-    def _tokens_of_roles(
-        self, prompts: np.ndarray, roles: Sequence[int] | np.ndarray
-    ) -> np.ndarray:
+    def tokens_of_roles(self, prompts: np.ndarray, roles: Sequence[int] | np.ndarray) -> np.ndarray:
         """The tokens of some prompts that play one of these roles, as rows of the codes."""
         rows = self.codes.rows(prompts)
         chosen: np.ndarray = rows[np.isin(self.codes.roles[rows], roles)]
         return chosen
 
-    def _effect(
+    def _usual(self, prompts: np.ndarray) -> Usual:
+        """The means over some prompts, by role: of features, and of the target site's values."""
+        key = prompts.tobytes()
+        if key not in self._means:
+            values = self.activations.mean_by_role(self.dictionary, prompts)
+            self._means[key] = Usual(self.codes.mean_by_role(prompts), values)
+        return self._means[key]
+
+    def effect(
         self,
         placed: PlacedEdit,
         prompts: np.ndarray,
-        means: np.ndarray,
+        among: np.ndarray,
         progress: Tick | None,
         test: SequentialTest,
         *,
@@ -211,17 +241,22 @@ class Ablation:
         on: str,
         positions: str,
     ) -> Effect:
-        order = np.random.default_rng(self.seed).permutation(self.dictionary.d_sae)
-        features = matching_features(
-            self.codes, self.dictionary, placed, means, firing=claim == NECESSITY, order=order
-        )
-        controls = Controls(
-            self.dictionary, self.codes, features, means, self.seed, test.most
-        )  # fmt: skip
+        """An edit of some prompts against its controls.
+
+        Args:
+            among: the prompts over which the edit takes its means, and its controls theirs.
+        """
         found = run_against_controls(
-            self.runner, placed, prompts, controls, test, claim=claim, progress=progress
+            self.runner,
+            placed,
+            prompts,
+            self._usual(among),
+            test,
+            claim=claim,
+            seed=self.seed,
+            progress=progress,
         )
         return effect_of(
-            found, test, claim=claim, kind=kind, on=on, positions=positions,
-            control_features=controls.features_among(len(found.controls)), seed=self.seed,
+            found, test, claim=claim, kind=kind, on=on, positions=positions, seed=self.seed,
+            blocks=None if self.blocks is None else self.blocks[prompts],
         )  # fmt: skip

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from faultlens.auditing.activations.site_values import SiteValues
 from faultlens.auditing.activations.task_tokens import TaskTokens
 from faultlens.auditing.interventions.readout import AnswerMargins, Readout
 from faultlens.models.model import Model
 from faultlens.models.prefix_cache import CachedPass, ResumedPass
+from faultlens.models.restart import Restart
 from faultlens.models.sites import Site
 
 PASS_TOKENS = 1024  # run together in one pass of several changes
@@ -50,17 +52,24 @@ class CachedRun:
         prompts: np.ndarray,
         site: Site,
         others: Sequence[Site] = (),
+        known: Mapping[Site, Tensor] | None = None,
     ) -> CachedRun:
         """Run the prompts with the given indices once.
 
         Args:
             site: where changes will be made.
             others: further sites whose values are kept.
+            known: the values there, if they were read before; then blocks before all these sites
+                are not run again.
         """
         entry = Site(site.layer, "resid_pre")
         rows = [tokens.scored[i] for i in prompts]
         sites = sorted({site, entry, *others}, key=lambda s: s.depth)
-        cached = CachedPass.of(model, rows, sites)
+        first = Site(sites[0].layer, "resid_pre")
+        restart = (
+            None if known is None or first not in known else Restart(first.layer, known[first])
+        )
+        cached = CachedPass.of(model, rows, sites, restart)
         device = cached.ids.device
         last = torch.from_numpy(tokens.last[prompts]).to(device)
         position = torch.arange(cached.ids.shape[1], device=device)
@@ -148,11 +157,13 @@ class CachedRuns:
     Attributes:
         sites: whose values each run keeps: where changes are made, what enters the blocks of these
             sites, and what dictionaries read.
+        values: of the task's tokens there, read before; None: they were not.
     """
 
     model: Model
     tokens: TaskTokens
     sites: tuple[Site, ...]
+    values: SiteValues | None = None
     _runs: dict[tuple[int, ...], CachedRun] = field(default_factory=dict, repr=False)
 
     def of(self, prompts: np.ndarray, site: Site) -> CachedRun:
@@ -160,7 +171,8 @@ class CachedRuns:
         key = tuple(prompts.tolist())
         run = self._runs.pop(key, None)
         if run is None:
-            run = CachedRun.of(self.model, self.tokens, prompts, site, self.sites)
+            known = None if self.values is None else self.values.of(prompts.tolist())
+            run = CachedRun.of(self.model, self.tokens, prompts, site, self.sites, known)
         while len(self._runs) >= KEPT:
             del self._runs[next(iter(self._runs))]
         self._runs[key] = run

@@ -21,3 +21,7 @@ class Candidate(Protocol):
     @property
     def with_failure(self) -> bool:
         """Whether it goes with failure, and not with success."""
+
+    @property
+    def taken(self) -> int | None:
+        """Its place in the forward selection over classes, from 0; None: not taken."""

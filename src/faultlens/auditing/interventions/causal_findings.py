@@ -7,10 +7,15 @@ from dataclasses import dataclass, field
 
 from faultlens.auditing.feature_set import FeatureSet
 from faultlens.auditing.interventions.candidate import Candidate
-from faultlens.auditing.result import Counterfactuals, Intervention, RequestedTest, SiteAttribution
+from faultlens.auditing.result import (
+    Counterfactuals,
+    Intervention,
+    JointTest,
+    RequestedTest,
+    SiteAttribution,
+)
 
 NONE_ASKED = "the audit was asked to test no class (test_classes = 0)"
-WITH_SUCCESS = "it goes with success: only classes that go with failure are tested unasked"
 
 
 @dataclass(frozen=True)
@@ -18,12 +23,13 @@ class CausalFindings:
     """What the causal tests gave.
 
     Attributes:
-        interventions: of the significant classes that were tested.
+        interventions: of the classes that were tested.
         not_tested: by the name of a class's strongest member, why it was not tested: of the classes
             that were to be tested, and of the leading class.
         counterfactuals: the swapped levels.
         attribution: by site.
         requested: the features that the user asked for.
+        together: pairs of classes that were tested together.
     """
 
     interventions: Mapping[FeatureSet, Intervention] = field(default_factory=dict)
@@ -31,22 +37,34 @@ class CausalFindings:
     counterfactuals: Counterfactuals | None = None
     attribution: Mapping[str, SiteAttribution] = field(default_factory=dict)
     requested: Sequence[RequestedTest] = ()
+    together: Sequence[JointTest] = ()
+
+
+def chosen_classes(candidates: Sequence[Candidate], most: int) -> list[Candidate]:
+    """The classes that are tested: first those that forward selection took, in its order.
+
+    Then the others that go with failure, then those that go with success, the most certain first:
+    a class that only copies one that is tested says little when it is tested too.
+    """
+    order = sorted(
+        candidates, key=lambda c: (c.taken is None, c.taken or 0, not c.with_failure, c.rank)
+    )
+    return order[:most]
 
 
 def to_be_tested(candidates: Sequence[Candidate], most: int) -> list[Candidate]:
-    """The significant classes whose test a reader looks for: the first, and those that are tested.
+    """The classes whose test a reader looks for: the first, and those that are tested.
 
     Args:
         candidates: the most certain first.
-        most: how many of those that go with failure are tested.
+        most: how many of them are tested.
     """
-    with_failure = [c for c in candidates if c.with_failure]
-    first = (with_failure or list(candidates))[:1]
-    return [c for c in candidates if c in with_failure[:most] or c in first]
+    first = ([c for c in candidates if c.with_failure] or list(candidates))[:1]
+    tested = chosen_classes(candidates, most)
+    return [c for c in candidates if c in tested or c in first]
 
 
 def not_tested(candidates: Sequence[Candidate], most: int, why: str) -> CausalFindings:
     """What is to be said where there is a model, but nothing can be tested, for one reason."""
-    expected = to_be_tested(candidates, most)
-    reasons = {c.features.first: why if c.with_failure else WITH_SUCCESS for c in expected}
+    reasons = {c.features.first: why for c in to_be_tested(candidates, most)}
     return CausalFindings(not_tested=reasons)

@@ -1,8 +1,16 @@
-"""Controls: changes at the same tokens as a class's, of the same size, in unrelated directions.
+"""Controls: the class's edit done to something else, at the same tokens and of the same length.
 
-First come other features, set to their means as the class is; then random directions, at each token
-of the norm of the class's own change. The draws are the same for all classes of one dictionary, so
-that all are held against the same controls.
+Two families, drawn in one random order:
+
+- *features*: other features, those that fire most often at the edited tokens, set to their own
+  means as the class's are;
+- *covariance*: directions drawn from the covariance of the site's values at the edited tokens,
+  along which the values are set to their mean.
+
+The means are over the same prompts and roles as the class's. Each control's steps are multiplied by
+one number, so that over all tokens it moves the values as far as the class does. (To give a control
+the class's length at every single token would keep its direction and not its course: random
+features then lie on one side of their controls, see `docs/calibration.md`.)
 """
 
 from __future__ import annotations
@@ -16,51 +24,31 @@ import torch
 from torch import Tensor
 
 from faultlens.auditing.activations.codes import Codes
-from faultlens.auditing.interventions.cached_run import CachedRun
 from faultlens.auditing.interventions.placed_edit import PlacedEdit
 from faultlens.models.dictionary import Dictionary
 
 CONTROLS = 199
-MOST_FEATURES = 100  # of the controls; the rest are random directions
-NORM_MATCH = 0.2  # a control feature's change is within 20 % of the class's norm
-FIRES_THERE = 0.9  # share of the edited positions on which a control feature must fire
+BLOCK, FEATURES = 5, 3  # of so many controls that follow each other so many are features
+SAME = 1e-5  # of their norm: values that differ by less are equal
+LEAST_MOVED = 0.01  # of the class's length: a feature that moves by less is no control
 
 
-def matching_features(
-    codes: Codes,
-    dictionary: Dictionary,
-    placed: PlacedEdit,
-    means: np.ndarray,
-    *,
-    firing: bool,
-    order: np.ndarray,
-) -> list[int]:
-    """Other features whose setting to their mean is a change as large as the class's.
+@dataclass(frozen=True, eq=False)
+class EditedTokens:
+    """The tokens that a class's edit changes, and what the site holds there.
 
-    Args:
-        placed: the class's edit.
-        means: by role, what they would be set to, `[roles, d_sae]`.
-        firing: whether they must fire at nine tenths of the edited tokens or more.
-        order: of all features, the same for all classes: earlier ones are taken first, `[d_sae]`.
-
-    Returns:
-        at most `MOST_FEATURES` features, in the order of the draw.
+    Attributes:
+        rows: as rows of the codes, `[tokens]`.
+        values: of the target site, `[tokens, d]`.
+        wanted: what they would be set to: the mean over the same prompts, at tokens of the same
+            role, `[tokens, d]`.
+        length: how far the class moves all of them together: the sum of its norms.
     """
-    if not len(placed.rows):
-        return []
-    activations = codes.matrix[placed.rows]
-    scale = codes.scales(placed.rows)[:, None]
-    steps = scale * np.abs(means[codes.roles[placed.rows]] - activations.toarray())
-    norms = dictionary.W_dec.norm(dim=1).cpu().numpy()
-    size = steps.mean(axis=0) * norms
-    own = activations[:, list(placed.features.indices)].toarray()
-    directions = dictionary.W_dec[list(placed.features.indices)].cpu().numpy()
-    wanted = float(np.linalg.norm(scale * (placed.wanted - own) @ directions, axis=1).mean())
-    fits = np.abs(size - wanted) <= NORM_MATCH * wanted
-    if firing:
-        fits &= activations.getnnz(axis=0) >= FIRES_THERE * len(placed.rows)
-    fits[list(placed.features.indices)] = False
-    return [int(f) for f in order[fits[order]][:MOST_FEATURES]]
+
+    rows: np.ndarray
+    values: Tensor
+    wanted: Tensor
+    length: float
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,79 +56,121 @@ class Controls:
     """The controls of one class.
 
     Attributes:
-        features: the control features.
-        means: by role, what they are set to, `[roles, d_sae]`.
-        seed: of the random directions, and of the order in which controls are drawn.
-        n: controls in all.
+        dictionary: whose features they are.
+        codes: its activations.
+        means: by role, what features are set to, `[roles, d_sae]`.
+        edited: the class's tokens.
+        features: the control features, in the order of the draw.
+        seed: of the order and of the covariance's directions.
     """
 
     dictionary: Dictionary
     codes: Codes
-    features: list[int]
     means: np.ndarray
+    edited: EditedTokens
+    features: np.ndarray
     seed: int
-    n: int = CONTROLS
 
-    def changes(self, run: CachedRun, change: Tensor, start: int, numbers: Sequence[int]) -> Tensor:
-        """The changes of some controls for one group of prompts.
-
-        Args:
-            run: of the prompts.
-            change: the class's change, `[prompts, positions, d]`.
-            start: the first column that is run.
-            numbers: which controls, in the order of the draw, from 0 to n − 1.
+    def drawn(self, numbers: Sequence[int]) -> tuple[Tensor, Tensor]:
+        """Some controls, by their numbers in the order of the draw, from 0.
 
         Returns:
-            `[numbers, prompts, positions − start, d]`.
+            their directions, of length 1, `[numbers, d]`, and how far each token is moved along
+            them, `[numbers, tokens]`.
         """
-        norm = change[:, start:].norm(dim=-1, keepdim=True)
-        drawn = self.order[list(numbers)]
-        inputs = run.values_at(self.dictionary.site)[:, start:]
-        found = inputs.new_zeros(len(drawn), *norm.shape[:2], change.shape[-1])
-        features = np.flatnonzero(drawn < len(self.features))
-        directions = np.flatnonzero(drawn >= len(self.features))
-        if len(features):
-            chosen = [self.features[i] for i in drawn[features]]
-            steps = self._steps(run, norm, start, chosen)
-            found[features.tolist()] = self._raised(inputs, steps, chosen).to(found.dtype)
-        if len(directions):
-            unit = self._directions[drawn[directions] - len(self.features)]
-            found[directions.tolist()] = norm * unit[:, None, None, :]
+        are_features = self.are_features(max(numbers, default=-1) + 1)
+        place, chosen = np.cumsum(are_features) - 1, np.asarray(numbers)
+        is_feature = are_features[chosen]
+        device = self.edited.values.device
+        directions = torch.empty(len(chosen), self.edited.values.shape[1], device=device)
+        steps = torch.empty(len(chosen), len(self.edited.rows), device=device)
+        mine = torch.from_numpy(is_feature).to(device)
+        directions[mine], steps[mine] = self._of_features(self.features[place[chosen[is_feature]]])
+        directions[~mine], steps[~mine] = self._of_covariance(chosen[~is_feature])
+        lengths = steps.abs().sum(dim=1, keepdim=True)
+        return directions, steps * torch.where(lengths > 0, self.edited.length / lengths, 0.0)
+
+    def are_features(self, n: int) -> np.ndarray:
+        """Which of the first `n` controls are features, boolean `[n]`.
+
+        Three of each five, in random places; where there are no more, the others are of the
+        covariance. So whatever number of controls a test draws, they are a fair sample.
+        """
+        rng, one = np.random.default_rng(self.seed), np.arange(BLOCK) < FEATURES
+        drawn = [rng.permutation(one) for _ in range(-(-n // BLOCK))]
+        chosen = np.concatenate([np.zeros(0, dtype=bool), *drawn])[:n]
+        found: np.ndarray = chosen & (np.cumsum(chosen) <= len(self.features))
         return found
 
-    @cached_property
-    def order(self) -> np.ndarray:
-        """The order of the draw: features and directions mixed at random, `[n]`.
+    def _of_features(self, features: np.ndarray) -> tuple[Tensor, Tensor]:
+        """Directions, and steps that set the features to their means, before their scaling."""
+        steps = feature_steps(self.codes, self.means, self.edited.rows, features)
+        W_dec = self.dictionary.W_dec[torch.from_numpy(features).to(self.dictionary.W_dec.device)]
+        norms = W_dec.norm(dim=1, keepdim=True)
+        return W_dec / norms, torch.from_numpy(steps.T).to(norms) * norms
 
-        So the first controls are a fair sample of all, and a test may stop after any of them.
-        """
-        return np.random.default_rng(self.seed).permutation(self.n)
-
-    def features_among(self, drawn: int) -> int:
-        """How many of the first controls are features."""
-        return int((self.order[:drawn] < len(self.features)).sum())
-
-    def _steps(self, run: CachedRun, norm: Tensor, start: int, features: list[int]) -> Tensor:
-        """How far control features move, `[prompts, positions − start, features]`."""
-        positions = start + norm.shape[1]
-        now = self.codes.padded(run.prompts, features, positions)
-        roles = self.codes.padded_roles(run.prompts, positions)
-        wanted = self.means[:, features][roles]
-        return torch.from_numpy(wanted - now)[:, start:].to(norm.device) * (norm > 0)
-
-    def _raised(self, inputs: Tensor, steps: Tensor, features: list[int]) -> Tensor:
-        flat, moves = inputs.flatten(0, 1), steps.flatten(0, 1)
-        raised = [
-            self.dictionary.raised(flat, moves[:, [i]], [feature])
-            for i, feature in enumerate(features)
-        ]
-        return torch.stack(raised).reshape(len(features), *inputs.shape[:2], -1)
+    def _of_covariance(self, numbers: np.ndarray) -> tuple[Tensor, Tensor]:
+        """Directions of the covariance, and steps along them to the mean, before their scaling."""
+        shape, values = (len(numbers), len(self._spread)), self.edited.values
+        weights = np.zeros(shape, dtype=np.float32)
+        for place, number in enumerate(numbers):
+            weights[place] = np.random.default_rng([self.seed, number]).standard_normal(shape[1])
+        directions = torch.from_numpy(weights).to(values) @ self._spread
+        directions = directions / directions.norm(dim=1, keepdim=True)
+        return directions, directions @ self._away.T
 
     @cached_property
-    def _directions(self) -> Tensor:
-        """The random directions, of length 1, `[n − features, d]`."""
-        generator = torch.Generator().manual_seed(self.seed)
-        W_dec = self.dictionary.W_dec
-        drawn = torch.randn(self.n - len(self.features), W_dec.shape[1], generator=generator)
-        unit: Tensor = (drawn / drawn.norm(dim=1, keepdim=True)).to(W_dec.device)
-        return unit
+    def _spread(self) -> Tensor:
+        """The values less their mean, `[tokens, d]`; where all are equal, every axis once."""
+        values = self.edited.values
+        centred = values - values.mean(dim=0)
+        if centred.norm() > SAME * values.norm():
+            return centred
+        return torch.eye(values.shape[1], device=values.device)
+
+    @cached_property
+    def _away(self) -> Tensor:
+        """From the values to their means, `[tokens, d]`; where they lie there, from 0."""
+        away, values = self.edited.wanted - self.edited.values, self.edited.values
+        return away if away.norm() > SAME * values.norm() else -values
+
+
+def feature_steps(
+    codes: Codes, means: np.ndarray, rows: np.ndarray, features: np.ndarray
+) -> np.ndarray:
+    """From features' activations to their means, in units of `W_dec`, `[rows, features]`."""
+    steps = means[np.ix_(codes.roles[rows], features)] - codes.values(rows, features.tolist())
+    scaled: np.ndarray = codes.scales(rows)[:, None] * steps
+    return scaled
+
+
+def control_features(
+    codes: Codes,
+    dictionary: Dictionary,
+    placed: PlacedEdit,
+    means: np.ndarray,
+    length: float,
+    planned: int,
+    seed: int,
+) -> np.ndarray:
+    """Other features, those first that fire on the largest share of the edited tokens.
+
+    As many as the planned controls need are drawn in random order; then come the others that would
+    be moved by a hundredth of the class's length or more.
+
+    Args:
+        means: by role, what they are set to, `[roles, d_sae]`.
+        length: how far the class moves all tokens together.
+    """
+    rows = placed.rows
+    steps = feature_steps(codes, means, rows, np.arange(dictionary.d_sae))
+    moved = np.abs(steps).sum(axis=0) * dictionary.W_dec.norm(dim=1).cpu().numpy()
+    able = (moved >= LEAST_MOVED * length) & (moved > 0)
+    able[list(placed.features.indices)] = False
+    rng = np.random.default_rng(seed)
+    order = rng.permutation(np.flatnonzero(able))
+    share = codes.matrix[rows].getnnz(axis=0)[order]
+    order = order[np.argsort(-share, kind="stable")]
+    first = -(-planned * FEATURES // BLOCK)
+    found: np.ndarray = np.concatenate([rng.permutation(order[:first]), order[first:]])
+    return found

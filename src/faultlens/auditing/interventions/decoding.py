@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -15,14 +16,12 @@ from faultlens.auditing.behaviour.outcomes import LogitRule, Rule, right_answer
 from faultlens.auditing.interventions.edit_runner import EditRunner
 from faultlens.auditing.interventions.edits import GeneratedRule
 from faultlens.auditing.interventions.placed_edit import PlacedEdit
-from faultlens.auditing.result import Flips
 from faultlens.corpus.task import Task
 from faultlens.models.dictionary import Dictionary
 from faultlens.models.hooks import SiteHook
 from faultlens.models.model import Model
 from faultlens.models.sites import Site
 from faultlens.progress import Tick
-from faultlens.stats.mcnemar import mcnemar_exact
 
 Succeeds = Callable[[list[int], int], bool] | LogitRule
 """Whether generated ids answer the prompt of that index; or a rule that asks the logits."""
@@ -41,8 +40,33 @@ def succeeds_by(rule: Rule, task: Task, model: Model) -> Succeeds:
     return right
 
 
+class EditHooks(ABC):
+    """An edit of a dictionary's features as hooks of a pass."""
+
+    dictionary: Dictionary
+
+    @abstractmethod
+    def change(self, x: Tensor) -> Tensor:
+        """What is added, `[prompts, positions, d]`, where the dictionary reads `x`."""
+
+    def hooks(self) -> Mapping[Site, SiteHook]:
+        """Where the dictionary reads and writes; of a transcoder these are two sites."""
+        seen: list[Tensor] = []
+
+        def read(x: Tensor) -> Tensor:
+            seen[:] = [x]
+            return x
+
+        def edit(x: Tensor) -> Tensor:
+            return x + self.change(seen[0] if seen else x)
+
+        if self.dictionary.target == self.dictionary.site:
+            return {self.dictionary.site: edit}
+        return {self.dictionary.site: read, self.dictionary.target: edit}
+
+
 @dataclass(frozen=True, eq=False)
-class DecodingEdit:
+class DecodingEdit(EditHooks):
     """An edit of some prompts and of every token that is generated after them.
 
     Attributes:
@@ -69,21 +93,6 @@ class DecodingEdit:
             runner.dictionary, placed.features.indices, left.to(runner.model.device),
             placed.generated,
         )  # fmt: skip
-
-    def hooks(self) -> Mapping[Site, SiteHook]:
-        """Where the dictionary reads and writes; of a transcoder these are two sites."""
-        seen: list[Tensor] = []
-
-        def read(x: Tensor) -> Tensor:
-            seen[:] = [x]
-            return x
-
-        def edit(x: Tensor) -> Tensor:
-            return x + self.change(seen[0] if seen else x)
-
-        if self.dictionary.target == self.dictionary.site:
-            return {self.dictionary.site: edit}
-        return {self.dictionary.site: read, self.dictionary.target: edit}
 
     def change(self, x: Tensor) -> Tensor:
         """What is added, `[prompts, positions, d]`, where the dictionary reads `x`."""
@@ -131,28 +140,3 @@ def generate(
         if progress is not None:
             progress(len(batch))
     return found
-
-
-def count_flips(
-    runner: EditRunner,
-    placed: PlacedEdit,
-    prompts: np.ndarray,
-    failed: np.ndarray,
-    succeeds: Succeeds,
-) -> Flips:
-    """Count the outcomes of some prompts that turn under an edit, in both directions.
-
-    They are decoded under it; where a rule of logits decides, they are scored.
-
-    Args:
-        failed: the outcome without the edit, boolean over the task's prompts.
-    """
-    if isinstance(succeeds, LogitRule):
-        _, _, margin, difference = runner.margins(placed, prompts)
-        after = succeeds.value(difference, margin) > 0
-    else:
-        found = generate_edited(runner, placed, prompts)
-        after = np.array([succeeds(ids, int(i)) for ids, i in zip(found, prompts, strict=True)])
-    before = ~failed[prompts]
-    gained, lost = int((~before & after).sum()), int((before & ~after).sum())
-    return Flips(len(prompts), gained, lost, mcnemar_exact(gained, lost))

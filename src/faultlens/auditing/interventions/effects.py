@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from faultlens.auditing.result import Effect
+from faultlens.auditing.result import ControlFamily, Effect
 from faultlens.stats.intervals import bootstrap_mean
 from faultlens.stats.multiplicity import holm
 from faultlens.stats.sequential import SequentialTest
@@ -23,12 +23,14 @@ class Measured:
         changed: `[prompts]`.
         controls: in the order of the draw, `[controls, prompts]`.
         foil: change of `logit(target) − logit(foil)`, `[prompts]`; NaN where there is no foil.
+        features: which controls are features, boolean `[controls]`.
     """
 
     margin: np.ndarray
     changed: np.ndarray
     controls: np.ndarray
     foil: np.ndarray
+    features: np.ndarray
 
 
 def as_large(found: Measured, claim: str) -> np.ndarray:
@@ -47,19 +49,23 @@ def effect_of(
     kind: str,
     on: str,
     positions: str,
-    control_features: int,
     seed: int,
+    blocks: np.ndarray | None = None,
 ) -> Effect:
     """One deciding test; `with_holm` fills in `p_holm` and `shown` once the family is complete.
 
     p is the test's, of whether each control's change is at least as large in the direction of the
     claim; all else is taken over all controls that were run.
+
+    Args:
+        blocks: which prompts belong together, whole numbers `[prompts]`; None: none do.
     """
     up = claim == NECESSITY
     change = found.changed - found.margin
     by_control = found.controls - found.margin
     adjusted = change - by_control.mean(axis=0)
     larger = as_large(found, claim)
+    counted = test.counted(larger)
     # What is right already cannot be restored, nor what is wrong be broken: a failure may begin as
     # the target does, and go wrong later.
     able = found.margin <= 0 if up else found.margin > 0
@@ -68,10 +74,11 @@ def effect_of(
     turned_low, turned_high = 0.0, 1.0
     if able.any():
         turned_low, turned_high = bootstrap_mean(
-            turned - control_turned, np.random.default_rng(seed)
-        )
-    low, high = bootstrap_mean(adjusted, np.random.default_rng(seed))
-    low_90, high_90 = bootstrap_mean(adjusted, np.random.default_rng(seed), level=0.9)
+            turned - control_turned, np.random.default_rng(seed),
+            blocks=None if blocks is None else blocks[able],
+        )  # fmt: skip
+    low, high = bootstrap_mean(adjusted, np.random.default_rng(seed), blocks=blocks)
+    low_90, high_90 = bootstrap_mean(adjusted, np.random.default_rng(seed), 0.9, blocks=blocks)
     return Effect(
         claim=claim,
         kind=kind,
@@ -88,7 +95,7 @@ def effect_of(
         p_value=test.p_value(larger),
         p_holm=None,
         controls=len(by_control),
-        control_features=control_features,
+        control_features=int(found.features.sum()),
         shown=False,
         turned=int(turned.sum()),
         turned_share=float(turned.mean()) if able.any() else 0.0,
@@ -97,26 +104,37 @@ def effect_of(
         turned_high=turned_high,
         foil_change=None if np.isnan(found.foil).all() else float(np.nanmean(found.foil)),
         could_turn=int(able.sum()),
-        controls_planned=test.most,
-        controls_counted=test.counted(larger),
+        controls_planned=test.planned,
+        controls_counted=counted,
+        controls_as_large=int(larger[:counted].sum()),
+        families=[
+            _family(name, larger[of], by_control.mean(axis=1)[of])
+            for name, of in (("features", found.features), ("covariance", ~found.features))
+            if of.any()
+        ],
     )
 
 
-def with_holm(effects: list[Effect], alpha: float) -> list[Effect]:
+def _family(name: str, larger: np.ndarray, changes: np.ndarray) -> ControlFamily:
+    """The controls of one family by themselves: whether each is as large, and its mean change."""
+    n, count = len(larger), int(larger.sum())
+    return ControlFamily(name, n, count, float(changes.mean()), (1 + count) / (n + 1))
+
+
+def with_holm(effects: list[Effect], alpha: float, least: float) -> list[Effect]:
     """The same effects with p after Holm over all of them, and whether each is shown.
 
-    Shown: p after Holm ≤ alpha, and the 95 % interval excludes 0 on the side of the claim.
+    Shown: p after Holm ≤ alpha, the 95 % interval excludes 0 on the side of the claim, and the
+    effect beyond the controls is `least` nats or more on that side.
     """
     if not effects:
         return []
     adjusted = holm(np.array([effect.p_value for effect in effects]))
-    return [
-        replace(
-            effect,
-            p_holm=float(p),
-            shown=bool(
-                p <= alpha and (effect.low > 0 if effect.claim == NECESSITY else effect.high < 0)
-            ),
-        )
+    corrected = [
+        replace(effect, p_holm=float(p), least=least)
         for effect, p in zip(effects, adjusted, strict=True)
+    ]
+    return [
+        replace(effect, shown=effect.significant(alpha) and effect.large_enough)
+        for effect in corrected
     ]

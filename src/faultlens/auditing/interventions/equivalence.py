@@ -17,6 +17,14 @@ def margin_gap(margin: np.ndarray, failed: np.ndarray) -> float:
     return float(np.median(margin[~failed]) - np.median(margin[failed]))
 
 
+def negligible(gap: float) -> float:
+    """The change of the margin up to which there is no effect to speak of, in nats.
+
+    A null is proven within it, and an effect is shown beyond it.
+    """
+    return SHARE_OF_GAP * abs(gap)
+
+
 def equivalence_test(necessity: Effect, gap: float, restored: float | None, patched: int) -> Null:
     """Condition by condition, whether features are proven to have no effect on the failures.
 
@@ -27,7 +35,7 @@ def equivalence_test(necessity: Effect, gap: float, restored: float | None, patc
             the positions where the class is changed, restores; None: no prompt could be swapped.
         patched: on how many prompts.
     """
-    bound = SHARE_OF_GAP * abs(gap)
+    bound = negligible(gap)
     # Clopper–Pearson: the one-sided 95 % bound is the upper end of the two-sided 90 %.
     turned, able = necessity.turned, necessity.able
     high = binomtest(turned, able).proportion_ci(confidence_level=0.9).high if able else 1.0

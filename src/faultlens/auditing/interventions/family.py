@@ -7,7 +7,7 @@ apart so that naming a feature changes neither the controls nor the p-values of 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 from hashlib import sha256
 from math import ceil
@@ -15,10 +15,13 @@ from math import ceil
 from faultlens.auditing.feature_set import FeatureSet
 from faultlens.auditing.interventions.controls import CONTROLS
 from faultlens.auditing.interventions.effects import with_holm
-from faultlens.auditing.result import Intervention
+from faultlens.auditing.result import Effect, Intervention
 from faultlens.stats.sequential import SequentialTest
 
 EFFECTS = 2  # of each feature set: necessity and sufficiency
+MOST_OF_ALPHA = 0.8
+NEAR = 3  # controls as large, of all that are planned, with which the decision is near
+FURTHER = 5  # times as many are then drawn
 
 
 @dataclass(frozen=True)
@@ -30,6 +33,13 @@ class TrialOutcome:
 
 
 @dataclass(frozen=True)
+class DecidingTests:
+    """The deciding tests of a feature set; empty where it could not be tested."""
+
+    effects: list[Effect]
+
+
+@dataclass(frozen=True)
 class Family:
     """Feature sets whose effects are corrected together.
 
@@ -38,25 +48,43 @@ class Family:
         members: the feature sets, no two equal.
         alpha: the level.
         stop_early: whether a test ends once it can no longer be significant.
+        share: of alpha that this family has; the rest is another's.
+        reverse: those of the members that go with success, and are tested the other way round.
     """
 
     name: str
     members: Sequence[FeatureSet]
     alpha: float
     stop_early: bool
+    share: float = 1.0
+    reverse: Collection[FeatureSet] = ()
 
     @classmethod
-    def of(cls, name: str, members: Iterable[FeatureSet], alpha: float, stop_early: bool) -> Family:
+    def of(
+        cls,
+        name: str,
+        members: Iterable[FeatureSet],
+        alpha: float,
+        stop_early: bool,
+        share: float = 1.0,
+        reverse: Collection[FeatureSet] = (),
+    ) -> Family:
         """A family of all of them, each once: of equal ones the first."""
-        return cls(name, list(dict.fromkeys(members)), alpha, stop_early)
+        return cls(name, list(dict.fromkeys(members)), alpha, stop_early, share, reverse)
+
+    @property
+    def level(self) -> float:
+        """Its share of alpha, at which its effects are shown."""
+        return self.share * self.alpha
 
     @property
     def test(self) -> SequentialTest:
         """How many controls each effect is given, and when they stop."""
-        controls = controls_for(EFFECTS * len(self.members), self.alpha)
-        if not self.stop_early:
-            return SequentialTest(controls)
-        return SequentialTest.at_level(controls, self.alpha)
+        # Four fifths of alpha are within the quarter more that is taken for all of it.
+        alpha = self.alpha if self.share >= MOST_OF_ALPHA else self.level
+        controls = controls_for(EFFECTS * len(self.members), alpha)
+        most = FURTHER * (controls + 1) - 1
+        return SequentialTest.at_level(controls, alpha, NEAR, most, self.stop_early)
 
     def checkpoint_name(self, features: FeatureSet) -> str:
         """The name under which a member's outcome is kept, whatever the order of its features."""
@@ -64,15 +92,16 @@ class Family:
         digest = sha256(f"{features.site}/{indices}".encode()).hexdigest()[:16]
         return f"trial-{self.name}-{digest}"
 
-    def with_holm(self, outcomes: Sequence[TrialOutcome]) -> list[TrialOutcome]:
+    def with_holm(self, outcomes: Sequence[TrialOutcome], least: float) -> list[TrialOutcome]:
         """The same outcomes, each effect with its p after Holm over all of them.
 
         Args:
             outcomes: one a member, in their order.
+            least: nats that an effect must have to be shown.
         """
         done = [outcome.intervention for outcome in outcomes if outcome.intervention is not None]
         effects = [effect for intervention in done for effect in intervention.effects]
-        corrected = iter(with_holm(effects, self.alpha))
+        corrected = iter(with_holm(effects, self.level, least))
         return [
             outcome
             if outcome.intervention is None

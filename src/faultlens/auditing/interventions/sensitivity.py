@@ -40,10 +40,7 @@ def variants(
         return place_edit(edit, context, features, rows, generated)
 
     def measured(kind: str, where: str, edit: PlacedEdit, scale: float | None = None) -> Variant:
-        margin, _, changed, _ = runner.margins(edit, prompts)
-        wrong = margin <= 0
-        turned = float((changed[wrong] > 0).mean()) if wrong.any() else 0.0
-        return Variant(kind, where, len(prompts), float((changed - margin).mean()), turned, scale)
+        return measured_variant(runner, edit, prompts, kind, where, scale)
 
     return [
         *(
@@ -53,3 +50,18 @@ def variants(
         measured("set to the successes' mean", "all positions", placed(normal, everywhere, "all")),
         measured("set to the successes' mean", "last position", placed(normal, last, "all")),
     ]
+
+
+def measured_variant(
+    runner: EditRunner,
+    edit: PlacedEdit,
+    prompts: np.ndarray,
+    kind: str,
+    where: str,
+    scale: float | None = None,
+) -> Variant:
+    """What an edit does to some prompts: how far the margin moves, how many failures turn right."""
+    margin, _, changed, _ = runner.margins(edit, prompts)
+    wrong = margin <= 0
+    turned = float((changed[wrong] > 0).mean()) if wrong.any() else 0.0
+    return Variant(kind, where, len(prompts), float((changed - margin).mean()), turned, scale)

@@ -3,6 +3,14 @@
 Field names are keys of `audit.json`. What was not done, or is not defined, is None, never zero.
 """
 
+from faultlens.auditing.result.after_find import (
+    Absorption,
+    AfterFind,
+    Dose,
+    ErrorRecovery,
+    OffTask,
+    Rewording,
+)
 from faultlens.auditing.result.attribution import (
     Attributed,
     SiteAttribution,
@@ -13,6 +21,7 @@ from faultlens.auditing.result.base_comparison import (
     TurnedPrompt,
 )
 from faultlens.auditing.result.conclusions import (
+    BeyondClasses,
     Claim,
     ClassReading,
     SiteAudit,
@@ -55,12 +64,16 @@ from faultlens.auditing.result.factors import (
 )
 from faultlens.auditing.result.groups import PromptGroups
 from faultlens.auditing.result.interventions import (
+    ControlFamily,
     Effect,
     Flips,
     Intervention,
     Null,
     RequestedTest,
     Variant,
+)
+from faultlens.auditing.result.joint_tests import (
+    JointTest,
 )
 from faultlens.auditing.result.ladder import (
     Ladder,
@@ -78,6 +91,9 @@ from faultlens.auditing.result.outcomes import (
     Rescoring,
     RuleReading,
 )
+from faultlens.auditing.result.outside import (
+    OutsideDictionary,
+)
 from faultlens.auditing.result.robustness import (
     HalfReading,
     Robustness,
@@ -88,23 +104,30 @@ from faultlens.auditing.result.verdict import Verdict, VerdictKind
 
 __all__ = [
     "SCORED_WRONG",
+    "Absorption",
+    "AfterFind",
     "Attributed",
     "BaseComparison",
+    "BeyondClasses",
     "Claim",
     "ClassReading",
     "Confounds",
+    "ControlFamily",
     "Counterfactual",
     "Counterfactuals",
     "Described",
     "Disputed",
+    "Dose",
     "DroppedLevel",
     "Effect",
+    "ErrorRecovery",
     "FeatureDirection",
     "FinestStrata",
     "Flips",
     "HalfReading",
     "Interval",
     "Intervention",
+    "JointTest",
     "KnownRelease",
     "Ladder",
     "LeftOut",
@@ -114,7 +137,9 @@ __all__ = [
     "NoDictionaries",
     "Null",
     "OddsReading",
+    "OffTask",
     "OtherScoring",
+    "OutsideDictionary",
     "PairReading",
     "PairTable",
     "PairedOutcomes",
@@ -125,6 +150,7 @@ __all__ = [
     "Proxy",
     "RequestedTest",
     "Rescoring",
+    "Rewording",
     "Robustness",
     "RuleReading",
     "Rung",

@@ -51,3 +51,8 @@ class SiteAttribution:
     """Spearman's, of slope × change of activation and the effect of that very change."""
     linearity_integrated: float | None = None
     """The same, its slopes averaged on the way from nothing."""
+    features_from_normal: float | None = None
+    """On failures, slopes × (all features − their mean over the successes at the same role), nats;
+    null in older runs."""
+    error_from_normal: float | None = None
+    """The same of the error term."""

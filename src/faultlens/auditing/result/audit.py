@@ -17,9 +17,11 @@ from faultlens.auditing.result import (
     ClassReading,
     Counterfactuals,
     FeatureDirection,
+    JointTest,
     Ladder,
     LevelReading,
     NoDictionaries,
+    OutsideDictionary,
     PairTable,
     PromptGroups,
     PromptOutcome,
@@ -118,6 +120,10 @@ class Audit(Result):
     attribution: dict[str, SiteAttribution] = field(default_factory=dict)
     not_tested: dict[str, str] = field(default_factory=dict)
     requested: list[RequestedTest] = field(default_factory=list)
+    together: list[JointTest] = field(default_factory=list)
+    """Pairs of classes that were changed together; empty where none was."""
+    outside: list[OutsideDictionary] = field(default_factory=list)
+    """Sites that the cause passes outside what their dictionaries describe; empty: none."""
     robustness: Robustness | None = None
     """What other prompts say; null where nothing could be tested."""
     failures_over_foil: int | None = None

@@ -14,6 +14,19 @@ from faultlens.serialisation import MERGED
 
 
 @dataclass(frozen=True)
+class BeyondClasses:
+    """How a class goes with the outcome beyond those that forward selection took before it."""
+
+    classes: list[str]
+    """The first feature of each of these."""
+    p_value: float
+    """Adjusted over all tested features, within strata of prompts on which these are silent, fire
+    weakly or fire strongly; of a class that the deciding tests do not find, divided by .2."""
+    failures_in_them: int
+    """Number of failures in strata that hold both outcomes."""
+
+
+@dataclass(frozen=True)
 class ClassReading:
     """An equivalence class of features, ranked by its strongest member (the first)."""
 
@@ -58,6 +71,14 @@ class ClassReading:
     """Of a class that goes with the outcome within strata and not over all prompts: `p_conditional`
     divided by .2, its share of alpha; null where it is none."""
     flagged_by: list[str] | None = None  # of an ARTEFACT (of a test): the tests that flag it
+    beyond: BeyondClasses | None = None
+    """What it says beyond the classes taken before it; null of the first, and where it was not
+    taken."""
+
+    @property
+    def goes_with(self) -> str:
+        """Which outcome it goes with: `failure` or `success`."""
+        return "failure" if self.auroc > 0.5 else "success"
 
 
 @dataclass(frozen=True)

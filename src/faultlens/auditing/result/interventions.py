@@ -2,7 +2,27 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+
+from faultlens.auditing.result.after_find import AfterFind
+
+
+@dataclass(frozen=True)
+class ControlFamily:
+    """The controls of one kind, by themselves; the test takes both kinds together."""
+
+    name: str
+    """`features`: decoder directions of other features, at each token as long as the class's
+    change; `covariance`: directions drawn from the covariance of the site's values at the edited
+    tokens, of the same lengths."""
+    controls: int
+    """Number of controls of this kind that were run."""
+    as_large: int
+    """Number of them with at least the class's change."""
+    change: float
+    """Their mean change of the margin, nats."""
+    p_value: float
+    """(1 + `as_large`) / (`controls` + 1): described."""
 
 
 @dataclass(frozen=True)
@@ -33,12 +53,16 @@ class Effect:
     """Upper end of the same interval."""
     p_value: float
     """(1 + controls with at least the change) / (controls + 1); of a test that stopped early the
-    share of such controls among those counted (Besag & Clifford 1991)."""
+    share of such controls among those counted (Besag & Clifford 1991), and of one that went on
+    about that share: exactly, the chance that a control in the class's place ended there or at a
+    point that says more."""
     p_holm: float | None  # over the classes and claims tested
     controls: int
     """Number of controls that were run."""
-    control_features: int  # of the controls, other features; the rest are random directions
-    shown: bool  # p_holm ≤ alpha and the interval excludes 0, on the side of the claim
+    control_features: int  # of the controls, other features; the rest are of the covariance
+    shown: bool
+    """P_holm ≤ alpha, the interval excludes 0 on the side of the claim, and `adjusted` is `least`
+    or more on that side."""
     turned: int  # prompts whose first token turns: right for necessity, wrong for sufficiency
     turned_share: float  # of those whose first token could: it was not so already; 0 of none
     control_turned_share: float
@@ -49,14 +73,42 @@ class Effect:
     foil_change: float | None  # the same change of `logit(target) − logit(foil)`: described
     could_turn: int | None = None  # prompts whose first token could turn; None: all, in older runs
     controls_planned: int | None = None
-    """Number of controls to which the test would have gone; null: all, in older runs."""
+    """Number of controls to which the test goes unless it stops early; where few of them, but not
+    none, are as large, it goes on. Null: all, in older runs."""
     controls_counted: int | None = None
     """Number of controls that p counts: up to the one at which the test stopped."""
+    controls_as_large: int | None = None
+    """Number of these with at least the class's change."""
+    least: float | None = None
+    """What `adjusted` must reach to be shown, nats: a tenth of the gap between the successes' and
+    the failures' median margin. Null in older runs, which asked for none."""
+    families: list[ControlFamily] = field(default_factory=list)
+    """The controls by kind, each by itself; empty in older runs."""
 
     @property
     def stopped_early(self) -> bool:
         """Whether controls stopped once so many were as large that it could not be significant."""
-        return self.controls_counted is not None and self.controls_counted != self.controls_planned
+        return self.controls_counted is not None and self.controls_counted < (
+            self.controls_planned or 0
+        )
+
+    @property
+    def went_on(self) -> bool:
+        """Whether more controls were drawn than planned, since the decision was near."""
+        return self.controls_counted is not None and self.controls_counted > (
+            self.controls_planned or 0
+        )
+
+    def significant(self, alpha: float) -> bool:
+        """Whether p after Holm and the interval say that it is beyond its controls."""
+        beyond = self.low > 0 if self.claim == "necessity" else self.high < 0
+        return self.p_holm is not None and self.p_holm <= alpha and beyond
+
+    @property
+    def large_enough(self) -> bool:
+        """Whether it is as large as an effect must be to be shown, on the side of its claim."""
+        towards = self.adjusted if self.claim == "necessity" else -self.adjusted
+        return self.least is None or towards >= self.least
 
     @property
     def able(self) -> int:
@@ -125,15 +177,24 @@ class Intervention:
     """All that was done to one class."""
 
     necessity: Effect
-    """Whether failures recover when the class is taken away."""
+    """Whether failures recover when the class is taken away (of a reversed test: brought in)."""
     sufficiency: Effect | None
-    """Whether successes break when it is brought in; null where it was not tested."""
+    """Whether successes break when it is brought in (reversed: taken away); null: not tested."""
     sufficiency_missing: str | None  # why there is none
     flips: Flips
     """Outcomes before and after the class is taken away."""
     variants: list[Variant]
     """The class edited in other ways."""
     null: Null | None  # None where an effect is shown
+    reversed: bool = False
+    """Whether the class goes with success, and is tested the other way round: *necessity* brings it
+    in on failures where it is silent, *sufficiency* takes it away on successes where it fires."""
+
+    after: AfterFind | None = None
+    """What was asked once an effect was shown; null where none is."""
+    random_decoder: list[Effect] = field(default_factory=list)
+    """The same two tests with random directions of the same lengths in the place of the
+    dictionary's decoder; empty where they were not asked for."""
 
     @property
     def effects(self) -> list[Effect]:

@@ -72,6 +72,8 @@ def _reading(
             held=[] if strata is None else strata.factors,
             finest=[] if strata is None or strata.finest is None else strata.finest.factors,
             intervention=done,
+            with_failure=found.with_failure,
+            beyond=found.beyond,
         )
     )
     return ClassReading(
@@ -96,4 +98,5 @@ def _reading(
         other_scoring=found.other_scoring,
         p_suppressed=found.p_suppressed,
         flagged_by=found.flagged_by or None,
+        beyond=found.beyond,
     )

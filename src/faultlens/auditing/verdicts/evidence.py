@@ -5,7 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from faultlens.auditing.result import Confounds, Intervention, OtherScoring, Proxy
+from faultlens.auditing.result import (
+    BeyondClasses,
+    Confounds,
+    Intervention,
+    OtherScoring,
+    Proxy,
+)
 
 
 @dataclass(frozen=True)
@@ -33,6 +39,8 @@ class Evidence:
         held: the factors that make the strata.
         finest: the factors that make the finest strata; empty: no more can be held.
         intervention: what changing it did; None: not tested.
+        with_failure: whether it goes with failure, not with success.
+        beyond: what it says beyond the classes taken before it; None: not asked.
     """
 
     active: tuple[int, int]
@@ -54,3 +62,5 @@ class Evidence:
     held: Sequence[str] = ()
     finest: Sequence[str] = ()
     intervention: Intervention | None = None
+    with_failure: bool = True
+    beyond: BeyondClasses | None = None

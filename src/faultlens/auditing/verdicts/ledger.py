@@ -80,15 +80,15 @@ def _of_leading(
     robustness: Robustness | None,
 ) -> list[Claim]:
     name = reading.features[0]
-    goes, matters = f"{name} goes with failure", f"{name} matters for failure"
+    goes, matters = f"{name} goes with {reading.goes_with}", f"{name} matters for failure"
     family = Claim(
         goes,
         f"family-wise error over all {tested} features (min-P or max-T, doubled)",
         "passed" if reading.p_deciding <= alpha else "failed",
         f"adjusted p = {p_value(reading.p_deciding)}",
     )
-    if reading.p_deciding > alpha and reading.p_suppressed is None:
-        why = "it does not go with failure beyond chance"
+    if reading.p_deciding > alpha and reading.p_suppressed is None and reading.beyond is None:
+        why = f"it does not go with {reading.goes_with} beyond chance"
         return [family, Claim(matters, "intervention", NOT_DONE, why)]
     return [
         family,
@@ -195,13 +195,16 @@ def _interventions(claim: str, name: str, done: Intervention) -> list[Claim]:
 
 def _effect(claim: str, effect: Effect) -> Claim:
     p = effect.p_value if effect.p_holm is None else effect.p_holm
-    stopped = f", stopped early of {effect.controls_planned}" if effect.stopped_early else ""
+    ended = f", stopped early of {effect.controls_planned}" if effect.stopped_early else ""
+    ended = f", {effect.controls_planned} planned" if effect.went_on else ended
+    least = "" if effect.least is None else f", of {number(effect.least)} that it takes"
+    rest = "directions from the values' covariance" if effect.families else "random directions"
     return Claim(
         claim,
         f"{effect.claim} against {effect.controls} matched controls ({effect.control_features} "
-        f"other features, the rest random directions{stopped})",
+        f"other features, the rest {rest}{ended})",
         "passed" if effect.shown else "failed",
-        f"{signed(effect.adjusted)} nats {interval(effect.low, effect.high)}, p after Holm "
+        f"{signed(effect.adjusted)} nats {interval(effect.low, effect.high)}{least}, p after Holm "
         f"{p_value(p)}",
         alone=True,
     )

@@ -42,6 +42,8 @@ from faultlens.numbers import interval, number, p_value, share, signed
 
 RESTORES = 0.5  # share of failures beyond the controls that a cause restores
 RESTORES_LOW = 0.25  # lower bound of its 95 % interval
+DISTURBS = 2.0  # times the controls' mean divergence on other text
+LEAST_DISTURBED = 0.01  # nats a token, below which a divergence does not matter
 
 
 def of_audit(n: int, failures: int) -> Verdict | None:
@@ -61,11 +63,13 @@ def of_class(found: Evidence) -> tuple[Verdict, Proxy | None]:
     """The verdict on a class, by the table of verdicts, and the level it stands for, if any."""
     fires = f"fires on {found.active[0]} failures and {found.active[1]} successes"
     able = found.least_p <= found.alpha / max(found.tested, 1)
-    if found.p_suppressed is not None:
-        return Verdict(CORRELATE, None, f"{fires}; {_suppressed(found)}"), None
+    if found.p_deciding > found.alpha and (only := _only_within(found)):
+        return _found_within(found, fires, only), None
     if found.p_deciding > found.alpha:
         return _not_significant(found, fires, able), None
     fires += f" (adjusted p = {p_value(found.p_deciding)})"
+    if not found.with_failure:
+        fires += ": it goes with success"
     artefact = scoring_artefact(found)
     proxy, why = proxy_of(found)
     done = found.intervention
@@ -86,6 +90,30 @@ def of_class(found: Evidence) -> tuple[Verdict, Proxy | None]:
         )
         return Verdict(UNTESTABLE, None, f"{fires}; {untestable}; {effect}"), None
     return Verdict(CORRELATE, None, f"{fires}; {beyond(found)}; {effect}"), None
+
+
+def _found_within(found: Evidence, fires: str, only: str) -> Verdict:
+    """The verdict on a class that is found within strata only."""
+    done = found.intervention
+    if done is not None and (shown := _shown(done)):
+        kind: VerdictKind = CAUSE if is_cause(done) else CONTRIBUTES
+        return Verdict(kind, None, f"{fires}; {shown}; {only}")
+    return Verdict(CORRELATE, None, f"{fires}; {only}; {_effect(done)}")
+
+
+def _only_within(found: Evidence) -> str:
+    """Within what a class goes with the outcome, that does not over all prompts; else empty."""
+    if found.p_suppressed is not None:
+        return _suppressed(found)
+    if found.beyond is None:
+        return ""
+    others = " and ".join(found.beyond.classes)
+    return (
+        f"over all prompts it does not go with the outcome (adjusted p = "
+        f"{p_value(found.p_deciding)}), but beyond {others} it goes with "
+        f"{'failure' if found.with_failure else 'success'} (adjusted p = "
+        f"{p_value(found.beyond.p_value)}; {found.beyond.failures_in_them} failures)"
+    )
 
 
 def _not_significant(found: Evidence, fires: str, able: bool) -> Verdict:
@@ -154,7 +182,7 @@ def _suppressed(found: Evidence) -> str:
     return (
         f"over all prompts it does not go with the outcome (adjusted p = "
         f"{p_value(found.p_deciding)}), but within {by(found.held)} it does "
-        f"{_within(found.confounds, found.p_suppressed)}{_lost(found)}; effect not tested"
+        f"{_within(found.confounds, found.p_suppressed)}{_lost(found)}"
     )
 
 
@@ -209,20 +237,36 @@ def is_cause(done: Intervention) -> bool:
 def _shown(done: Intervention) -> str:
     """What the effects that are shown do, in words; empty if none is."""
     words = []
+    away, brought = "taking it away", "bringing it in"
+    if done.reversed:
+        away, brought = brought, away
     if done.necessity.shown:
         words.append(
-            f"taking it away moves the answer by {_size(done.necessity)} and restores "
+            f"{away} moves the answer by {_size(done.necessity)} and restores "
             f"{share(done.necessity.turned_share)} of {done.necessity.able} failures (controls "
             f"{share(done.necessity.control_turned_share)})"
         )
     enough = done.sufficiency
     if enough is not None and enough.shown:
         words.append(
-            f"bringing it in moves the answer by {_size(enough)} and breaks "
+            f"{brought} moves the answer by {_size(enough)} and breaks "
             f"{share(enough.turned_share)} of {enough.able} successes (controls "
             f"{share(enough.control_turned_share)})"
         )
-    return "; ".join(words)
+    return "; ".join([*words, *_disturbs(done)])
+
+
+def _disturbs(done: Intervention) -> list[str]:
+    """That a change costs more elsewhere than its controls do, if it does."""
+    costs = [] if done.after is None else done.after.off_task
+    return [
+        f"yet on {cost.text} it changes predictions more than its controls do "
+        f"({number(cost.kl)} nats a token, controls {number(cost.control_kl)})"
+        for cost in costs
+        if cost.controls
+        and not cost.as_large
+        and cost.kl >= max(LEAST_DISTURBED, DISTURBS * cost.control_kl)
+    ]
 
 
 def _size(effect: Effect) -> str:

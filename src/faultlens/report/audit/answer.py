@@ -6,6 +6,7 @@ from faultlens.auditing.result import (
     ClassReading,
     Counterfactual,
     Effect,
+    Intervention,
     NoDictionaries,
     SelectedLevel,
 )
@@ -37,6 +38,7 @@ RELEASES = 3  # that are named
 LEVELS = 2  # that are named of those that forward selection took
 
 DONE = {"necessity": "taking {} away", "sufficiency": "bringing {} in"}
+REVERSED = {"necessity": DONE["sufficiency"], "sufficiency": DONE["necessity"]}
 TURNS = {"necessity": "failures right", "sufficiency": "successes wrong"}
 
 
@@ -129,6 +131,8 @@ def what_causes_it(audit: Audit) -> str:
         said.append(passage)
     if tried or audit.no_dictionaries is None:
         said.append(_changes(tried) if tried else "no feature was changed to see what happens")
+    caused = any(reading.verdict.kind == CAUSE for _, reading in audit.classes)
+    said += [] if caused else [one.sentence for one in audit.outside[:1]]
     return f"{'; '.join(said)}."
 
 
@@ -165,23 +169,25 @@ def _turned(swap: Counterfactual) -> str:
 
 def _changes(tried: list[Changed]) -> str:
     """How many changes are shown to move the answer, and the one that moves it most."""
-    shown = [(one.name, effect) for one in tried for effect in one.done.effects if effect.shown]
+    shown = [(one, effect) for one in tried for effect in one.done.effects if effect.shown]
     of = counted(len(tried), "class of features", "classes of features")
     if not shown:
         return f"none of {of} that were changed is shown to move the answer"
     movers = sum(one.done.shown for one in tried)
-    name, effect = max(shown, key=lambda pair: abs(pair[1].adjusted))
+    most, effect = max(shown, key=lambda pair: abs(pair[1].adjusted))
     return (
         f"of {of} that were changed {movers} {'is' if movers == 1 else 'are'} shown to move the "
-        f"answer: {moves(name, effect)} and turns {effect.turned:,} of {effect.able:,} "
+        f"answer: {moves(most.name, effect, most.done.reversed)} and turns {effect.turned:,} of "
+        f"{effect.able:,} "
         f"{TURNS[effect.claim]} (controls {share(effect.control_turned_share)})"
     )
 
 
-def moves(name: str, effect: Effect) -> str:
+def moves(name: str, effect: Effect, reverse: bool = False) -> str:
     """By how much changing something moves the margin, beyond what its controls do."""
     size = f"{signed(effect.adjusted)} nats {interval(effect.low, effect.high)}"
-    return f"{DONE[effect.claim].format(name)} moves the margin by {size} beyond its controls"
+    verb = (REVERSED if reverse else DONE)[effect.claim].format(name)
+    return f"{verb} moves the margin by {size} beyond its controls"
 
 
 def what_may_not_be_claimed(audit: Audit) -> str:
@@ -197,7 +203,7 @@ def what_may_not_be_claimed(audit: Audit) -> str:
 
 
 def _unsupported(audit: Audit, leading: ClassReading) -> tuple[str, str]:
-    """What may not be claimed of the class that goes with failure most surely, and why."""
+    """What may not be claimed of the class that goes with the outcome most surely, and why."""
     name, done = class_name(leading), leading.intervention
     if leading.verdict.kind == CAUSE:
         return _elsewhere(audit)
@@ -208,26 +214,30 @@ def _unsupported(audit: Audit, leading: ClassReading) -> tuple[str, str]:
             f"{name}, which comes nearest, fires on {fires} (adjusted p "
             f"{p_value(leading.p_deciding)})",
         )
-    claim = f"{name}, which goes with failure most surely (it fires on {fires}), causes it"
+    what = "causes it" if leading.goes_with == "failure" else "prevents it"
+    claim = f"{name}, which goes with {leading.goes_with} most surely (it fires on {fires}), {what}"
     if done is None:
         why = audit.not_tested.get(leading.features[0])
         return claim, f"its effect was not tested{f', for {why}' if why else ''}"
+    need, verb = done.necessity, _verb(done)
     if done.null is not None and done.null.proven:
-        need = done.necessity
         return claim, (
-            "it is shown to do nothing (taking it away moves the margin by "
+            f"it is shown to do nothing ({verb} moves the margin by "
             f"{signed(need.adjusted)} nats beyond its controls, 90% interval "
             f"{interval(need.low_90, need.high_90)})"
         )
     if done.shown:
         return claim, _short_of_cause(leading)
-    need = done.necessity
     p = need.p_value if need.p_holm is None else need.p_holm
     return claim, (
-        f"taking it away moves the margin by no more than its controls do "
+        f"{verb} moves the margin by no more than its controls do "
         f"({signed(need.adjusted)} nats, p {p_value(p)}), though that it does nothing is not shown "
         "either"
     )
+
+
+def _verb(done: Intervention, claim: str = "necessity") -> str:
+    return (REVERSED if done.reversed else DONE)[claim].format("it")
 
 
 def _short_of_cause(leading: ClassReading) -> str:
@@ -236,14 +246,15 @@ def _short_of_cause(leading: ClassReading) -> str:
     assert done is not None
     need, enough = done.necessity, done.sufficiency
     text = (
-        f"taking it away turns {need.turned:,} of {counted(need.able, 'failure')} right (controls "
+        f"{_verb(done)} turns {need.turned:,} of {counted(need.able, 'failure')} right (controls "
         f"{share(need.control_turned_share)})"
     )
+    other = _verb(done, "sufficiency")
     if not need.shown:
         return f"{text}, which is not shown to be its doing"
     if enough is None:
-        return f"{text}, and bringing it in was not tested"
-    return text if enough.shown else f"{text}, and bringing it in is not shown to lower the margin"
+        return f"{text}, and {other} was not tested"
+    return text if enough.shown else f"{text}, and {other} is not shown to lower the margin"
 
 
 def _elsewhere(audit: Audit) -> tuple[str, str]:

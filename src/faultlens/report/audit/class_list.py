@@ -77,7 +77,7 @@ def _row(audit: Audit, site: str, reading: ClassReading) -> Row:
             Cell(reading.verdict.label, support=support(reading), value=reading.verdict.kind),
             Cell(
                 _fires_on(reading),
-                f"p {p_value(reading.p_deciding)}",
+                f"goes with {reading.goes_with}, p {p_value(reading.p_deciding)}",
                 marked=reading.p_deciding <= audit.alpha,
                 value=reading.fail_active,
             ),

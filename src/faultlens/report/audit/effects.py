@@ -13,6 +13,7 @@ from faultlens.numbers import (
     share_interval,
     signed,
 )
+from faultlens.report.audit.after_find import after_parts
 from faultlens.report.audit.nulls import null_parts
 from faultlens.report.figures.audit import dose_lines, doses, effect_sizes
 from faultlens.report.parts import Cell, Column, Figure, Paragraph, Part, Table, table
@@ -20,6 +21,8 @@ from faultlens.report.parts import Cell, Column, Figure, Paragraph, Part, Table,
 TURNED = {"necessity": "right", "sufficiency": "wrong"}
 """What a prompt's first token becomes where a claim holds."""
 NAMES = {"necessity": "taken away", "sufficiency": "brought in"}
+REVERSED = {"necessity": "brought in", "sufficiency": "taken away"}
+"""What is done to a class that goes with success."""
 
 ROWS = (
     Cell("Result"),
@@ -40,56 +43,74 @@ ROWS = (
 
 def changed_parts(name: str, done: Intervention, alpha: float) -> list[Part]:
     """All that changing something did."""
+    names = REVERSED if done.reversed else NAMES
     return [
-        Paragraph(flips_words(done.flips)),
+        Paragraph(flips_words(done.flips, done.reversed)),
         Figure(
             f"effects of {name}",
-            effect_sizes([(NAMES[effect.claim], effect) for effect in done.effects]),
+            effect_sizes([(names[effect.claim], effect) for effect in done.effects]),
             f"{name} changed: the margin beyond what the controls do, with its 95% interval.",
             "A dot with an interval for each test; the table below holds the numbers.",
         ),
         _effects(name, done, alpha),
+        *_random_decoder(name, done),
         *null_parts(name, done),
         *_variants(name, done.variants),
+        *after_parts(name, done),
     ]
 
 
 def _effects(name: str, done: Intervention, alpha: float) -> Table:
     """The two decisive tests side by side, a row for each thing known of them."""
     if done.sufficiency is not None:
-        enough = _effect_cells(done.sufficiency)
+        enough = _effect_cells(done.sufficiency, alpha)
     else:
         reason = done.sufficiency_missing or "no reason recorded"
         enough = [Cell(NOT_DONE, reason), *[NOT_DONE] * (len(ROWS) - 1)]
     caption = (
         f"{name}: the two tests that decide, by the margin of a right answer over the "
         "strongest other, where the answer begins. ✓ marks what is shown: p after Holm ≤ "
-        f"{number(alpha)}, and the interval beyond 0, up for necessity and down for sufficiency."
+        f"{number(alpha)}, and the interval beyond 0, up for necessity and down for sufficiency"
+        f"{_least_words(done.necessity)}."
     )
     columns = [
         Column("What"),
-        Column("Necessity", explanation="Taken away from failures: do they recover?"),
-        Column("Sufficiency", explanation="Brought into successes: do they break?"),
+        Column("Necessity", explanation=_asked("necessity", done)),
+        Column("Sufficiency", explanation=_asked("sufficiency", done)),
     ]
-    return table(caption, columns, zip(ROWS, _effect_cells(done.necessity), enough, strict=True))
+    cells = _effect_cells(done.necessity, alpha)
+    return table(caption, columns, zip(ROWS, cells, enough, strict=True))
 
 
-def _effect_cells(effect: Effect) -> list[Cell | str]:
+def _asked(claim: str, done: Intervention) -> str:
+    """What a test asks, in a few words."""
+    done_to = (REVERSED if done.reversed else NAMES)[claim].capitalize()
+    if claim == "necessity":
+        return f"{done_to}, on failures: do they recover?"
+    return f"{done_to}, on successes: do they break?"
+
+
+def _least_words(effect: Effect) -> str:
+    """How large an effect must be to be shown; empty of older runs, which asked for no size."""
+    if effect.least is None:
+        return ""
+    return (
+        f", and at least {number(effect.least)} nats beyond the controls: a tenth of the gap "
+        "between successes and failures"
+    )
+
+
+def _effect_cells(effect: Effect, alpha: float) -> list[Cell | str]:
     """What is known of one test, in the order of `ROWS`."""
     foil = effect.foil_change
     beyond = effect.turned_share - effect.control_turned_share
-    directions = effect.controls - effect.control_features
     return [
-        Cell("shown" if effect.shown else "not shown", marked=effect.shown),
+        Cell("shown", marked=True) if effect.shown else Cell("not shown", too_small(effect, alpha)),
         effect.kind,
         effect.positions,
         f"{effect.prompts:,} {effect.on}",
         f"{signed(effect.change)} nats",
-        Cell(
-            f"{effect.controls:,}",
-            f"{counted(effect.control_features, 'other feature')}, "
-            f"{counted(directions, 'random direction')}{_stopped(effect)}",
-        ),
+        Cell(f"{effect.controls:,}", control_words(effect)),
         f"{signed(effect.control_change)} nats",
         Cell(f"{signed(effect.adjusted)} nats", interval(effect.low, effect.high)),
         p_value(effect.p_value),
@@ -107,8 +128,49 @@ def _effect_cells(effect: Effect) -> list[Cell | str]:
     ]
 
 
-def _stopped(effect: Effect) -> str:
-    """That a test ended before its last control, and which controls its p counts."""
+def too_small(effect: Effect, alpha: float) -> str:
+    """Why an effect that is beyond its controls is not shown; empty of one that is not."""
+    if effect.large_enough or effect.least is None or not effect.significant(alpha):
+        return ""
+    return (
+        f"beyond its controls, and less than the {number(effect.least)} nats (a tenth of the gap) "
+        "that count"
+    )
+
+
+KINDS = {
+    "features": ("other feature", "other features"),
+    "covariance": (
+        "direction from the values' covariance", "directions from the values' covariance",
+    ),
+}  # fmt: skip
+
+
+def control_words(effect: Effect) -> str:
+    """How many controls of each kind there are, how they compare, and where the test ended."""
+    if effect.families:
+        kinds = "; ".join(
+            f"{counted(one.controls, *KINDS[one.name])}, "
+            f"{one.as_large:,} as large (p {p_value(one.p_value)})"
+            for one in effect.families
+        )
+    else:
+        directions = effect.controls - effect.control_features
+        kinds = (
+            f"{counted(effect.control_features, 'other feature')}, "
+            f"{counted(directions, 'random direction')}"
+        )
+    return f"{kinds}{_ended(effect)}"
+
+
+def _ended(effect: Effect) -> str:
+    """That a test ended before or after the controls that were planned, and why."""
+    if effect.went_on:
+        return (
+            f"; it went on beyond the {effect.controls_planned:,} planned, since the decision was "
+            f"near: of the first {effect.controls_counted:,} {effect.controls_as_large:,} are as "
+            "large"
+        )
     if not effect.stopped_early:
         return ""
     return (
@@ -117,10 +179,25 @@ def _stopped(effect: Effect) -> str:
     )
 
 
-def flips_words(flips: Flips) -> str:
-    """What the whole answers did when something was taken away."""
+def _random_decoder(name: str, done: Intervention) -> list[Part]:
+    """What the same tests said of features that write at random."""
+    if not done.random_decoder:
+        return []
+    names = REVERSED if done.reversed else NAMES
+    said = "; ".join(
+        f"{names[effect.claim]}, {signed(effect.adjusted)} nats beyond its controls, p after Holm "
+        f"{NOT_DONE if effect.p_holm is None else p_value(effect.p_holm)}: "
+        f"{'shown' if effect.shown else 'not shown'}"
+        for effect in done.random_decoder
+    )
+    return [Paragraph(f"{said}.", f"{name} with random directions in place of its decoder's:")]
+
+
+def flips_words(flips: Flips, reverse: bool = False) -> str:
+    """What the whole answers did when something was taken away, or brought in."""
+    on = f"all {counted(flips.prompts, 'prompt')} on which it"
     return (
-        f"Taken away from all {counted(flips.prompts, 'prompt')} on which it fires, "
+        f"{f'Brought in on {on} is silent' if reverse else f'Taken away from {on} fires'}, "
         f"{counted(flips.failure_to_success, 'answer turns', 'answers turn')} right and "
         f"{flips.success_to_failure:,} wrong (exact McNemar test, p {p_value(flips.p_mcnemar)})."
     )

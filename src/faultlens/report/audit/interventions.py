@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from faultlens.auditing.result import RequestedTest
+from faultlens.auditing.result import JointTest, RequestedTest
 from faultlens.auditing.result.audit import Audit
-from faultlens.numbers import NOT_DONE, listed
+from faultlens.numbers import NOT_DONE, listed, signed
 from faultlens.report.audit.attribution import NOT_SEARCHED, attribution_parts, search_words
 from faultlens.report.audit.effects import changed_parts
 from faultlens.report.audit.trials import (
     changed,
     changed_classes,
     found_alone,
+    joint_name,
     named_alone,
     named_name,
 )
@@ -55,7 +56,12 @@ def parts(audit: Audit) -> list[Part]:
     """
     if not (changed(audit) or audit.not_tested or audit.requested or audit.attribution):
         return []
-    found = _untried(audit)
+    found = [*_outside(audit), *_untried(audit)]
+    for test in audit.together:
+        found.append(_together(test))
+        if test.intervention is not None:
+            name = joint_name(test)
+            found.append(Folded(name, tuple(changed_parts(name, test.intervention, audit.alpha))))
     alone = {named_name(trial): done for trial, done in named_alone(audit)}
     for trial in audit.requested:
         name = named_name(trial)
@@ -68,6 +74,28 @@ def parts(audit: Audit) -> list[Part]:
     for one in found_alone(audit):
         found.append(Folded(one.name, tuple(changed_parts(one.name, one.done, audit.alpha))))
     return found
+
+
+def _outside(audit: Audit) -> list[Part]:
+    """The sites that the cause passes outside what their dictionaries describe."""
+    return [
+        Paragraph(f"{one.sentence[:1].upper()}{one.sentence[1:]}.", "Outside the dictionary:")
+        for one in audit.outside
+    ]
+
+
+def _together(test: JointTest) -> Paragraph:
+    """What came of changing two classes together."""
+    label = f"Changed together, {joint_name(test)}:"
+    if test.intervention is None:
+        return Paragraph(f"{NOT_DONE}: {test.reason or 'no reason recorded'}.", label)
+    said = effect_words(test.intervention)
+    if test.beyond_each is not None:
+        said += (
+            f"; on failures both move the margin by {signed(test.beyond_each)} nats beyond the "
+            "larger change of one"
+        )
+    return Paragraph(f"{said[:1].upper()}{said[1:]}.", label)
 
 
 def _untried(audit: Audit) -> list[Part]:

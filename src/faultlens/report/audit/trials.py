@@ -8,6 +8,7 @@ from faultlens.auditing.result import (
     Attributed,
     ClassReading,
     Intervention,
+    JointTest,
     RequestedTest,
 )
 from faultlens.auditing.result.argument import towards_failure
@@ -24,10 +25,10 @@ class Changed:
 
 
 def changed(audit: Audit) -> list[Changed]:
-    """All that was changed, each once: the classes, what the user named, the search's finds."""
+    """All that was changed, each once: classes, what the user named, the search's finds, pairs."""
     classes = [Changed(class_name(reading), done) for reading, done in changed_classes(audit)]
     named = [Changed(named_name(trial), done) for trial, done in named_alone(audit)]
-    return classes + named + found_alone(audit)
+    return classes + named + found_alone(audit) + tested_together(audit)
 
 
 def changed_classes(audit: Audit) -> list[tuple[ClassReading, Intervention]]:
@@ -62,6 +63,20 @@ def found_alone(audit: Audit) -> list[Changed]:
         for found in readings
         if (done := found.intervention) is not None
     ]
+
+
+def tested_together(audit: Audit) -> list[Changed]:
+    """The pairs of classes that were changed together."""
+    return [
+        Changed(joint_name(test), test.intervention)
+        for test in audit.together
+        if test.intervention is not None
+    ]
+
+
+def joint_name(test: JointTest) -> str:
+    """A pair goes by the first features of its classes."""
+    return " with ".join(test.classes)
 
 
 def class_of(audit: Audit, found: Attributed) -> ClassReading | None:

@@ -27,13 +27,24 @@ SITES = {"2-res": site("2-res", f7=-0.5, f1=-0.4), "3-res": site("3-res", f1=-0.
 CLASS = FeatureSet("2-res", (3, 7, 9))
 
 
-def test_the_first_over_all_sites_are_tested_those_of_a_class_as_the_class() -> None:
+def test_features_of_classes_come_first_and_are_tested_as_the_class() -> None:
     alone = FeatureSet("2-res", (1,))
     found = Search.of(SITES, [CLASS, alone], 3)
-    assert [*map(str, found.first)] == ["3-res/1", "2-res/7", "2-res/1"]
-    assert [*map(str, found.feature_sets)] == ["3-res/1", "2-res/3+2-res/7+2-res/9", "2-res/1"]
+    assert [*map(str, found.first)] == ["2-res/7", "2-res/1", "3-res/1"]
+    assert [*map(str, found.feature_sets)] == ["2-res/3+2-res/7+2-res/9", "2-res/1", "3-res/1"]
     assert Search.of(SITES, [CLASS], 0).feature_sets == []
     assert len(Search.of(SITES, [], 9).feature_sets) == 4, "no more than there are"
+
+
+def test_each_sites_first_comes_before_any_sites_second() -> None:
+    sites = {"2-res": site("2-res", f7=-0.9, f1=-0.8), "3-res": site("3-res", f1=-0.1, f4=-0.05)}
+    found = [str(feature) for feature in Search.of(sites, [], 4).feature_sets]
+    assert found == ["2-res/7", "3-res/1", "2-res/1", "3-res/4"]
+
+
+def test_what_is_tested_anyway_is_passed_over() -> None:
+    found = Search.of(SITES, [CLASS], 1, [CLASS, FeatureSet("3-res", (1,))])
+    assert [*map(str, found.feature_sets)] == ["2-res/1"]
 
 
 def test_what_testing_gave_is_said_feature_by_feature() -> None:
@@ -53,3 +64,13 @@ def test_what_testing_gave_is_said_feature_by_feature() -> None:
     assert member.tested_as == ["2-res/3", "2-res/7", "2-res/9"]
     assert (scarce.effect, scarce.effect_missing) == (None, "it fires on 2 failures")
     assert other == replace(SITES["3-res"].attribution.top[1], effect_missing=NOT_AMONG)
+
+
+def test_a_feature_of_a_class_that_is_tested_anyway_says_what_that_gave() -> None:
+    found = Search.of(SITES, [CLASS], 1, [CLASS])
+    gave = TrialOutcome(cause_samples.cause(), None)
+    readings = found.with_outcomes({CLASS: gave, FeatureSet("3-res", (1,)): gave}.__getitem__)
+    member, other = readings["2-res"].top
+    assert gave.intervention is not None
+    assert (member.effect, member.tested_as) == (gave.intervention.necessity, CLASS.names)
+    assert other.effect_missing == NOT_AMONG

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from faultlens.auditing.feature_set import FeatureSet
@@ -10,7 +10,7 @@ from faultlens.auditing.interventions.attribution.site_attribution import Ranked
 from faultlens.auditing.interventions.family import TrialOutcome
 from faultlens.auditing.result import Attributed, SiteAttribution
 
-NOT_AMONG = "not among the features that attribution names first, over all sites"
+NOT_AMONG = "not among the features that attribution names first, or tested as a class"
 
 
 @dataclass(frozen=True)
@@ -22,31 +22,52 @@ class Search:
         classes: the significant classes.
         first: for each feature that is named first, the set as which it is tested: the significant
             class that holds it, since one member says nothing of its class, else itself.
+        anyway: the classes that are tested whatever attribution says.
     """
 
     sites: Mapping[str, RankedSite]
     classes: Sequence[FeatureSet]
     first: Mapping[FeatureSet, FeatureSet]
+    anyway: Collection[FeatureSet] = ()
 
     @classmethod
     def of(
-        cls, sites: Mapping[str, RankedSite], classes: Sequence[FeatureSet], most: int
+        cls,
+        sites: Mapping[str, RankedSite],
+        classes: Sequence[FeatureSet],
+        most: int,
+        tested: Collection[FeatureSet] = (),
     ) -> Search:
         """The features that are to be tested.
+
+        Those of significant classes come before others, and each site's first before any site's
+        second; then the more negative attribution over failures − successes. Over all sites at once
+        a feature that fires everywhere comes first in most models, and the cause stands among the
+        first few of its own site.
 
         Args:
             sites: what was attributed, by site.
             classes: the significant classes.
-            most: how many features are tested, by their attribution over failures − successes, the
-                most negative first.
+            most: how many features are tested beside the classes that are tested anyway.
+            tested: those classes.
         """
-        named = sorted(
-            (reading.gradient_failures - reading.gradient_successes, site, reading.feature, index)
-            for site, ranked in sites.items()
-            for reading, index in zip(ranked.attribution.top, ranked.indices, strict=True)
-        )
-        chosen = [FeatureSet(site, (index,)) for _, site, _, index in named[:most]]
-        return cls(sites, classes, {feature: _tested_as(feature, classes) for feature in chosen})
+        named = []
+        for site, ranked in sites.items():
+            sets = [
+                (reading, FeatureSet(site, (index,)))
+                for reading, index in zip(ranked.attribution.top, ranked.indices, strict=True)
+            ]
+            new = [pair for pair in sets if _tested_as(pair[1], classes) not in tested]
+            of_classes = [pair for pair in new if _tested_as(pair[1], classes) in classes]
+            others = [pair for pair in new if pair not in of_classes]
+            for group, pairs in enumerate((of_classes, others)):
+                for place, (reading, feature) in enumerate(pairs):
+                    due = reading.gradient_failures - reading.gradient_successes
+                    named.append((group, place, due, site, reading.feature, feature))
+        named.sort(key=lambda one: one[:5])
+        chosen = [feature for *_, feature in named[:most]]
+        first = {feature: _tested_as(feature, classes) for feature in chosen}
+        return cls(sites, classes, first, tested)
 
     @property
     def feature_sets(self) -> list[FeatureSet]:
@@ -74,8 +95,8 @@ class Search:
         feature: FeatureSet,
         outcome_of: Callable[[FeatureSet], TrialOutcome],
     ) -> Attributed:
-        tested = self.first.get(feature)
-        if tested is None:
+        tested = self.first.get(feature, _tested_as(feature, self.classes))
+        if feature not in self.first and tested not in self.anyway:
             return replace(reading, effect_missing=NOT_AMONG)
         outcome = outcome_of(tested)
         done = outcome.intervention

@@ -30,14 +30,15 @@ from faultlens.auditing.interventions.attribution.changes import (
     sampled,
 )
 from faultlens.auditing.interventions.attribution.decomposition import SiteDecomposition
+from faultlens.auditing.interventions.attribution.from_normal import FromNormal
 from faultlens.auditing.interventions.attribution.mean_gradient import MeanGradient
 from faultlens.auditing.result import Attributed, SiteAttribution
 from faultlens.models.dictionary import Dictionary
 from faultlens.progress import Tick
 
 STEPS = 128  # most nodes of the integral a prompt
-TOLERANCE = 0.02  # nats that a panel of it may be off before it is halved
-MOST = 10  # failures, and successes, over which it is taken
+TOLERANCE = 0.05  # nats that a panel of it may be off before it is halved
+MOST = 6  # failures, and successes, over which it is taken
 TOP = 10  # features named
 
 
@@ -90,12 +91,14 @@ def site_attribution(
     drawn = min(most, int(failed.sum()), int((~failed).sum()))
     groups = [np.sort(rng.permutation(np.flatnonzero(g))[:drawn]) for g in (failed, ~failed)]
     chosen, both = np.concatenate(groups), None
-    gradient = MeanAttribution(dictionary)
+    gradient, roles = MeanAttribution(dictionary), activations.alignment.roles
+    normal_parts = FromNormal(activations.alignment.n_roles, dictionary.W_dec.shape[1])
     for part in _batches(activations.tokens, chosen):
         decomposed = SiteDecomposition.of(dictionary, activations, part)
         if drawn and both is None:
             both = decomposed
         gradient.add(decomposed, decomposed.gradient, failed[part])
+        normal_parts.add(decomposed, failed[part], [roles[i] for i in part])
         if progress is not None:
             progress(len(part))
     indices = gradient.towards_failure()[:top]
@@ -118,6 +121,8 @@ def site_attribution(
         ranking_agreement_integrated=_ranking_agreement(integrated, changes),
         linearity=rank_correlation([(c.by_gradient, c.measured) for c in changes]),
         linearity_integrated=rank_correlation([(c.by_mean_gradient, c.measured) for c in changes]),
+        features_from_normal=normal_parts.features,
+        error_from_normal=normal_parts.error,
     )
     return RankedSite(attribution, indices)
 

@@ -54,6 +54,7 @@ def run_counterfactuals(
     succeeds: Succeeds,
     alpha: float,
     seed: int,
+    blocks: np.ndarray | None = None,
     progress: Progress = SILENT,
 ) -> tuple[Counterfactuals, list[PairRuns]]:
     """Swap the levels that forward selection took, and patch the classes between the pairs.
@@ -69,6 +70,7 @@ def run_counterfactuals(
         succeeds: the outcome's rule; the right answer is the original's.
         alpha: 1 − alpha is the level of the interval that must exclude 0 for a swap to count.
         seed: of the bootstrap and of the pairs drawn.
+        blocks: which prompts belong together, whole numbers `[prompts]`; None: none do.
         progress: told of each swapped prompt decoded; of nothing where none can be swapped.
 
     Returns:
@@ -84,14 +86,16 @@ def run_counterfactuals(
     if swaps and lens.sites:
         patched = progress.start("Patching sites", len(lens.sites) * len(swaps))
     for swap in swaps:
-        pairs = PairRuns.of(swap, runs)
+        pairs = PairRuns.of(swap, runs, blocks)
         paired.append(pairs)
         scores = answer_scores(lens.model, swap.tokens)
         after = outcomes_after(lens.model, swap, scores, succeeds, tick)
         change = np.array([score.margin for score in scores]) - margin[swap.prompts]
         before = failed[swap.prompts]
         gained, lost = int((before & after).sum()), int((~before & ~after).sum())
-        low, high = bootstrap_mean(change, np.random.default_rng(seed), 1 - alpha)
+        low, high = bootstrap_mean(
+            change, np.random.default_rng(seed), 1 - alpha, blocks=pairs.blocks
+        )
         found.append(
             Counterfactual(
                 factor=swap.factor,

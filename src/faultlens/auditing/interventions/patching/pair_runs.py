@@ -19,16 +19,29 @@ class PairRuns:
         swap: the pairs.
         originals: runs of the task's prompts.
         twins: runs of the swapped prompts.
+        blocks: which pairs belong together, whole numbers `[pairs]`; None: none do.
     """
 
     swap: LevelSwap
     originals: CachedRuns
     twins: CachedRuns
+    blocks: np.ndarray | None = None
 
     @classmethod
-    def of(cls, swap: LevelSwap, originals: CachedRuns) -> PairRuns:
+    def of(
+        cls, swap: LevelSwap, originals: CachedRuns, blocks: np.ndarray | None = None
+    ) -> PairRuns:
+        """The runs of a swap's pairs.
+
+        Args:
+            blocks: which prompts of the task belong together, `[prompts]`.
+        """
         twins = CachedRuns(originals.model, swap.tokens, originals.sites)
-        return cls(swap, originals, twins)
+        return cls(swap, originals, twins, None if blocks is None else blocks[swap.prompts])
+
+    def blocks_of(self, pairs: np.ndarray) -> np.ndarray | None:
+        """Which of some pairs belong together, `[pairs]`."""
+        return None if self.blocks is None else self.blocks[pairs]
 
     def sides(self, pairs: np.ndarray, site: Site) -> tuple[CachedRun, CachedRun]:
         """The originals and the twins of some pairs, for changes at a site."""

@@ -111,6 +111,7 @@ class Patching:
         original: the pairs' originals.
         swapped: their swapped twins.
         positions: where values are moved.
+        blocks: which pairs belong together, whole numbers `[pairs]`; None: none do.
     """
 
     dictionary: Dictionary | None
@@ -118,6 +119,7 @@ class Patching:
     original: Side
     swapped: Side
     positions: Positions = "aligned"
+    blocks: np.ndarray | None = None
 
     @classmethod
     def of(
@@ -131,6 +133,7 @@ class Patching:
             read,
             Side.of(original, dictionary, there, read),
             Side.of(swapped, dictionary, back, read),
+            blocks=runs.blocks_of(pairs),
         )
 
     @classmethod
@@ -140,7 +143,8 @@ class Patching:
         """The pairs with the given places in the swap, to move whole values of a site."""
         there, back = _partners(runs, pairs, positions)
         original, swapped = runs.sides(pairs, site)
-        return cls(None, (), Side.whole(original, there), Side.whole(swapped, back), positions)
+        sides = Side.whole(original, there), Side.whole(swapped, back)
+        return cls(None, (), *sides, positions, runs.blocks_of(pairs))
 
     def whole(self, into: Side, source: Side) -> Tensor:
         """The change that puts the source's whole value in, `[pairs, positions, d]`."""
@@ -174,8 +178,8 @@ class Patching:
             pairs=len(effect),
             activation_original=self._strongest(original, features),
             activation_swapped=self._strongest(swapped, features),
-            denoise=share(denoised - original.margin, effect, alpha, seed),
-            noise=share(noised - swapped.margin, -effect, alpha, seed),
+            denoise=share(denoised - original.margin, effect, alpha, seed, self.blocks),
+            noise=share(noised - swapped.margin, -effect, alpha, seed, self.blocks),
             denoise_change=float((denoised - original.margin).mean()),
             noise_change=float((noised - swapped.margin).mean()),
             restored=int((turned & (denoised > 0)).sum()),
@@ -223,7 +227,13 @@ def _kept(
     ]
 
 
-def share(patched: np.ndarray, effect: np.ndarray, alpha: float, seed: int) -> Interval | None:
+def share(
+    patched: np.ndarray,
+    effect: np.ndarray,
+    alpha: float,
+    seed: int,
+    blocks: np.ndarray | None = None,
+) -> Interval | None:
     """`mean(patched) / mean(effect)` with its 95 % bootstrap interval over pairs.
 
     None where the effect's own interval, of level 1 − alpha, includes 0, or where it is below
@@ -232,11 +242,14 @@ def share(patched: np.ndarray, effect: np.ndarray, alpha: float, seed: int) -> I
     Args:
         patched: change of the margin under the patch, `[pairs]`.
         effect: change under the swap in the same direction, `[pairs]`.
+        blocks: which pairs belong together, `[pairs]`: whole blocks are drawn; None: none do.
     """
-    low, high = bootstrap_mean(effect, np.random.default_rng(seed), 1 - alpha)
+    low, high = bootstrap_mean(effect, np.random.default_rng(seed), 1 - alpha, blocks=blocks)
     if low <= 0 <= high or abs(effect.mean()) < LEAST_EFFECT:
         return None
-    rows = np.random.default_rng(seed).integers(0, len(effect), size=(RESAMPLES, len(effect)))
-    shares = patched[rows].mean(axis=1) / effect[rows].mean(axis=1)
+    _, of = np.unique(np.arange(len(effect)) if blocks is None else blocks, return_inverse=True)
+    sums = np.bincount(of, weights=patched), np.bincount(of, weights=effect)
+    rows = np.random.default_rng(seed).integers(0, len(sums[0]), size=(RESAMPLES, len(sums[0])))
+    shares = sums[0][rows].sum(axis=1) / sums[1][rows].sum(axis=1)
     low, high = np.quantile(shares, [0.025, 0.975])
     return Interval(float(patched.mean() / effect.mean()), float(low), float(high))
