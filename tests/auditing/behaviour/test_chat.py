@@ -308,7 +308,7 @@ def test_tasks_of_behaviour_are_conversations_without_being_asked(name: str, cha
     task = getattr(fl.tasks, name)(n=16)
     lens = Lens(chatml, (), sites=fl.load("mini", sae="none", layers=[2]).sites)
     audit = fl.audit(lens, task, baselines=False)
-    assert audit.rule == task.rule and set(audit.factors) >= set(task.factors) - {"question"}
+    assert (audit.rule, audit.n) == (task.rule, 16)
     assert audit.outcomes[0].prompt.endswith(f"{task.prompts[0].text}<|end|><|assistant|>")
     plain = fl.load("mini", sae="none", layers=[2])
     with pytest.raises(UserError, match="has no chat template"):

@@ -127,10 +127,11 @@ def _after_repetition(prompt: Prompt, reply: str, ends: tuple[str, ...]) -> str:
         ends: what may stand behind a message.
     """
     repeated = repetition(prompt, reply)
+    if not repeated:
+        return ""
     rest = reply[len(repeated) :]
-    words = re.sub(r"^\W+", "", repeated)
-    after = prompt.text.partition(words)[2].lstrip(" .…\"'")
-    if not words or not after.startswith(ends) or not re.search(r"\w", rest):
+    after = prompt.text.partition(re.sub(r"^\W+", "", repeated))[2].lstrip(" .…\"'")
+    if not after.startswith(ends) or not re.search(r"\w", rest):
         return ""
     return repeated + rest[: len(rest) - len(rest.lstrip())]
 
