@@ -62,13 +62,13 @@ def intervene(
         lens: the model and its dictionaries.
         task: the prompts.
         features: of one dictionary, edited together, e.g. `"3-res-mini/808+3-res-mini/12"`.
-        edit: what they are set to: `Zero()` (as by default), `Scale(0.5)`, `Add(4.0)`,
+        edit: what they are set to: `Zero()` (the default), `Scale(0.5)`, `Add(4.0)`,
             `Clamp(0.0, 2.0)`, `Mean(among="successes")`, `Resample(among="failures", seed=1)`, or
             an edit of your own (see `Edit`).
-        positions: `firing`: where any of the features fires (as by default); `all` (of a
-            direction, by default); `last`; a factor: the tokens of its level; or a number from the
-            end of the prompt, −1 being its last token. With the first three every generated token
-            is edited likewise; the others stand in the prompt alone.
+        positions: `firing`: where any of the features fires (the default for features); `all` (the
+            default for a direction); `last`; a factor: the tokens of its level; or a number from
+            the end of the prompt, −1 being its last token. With the first three every generated
+            token is edited too; with the others only the prompt is.
         prompts: their indices, from 0; None: all.
         direction: in place of features, a vector `[d]` in the units of `site`; its length does not
             count. `Zero()` projects it out.
