@@ -77,7 +77,7 @@ def shaded_html(one: ShadedText) -> str:
 def _cell_macro(name: str) -> Callable[..., str]:
     """A macro of what stands in a notebook's cell."""
     found: Callable[..., str] = getattr(
-        _environment().get_template("notebook_parts.html.j2").make_module(), name
+        environment().get_template("notebook_parts.html.j2").make_module(), name
     )
     return found
 
