@@ -137,8 +137,9 @@ def training(results: dict[str, Any]) -> list[str]:
         "| --- | --- | --- |",
         *steps(results.get("step"), "4 (6)" if on_cpu else ""),
         *runs(results.get("run"), "4 (6)" if on_cpu else "2 (4)"),
+        *memory_row(results.get("memory")),
     ]
-    missing = [part for part in ("step", "run", "quality") if part not in results]
+    missing = [part for part in ("step", "run", "memory", "quality") if part not in results]
     said = f"Not measured there yet: `python benchmarks/training.py {' '.join(missing)}`."
     return lines + quality(results.get("quality")) + (["", said] if missing else [])
 
@@ -163,14 +164,21 @@ def runs(found: dict[str, Any] | None, target: str) -> list[str]:
     said = {"SAELens": "SAELens's runner, one after the other",
             "SAELens, four in one pass": "SAELens's runner of several, in one pass"}  # fmt: skip
     ratios = found["times as quick as"]
-    lines = [
+    return [
         row(f"four dictionaries, batches of {found['batch']:,}: times the tokens a second of "
             f"{said[way]}", target if way == "SAELens" else "", spread(ratios[way]))
         for way in ratios
     ]  # fmt: skip
-    more, adam, buffer = found["memory"].values()
-    memory = f"{more} (Adam's state {adam}, activations {buffer})"
-    return [*lines, row("memory above model and dictionaries, MB", "≤ 600 (300)", memory)]
+
+
+def memory_row(found: dict[str, Any] | None) -> list[str]:
+    if found is None:
+        return []
+    parts = ("MB above model and dictionaries", "of them the optimiser's state",
+             "of them the buffer of activations")  # fmt: skip
+    more, adam, buffer = (found[name] for name in parts)
+    said = f"{more} (Adam's state {adam}, activations {buffer})"
+    return [row("memory above model and dictionaries, MB", "≤ 600 (300)", said)]
 
 
 def quality(found: dict[str, Any] | None) -> list[str]:

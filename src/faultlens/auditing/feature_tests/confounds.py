@@ -283,4 +283,4 @@ def _union_name(levels: Sequence[str], count: int) -> str:
 
 def _jaccard(first: np.ndarray, second: np.ndarray) -> float:
     either = np.count_nonzero(first | second)
-    return np.count_nonzero(first & second) / either if either else 0.0
+    return float(np.count_nonzero(first & second) / either) if either else 0.0
