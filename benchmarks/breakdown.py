@@ -115,7 +115,7 @@ def breakdown(repeats: int) -> dict[str, Any]:
             [s * max(peaks) / sum(flops.values()) for s in whole]
         ),
         "threads": int(os.environ["OMP_NUM_THREADS"]),
-        "instructions": os.environ.get("ONEDNN_MAX_CPU_ISA", "all that the processor has"),
+        "machine": engine.machine(),
     }
 
 

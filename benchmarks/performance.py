@@ -203,15 +203,16 @@ def quality(found: dict[str, Any] | None) -> list[str]:
 
 def breakdown(found: dict[str, Any]) -> list[str]:
     """Where the time of a reading goes."""
-    threads, isa = found["threads"], found["instructions"]
+    threads, machine = found["threads"], found["machine"]
+    where = f"{machine['processor']} ({', '.join(machine['low precision'])})"
     said = ", ".join(f"{name} {share:.1%}" for name, share in found["share"].items())
     against = found["time against FLOP / peak"]
     return [
         "",
         "## Where the time of a reading goes",
         "",
-        f"The compiled way, in processor seconds on {threads} thread{'s' * (threads > 1)}, "
-        f"instructions: {isa} (`python benchmarks/breakdown.py`): {said}. Screening is the product "
+        f"The compiled way, in processor seconds on {threads} thread{'s' * (threads > 1)} of "
+        f"{where} (`python benchmarks/breakdown.py`): {said}. Screening is the product "
         "in bfloat16, refining the compiled loop that computes in float32 what it lets through. "
         f"{found['positions a real token']:.3f} positions are computed for each real token. The "
         f"whole takes {spread(against)} of what its arithmetic would take in float32 "
