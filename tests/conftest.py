@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import fcntl
 import gc
+import importlib.util
 import io
 import json
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from contextlib import redirect_stderr, redirect_stdout
+from functools import cache
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
@@ -42,24 +46,67 @@ def reference_data() -> Path:
     pytest.skip(reason)
 
 
-@pytest.fixture(scope="session")
-def logs(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder that `make_logs.py` fills, in a process of its own; workers share it."""
-    base = tmp_path_factory.getbasetemp()
+def made_once(factory: pytest.TempPathFactory, name: str, fill: Callable[[Path], None]) -> Path:
+    """A folder that the first worker to ask for it fills, for all workers of this session."""
+    base = factory.getbasetemp()
     root = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
-    folder, done = root / "logs", root / "logs.done"
-    with (root / "logs.lock").open("w") as lock:
+    folder, done = root / name, root / f"{name}.done"
+    with (root / f"{name}.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not done.exists():
-            source = str(Path(faultlens.__file__).parent.parent)
-            found = subprocess.run(
-                [sys.executable, "-W", "ignore", str(LOG_MAKER), str(MODEL), str(folder)],
-                capture_output=True, text=True, check=False,
-                env={**os.environ, "PYTHONPATH": source, "OMP_NUM_THREADS": "1"},
-            )  # fmt: skip
-            assert found.returncode == 0, found.stderr[-2000:]
+            folder.mkdir()
+            fill(folder)
             done.touch()
     return folder
+
+
+def in_a_process(*command: str | Path, cwd: Path) -> str:
+    """What this Python prints, run with `command`, one thread and the package under test."""
+    source = str(Path(faultlens.__file__).parent.parent)
+    found = subprocess.run(
+        [sys.executable, "-W", "ignore", *map(str, command)],
+        cwd=cwd, capture_output=True, text=True, check=False,
+        env={**os.environ, "PYTHONPATH": source, "OMP_NUM_THREADS": "1"},
+    )  # fmt: skip
+    assert found.returncode == 0, found.stderr[-2000:]
+    return found.stdout
+
+
+@pytest.fixture(scope="session")
+def imported() -> Callable[[Path], ModuleType]:
+    """Imports a script that lies outside the package, from its file."""
+
+    @cache
+    def module_of(file: Path) -> ModuleType:
+        spec = importlib.util.spec_from_file_location(f"script_{file.stem}", file)
+        assert spec is not None and spec.loader is not None
+        module = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(module)
+        return module
+
+    return module_of
+
+
+@pytest.fixture(scope="session")
+def logs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder that `make_logs.py` fills, in a process of its own."""
+
+    def fill(folder: Path) -> None:
+        in_a_process(LOG_MAKER, MODEL, folder, cwd=folder)
+
+    return made_once(tmp_path_factory, "logs", fill)
+
+
+@pytest.fixture(scope="session")
+def demo(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
+    """The run folder that `faultlens demo` writes, and what it prints: not to be written to."""
+
+    def fill(folder: Path) -> None:
+        printed = in_a_process("-m", "faultlens.cli.main", "demo", cwd=folder)
+        (folder / "printed.txt").write_text(printed, encoding="utf-8")
+
+    folder = made_once(tmp_path_factory, "demo", fill)
+    return folder / "runs" / "demo", (folder / "printed.txt").read_text(encoding="utf-8")
 
 
 @pytest.fixture(scope="session")
@@ -87,6 +134,18 @@ def mini_runs(tmp_path_factory: pytest.TempPathFactory) -> dict[int, Path]:
                 exit_on_error=False, result_action="return_value",
             )  # fmt: skip
     return found
+
+
+@pytest.fixture(scope="session")
+def mini_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A store of nine texts through one dictionary of `mini`."""
+    from serving import TEXTS
+
+    from faultlens.features.dataset.writing import write_dataset
+
+    folder = tmp_path_factory.mktemp("stores") / "store"
+    write_dataset(faultlens.load("mini", layers=[3]).unchecked(), TEXTS, folder)
+    return folder
 
 
 @pytest.fixture(scope="session")

@@ -43,7 +43,7 @@ def test_a_profile_starts_with_the_fit_check_or_says_that_it_was_left_out(lens: 
 
 def test_an_audit_does_so_too_where_it_reads_through_a_lens(lens: Lens) -> None:
     task = fl.tasks.mini_ioi(n=40, seed=0)
-    quick = {"permutations": 99, "baselines": False}
+    quick = {"permutations": 99, "baselines": False, "test_classes": 0, "test_attributed": 0}
     with pytest.raises(fl.UserError, match="3-res-mini"):
         fl.audit(ill_fitting(lens), task, **quick)
     answers = Answers(task, (None,) * 40, (True, False) * 20)

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
-import sys
+from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
 
@@ -13,14 +12,9 @@ import pytest
 BENCHMARK = Path(__file__).parent.parent / "benchmarks" / "control_pvalues.py"
 
 
-@pytest.fixture(scope="module")
-def benchmark() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("control_pvalues", BENCHMARK)
-    assert spec is not None and spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module  # dataclasses look themselves up there
-    spec.loader.exec_module(module)
-    return module
+@pytest.fixture
+def benchmark(imported: Callable[[Path], ModuleType]) -> ModuleType:
+    return imported(BENCHMARK)
 
 
 def test_the_page_holds_the_table_of_the_measurement(benchmark: ModuleType) -> None:

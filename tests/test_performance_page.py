@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import importlib.util
+from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
 
@@ -11,13 +11,9 @@ import pytest
 SCRIPT = Path(__file__).parents[1] / "benchmarks" / "performance.py"
 
 
-@pytest.fixture(scope="module")
-def script() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("performance_page", SCRIPT)
-    assert spec is not None and spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+@pytest.fixture
+def script(imported: Callable[[Path], ModuleType]) -> ModuleType:
+    return imported(SCRIPT)
 
 
 def test_the_page_is_what_was_measured(script: ModuleType) -> None:

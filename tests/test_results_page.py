@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import importlib.util
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import ModuleType
@@ -14,13 +14,9 @@ from faultlens.serialisation import MERGED, keys_of, to_json, written_as
 SCRIPT = Path(__file__).parents[1] / "docs" / "results.py"
 
 
-@pytest.fixture(scope="module")
-def script() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("results_page", SCRIPT)
-    assert spec is not None and spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+@pytest.fixture
+def script(imported: Callable[[Path], ModuleType]) -> ModuleType:
+    return imported(SCRIPT)
 
 
 def test_the_page_is_what_the_records_say(script: ModuleType) -> None:

@@ -6,6 +6,7 @@ import json
 import sys
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import peft
@@ -20,11 +21,18 @@ from faultlens.auditing.result.audit import Audit
 from faultlens.cli.main import main
 from faultlens.errors import UserError
 from faultlens.features.lens import Lens
+from faultlens.models.fit import measure_fit, sample_rows
 from faultlens.models.model import Model
 from faultlens.report.terminal.summary import summary
 from tests.models.referees import quietly
 
 TASK = fl.tasks.mini_ioi(n=90, seed=0)
+QUICK: dict[str, Any] = {"baselines": False, "test_attributed": 0, "permutations": 99}
+
+
+@pytest.fixture(scope="module")
+def lens() -> Lens:
+    return fl.load("mini", sae="none", layers=[3])
 
 
 @pytest.fixture(scope="module")
@@ -41,8 +49,14 @@ def tuned(word: str, like: str) -> Lens:
     return replace(lens, model=replace(model, name="tuned"))
 
 
+@pytest.fixture(scope="module")
+def alone(lens: Lens) -> Audit:
+    """Of `mini` by itself."""
+    return fl.audit(lens, TASK, **QUICK)
+
+
 def compared(lens: Lens, base: Model) -> tuple[Audit, BaseComparison]:
-    audit = fl.audit(lens, TASK, base=base, baselines=False)
+    audit = fl.audit(lens, TASK, base=base, **QUICK)
     assert audit.against_base is not None
     return audit, audit.against_base
 
@@ -54,10 +68,9 @@ def broken(base: Model) -> tuple[Audit, BaseComparison]:
 
 
 def test_new_failures_are_found_where_they_were_planted_and_nowhere_else(
-    broken: tuple[Audit, BaseComparison], base: Model
+    broken: tuple[Audit, BaseComparison], alone: Audit
 ) -> None:
     audit, found = broken
-    alone = fl.audit(fl.load("mini", sae="none", layers=[3]), TASK, baselines=False)
     assert found.all.failures_base == alone.failures and found.all.failures_tuned == audit.failures
     assert found.all.new == found.levels["object"]["the ball"].new >= 5 and found.all.gone == 0
     elsewhere = [r for level, r in found.levels["object"].items() if level != "the ball"]
@@ -82,10 +95,9 @@ def test_p_values_are_statsmodels(broken: tuple[Audit, BaseComparison]) -> None:
 
 
 def test_the_margins_change_is_the_mean_over_prompts(
-    broken: tuple[Audit, BaseComparison], base: Model
+    broken: tuple[Audit, BaseComparison], alone: Audit
 ) -> None:
     audit, found = broken
-    alone = fl.audit(fl.load("mini", sae="none", layers=[3]), TASK, baselines=False)
     changes = [
         float(a.margin or 0) - float(b.margin or 0)
         for a, b in zip(audit.outcomes, alone.outcomes, strict=True)
@@ -95,8 +107,8 @@ def test_the_margins_change_is_the_mean_over_prompts(
     assert found.margin_change.low < found.margin_change.value < 0
 
 
-def test_a_model_against_itself_turns_nothing(base: Model) -> None:
-    _, found = compared(fl.load("mini", sae="none", layers=[3]), base)
+def test_a_model_against_itself_turns_nothing(lens: Lens, base: Model) -> None:
+    _, found = compared(lens, base)
     assert (found.all.new, found.all.gone, found.all.p_mcnemar) == (0, 0, 1.0)
     assert found.turned == [] and found.margin_change is not None
     assert found.margin_change.value == 0.0
@@ -127,7 +139,8 @@ def test_the_command_pairs_an_adapter_with_its_base(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:  # fmt: skip
     folder = adapter(tmp_path / "adapter", base)
-    words = ["mini-ioi", "-n", "60", "--sae", "none", "--layers", "3", "--no-baselines"]
+    words = ["mini-ioi", "-n", "60", "--sae", "none", "--layers", "3", "--no-baselines",
+             "--test-attributed", "0"]  # fmt: skip
     options = ["--adapter", str(folder), "--against-base", "--out", str(tmp_path / "run")]
     monkeypatch.setattr(sys, "argv", ["faultlens", "audit", *words, *options])
     with pytest.raises(SystemExit) as leave:
@@ -148,12 +161,27 @@ def test_the_command_pairs_an_adapter_with_its_base(
     assert "Prompts whose outcome is another under the tuned model." in page
     inputs = json.loads((tmp_path / "run" / "manifest.json").read_text(encoding="utf-8"))["inputs"]
     assert inputs["base"] == {"name": "mini", "digest": base.digest}
+    assert inputs["model"]["adapter"] == str(folder)
     assert inputs["base"]["digest"] != inputs["model"]["digest"]
 
 
+def test_the_fit_check_is_of_the_merged_weights(tmp_path: Path, base: Model) -> None:
+    """Dictionaries of the base fit the tuned model less, and the run says why they may."""
+    folder = adapter(tmp_path / "adapter", base)
+    tuned = fl.load("mini", layers=[3], adapter=str(folder))
+    rows = sample_rows(base, 400)
+    (dictionary,) = tuned.dictionaries
+    before, after = (measure_fit(model, dictionary, rows, 1) for model in (base, tuned.model))
+    assert after.fvu > 1.05 * before.fvu
+    assert f"the adapter {folder} is merged into model mini: dictionaries trained on its base " in (
+        " ".join(tuned.model.caveats)
+    )
+
+
 def test_what_has_no_base_is_refused(
-    base: Model, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
+    lens: Lens, base: Model, capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
     monkeypatch.setattr(sys, "argv", ["faultlens", "audit", "mini-ioi", "--against-base"])
     with pytest.raises(SystemExit) as leave:
         main()
@@ -164,7 +192,7 @@ def test_what_has_no_base_is_refused(
     )
     other = replace(base, start="none", name="other")
     with pytest.raises(UserError) as refused:
-        fl.audit(fl.load("mini", sae="none", layers=[3]), TASK, base=other, baselines=False)
+        fl.audit(lens, TASK, base=other, **QUICK)
     assert str(refused.value) == (
         "the base other reads other tokens in the prompts of mini-ioi than the tuned model does: "
         "expected models that share a tokenizer"

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+import sys
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -13,7 +15,9 @@ import pytest
 from scipy.sparse import csr_matrix
 from scipy.stats import binom, ttest_ind
 
+from faultlens.auditing import study
 from faultlens.auditing.config import AuditConfig
+from faultlens.auditing.factors.findings import FactorFindings, find_factors
 from faultlens.auditing.result import ClassReading
 from faultlens.auditing.result.audit import Audit
 from faultlens.auditing.study import audit_answers
@@ -26,6 +30,23 @@ FACTORS = ("object", "template_id", "place")
 NOISE = 120
 OPTIONS = {"permutations": 999, "baselines": False}
 CONFIG = AuditConfig.of(**OPTIONS)
+
+
+@pytest.fixture(autouse=True, scope="module")
+def factors_found_once() -> Iterator[None]:
+    """The audits here differ in their features: what factors say of the same outcomes is kept."""
+    found: dict[str, FactorFindings] = {}
+
+    def once(*given: Any, **settings: Any) -> FactorFindings:
+        with np.printoptions(threshold=sys.maxsize):
+            key = repr((given, settings))
+        if key not in found:
+            found[key] = find_factors(*given, **settings)
+        return found[key]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(study, "find_factors", once)
+        yield
 
 
 @pytest.fixture(scope="module")

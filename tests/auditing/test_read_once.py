@@ -84,7 +84,7 @@ def counts(lens: Lens, task: Task) -> Counts:
     counts = Counts()
     with pytest.MonkeyPatch.context() as patch:
         counted(patch, counts, lens)
-        audit = fl.audit(lens, task, permutations=199, repeats=1, fit_check=False)
+        audit = fl.audit(lens, task, permutations=199, repeats=1, test_classes=1, fit_check=False)
     assert audit.attribution and audit.counterfactuals is not None and audit.counterfactuals.swaps
     assert any(reading.intervention for _, reading in audit.classes)
     assert audit.baselines is not None and audit.baselines["random_dictionary"].auroc is not None

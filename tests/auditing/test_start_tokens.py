@@ -43,8 +43,10 @@ def started(lens: Lens, start: str) -> Lens:
     return replace(lens, model=replace(lens.model, start=start))
 
 
-def audited(lens: Lens, task: Task, features: Sequence[str] = ()) -> Audit:
-    return fl.audit(lens, task, fit_check=False, test_features=tuple(features), **QUICK)
+def audited(lens: Lens, task: Task, features: Sequence[str] = (), baselines: bool = False) -> Audit:
+    return fl.audit(
+        lens, task, fit_check=False, test_features=tuple(features), baselines=baselines, **QUICK
+    )
 
 
 def generated(lens: Lens, task: Task, start: list[int]) -> list[str]:
@@ -65,7 +67,7 @@ def generated(lens: Lens, task: Task, start: list[int]) -> list[str]:
 @pytest.fixture(scope="module")
 def differing(lens: Lens, task: Task) -> Audit:
     """The model answers behind BOS, and the dictionary was trained without."""
-    return audited(without_bos(lens), task, ["3-res-mini/808"])
+    return audited(without_bos(lens), task, ["3-res-mini/808"], baselines=True)
 
 
 @pytest.fixture(scope="module")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import shutil
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Literal
@@ -12,21 +11,10 @@ from typing import Any, Literal
 import pytest
 from safetensors.torch import load_file, save_file
 
-from faultlens.cli.main import main
 from faultlens.mini import SAES
+from tests.cli.calling import run
 
 TWO = '{"text": "x = 1", "category": "A"}\n{"text": "hello there", "category": "B"}\n'
-
-
-def run(capsys: pytest.CaptureFixture[str], *arguments: str | Path) -> tuple[int, str, str]:
-    """Exit code, standard output and standard error of `faultlens ARGUMENTS`."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(sys, "argv", ["faultlens", *map(str, arguments)])
-        with pytest.raises(SystemExit) as leave:
-            main()
-    code = leave.value.code
-    captured = capsys.readouterr()
-    return (0 if code is None else int(code)), captured.out, captured.err
 
 
 def refused(capsys: pytest.CaptureFixture[str], *arguments: str | Path) -> str:
@@ -73,7 +61,8 @@ def test_a_corpus_that_cannot_be_read(
     capsys: pytest.CaptureFixture[str], corpus: Path, content: str, message: str
 ) -> None:
     corpus.write_text(content)
-    assert message in refused(capsys, "profile", corpus, "--out", corpus.parent / "run")
+    out = corpus.parent / "run"
+    assert message in refused(capsys, "profile", corpus, "--no-fit-check", "--out", out)
     assert sorted(p.name for p in corpus.parent.iterdir()) == ["corpus.jsonl"]
 
 
@@ -183,7 +172,7 @@ def test_how_matrices_were_pooled_is_refused_without_them(
         ),
         (["tokens", "hello", "--feature", "17"], "--feature '17': expected LAYER/INDEX"),
         (["tokens", "hello", "--feature", "3/99999"], "3-res-mini has the features 0 to 1535"),
-        (["tokens", "", "--feature", "3/1"], "text 1 has no tokens"),
+        (["tokens", "", "--feature", "3/1", "--no-fit-check"], "text 1 has no tokens"),
         (["tokens", "--feature", "3/1"], "nothing to read: expected a text, or a corpus"),
         (["tokens", "--feature", "3/1", "--corpus", "no.jsonl"], "no file no.jsonl"),
         (["tokens", "hi", "--feature", "3/1", "--long", "split"], "say how a corpus is read: give"),
@@ -239,7 +228,10 @@ def fires(path: Path, long: Literal["split", "truncate"]) -> int:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (["--length-strata", "2"], "2 length strata for 2 texts: expected at least 4 texts"),
+        (
+            ["--length-strata", "2", "--no-fit-check"],
+            "2 length strata for 2 texts: expected at least 4 texts",
+        ),
         (["--pairs", "no.jsonl"], "no file no.jsonl: expected a JSONL file"),
         (["--features", "6-x=a.npy", "--pairs", "built-in"], "--pairs needs a model to read texts"),
         (["--features", "6-x=a.npy", "--multiverse"], "--multiverse needs a model to read texts"),
@@ -261,9 +253,10 @@ def test_pairs_are_refused_before_the_work_and_named(
     path = corpus.parent / "pairs.jsonl"
     lines = [json.dumps({"topic": t, "form": f, "text": "word " * 400}) for t, f in rows]
     path.write_text("\n".join(lines))
-    assert "pairs pairs: text 1 has" in refused(capsys, "profile", corpus, "--pairs", path)
+    asked = ("profile", corpus, "--pairs", path, "--no-fit-check")
+    assert "pairs pairs: text 1 has" in refused(capsys, *asked)
     path.write_text(lines[0])
-    assert "topic 'a' has one form" in refused(capsys, "profile", corpus, "--pairs", path)
+    assert "topic 'a' has one form" in refused(capsys, *asked)
 
 
 def test_a_corpus_that_is_no_folder_of_categories(
@@ -279,7 +272,7 @@ def test_an_audit_whose_prompt_is_too_long(
 ) -> None:
     path = tmp_path / "long.jsonl"
     path.write_text(json.dumps({"prompt": "word " * 400, "target": "end"}))
-    message = refused(capsys, "audit", path, "--out", tmp_path / "run")
+    message = refused(capsys, "audit", path, "--no-fit-check", "--out", tmp_path / "run")
     assert "task long: prompt 1 has" in message
     assert "expected at most 256 in all" in message
     assert sorted(p.name for p in tmp_path.iterdir()) == ["long.jsonl"]
@@ -379,7 +372,7 @@ def test_a_target_that_the_rule_never_finds(
     path = tmp_path / "cities.jsonl"
     path.write_text(json.dumps({"prompt": "The city is called", "target": "New York"}))
     assert "the target of prompt 1, 'New York', is more than one word" in refused(
-        capsys, "audit", path
+        capsys, "audit", path, "--no-fit-check"
     )
 
 

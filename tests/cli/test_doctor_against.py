@@ -4,26 +4,15 @@ from __future__ import annotations
 
 import json
 import shutil
-import sys
 from pathlib import Path
 
 import pytest
 from safetensors.torch import load_file, save_file
 
-from faultlens.cli.main import main
 from faultlens.mini import SAES
+from tests.cli.calling import run
 
 SITE = "blocks.2.hook_resid_pre"
-
-
-def called(
-    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, *arguments: str | Path
-) -> tuple[int, str, str]:
-    monkeypatch.setattr(sys, "argv", ["faultlens", "doctor", *map(str, arguments)])
-    with pytest.raises(SystemExit) as leave:
-        main()
-    captured = capsys.readouterr()
-    return int(leave.value.code or 0), captured.out, captured.err
 
 
 @pytest.fixture
@@ -37,17 +26,15 @@ def other(tmp_path: Path) -> Path:
     return folder.parent
 
 
-def test_the_share_found_again(
-    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, other: Path
-) -> None:
+def test_the_share_found_again(capsys: pytest.CaptureFixture[str], other: Path) -> None:
     asked = ["--layers", "2", "--against", other]
-    code, out, _ = called(capsys, monkeypatch, *asked, "--json")
+    code, out, _ = run(capsys, "doctor", *asked, "--json")
     assert code == 0
     found = json.loads(out)["2-res-mini"]
     assert found["fvu"] < 0.1
     assert found["stability"]["share"] == 0.75
     assert found["stability"]["random_share"] == 0
-    code, out, _ = called(capsys, monkeypatch, *asked)
+    code, out, _ = run(capsys, "doctor", *asked)
     assert (
         f"    against {other / SITE}: 75.0% of the 1,536 directions are found again (cosine at "
         "least 0.9, one to one), 0.0% of random ones; the median cosine with the nearest is 1.00"
@@ -72,23 +59,22 @@ def test_the_share_found_again(
 )
 def test_a_set_of_other_sites_is_refused(
     capsys: pytest.CaptureFixture[str],
-    monkeypatch: pytest.MonkeyPatch,
     other: Path,
     layers: str,
     name: str,
     message: str,
 ) -> None:
     given = other.with_name(name)
-    code, out, err = called(capsys, monkeypatch, "--layers", layers, "--against", given)
+    code, out, err = run(capsys, "doctor", "--layers", layers, "--against", given)
     assert (code, out) == (2, "")
     lines = [line for line in err.splitlines() if line.startswith("faultlens: ")]
     assert lines == ["faultlens: " + message.replace("OTHER", str(given))]
 
 
 def test_against_what_is_said_where_there_are_no_dictionaries(
-    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
-    code, out, err = called(capsys, monkeypatch, "--model", "gpt2", "--against", "mini")
+    code, out, err = run(capsys, "doctor", "--model", "gpt2", "--against", "mini")
     assert (code, out) == (2, "")
     assert err.splitlines() == [
         "faultlens: --against mini names dictionaries to compare with, and there are none to "

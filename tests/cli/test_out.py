@@ -6,14 +6,13 @@ import errno
 import hashlib
 import json
 import os
-import sys
 from pathlib import Path
 
 import pytest
 
-from faultlens.cli.main import main
 from faultlens.runs.claim import claimed, work_folder
 from faultlens.runs.lock import held
+from tests.cli.calling import run
 
 TWO = '{"text": "x = 1", "category": "A"}\n{"text": "hello there", "category": "B"}\n'
 FAST = ("--layers", "3", "--no-fit-check")
@@ -33,16 +32,6 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "corpus.jsonl").write_text(TWO)
     return tmp_path
-
-
-def run(capsys: pytest.CaptureFixture[str], *arguments: str | Path) -> tuple[int, str, str]:
-    """Exit code, standard output and standard error of `faultlens ARGUMENTS`."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(sys, "argv", ["faultlens", *map(str, arguments)])
-        with pytest.raises(SystemExit) as leave:
-            main()
-    captured = capsys.readouterr()
-    return int(leave.value.code or 0), captured.out, captured.err
 
 
 def refused(capsys: pytest.CaptureFixture[str], *arguments: str | Path) -> str:

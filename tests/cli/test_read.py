@@ -3,24 +3,13 @@
 from __future__ import annotations
 
 import json
-import sys
 from pathlib import Path
 
 import pytest
 
-from faultlens.cli.main import main
 from faultlens.features.dataset import shard_work
 from faultlens.features.dataset.reading import ActivationDataset
-
-
-def run(capsys: pytest.CaptureFixture[str], *arguments: str | Path) -> tuple[int, str, str]:
-    """Exit code, standard output and standard error of `faultlens read ARGUMENTS`."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(sys, "argv", ["faultlens", "read", *map(str, arguments)])
-        with pytest.raises(SystemExit) as leave:
-            main()
-    captured = capsys.readouterr()
-    return int(leave.value.code or 0), captured.out, captured.err
+from tests.cli.calling import run
 
 
 @pytest.fixture
@@ -36,20 +25,20 @@ def test_a_store_is_written_and_found_whole_the_next_time(
     capsys: pytest.CaptureFixture[str], texts: Path, tmp_path: Path
 ) -> None:
     given = (texts, "--layers", "2,3", "--no-fit-check", "--out", tmp_path / "store")
-    code, out, err = run(capsys, *given)
+    code, out, err = run(capsys, "read", *given)
     assert (code, out) == (0, f"5 texts in {tmp_path / 'store'}, shards: 1\n")
     assert "Reading the tokens" in err
     store = ActivationDataset.open(tmp_path / "store")
     assert store.names == ["2-res-mini", "3-res-mini"]
     assert store.plan.corpus["texts"] == 5
     assert store.plan.shapes.encoding in ("plain", "compiled")
-    code, out, _ = run(capsys, *given, "--json")
+    code, out, _ = run(capsys, "read", *given, "--json")
     assert code == 0
     assert json.loads(out) == {
         "store": str(tmp_path / "store"), "shards": 1, "kept": 1, "rebuilt": [], "texts": 5,
         "silent": [], "left_out": {"2-res-mini": {}, "3-res-mini": {}},
     }  # fmt: skip
-    code, out, err = run(capsys, *given[:2], "3", *given[3:])
+    code, out, err = run(capsys, "read", *given[:2], "3", *given[3:])
     assert (code, out) == (2, "")
     assert err.splitlines()[-1] == (
         f"faultlens: {tmp_path / 'store'} holds a store made with dictionaries 2-res-mini, "
@@ -67,16 +56,16 @@ def test_ctrl_c_says_how_to_go_on(
     given = (texts, "--layers", "3", "--no-fit-check", "--out", tmp_path / "store")
     with monkeypatch.context() as patch:
         patch.setattr(shard_work, "write_shard", interrupted)
-        code, out, err = run(capsys, *given)
+        code, out, err = run(capsys, "read", *given)
     assert (code, out) == (130, "")
     assert err.splitlines()[-1] == (
         f"faultlens: interrupted; what was read is kept in {tmp_path / 'store'}; the same command "
         "goes on from there"
     )
-    assert run(capsys, *given)[0] == 0
+    assert run(capsys, "read", *given)[0] == 0
     path = tmp_path / "store" / "3-res-mini" / "00000.parquet"
     path.write_bytes(path.read_bytes()[:-9])
-    code, _, err = run(capsys, *given)
+    code, _, err = run(capsys, "read", *given)
     assert code == 0
     assert f"warning: {path} was damaged (its hash is not that of the manifest)" in err
 
@@ -86,7 +75,7 @@ def test_a_folder_that_cannot_be_written_is_one_sentence(
 ) -> None:
     (tmp_path / "file").write_text("")
     given = (texts, "--layers", "3", "--no-fit-check", "--out", tmp_path / "file" / "store")
-    code, _, err = run(capsys, *given)
+    code, _, err = run(capsys, "read", *given)
     assert code == 2
     assert err.splitlines()[-1] == (
         f"faultlens: {tmp_path / 'file' / 'store'} cannot be written: Not a directory"

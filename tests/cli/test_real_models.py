@@ -1,6 +1,7 @@
 """A hub's model and a published release from the command line, as a user would run them.
 
-The cache is laid out as the hub lays it out, and is found through HF_HOME as any cache is.
+The cache is laid out as the hub lays it out. One test finds it through HF_HOME, in a process of its
+own, for the libraries read that once; the others are told of it in this process.
 """
 
 from __future__ import annotations
@@ -9,11 +10,21 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from hub_cache import MODEL_COMMIT, RELEASE, SAE_COMMIT, SAE_REPOSITORY, put_gpt2, put_saes
+from hub_cache import (
+    MODEL_COMMIT,
+    RELEASE,
+    SAE_COMMIT,
+    SAE_REPOSITORY,
+    put_gpt2,
+    put_saes,
+    use_cache,
+)
 
+Run = Callable[..., tuple[int, str, str]]
 GPT2 = ["--model", "gpt2", "--sae", RELEASE]
 
 
@@ -26,12 +37,11 @@ def home(tmp_path_factory: pytest.TempPathFactory, reference_data: Path) -> Path
     return home
 
 
-def faultlens(home: Path, cwd: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    environment = {**os.environ, "HF_HOME": str(home), "HF_HUB_OFFLINE": "1"}
-    return subprocess.run(
-        [sys.executable, "-m", "faultlens.cli.main", *arguments],
-        cwd=cwd, env=environment, capture_output=True, text=True, check=False,
-    )  # fmt: skip
+@pytest.fixture
+def in_use(home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The cache is this process's, and the working folder a scratch one."""
+    monkeypatch.chdir(tmp_path)
+    use_cache(home / "hub", monkeypatch)
 
 
 @pytest.fixture
@@ -44,9 +54,11 @@ def corpus(tmp_path: Path) -> Path:
 
 
 def test_a_profile_reads_gpt2_through_a_release(home: Path, corpus: Path) -> None:
-    done = faultlens(
-        home, corpus.parent, "profile", str(corpus), *GPT2, "--layers", "6,8", "--permutations",
-        "99", "--no-fit-check", "--out", "run",
+    arguments = ["profile", corpus, *GPT2, "--layers", "6,8", "--permutations", "99"]
+    done = subprocess.run(
+        [sys.executable, "-m", "faultlens.cli.main", *arguments, "--no-fit-check", "--out", "run"],
+        cwd=corpus.parent, env={**os.environ, "HF_HOME": str(home), "HF_HUB_OFFLINE": "1"},
+        capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     run = corpus.parent / "run"
@@ -63,38 +75,41 @@ def test_a_profile_reads_gpt2_through_a_release(home: Path, corpus: Path) -> Non
     assert list(profile["sites"]) == ["6-res-jb", "8-res-jb"]
 
 
-def test_an_audit_runs_ioi_on_gpt2(home: Path, tmp_path: Path) -> None:
-    done = faultlens(
-        home, tmp_path, "audit", "ioi", "-n", "12", *GPT2, "--layers", "8", "--permutations", "99",
+@pytest.mark.usefixtures("in_use")
+def test_an_audit_runs_ioi_on_gpt2(run: Run) -> None:
+    code, out, err = run(
+        "audit", "ioi", "-n", "12", *GPT2, "--layers", "8", "--permutations", "99",
         "--no-fit-check", "--json",
     )  # fmt: skip
-    assert done.returncode == 0, done.stderr
-    assert json.loads(done.stdout)["n"] == 12
+    assert code == 0, err
+    assert json.loads(out)["n"] == 12
 
 
+@pytest.mark.usefixtures("in_use")
 def test_random_dictionaries_are_stopped_with_the_published_values_beside(
-    home: Path, corpus: Path
+    run: Run, corpus: Path
 ) -> None:
-    done = faultlens(home, corpus.parent, "doctor", *GPT2, "--layers", "8")
-    assert done.returncode == 2
-    assert "    published: FVU 0.100, L0 60" in done.stdout
-    assert "residuals as they are: " in done.stdout
-    assert "faultlens: dictionary 8-res-jb" in done.stderr
-    run = faultlens(
-        home, corpus.parent, "profile", str(corpus), *GPT2, "--layers", "8", "--out", "run"
-    )
-    assert run.returncode == 2
-    assert "or give --no-fit-check to go on" in run.stderr or "or --no-fit-check" in run.stderr
-    assert not (corpus.parent / "run").exists()
+    code, out, err = run("doctor", *GPT2, "--layers", "8")
+    assert code == 2
+    assert "    published: FVU 0.100, L0 60" in out
+    assert "residuals as they are: " in out
+    assert "faultlens: dictionary 8-res-jb" in err
+    code, _, err = run("profile", corpus, *GPT2, "--layers", "8", "--out", "run")
+    assert code == 2
+    assert "or give --no-fit-check to go on" in err or "or --no-fit-check" in err
+    assert not Path("run").exists()
 
 
-def test_with_neither_cache_nor_network_one_sentence_helps(tmp_path: Path) -> None:
-    done = faultlens(tmp_path / "nothing", tmp_path, "audit", "ioi", *GPT2, "--layers", "8")
-    assert done.returncode == 2
-    lines = [line for line in done.stderr.splitlines() if line.startswith("faultlens: ")]
+def test_with_neither_cache_nor_network_one_sentence_helps(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    use_cache(tmp_path / "nothing", monkeypatch)
+    code, out, err = run("audit", "ioi", *GPT2, "--layers", "8")
+    assert (code, out) == (2, "")
+    lines = [line for line in err.splitlines() if line.startswith("faultlens: ")]
     assert lines == [
         "faultlens: model 'gpt2' is not in the local Hugging Face cache and the hub cannot be "
         "reached: connect once to download it (about 548 MB), or use --model mini, which needs "
         "nothing"
     ]
-    assert "Traceback" not in done.stderr
+    assert "Traceback" not in err

@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import io
 import json
+import subprocess
+import sys
 from collections.abc import Callable
+from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
+from faultlens.cli import reproduce as command
+from faultlens.cli.main import main
 from faultlens.runs.files import file_digest
 
 Run = Callable[..., tuple[int, str, str]]
@@ -29,6 +36,25 @@ def audited(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     )
     assert code == 0, err
     return Path("run")
+
+
+@pytest.fixture
+def in_this_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The run is done again in this process, and not, as one test has it, in one of its own."""
+
+    def done(arguments: list[str], **_: object) -> subprocess.CompletedProcess[str]:
+        assert arguments[:3] == [sys.executable, "-m", "faultlens.cli.main"]
+        err = io.StringIO()
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(sys, "argv", ["faultlens", *arguments[3:]])
+            with redirect_stdout(io.StringIO()), redirect_stderr(err):
+                with pytest.raises(SystemExit) as leave:
+                    main()
+        return subprocess.CompletedProcess(
+            arguments, int(leave.value.code or 0), stderr=err.getvalue()
+        )
+
+    monkeypatch.setattr(command, "subprocess", SimpleNamespace(run=done, DEVNULL=None, PIPE=None))
 
 
 def rewritten(folder: Path, name: str, **change: Any) -> None:
@@ -52,6 +78,7 @@ def test_the_same_run_is_the_same(run: Run, audited: Path) -> None:
     assert {path: path.read_bytes() for path in audited.rglob("*") if path.is_file()} == before
 
 
+@pytest.mark.usefixtures("in_this_process")
 def test_numbers_that_differ_are_listed(run: Run, audited: Path) -> None:
     rewritten(audited, "audit.json", n=35)
     code, out, _ = run("reproduce", audited)
@@ -67,6 +94,7 @@ def test_numbers_that_differ_are_listed(run: Run, audited: Path) -> None:
     assert code == 0, "35 and 36 differ by less than a tenth"
 
 
+@pytest.mark.usefixtures("in_this_process")
 def test_another_input_is_a_difference_and_another_version_is_not(run: Run, audited: Path) -> None:
     manifest = json.loads((audited / "manifest.json").read_text())
     rewritten(audited, "manifest.json", versions=manifest["versions"] | {"scipy": "1.0"})
@@ -80,6 +108,7 @@ def test_another_input_is_a_difference_and_another_version_is_not(run: Run, audi
     assert "  inputs: 1 differ\n    inputs.outcomes.digest: '" in out or "inputs.task.digest" in out
 
 
+@pytest.mark.usefixtures("in_this_process")
 def test_mistakes_are_one_sentence(run: Run, audited: Path) -> None:
     code, _, err = run("reproduce", "nowhere")
     assert code == 2

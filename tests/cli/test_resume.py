@@ -14,24 +14,23 @@ from pathlib import Path
 
 import pytest
 
+from faultlens.runs.checkpoint import Checkpoint
+
+Run = Callable[..., tuple[int, str, str]]
 AUDIT = [
-    sys.executable, "-m", "faultlens.cli.main", "audit", "mini-ioi", "-n", "40", "--layers", "3",
-    "--no-fit-check", "--no-baselines", "--permutations", "200", "--test-classes", "1",
-    "--out", "run",
+    "audit", "mini-ioi", "-n", "40", "--layers", "3", "--no-fit-check", "--no-baselines",
+    "--permutations", "99", "--test-classes", "0", "--test-attributed", "1", "--out", "run",
 ]  # fmt: skip
 UNFINISHED = ".run.unfinished"
 PATIENCE = 120  # seconds
 
 
-def finished(here: Path, *more: str) -> None:
-    subprocess.run([*AUDIT, *more], cwd=here, capture_output=True, check=True, timeout=PATIENCE)
-
-
 @contextmanager
 def started(here: Path, *more: str) -> Iterator[subprocess.Popen[str]]:
     process = subprocess.Popen(
-        [*AUDIT, *more], cwd=here, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    )
+        [sys.executable, "-m", "faultlens.cli.main", *AUDIT, *more],
+        cwd=here, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
     try:
         yield process
     finally:
@@ -63,14 +62,6 @@ def seed_of(here: Path) -> str | None:
 
 
 @pytest.fixture(scope="module")
-def uninterrupted(tmp_path_factory: pytest.TempPathFactory) -> bytes:
-    here = tmp_path_factory.mktemp("uninterrupted")
-    finished(here)
-    assert [path.name for path in here.iterdir()] == ["run"]
-    return (here / "run" / "audit.json").read_bytes()
-
-
-@pytest.fixture(scope="module")
 def killed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder as a run leaves it that is killed once the margin has been attributed."""
     here = tmp_path_factory.mktemp("killed")
@@ -84,17 +75,28 @@ def killed(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_a_killed_audit_goes_on_and_comes_out_the_same(
-    killed: Path, uninterrupted: bytes, tmp_path: Path
+    killed: Path, run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    here = Path(shutil.copytree(killed, tmp_path / "here"))
-    before = stages(here)
+    whole, here = tmp_path / "whole", Path(shutil.copytree(killed, tmp_path / "here"))
+    whole.mkdir()
+    monkeypatch.chdir(whole)
+    assert run(*AUDIT)[0] == 0
+    before, after = stages(here), {}
     assert {"key.json", "outcomes.json"} < set(before)
-    with started(here) as process:
-        wait(process, lambda: bool(stages(here, "trial-*.json")))
-        assert stages(here).items() >= before.items(), "what was done is not done again"
-        assert process.wait(PATIENCE) == 0
-    assert (here / "run" / "audit.json").read_bytes() == uninterrupted
-    assert [path.name for path in here.iterdir()] == ["run"], "nothing is left over"
+    forget = Checkpoint.forget
+
+    def forgotten(self: Checkpoint) -> None:
+        after.update(stages(here))
+        forget(self)
+
+    monkeypatch.setattr(Checkpoint, "forget", forgotten)
+    monkeypatch.chdir(here)
+    assert run(*AUDIT)[0] == 0
+    assert after.items() > before.items(), "what was done is not done again"
+    assert any(name.startswith("trial-") for name in after)
+    for folder in (whole, here):
+        assert [path.name for path in folder.iterdir()] == ["run"], "nothing is left over"
+    assert (here / "run" / "audit.json").read_bytes() == (whole / "run" / "audit.json").read_bytes()
 
 
 def test_other_arguments_throw_the_stages_away_and_an_interrupt_keeps_them(

@@ -14,10 +14,10 @@ from pathlib import Path
 
 import pytest
 
-from faultlens.cli.main import main
 from faultlens.cli.stages import Lines
 from faultlens.cli.visible import visible, visible_json
 from faultlens.mini import SAES
+from tests.cli.calling import run
 
 ESCAPE = "\x1b]0;pwned\x07\x1b[2J\x9b31m"
 DIRECTION = "\u202eevil\u2066\u200f\u061c"
@@ -56,16 +56,6 @@ def dangerous(text: str) -> list[str]:
         in ("LRE", "RLE", "LRO", "RLO", "PDF", "LRI", "RLI", "FSI", "PDI")
         or character in "\u200e\u200f\u061c"
     ]
-
-
-def run(capsys: pytest.CaptureFixture[str], *arguments: str | Path) -> tuple[int, str, str]:
-    """Exit code, standard output and standard error of `faultlens ARGUMENTS`."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(sys, "argv", ["faultlens", *map(str, arguments)])
-        with pytest.raises(SystemExit) as leave:
-            main()
-    captured = capsys.readouterr()
-    return int(leave.value.code or 0), captured.out, captured.err
 
 
 QUICK = ("--layers", "3", "--no-fit-check")

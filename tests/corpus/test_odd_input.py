@@ -111,6 +111,15 @@ def test_numbers_too_large_are_one_sentence(tmp_path: Path) -> None:
     )
 
 
+def test_parquet_of_which_two_columns_have_one_name_is_one_sentence(tmp_path: Path) -> None:
+    path = tmp_path / "t.parquet"
+    column = pyarrow.array(["a", "b"])
+    pyarrow.parquet.write_table(pyarrow.table([column, column], names=["text", "text"]), path)
+    for read in READERS:
+        said = sentence(lambda read=read: read(path))
+        assert said == f"{path}: two columns have one name: text, text"
+
+
 def test_parquet_that_holds_no_utf8_is_one_sentence(tmp_path: Path) -> None:
     path = tmp_path / "t.parquet"
     raw = pyarrow.array([b"a\xff"], pyarrow.binary())

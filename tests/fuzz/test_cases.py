@@ -7,13 +7,12 @@ data sets, and are tested with the statistics.
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import os
 import runpy
 import sys
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -58,13 +57,9 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 
 
 @pytest.fixture
-def factory(cases: Path, here: Path) -> ModuleType:
+def factory(cases: Path, here: Path, imported: Callable[[Path], ModuleType]) -> ModuleType:
     """The makers of tiny models, tokenizers and dictionaries that the cases share."""
-    spec = importlib.util.spec_from_file_location("factory", cases / "factory.py")
-    assert spec is not None and spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return imported(cases / "factory.py")
 
 
 def make(case: Path) -> None:

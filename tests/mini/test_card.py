@@ -44,6 +44,11 @@ def test_indirect_objects_are_as_good_as_the_card_says(lens: Lens, card: str) ->
     assert exam.p_pull < 1e-6
 
 
+@pytest.fixture(scope="module")
+def rows(lens: Lens) -> list[list[int]]:
+    return held_out_rows(lens)
+
+
 def said_of(card: str, name: str) -> list[float]:
     """FVU, L0, dead share in percent and loss recovered of a dictionary, as the card has them."""
     row = next(line for line in card.splitlines() if line.startswith(f"| {name} |"))
@@ -51,8 +56,10 @@ def said_of(card: str, name: str) -> list[float]:
     return [float(cell) for cell in cells[3:7]]
 
 
-def test_a_dictionary_is_as_good_as_the_card_says(lens: Lens, card: str) -> None:
-    fit = measure_fit(lens.model, lens["3-res-mini"], held_out_rows(lens), LOSS_TEXTS)
+def test_a_dictionary_is_as_good_as_the_card_says(
+    lens: Lens, rows: list[list[int]], card: str
+) -> None:
+    fit = measure_fit(lens.model, lens["3-res-mini"], rows, LOSS_TEXTS)
     fvu, l0, dead, recovered = said_of(card, "3-res-mini")
     assert fit.tokens >= 200_000
     assert fit.fvu == pytest.approx(fvu, abs=0.001)
@@ -61,10 +68,9 @@ def test_a_dictionary_is_as_good_as_the_card_says(lens: Lens, card: str) -> None
     assert fit.recovered_from_mean == pytest.approx(recovered, abs=0.002)
 
 
-def test_so_is_one_of_another_kind_of_site(lens: Lens, card: str) -> None:
+def test_so_is_one_of_another_kind_of_site(lens: Lens, rows: list[list[int]], card: str) -> None:
     """On a sixth of the text, to what that leaves open; which features are dead takes all of it."""
-    rows = held_out_rows(lens)[::6]
-    fit = measure_fit(lens.model, lens["5-mlp-mini"], rows, LOSS_TEXTS // 4)
+    fit = measure_fit(lens.model, lens["5-mlp-mini"], rows[::6], LOSS_TEXTS // 4)
     fvu, l0, _, recovered = said_of(card, "5-mlp-mini")
     assert fit.fvu == pytest.approx(fvu, abs=0.004)
     assert fit.l0 == pytest.approx(l0, abs=0.3)

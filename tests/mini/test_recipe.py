@@ -48,7 +48,6 @@ def test_no_story_brings_an_unseen_pair_together() -> None:
 def test_training_that_was_cut_off_gives_the_same_weights(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    torch.set_num_threads(2)
     tokenizer = AutoTokenizer.from_pretrained(LANGUAGE_MODEL)
     plan = TrainingPlan(tokens=6 * 2 * 256, rows_per_step=2, checkpoint_every=2)
     assert plan.steps == 6

@@ -8,10 +8,9 @@ from typing import Any
 
 import pytest
 import torch
-from hub_cache import put_gpt2, put_saes
+from hub_cache import put_gpt2, put_saes, use_cache
 from transformers import GPT2Config, GPT2LMHeadModel
 
-from faultlens.models import hub
 from faultlens.models.families import FAMILIES
 from faultlens.models.model import Model
 
@@ -64,11 +63,3 @@ def hub_in_use(small_hub: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The cache as this process's, without a network."""
     use_cache(small_hub, monkeypatch)
     return small_hub
-
-
-def use_cache(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from huggingface_hub import constants
-
-    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(cache))
-    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
-    hub.reachable.cache_clear()

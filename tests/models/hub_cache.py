@@ -10,13 +10,24 @@ import json
 from pathlib import Path
 from typing import Any
 
+import pytest
 import torch
 import transformers
+from huggingface_hub import constants
 from safetensors.torch import save_file
+
+from faultlens.models import hub
 
 MODEL_COMMIT, SAE_COMMIT = "a" * 40, "b" * 40
 SAE_REPOSITORY = "jbloom/GPT2-Small-SAEs-Reformatted"
 RELEASE = "gpt2-small-res-jb"
+
+
+def use_cache(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The cache as this process's, without a network."""
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(cache))
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
+    hub.reachable.cache_clear()
 
 
 def snapshot(cache: Path, repository: str, commit: str) -> Path:

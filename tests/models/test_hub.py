@@ -11,8 +11,15 @@ from pathlib import Path
 
 import pytest
 import torch
-from conftest import use_cache
-from hub_cache import MODEL_COMMIT, RELEASE, SAE_COMMIT, SAE_REPOSITORY, snapshot, write_res_jb
+from hub_cache import (
+    MODEL_COMMIT,
+    RELEASE,
+    SAE_COMMIT,
+    SAE_REPOSITORY,
+    snapshot,
+    use_cache,
+    write_res_jb,
+)
 from referees import hooked_gpt2, quietly, registry_sae
 from safetensors.torch import load_file
 from torch.testing import assert_close

@@ -7,9 +7,8 @@ from pathlib import Path
 
 import pytest
 import torch
-from conftest import use_cache
 from families import WIDTH, save_family
-from hub_cache import snapshot
+from hub_cache import snapshot, use_cache
 from referees import registry_sae
 from safetensors.torch import save_file
 from torch.testing import assert_close

@@ -6,8 +6,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from conftest import use_cache
-from hub_cache import RELEASE, put_gpt2, put_saes
+from hub_cache import RELEASE, put_gpt2, put_saes, use_cache
 from referees import hooked_gpt2, quietly, registry_sae
 
 import faultlens as fl

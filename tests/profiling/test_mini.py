@@ -3,23 +3,18 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import pytest
 
-import faultlens as fl
-from faultlens.corpus.pairs import minimal_pairs
-from faultlens.features.lens import Lens
 from faultlens.profiling.result import Profile
 
 
 @pytest.fixture(scope="module")
-def lens() -> Lens:
-    return fl.load("mini")
-
-
-@pytest.fixture(scope="module")
-def profile(lens: Lens) -> Profile:
-    return fl.profile(lens, fl.seven_categories(), pairs=minimal_pairs())
+def profile(demo: tuple[Path, str]) -> Profile:
+    """The demo's: every dictionary, the built-in corpus and its minimal pairs, as by default."""
+    folder, _ = demo
+    return Profile.from_dict(json.loads((folder / "profile.json").read_text(encoding="utf-8")))
 
 
 def test_at_least_five_categories_have_a_specialist_beyond_chance(profile: Profile) -> None:

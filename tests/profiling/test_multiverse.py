@@ -41,7 +41,7 @@ LAST_THREE = [way for way in ways("last-3", True) if way.pooling == "last-3"]
 
 @pytest.fixture(scope="module")
 def lens() -> Lens:
-    return fl.load("mini", layers=[3, 5])
+    return fl.load("mini", layers=[3, 5]).checked()  # once for all profiles
 
 
 @pytest.fixture(scope="module")

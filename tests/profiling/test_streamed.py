@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
 from pathlib import Path
 
 import pandas as pd
@@ -11,10 +10,10 @@ import pytest
 from scipy.stats import fisher_exact
 
 import faultlens as fl
-from faultlens.cli.main import main
 from faultlens.corpus.texts import BUILT_IN
 from faultlens.features.dataset.writing import write_dataset
 from faultlens.profiling.result.streamed import StreamedProfile
+from tests.cli.calling import run
 
 
 @pytest.fixture(scope="module")
@@ -32,24 +31,15 @@ def lens() -> fl.Lens:
     return fl.load("mini", layers=[2, 3])
 
 
-def run(capsys: pytest.CaptureFixture[str], *given: str | Path) -> tuple[int, str, str]:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(sys, "argv", ["faultlens", "profile", *map(str, given)])
-        with pytest.raises(SystemExit) as leave:
-            main()
-    captured = capsys.readouterr()
-    return int(leave.value.code or 0), captured.out, captured.err
-
-
 def test_it_says_what_the_profile_in_memory_says(
     capsys: pytest.CaptureFixture[str], texts: Path, lens: fl.Lens, tmp_path: Path
 ) -> None:
     write_dataset(lens, [json.loads(line)["text"] for line in texts.read_text().splitlines()],
                   tmp_path / "store")  # fmt: skip
     given = (texts, "--layers", "2,3", "--no-fit-check", "--streaming")
-    assert run(capsys, *given, "--out", tmp_path / "run")[0] == 0
+    assert run(capsys, "profile", *given, "--out", tmp_path / "run")[0] == 0
     found = StreamedProfile.from_dict(json.loads((tmp_path / "run" / "streamed.json").read_text()))
-    code, out, _ = run(capsys, texts, "--store", tmp_path / "store", "--json")
+    code, out, _ = run(capsys, "profile", texts, "--store", tmp_path / "store", "--json")
     assert code == 0
     stored = StreamedProfile.from_dict(json.loads(out))
     corpus = fl.read_corpus(texts)
@@ -101,5 +91,5 @@ def test_it_says_what_the_profile_in_memory_says(
 def test_what_does_not_go_together_is_one_sentence(
     capsys: pytest.CaptureFixture[str], texts: Path, given: list[str], said: str
 ) -> None:
-    code, out, err = run(capsys, texts, *given)
+    code, out, err = run(capsys, "profile", texts, *given)
     assert (code, out, err.splitlines()[-1]) == (2, "", f"faultlens: {said}")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import cache
+
 import torch
 from torch import Tensor
 
@@ -28,6 +30,7 @@ def tokens(count: int, seed: int) -> Tensor:
     return present * (0.5 + torch.rand(count, TRUE, generator=generator))
 
 
+@cache
 def trained(kind: str, steps: int, sparsity: SparsityConfig, rate: float = 2e-3) -> Trainer:
     """A dictionary of 400 features, learnt from `steps` batches of 512 planted tokens."""
     transcoder = kind.endswith("transcoder")

@@ -7,8 +7,8 @@ from planted import FIRING, as_planted, recovered, trained, written_for_each
 
 from faultlens.training.config import SparsityConfig
 
-RATES = {"jumprelu": 3e-3}  # others: 5e-3
-STEPS = {"jumprelu": 1500, "standard": 500, "gated": 500, "skip_transcoder": 400}  # others: 250
+RATE = 5e-3
+STEPS = {"jumprelu": 600, "standard": 300, "gated": 350, "skip_transcoder": 400}  # others: 250
 SPARSITY = {
     "standard": SparsityConfig(k=(FIRING,), l1=1.0),
     "gated": SparsityConfig(k=(FIRING,), l1=1.0),
@@ -32,7 +32,7 @@ def test_planted_directions_are_recovered(kind: str) -> None:
     sparsity = SPARSITY.get(kind, SparsityConfig(k=(FIRING,)))
     before = trained(kind, 1, sparsity)
     assert recovered(before) < 0.05  # nothing is known before anything is learnt
-    after = trained(kind, STEPS.get(kind, 250), sparsity, RATES.get(kind, 5e-3))
+    after = trained(kind, STEPS.get(kind, 250), sparsity, RATE)
     assert recovered(after) >= 0.95
     assert after.curve[-1].fvu < before.curve[-1].fvu
 
@@ -45,7 +45,7 @@ def test_a_skip_connection_takes_what_is_linear() -> None:
     """
     sparsity = SparsityConfig(k=(FIRING,))
     with_skip, without = (
-        trained(kind, STEPS.get(kind, 250), sparsity, 5e-3)
+        trained(kind, STEPS.get(kind, 250), sparsity, RATE)
         for kind in ("skip_transcoder", "transcoder")
     )
     assert with_skip.curve[-1].fvu < 0.7 * without.curve[-1].fvu

@@ -107,7 +107,11 @@ def _parquet(path: Path) -> Iterator[Placed]:
 
     number = 0
     try:
-        for batch in pyarrow.parquet.ParquetFile(path).iter_batches():
+        file = pyarrow.parquet.ParquetFile(path)
+        names = file.schema_arrow.names
+        if len(set(names)) < len(names):  # of which a row would keep the last
+            raise UserError(f"{path}: two columns have one name: {', '.join(names)}")
+        for batch in file.iter_batches():
             for row in batch.to_pylist():
                 number += 1
                 yield f"{path} row {number}", {k: v for k, v in row.items() if v is not None}

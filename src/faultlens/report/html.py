@@ -46,9 +46,9 @@ def build_page(document: Document) -> str:
     """The page of a document, self-contained. Raises ValueError if there is nothing to show."""
     if not document.studies:
         raise ValueError("a page needs a profile or an audit")
-    css, scripts = _resource("page.css"), [_resource(name) for name in SCRIPTS]
+    css, scripts = resource("page.css"), [resource(name) for name in SCRIPTS]
     whole = glossed(linked(document))
-    return _environment().get_template("page.html.j2").render(
+    return environment().get_template("page.html.j2").render(
         document=whole,
         studies=_placed(whole),
         policy=_policy(css, scripts),
@@ -60,7 +60,7 @@ def build_page(document: Document) -> str:
 def headline_html(study: Study) -> str:
     """A study's answer and the first rows of its list, to stand in another page: a notebook's."""
     found = None if study.found is None else brief(study.found)
-    template = _environment().get_template("notebook.html.j2")
+    template = environment().get_template("notebook.html.j2")
     return template.render(study=study, found=found, most=NOTEBOOK_ROWS)
 
 
@@ -77,7 +77,7 @@ def shaded_html(one: ShadedText) -> str:
 def _cell_macro(name: str) -> Callable[..., str]:
     """A macro of what stands in a notebook's cell."""
     found: Callable[..., str] = getattr(
-        _environment().get_template("notebook_parts.html.j2").make_module(), name
+        environment().get_template("notebook_parts.html.j2").make_module(), name
     )
     return found
 
@@ -125,21 +125,34 @@ def shade(activation: float, largest: float) -> int:
 
 def _policy(css: str, scripts: list[str]) -> str:
     """The content security policy: this style and these scripts, and nothing else."""
-    allowed = " ".join(_hash(script) for script in scripts)
+    allowed = " ".join(content_hash(script) for script in scripts)
     return (
-        f"default-src 'none'; script-src {allowed}; style-src {_hash(css)}; img-src data:; "
+        f"default-src 'none'; script-src {allowed}; style-src {content_hash(css)}; img-src data:; "
         "form-action 'none'; base-uri 'none'"
     )
 
 
-def _hash(content: str) -> str:
+def content_hash(content: str) -> str:
+    """How a content security policy names a script or a style that it allows."""
     digest = hashlib.sha256(content.encode()).digest()
     return f"'sha256-{base64.b64encode(digest).decode()}'"
 
 
-def _environment() -> Environment:
+def resource(name: str) -> str:
+    """One of the report's templates, styles or scripts."""
+    return (
+        resources.files("faultlens.report").joinpath("templates", name).read_text(encoding="utf-8")
+    )
+
+
+def environment(read: Callable[[str], str | None] = resource) -> Environment:
+    """What renders the parts of a tree.
+
+    Args:
+        read: gives the templates by name; None for one that there is not.
+    """
     found = Environment(
-        loader=FunctionLoader(_resource),
+        loader=FunctionLoader(read),
         autoescape=True,
         trim_blocks=True,
         lstrip_blocks=True,
@@ -155,9 +168,3 @@ def _environment() -> Environment:
     found.filters["shade"] = shade
     found.globals["next_number"] = lambda: next(numbers)
     return found
-
-
-def _resource(name: str) -> str:
-    return (
-        resources.files("faultlens.report").joinpath("templates", name).read_text(encoding="utf-8")
-    )

@@ -86,7 +86,10 @@ def test_an_audit_reads_the_rendered_prompts(lens: Lens) -> None:
         Task("chat", prompts), (" Ann", " Bob") * 6, (True, False) * 6, conversations=talks
     )
     chat = with_template(lens, TEMPLATE)
-    settings = {"fit_check": False, "baselines": False, "permutations": 99}
+    settings = {
+        "fit_check": False, "baselines": False, "permutations": 99, "test_classes": 0,
+        "test_attributed": 0,
+    }  # fmt: skip
     found = fl.audit(chat, answers, **settings)
     assert [o.prompt for o in found.outcomes] == [
         f"<user>{talk[0].content}<assistant>" for talk in talks

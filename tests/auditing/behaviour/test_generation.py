@@ -313,7 +313,8 @@ def test_the_table_holds_prompts_outcomes_and_factors(tmp_path: Path) -> None:
     table = prompt_table(SOME, OUTCOMES)
     assert table.columns.tolist() == [
         "prompt", "target", "foil", "generated", "answer", "success", "kind", "logit_difference",
-        "margin", "target_log_probability", "before_answer", "object", "factor margin",
+        "margin", "target_log_probability", "before_answer", "repeated", "object",
+        "factor margin",
     ]  # fmt: skip
     path = tmp_path / "prompts.parquet"
     table.to_parquet(path, index=False)
@@ -336,8 +337,9 @@ def test_json_and_table_say_the_same_of_several_answers(tmp_path: Path, lens: Le
     failures = {}
     for rule in ("exact-word", "named-later"):
         audit = fl.audit(
-            lens, task, rule=rule, fit_check=False, permutations=99, baselines=False, test_classes=0
-        )
+            lens, task, rule=rule, fit_check=False, permutations=99, baselines=False,
+            test_classes=0, test_attributed=0,
+        )  # fmt: skip
         failures[rule] = {name: audit.scoring[name].failures for name in RULES}
     assert failures["exact-word"] == failures["named-later"]
     assert failures["exact-word"]["exact-word"] > failures["exact-word"]["named-later"]
