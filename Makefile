@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 
-.PHONY: demo test suite lint bench real-smoke check-python clean
+.PHONY: demo test suite lint docs bench real-smoke check-python clean
 .DEFAULT_GOAL := demo
 
 demo: $(VENV)/.ok
@@ -13,7 +13,7 @@ demo: $(VENV)/.ok
 
 # Under six minutes on two quiet cores: types are checked while the first tests run.
 test: $(VENV)/.ok-test
-	$(MAKE) --no-print-directory -j 2 lint suite
+	$(MAKE) --no-print-directory -j 2 lint docs suite
 
 suite: $(VENV)/.ok-test
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile
@@ -24,14 +24,19 @@ lint: $(VENV)/.ok-test
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
+# The documentation as a site, to be opened from disk: build/site/index.html.
+docs: $(VENV)/.ok-test
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet --strict
+
 # Needs FAULTLENS_REFERENCE_DATA; under eight minutes on two quiet cores.
 bench: $(VENV)/.ok-test
 	$(BIN)/python -W ignore benchmarks/engine.py
 	$(BIN)/python benchmarks/performance.py
 
-# Needs PyPI, for two real models of 0.1 and 0.3 GB; minutes, most of it conversion.
+# Needs PyPI, for two real models of 0.1 and 0.3 GB, and 4 GB of memory; about half an hour.
 real-smoke: $(VENV)/.ok-test
-	$(BIN)/python -W ignore benchmarks/real_smoke.py
+	$(BIN)/python -W ignore benchmarks/real_smoke.py --scratch .real-smoke
+	$(BIN)/python benchmarks/real_models.py
 
 check-python:
 	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; sys.exit(0 if (3, 11) <= v <= (3, 13) else f"Python {v[0]}.{v[1]} is not supported: FaultLens needs 3.11, 3.12 or 3.13; name one with make PYTHON=python3.12 demo")'

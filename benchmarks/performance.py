@@ -71,7 +71,7 @@ def table(results: dict[str, Any]) -> list[str]:
 def page(results: dict[str, Any]) -> str:
     machine, read = results["machine"], results["reading"]
     low = ", ".join(machine["low precision"]) or "no instructions for bfloat16"
-    loads = [results[part]["load"] for part in results if part != "machine"]
+    loads = [of["load"] for of in results.values() if "load" in of]
     versions = ", ".join(f"{name} {version}" for name, version in machine["versions"].items())
     memory = results["memory"]
     others = ", ".join(
@@ -137,8 +137,9 @@ def training(results: dict[str, Any]) -> list[str]:
         "| --- | --- | --- |",
         *steps(results.get("step"), "4 (6)" if on_cpu else ""),
         *runs(results.get("run"), "4 (6)" if on_cpu else "2 (4)"),
+        *memory_row(results.get("memory")),
     ]
-    missing = [part for part in ("step", "run", "quality") if part not in results]
+    missing = [part for part in ("step", "run", "memory", "quality") if part not in results]
     said = f"Not measured there yet: `python benchmarks/training.py {' '.join(missing)}`."
     return lines + quality(results.get("quality")) + (["", said] if missing else [])
 
@@ -163,14 +164,21 @@ def runs(found: dict[str, Any] | None, target: str) -> list[str]:
     said = {"SAELens": "SAELens's runner, one after the other",
             "SAELens, four in one pass": "SAELens's runner of several, in one pass"}  # fmt: skip
     ratios = found["times as quick as"]
-    lines = [
+    return [
         row(f"four dictionaries, batches of {found['batch']:,}: times the tokens a second of "
             f"{said[way]}", target if way == "SAELens" else "", spread(ratios[way]))
         for way in ratios
     ]  # fmt: skip
-    more, adam, buffer = found["memory"].values()
-    memory = f"{more} (Adam's state {adam}, activations {buffer})"
-    return [*lines, row("memory above model and dictionaries, MB", "≤ 600 (300)", memory)]
+
+
+def memory_row(found: dict[str, Any] | None) -> list[str]:
+    if found is None:
+        return []
+    parts = ("MB above model and dictionaries", "of them the optimiser's state",
+             "of them the buffer of activations")  # fmt: skip
+    more, adam, buffer = (found[name] for name in parts)
+    said = f"{more} (Adam's state {adam}, activations {buffer})"
+    return [row("memory above model and dictionaries, MB", "≤ 600 (300)", said)]
 
 
 def quality(found: dict[str, Any] | None) -> list[str]:
@@ -193,6 +201,24 @@ def quality(found: dict[str, Any] | None) -> list[str]:
     return lines
 
 
+def breakdown(found: dict[str, Any]) -> list[str]:
+    """Where the time of a reading goes."""
+    threads, isa = found["threads"], found["instructions"]
+    said = ", ".join(f"{name} {share:.1%}" for name, share in found["share"].items())
+    against = found["time against FLOP / peak"]
+    return [
+        "",
+        "## Where the time of a reading goes",
+        "",
+        f"The compiled way, in processor seconds on {threads} thread{'s' * (threads > 1)}, "
+        f"instructions: {isa} (`python benchmarks/breakdown.py`): {said}. Screening is the product "
+        "in bfloat16, refining the compiled loop that computes in float32 what it lets through. "
+        f"{found['positions a real token']:.3f} positions are computed for each real token. The "
+        f"whole takes {spread(against)} of what its arithmetic would take in float32 "
+        f"({found['float32 peak, GFLOP/s']:.0f} GFLOP/s at best, measured beside it).",
+    ]
+
+
 def workers(results: dict[str, Any]) -> list[str]:
     """Reading a large corpus by one process and by Ray workers."""
     machine, by_size = results["machine"], results["by million tokens"]
@@ -205,7 +231,7 @@ def workers(results: dict[str, Any]) -> list[str]:
         "",
         "## Reading with many workers",
         "",
-        f"`mini` through its dictionaries at every `resid_pre`, {machine['cores']} cores, one "
+        f"`mini` through its dictionary at layer 3, {machine['cores']} cores, one "
         f"thread each, {results['workers']} workers on a local Ray "
         f"{machine['versions']['ray']}; slow storage takes {results['latency, s']} s more for "
         "each file. Whoever reads, the files and the statistics are equal to the byte, which is "
@@ -275,7 +301,10 @@ def audit_clock(found: dict[str, Any]) -> list[str]:
 
 def whole() -> str:
     """The page, from all results that are there."""
-    text = page(json.loads((RESULTS / "engine.json").read_text(encoding="utf-8")))
+    engine = json.loads((RESULTS / "engine.json").read_text(encoding="utf-8"))
+    text = page(engine)
+    if "breakdown" in engine:
+        text += "\n".join([*breakdown(engine["breakdown"]), ""])
     clock = RESULTS / "audit_clock.json"
     if clock.exists():
         text += "\n".join(audit_clock(json.loads(clock.read_text(encoding="utf-8"))))

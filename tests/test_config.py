@@ -123,7 +123,7 @@ def test_a_verbs_signature_lists_the_options_with_their_defaults(verb: Any, conf
             "fl.audit has no option 'tried': expected one of rule, groups, alpha, seed, "
             "chat, system, pooling, "
             "fit_check, min_support, permutations, strata, baselines, folds, repeats, "
-            "test_classes, test_attributed, stop_early, test_features, with_answer",
+            "test_classes, test_attributed, stop_early, random_decoder, test_features, with_answer",
         ),
     ],
 )

@@ -21,6 +21,7 @@ from faultlens.auditing.result.audit import Audit
 from faultlens.cli.main import main
 from faultlens.errors import UserError
 from faultlens.features.lens import Lens
+from faultlens.models.fit import measure_fit, sample_rows
 from faultlens.models.model import Model
 from faultlens.report.terminal.summary import summary
 from tests.models.referees import quietly
@@ -160,7 +161,21 @@ def test_the_command_pairs_an_adapter_with_its_base(
     assert "Prompts whose outcome is another under the tuned model." in page
     inputs = json.loads((tmp_path / "run" / "manifest.json").read_text(encoding="utf-8"))["inputs"]
     assert inputs["base"] == {"name": "mini", "digest": base.digest}
+    assert inputs["model"]["adapter"] == str(folder)
     assert inputs["base"]["digest"] != inputs["model"]["digest"]
+
+
+def test_the_fit_check_is_of_the_merged_weights(tmp_path: Path, base: Model) -> None:
+    """Dictionaries of the base fit the tuned model less, and the run says why they may."""
+    folder = adapter(tmp_path / "adapter", base)
+    tuned = fl.load("mini", layers=[3], adapter=str(folder))
+    rows = sample_rows(base, 400)
+    (dictionary,) = tuned.dictionaries
+    before, after = (measure_fit(model, dictionary, rows, 1) for model in (base, tuned.model))
+    assert after.fvu > 1.05 * before.fvu
+    assert f"the adapter {folder} is merged into model mini: dictionaries trained on its base " in (
+        " ".join(tuned.model.caveats)
+    )
 
 
 def test_what_has_no_base_is_refused(

@@ -46,7 +46,7 @@ from faultlens.errors import UserError
             "an audit has no option 'tried': expected one of rule, groups, alpha, seed, "
             "chat, system, pooling, "
             "fit_check, min_support, permutations, strata, baselines, folds, repeats, "
-            "test_classes, test_attributed, stop_early, test_features, "
+            "test_classes, test_attributed, stop_early, random_decoder, test_features, "
             "with_answer",
         ),
     ],

@@ -23,7 +23,7 @@ COMMANDS = [name for name in app if not name.startswith("-")]
         (
             "zzz",
             "unknown command 'zzz': expected one of demo, profile, audit, outcomes, read, tokens, "
-            "doctor, train, convert, bench, report, reproduce, compare",
+            "doctor, train, convert, bench, report, reproduce, compare, explore",
         ),
         ("profile", "CORPUS is missing: faultlens profile --help lists what there is"),
         ("read x", "--out is missing: faultlens read --help lists what there is"),

@@ -18,6 +18,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import numpy as np
 import pandas as pd
 import pytest
@@ -73,6 +74,11 @@ def test_it_holds_what_was_read_and_plain_tools_open_it(
         np.testing.assert_allclose(sums, table.matrix.toarray(), rtol=tolerance, atol=1e-5)
         for text, position in zip(frame["text_id"], frame["position"], strict=True):
             assert 0 <= position < len(TEXTS[text])
+        asked = "SELECT sum(CAST(activation AS DOUBLE)), count(*) FROM read_parquet(?)"
+        files = [str(path) for path in sorted((tmp_path / "store" / name).iterdir())]
+        total, rows = duckdb.execute(asked, [files]).fetchone() or (None, None)
+        assert rows == len(frame)
+        assert total == pytest.approx(float(frame["activation"].astype(float).sum()))
 
 
 def test_a_feature_and_a_text_are_found_without_reading_the_rest(

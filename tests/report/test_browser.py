@@ -16,8 +16,10 @@ import samples
 from axe_playwright_python.sync_playwright import Axe
 from browser import started_browser
 
+from faultlens.auditing.result import FeatureDirection, TokenLogit
 from faultlens.report.audit.study import audit_study
 from faultlens.report.document import document
+from faultlens.report.feature_names import FeatureNames
 from faultlens.report.html import build_page
 
 SCREENS = {"desk": (1280, 800), "telephone": (390, 844)}
@@ -240,3 +242,30 @@ def test_a_link_into_a_fold_opens_it(browser: Any, page_file: Path) -> None:
         page.get_by_role("link", name="2 Factors").click()
         assert page.locator("#factors").is_visible()
         assert page.evaluate("location.hash") == "#factors"
+
+
+def test_hostile_text_does_nothing_in_a_browser(browser: Any, tmp_path: Path) -> None:
+    hostile = "<img src=x onerror=alert(1)><script>alert(2)</script>\"'><b onclick=alert(3)>"
+    whole, readings = reading_samples.audit(), reading_samples.readings()
+    outcome = dataclasses.replace(whole.outcomes[0], prompt=hostile, generated=hostile)
+    direction = FeatureDirection([TokenLogit(hostile, 1.0)], [], [])
+    audit = dataclasses.replace(
+        whole, task=hostile, warnings=[hostile], outcomes=[outcome, *whole.outcomes[1:]],
+        directions={reading_samples.LEADING: direction},
+    )  # fmt: skip
+    readings = dataclasses.replace(readings, tokens=[[hostile, hostile, hostile]] * 3)
+    names = FeatureNames({reading_samples.LEADING: hostile})
+    path = tmp_path / "report.html"
+    page_text = build_page(document(None, audit, {"command": hostile}, readings, names))
+    path.write_text(page_text, encoding="utf-8")
+    with opened(browser, path) as page:
+        happened: list[str] = []
+        page.on("dialog", lambda dialog: (happened.append("dialog"), dialog.dismiss()))
+        page.on("request", lambda request: happened.append(request.url))
+        page.on("console", lambda message: happened.append(message.text))
+        page.reload()
+        page.locator("details").evaluate_all("all => all.forEach(one => one.open = true)")
+        page.locator("#row-4-res-mini-91 .opener").click()
+        assert page.locator("img, main script, [onclick], [onerror]").count() == 0
+        assert page.locator(".tokens", has_text="onerror").count() > 0, "it is shown as it stands"
+        assert happened == [path.as_uri()], "the reload alone"

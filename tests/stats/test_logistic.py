@@ -66,6 +66,41 @@ def test_rows_that_a_model_parts_entirely_and_of_very_different_size_are_fitted(
     assert (np.linalg.norm(gradient, axis=0) < 2e-8 * np.linalg.norm(at_zero, axis=0)).all()
 
 
+@pytest.mark.parametrize("spread", [0, 3])
+def test_single_precision_arrives_where_double_does(spread: int) -> None:
+    """Also where the columns are of very different size."""
+    rng = np.random.default_rng(4)
+    rows = rng.normal(size=(60, 40)) * np.logspace(-spread, spread, 40)
+    failed = rng.random(60) < 0.4
+    weights = np.repeat(balanced(failed, np.arange(60))[:, None], 3, axis=1)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        found = fit(rows, failed, weights, CS, 1e-4, single=True)
+    y = np.where(failed, 1.0, -1.0)[:, None]
+    scores = rows @ found.weights.astype(float) + found.intercepts
+    miss = weights * CS / (1 + np.exp(y * scores))
+    gradient = found.weights - rows.T @ (miss * y)
+    at_zero = rows.T @ (weights * CS * y / 2)
+    assert (np.linalg.norm(gradient, axis=0) < 2e-4 * np.linalg.norm(at_zero, axis=0)).all()
+    assert found.weights.dtype == np.float32
+
+
+def test_what_does_not_arrive_in_single_precision_is_fitted_in_double(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    rows, failed = rows_and_outcomes(5)
+    weights = np.repeat(balanced(failed, np.arange(90))[:, None], 3, axis=1)
+    double, step = fit(rows, failed, weights, CS, 1e-4), logistic._newton_step
+
+    def stuck(x: object, curvature: object, gradient: np.ndarray, accuracy: object) -> np.ndarray:
+        found = step(x, curvature, gradient, accuracy)  # type: ignore[arg-type]
+        return found * (gradient.dtype == np.float64)
+
+    monkeypatch.setattr(logistic, "_newton_step", stuck)
+    found = fit(rows, failed, weights, CS, 1e-4, single=True)
+    np.testing.assert_array_equal(found.weights, double.weights)
+
+
 def test_a_fit_that_has_not_arrived_is_warned_of(monkeypatch: pytest.MonkeyPatch) -> None:
     rows, failed = rows_and_outcomes(3)
     monkeypatch.setattr(logistic, "MOST_STEPS", 1)

@@ -139,7 +139,7 @@ def test_one_pass_feeds_all(
     monkeypatch.setattr(Model, "read", counted)
     monkeypatch.setattr("faultlens.training.run.measure_fit", lambda *_: None)
     small = replace(CONFIG, tokens=1024, buffer_mb=4)
-    train_dictionaries(model, texts, replace(small, sites=("resid_pre",)), tmp_path / "one")
+    train_dictionaries(model, texts, replace(small, kind=("batchtopk",)), tmp_path / "one")
     alone = sum(read)
     read.clear()
     many = replace(small, width=("1x", "2x"), kind=("topk", "batchtopk"))

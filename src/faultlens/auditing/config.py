@@ -40,7 +40,7 @@ class LadderConfig:
     """How the baseline ladder is climbed: what predicts failure on held-out prompts."""
 
     baselines: bool = True
-    """Whether to climb the ladder, which takes most of the time."""
+    """Whether to climb the ladder, which takes about a sixth of an audit's time."""
     folds: Folds = "repeated"
     """`repeated`: stratified five-fold cross-validation, repeated, tuned inside the folds;
     `study`: the reference study's one split and its untuned model."""
@@ -64,7 +64,7 @@ class InterventionConfig:
     """Number of features to test beside them because attribution ranks them first, those of
     significant classes before others; 0: nothing is attributed."""
     stop_early: bool = True
-    """Whether controls stop once so many are as large that a test can no longer be significant."""
+    """Whether a test draws no more controls once it can no longer be significant."""
     random_decoder: bool = False
     """Also test everything with random directions in the place of the dictionaries' decoders: what
     is shown of such features is not owed to what a dictionary learnt."""
@@ -154,7 +154,7 @@ class AuditConfig:
 
     @classmethod
     def of(cls, **options: Any) -> AuditConfig:
-        """The config with some fields set by flat keywords, of whatever stage.
+        """A config with some fields, of any of its stages, set by flat keywords.
 
         Raises UserError for a keyword that no stage has, and for a value that its stage refuses.
 

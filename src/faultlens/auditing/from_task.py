@@ -9,7 +9,6 @@ from faultlens.auditing.activations.as_trained import as_trained
 from faultlens.auditing.activations.generated import Generated
 from faultlens.auditing.activations.task_activations import TaskActivations
 from faultlens.auditing.activations.task_tokens import (
-    NEW_TOKENS,
     TaskTokens,
     token_warnings,
     tokenize,
@@ -124,7 +123,8 @@ def observe_task(
     requested = parse_feature_sets(config.interventions.test_features, lens)
     tokens = _Tokens.of(lens, task)
     blocks = [first_block(dictionary) for dictionary in lens.dictionaries]
-    generated = Generated.for_rows(lens.model, blocks, tokens.answering.rows, NEW_TOKENS)
+    new_tokens = tokens.answering.new_tokens
+    generated = Generated.for_rows(lens.model, blocks, tokens.answering.rows, new_tokens)
 
     def run() -> _Outcomes:
         return _run(lens, task, tokens, decides, progress, generated)

@@ -52,7 +52,8 @@ class TaskOptions:
     """The prompts of a built-in task."""
 
     n: int | None = None
-    """Number of prompts; by default 300."""
+    """Number of prompts; by default 300, or all of a task that has fewer (182 of
+    sycophancy, 270 of unanswerable, 120 of over-refusal)."""
     task_seed: int | None = None
     """Seed of the prompts; by default 42 for ioi, 0 for the others."""
     seeds: tuple[int, ...] = ()
@@ -98,8 +99,9 @@ class OutcomeOptions:
 
 
 TASKS = (
-    "A built-in task (ioi, classic-ioi, mini-ioi, agreement, brackets, greater-than, induction), "
-    "one that an installed package offers, or a JSONL file of prompts"
+    "A built-in task (ioi, classic-ioi, mini-ioi, agreement, brackets, greater-than, induction; of "
+    "chat models sycophancy, unanswerable, over-refusal), one that an installed package offers, or "
+    "a JSONL file of prompts"
 )
 
 

@@ -13,6 +13,7 @@ from faultlens.cli.compare import compare
 from faultlens.cli.convert import convert
 from faultlens.cli.demo import demo
 from faultlens.cli.doctor import doctor
+from faultlens.cli.explore import explore
 from faultlens.cli.leaving import run_and_leave
 from faultlens.cli.options import add_command
 from faultlens.cli.outcomes import outcomes
@@ -101,6 +102,12 @@ add_command(
     compare,
     "faultlens compare runs/before runs/after",
     "faultlens compare runs/gpt2 runs/tuned runs/quantised --out compared.html",
+)
+add_command(
+    app,
+    explore,
+    "faultlens explore runs/audit",
+    "faultlens explore stores/mine --corpus texts.jsonl --port 0",
 )
 
 

@@ -51,6 +51,9 @@ def _above(
 ) -> int:
     """Features whose exact pre-activation lies above `floor [d_sae]`, for tokens `start:stop`.
 
+    First all that may fire are found, token by token, then they are computed feature by feature, so
+    that a feature's weights come from memory once for all tokens that need them, in order.
+
     Args:
         most: pre-activations to compute at the most.
         counts: `[tokens]`, filled with the firings of each token.
@@ -62,9 +65,10 @@ def _above(
     d_sae = low.shape[1]
     bits = np.empty(BLOCK, np.int32)
     value = bits.view(np.float32)
-    found, computed = 0, 0
+    feature, token = np.empty(most, np.int32), np.empty(most, np.int32)
+    uses = np.zeros(d_sae + 1, np.int32)
+    n = 0
     for t in range(start, stop):
-        before = found
         error = alpha[t]
         for first in range(0, d_sae, BLOCK):
             size = min(BLOCK, d_sae - first)
@@ -85,15 +89,29 @@ def _above(
             for j in range(size):
                 f = first + j
                 if value[j] + abs(value[j]) * STORED + error * norms[f] + slack[f] >= 0:
-                    computed += 1
-                    if computed > most:
+                    if n == most:
                         return -1
-                    exact = dot(x[t], rows[f]) + bias[f]
-                    if exact > floor[f]:
-                        columns[found] = f
-                        values[found] = exact
-                        found += 1
-        counts[t] = found - before
+                    feature[n], token[n] = f, t
+                    uses[f + 1] += 1
+                    n += 1
+    for f in range(d_sae):
+        uses[f + 1] += uses[f]
+    by_feature = np.empty(n, np.int32)
+    for i in range(n):
+        by_feature[uses[feature[i]]] = i
+        uses[feature[i]] += 1
+    exact = np.empty(n, np.float32)
+    for place in range(n):
+        i = by_feature[place]
+        exact[i] = dot(x[token[i]], rows[feature[i]]) + bias[feature[i]]
+    found = 0
+    for t in range(start, stop):
+        counts[t] = 0
+    for i in range(n):
+        if exact[i] > floor[feature[i]]:
+            columns[found], values[found] = feature[i], exact[i]
+            counts[token[i]] += 1
+            found += 1
     return found
 
 

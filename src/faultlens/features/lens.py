@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from importlib import import_module
 
 import numpy as np
 from scipy.sparse import csr_matrix
@@ -29,11 +30,31 @@ from faultlens.models.model import Model
 from faultlens.models.sites import Site
 from faultlens.models.start_ids import shown
 from faultlens.models.start_token import start_of
+from faultlens.numbers import number
 from faultlens.progress import SILENT, Progress, Tick
 
 NOT_CHECKED = "the fit check was left out: whether the dictionaries fit the model is not known"
 """What a result has to say where the fit check was left out on purpose."""
 _LEFT_OUT = "left out on demand"
+
+
+@dataclass(frozen=True)
+class FeatureOnText:
+    """One feature on one text; a notebook shades its tokens.
+
+    Attributes:
+        feature: its name.
+        tokens: what each token shows of the text, `[tokens]`.
+        activations: of the feature, 0 where it is silent, `[tokens]`.
+    """
+
+    feature: str
+    tokens: list[str]
+    activations: list[float]
+
+    def _repr_html_(self) -> str:
+        shown = import_module("faultlens.report.notebook")
+        return str(shown.shaded_view(self.feature, self.tokens, self.activations))
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,6 +73,34 @@ class TokenView:
     tokens: list[str]
     activations: dict[str, csr_matrix]
     left_out: dict[str, dict[int, str]]
+
+    def feature(self, name: str) -> FeatureOnText:
+        """One feature on this text. Raises UserError for one that no dictionary here has."""
+        dictionary, _, index = name.rpartition("/")
+        seen = self.activations.get(dictionary)
+        if seen is None or not index.isdecimal() or int(index) >= seen.shape[1]:
+            known = [f"{own}/0 to {m.shape[1] - 1}" for own, m in self.activations.items()]
+            raise UserError(f"no feature {name!r}: expected one of {', '.join(known)}")
+        values = seen[:, int(index)].toarray().ravel().tolist()
+        return FeatureOnText(name, self.tokens, values)
+
+    def _repr_html_(self) -> str:
+        """The notebook view: each token with the strongest feature of each dictionary."""
+        rows = [
+            [token, *(_strongest(name, m, at) for name, m in self.activations.items())]
+            for at, token in enumerate(self.tokens)
+        ]
+        shown = import_module("faultlens.report.notebook")
+        caption = "The strongest feature of each dictionary at each token"
+        return str(shown.table_view(caption, ["Token", *self.activations], rows))
+
+
+def _strongest(name: str, activations: csr_matrix, token: int) -> str:
+    row = activations[token]
+    if not row.nnz:
+        return "none"
+    place = int(row.data.argmax())
+    return f"{name}/{row.indices[place]} {number(float(row.data[place]))}"
 
 
 @dataclass(frozen=True, eq=False)

@@ -25,7 +25,7 @@ AUTO: AskedEncoding = "auto"
 
 @dataclass(frozen=True)
 class ReadingConfig:
-    """How texts or prompts are read through the dictionaries. Without effect on tables."""
+    """How texts or prompts are read through the dictionaries. Has no effect on tables."""
 
     pooling: str = "max"
     """How the activations of a text's tokens become one number for each feature: `max`, `mean`,

@@ -6,6 +6,7 @@ import hashlib
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,9 +15,12 @@ from scipy.sparse import csr_matrix
 
 from faultlens.errors import UserError
 from faultlens.features.matrix import read_sparse
+from faultlens.numbers import clipped, counted, listed, number
 
 if TYPE_CHECKING:
     import pandas as pd
+
+SHOWN_TEXTS = 10  # in a notebook
 
 
 @dataclass(frozen=True, eq=False)
@@ -61,6 +65,26 @@ class FeatureTable:
 
     def feature(self, index: int) -> str:
         return f"{self.name}/{index}"
+
+    def strongest(self, text: int, most: int = 3) -> list[tuple[str, float]]:
+        """The features that are strongest on one text, with their activations."""
+        row = self.matrix[text]
+        order = np.argsort(-row.data, kind="stable")[:most]
+        pairs = zip(row.indices[order].tolist(), row.data[order].tolist(), strict=True)
+        return [(self.feature(index), value) for index, value in pairs]
+
+    def _repr_html_(self) -> str:
+        """The notebook view: the first texts, each with its strongest features."""
+        rows, texts = [], list(self.rows.get("text", [""] * self.n_texts))
+        for text, words in enumerate(texts[:SHOWN_TEXTS]):
+            best = [f"{feature} {number(value)}" for feature, value in self.strongest(text)]
+            rows.append([clipped(str(words), 60), f"{self.matrix[text].nnz:,}", listed(best)])
+        caption = (
+            f"{self.name}: {counted(self.n_texts, 'text')} × {self.d_sae:,} features, pooled by "
+            f"{self.convention.get('pooling', 'a way that is not known')}"
+        )
+        shown = import_module("faultlens.report.notebook")
+        return str(shown.table_view(caption, ["Text", "Features firing", "Strongest"], rows))
 
     def take(self, rows: np.ndarray) -> FeatureTable:
         """The same features for some of the texts, by index or boolean mask."""

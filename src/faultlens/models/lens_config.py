@@ -32,8 +32,8 @@ class LensConfig:
     """Dictionaries (SAEs or transcoders): a release of SAELens's registry, e.g.
     `gpt2-small-res-jb`; one of its dictionaries, `RELEASE/SAE_ID`; a folder in SAELens's format or
     in another library's (dictionary_learning, sparsify, Gemma Scope, llamascopium, Qwen-Scope); or
-    `none`. `mini` has its own, taken by default; of any other model an audit without them does what
-    needs none."""
+    `none`. `mini` has its own, taken by default; for any other model, an audit without them does
+    all that needs none."""
     layers: tuple[int, ...] | None = None
     """Layers whose dictionaries are kept, counted from 0; without dictionaries, those whose values
     are read and patched. By default all."""
@@ -48,10 +48,10 @@ class LensConfig:
     blocks stay in the processor's memory and are brought over for each pass, which then takes as
     long as that takes. Needs the extra `offload`."""
     dtype: Dtype = "auto"
-    """Number format that the model runs in; `auto`: bfloat16 on a GPU where config.json says that
-    the weights are, float32 otherwise. Dictionaries always encode in float32."""
+    """Number format that the model runs in; `auto`: bfloat16 on a GPU if config.json says that the
+    weights are bfloat16, float32 otherwise. Dictionaries always encode in float32."""
     threads: int | None = None
-    """Threads that PyTorch works with on the processor; by default as many as it chooses."""
+    """Threads that PyTorch uses on the processor; by default as many as it chooses."""
     revision: str | None = None
     """Branch, tag or commit of a hub model; by default its main branch."""
     adapter: str | None = None
@@ -72,11 +72,11 @@ class LensConfig:
     """Also load pickled weights, which can run code as they load."""
     special_tokens: SpecialTokens = "drop"
     """What becomes of special tokens that stand in a text (BOS, EOS, turn markers): `drop` reads
-    them but leaves them out of what is encoded and pooled, `keep` does not, `text` takes what looks
-    like one for plain text."""
+    them but neither encodes nor pools them, `keep` does both, `text` reads what looks like one as
+    plain text."""
     massive: MassiveActivations = "drop"
     """What becomes of tokens whose value at a site is beyond ten times the median norm there, as
-    attention sinks are: `drop` leaves them out of what is encoded and pooled, `keep` does not."""
+    attention sinks are: `drop` neither encodes nor pools them, `keep` does both."""
 
     def __post_init__(self) -> None:
         for name, given in (("release", self.release), ("convention", self.convention)):

@@ -20,7 +20,7 @@ from faultlens.models.model import Model
 from faultlens.models.restart import Restart
 from faultlens.models.sites import Site
 
-ROWS = 16  # texts that go through the model together
+ROWS = 16  # texts that go through the model together, at most
 ROOM = 2**25  # logits that are held at once: 128 MiB
 Replacement = Callable[[int, Mapping[Site, Tensor]], Tensor]
 """From the texts' number and the sites' values `[rows, positions, d]` to the value that is put."""
@@ -48,8 +48,10 @@ def padded_texts(
 ) -> Iterator[PaddedTexts]:
     """The texts some at a time, the shortest first, each after the ids in `before`."""
     order = [int(i) for i in np.argsort([len(row) for row in rows], kind="stable")]
-    for start in range(0, len(order), ROWS):
-        chosen = order[start:][:ROWS]
+    longest = len(before) + max((len(row) for row in rows), default=0)
+    together = max(1, min(ROWS, ROOM // max(longest * model.vocabulary, 1)))
+    for start in range(0, len(order), together):
+        chosen = order[start:][:together]
         texts = [[*before, *rows[i]] for i in chosen]
         ids = model.pad(texts)
         lengths = torch.tensor([len(text) for text in texts], device=ids.device)

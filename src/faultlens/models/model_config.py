@@ -22,10 +22,10 @@ class ModelConfig:
     blocks stay in the processor's memory and are brought over for each pass, which then takes as
     long as that takes. Needs the extra `offload`."""
     dtype: Dtype = LensConfig.dtype
-    """Number format that the model runs in; `auto`: bfloat16 on a GPU where config.json says that
-    the weights are, float32 otherwise. Dictionaries are always learnt in float32."""
+    """Number format that the model runs in; `auto`: bfloat16 on a GPU if config.json says that the
+    weights are bfloat16, float32 otherwise. Dictionaries are always learnt in float32."""
     threads: int | None = LensConfig.threads
-    """Threads that PyTorch works with on the processor; by default as many as it chooses."""
+    """Threads that PyTorch uses on the processor; by default as many as it chooses."""
     revision: str | None = LensConfig.revision
     """Branch, tag or commit of a hub model; by default its main branch."""
     adapter: str | None = LensConfig.adapter

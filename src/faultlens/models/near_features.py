@@ -15,6 +15,7 @@ from faultlens.models.dictionary import Dictionary
 from faultlens.models.logit_lens import ADDED
 
 DRAWN = 200  # features that stand for any feature
+SHUFFLE = 0  # the seed by which they are drawn
 
 
 def comparable(one: Dictionary, other: Dictionary) -> bool:
@@ -33,10 +34,10 @@ def nearest_features(
 
 
 @torch.no_grad()
-def usual_cosine(dictionary: Dictionary, other: Dictionary, seed: int = 0) -> float:
+def usual_cosine(dictionary: Dictionary, other: Dictionary) -> float:
     """The median of that cosine over features drawn at random, of those that have a direction."""
     alive = torch.nonzero(dictionary.W_dec.norm(dim=1) > 0).flatten()
-    order = torch.randperm(len(alive), generator=torch.Generator().manual_seed(seed))
+    order = torch.randperm(len(alive), generator=torch.Generator().manual_seed(SHUFFLE))
     drawn = alive[order[:DRAWN].to(alive.device)]
     if not len(drawn):
         return 0.0

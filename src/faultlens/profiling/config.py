@@ -54,7 +54,7 @@ class ProfileConfig:
 
     long: Long = LONG
     """What becomes of a text longer than the model's context: `error` stops, `split` reads it in
-    parts that are pooled together, `truncate` reads its beginning. Without effect on tables."""
+    parts that are pooled together, `truncate` reads its beginning. Has no effect on tables."""
     alpha: float = ALPHA
     """Level at or below which a p-value, after Holm, counts as beyond chance."""
     seed: int = SEED
@@ -82,7 +82,7 @@ class ProfileConfig:
 
     @classmethod
     def of(cls, **options: Any) -> ProfileConfig:
-        """The config with some fields set by flat keywords, of whatever stage.
+        """A config with some fields, of any of its stages, set by flat keywords.
 
         Raises UserError for a keyword that no stage has, and for a value that its stage refuses.
 

@@ -28,11 +28,15 @@ MEANINGS = {
     "foil": "the wrong answer that it is compared with",
     "exact-word": "right if the first word is the target and nothing is joined to it",
     "margin": "logit of the best right answer − of the best wrong one, where the answer begins",
-    "nats": "the unit of logits",
+    "nats": "the unit of logits, which are the model's scores of tokens",
+    "p": "how often chance alone would do as much",
+    "interval": "where the true value may well lie: a 95% one misses it in 1 of 20 studies",
     "controls": "as large changes at the same places, along other features or at random",
     "Necessity": "taken away from failures, do they recover?",
     "Sufficiency": "brought into successes, do they break?",
     "AUROC": "the chance that of a pair the right one is ranked higher: 0.5 is guessing",
+    "Fisher": "an exact test of counts, two by two",
+    "McNemar": "an exact test of whether more answers turn one way than the other",
     "Holm": "p-values corrected for the number of tests",
     "beyond chance": "more than the best of all features reaches when labels are shuffled",
     "strata": "groups of prompts that are alike in the factors held constant",
@@ -40,8 +44,17 @@ MEANINGS = {
     "min-P": "a test over all features together of how often each fires",
     "max-T": "a test over all features together of how strongly each fires",
     "Jaccard": "what two sets share, over all that either holds",
+    "Cohen's d": "the difference of two means in units of their spread",
+    "Welch": "an approximate test of two means, which decides nothing here",
+    "Mann–Whitney": "an approximate test of ranks, which decides nothing here",
+    "Mantel–Haenszel": "how much the odds of failing rise where it fires, over all strata",
+    "Firth": "a logistic regression that few cases do not upset",
+    "Spearman": "how far two rankings agree: 1 is the same order, 0 no order in common",
+    "Gini": "0 where all are alike, near 1 where one towers over the rest",
+    "fold": "a part of the prompts that is predicted from the others",
     "SD": "standard deviations of the activation",
     "attribution": "a forecast, from gradients, of what each feature adds to the margin",
+    "integrated gradients": "gradients averaged over steps from nothing to the activation",
     "logit lens": "a direction read through the model's own final norm and unembedding",
     "cosine": "how far two directions agree: 1 is the same, 0 unrelated",
     "error term": "what a dictionary leaves out of the activation that it decomposes",
@@ -58,7 +71,13 @@ MEANINGS = {
 """What each term means. A term is looked for as it is written here, as whole words; in the plural
 as well."""
 
-_PLURALS = {"class": "classes", "strata": "stratum", "fires": "fire", "nats": "nat"}
+_PLURALS = {
+    "class": "classes",
+    "p": "p-values",
+    "strata": "stratum",
+    "fires": "fire",
+    "nats": "nat",
+}
 
 
 def glossed(document: Document) -> Document:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from importlib import resources
 from itertools import count
@@ -22,6 +23,7 @@ from faultlens.report.figures.chart import HeatMap
 from faultlens.report.figures.svg import svg
 from faultlens.report.glossary import glossed
 from faultlens.report.links import linked
+from faultlens.report.parts import ShadedText, Table
 from faultlens.report.tree import Document, Section, Study, brief
 
 WIDE, NARROW = 760, 350  # pixels: figures are drawn for a desk and for a telephone
@@ -44,9 +46,9 @@ def build_page(document: Document) -> str:
     """The page of a document, self-contained. Raises ValueError if there is nothing to show."""
     if not document.studies:
         raise ValueError("a page needs a profile or an audit")
-    css, scripts = _resource("page.css"), [_resource(name) for name in SCRIPTS]
+    css, scripts = resource("page.css"), [resource(name) for name in SCRIPTS]
     whole = glossed(linked(document))
-    return _environment().get_template("page.html.j2").render(
+    return environment().get_template("page.html.j2").render(
         document=whole,
         studies=_placed(whole),
         policy=_policy(css, scripts),
@@ -58,8 +60,26 @@ def build_page(document: Document) -> str:
 def headline_html(study: Study) -> str:
     """A study's answer and the first rows of its list, to stand in another page: a notebook's."""
     found = None if study.found is None else brief(study.found)
-    template = _environment().get_template("notebook.html.j2")
+    template = environment().get_template("notebook.html.j2")
     return template.render(study=study, found=found, most=NOTEBOOK_ROWS)
+
+
+def table_html(one: Table) -> str:
+    """A table's first rows, to stand in a notebook's cell."""
+    return _cell_macro("table")(one, NOTEBOOK_ROWS)
+
+
+def shaded_html(one: ShadedText) -> str:
+    """A shaded text, to stand in a notebook's cell."""
+    return _cell_macro("shaded")(one)
+
+
+def _cell_macro(name: str) -> Callable[..., str]:
+    """A macro of what stands in a notebook's cell."""
+    found: Callable[..., str] = getattr(
+        environment().get_template("notebook_parts.html.j2").make_module(), name
+    )
+    return found
 
 
 def _placed(document: Document) -> list[Placed]:
@@ -105,21 +125,34 @@ def shade(activation: float, largest: float) -> int:
 
 def _policy(css: str, scripts: list[str]) -> str:
     """The content security policy: this style and these scripts, and nothing else."""
-    allowed = " ".join(_hash(script) for script in scripts)
+    allowed = " ".join(content_hash(script) for script in scripts)
     return (
-        f"default-src 'none'; script-src {allowed}; style-src {_hash(css)}; img-src data:; "
+        f"default-src 'none'; script-src {allowed}; style-src {content_hash(css)}; img-src data:; "
         "form-action 'none'; base-uri 'none'"
     )
 
 
-def _hash(content: str) -> str:
+def content_hash(content: str) -> str:
+    """How a content security policy names a script or a style that it allows."""
     digest = hashlib.sha256(content.encode()).digest()
     return f"'sha256-{base64.b64encode(digest).decode()}'"
 
 
-def _environment() -> Environment:
+def resource(name: str) -> str:
+    """One of the report's templates, styles or scripts."""
+    return (
+        resources.files("faultlens.report").joinpath("templates", name).read_text(encoding="utf-8")
+    )
+
+
+def environment(read: Callable[[str], str | None] = resource) -> Environment:
+    """What renders the parts of a tree.
+
+    Args:
+        read: gives the templates by name; None for one that there is not.
+    """
     found = Environment(
-        loader=FunctionLoader(_resource),
+        loader=FunctionLoader(read),
         autoescape=True,
         trim_blocks=True,
         lstrip_blocks=True,
@@ -135,9 +168,3 @@ def _environment() -> Environment:
     found.filters["shade"] = shade
     found.globals["next_number"] = lambda: next(numbers)
     return found
-
-
-def _resource(name: str) -> str:
-    return (
-        resources.files("faultlens.report").joinpath("templates", name).read_text(encoding="utf-8")
-    )

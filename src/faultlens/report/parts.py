@@ -87,6 +87,8 @@ class Cell:
     """What somebody reads the feature as that the cell names: no evidence."""
     page: str = ""
     """The address of that feature's page elsewhere."""
+    address: str = ""
+    """Where the text leads on a server that shows it; empty: nowhere."""
 
 
 @dataclass(frozen=True)

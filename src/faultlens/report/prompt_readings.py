@@ -19,6 +19,7 @@ PROMPTS, TOKENS = "tables/prompts.parquet", "tables/prompt-tokens.parquet"
 OF_OUTCOME = (
     "prompt", "target", "foil", "generated", "answer", "success", "kind", "logit_difference",
     "margin", "target_log_probability", "accepted", "before_answer",
+    "repeated",
 )  # fmt: skip
 """Columns of the table of prompts that are no factors."""
 

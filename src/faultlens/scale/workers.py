@@ -7,12 +7,25 @@ that it may be done twice, or by another worker after one has died.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
+from threading import Lock
 from typing import Any, Protocol, final
 
 Work = Callable[[Any], Any]
-"""What does one job and gives its result."""
+"""What does one job and gives its result. Two threads of a worker may call it at once, so that one
+computes while the other writes; what computes by a model does so `one_at_a_time`."""
 Begin = Callable[[], Work]
 """Makes a worker ready, once: loads what every job needs. Sent to other machines, so picklable."""
+
+
+def one_at_a_time(work: Work) -> Work:
+    """The same for one thread at a time: hooks on a model are no other thread's business."""
+    lock = Lock()
+
+    def locked(job: Any) -> Any:
+        with lock:
+            return work(job)
+
+    return locked
 
 
 class Workers(Protocol):

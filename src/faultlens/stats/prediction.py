@@ -163,7 +163,7 @@ class TunedLogistic(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     def _together(self, X: Matrix, failed: np.ndarray, weights: np.ndarray) -> Fits:
         """Of each set of rows the fits for every C, `[features, sets * cs]`, by one call."""
         per_fit = np.repeat(weights.T, len(self.cs), axis=1)
-        return fit(X, failed, per_fit, np.tile(self.cs, len(weights)), TUNED_TO)
+        return fit(X, failed, per_fit, np.tile(self.cs, len(weights)), TUNED_TO, single=True)
 
     def _selected(
         self,
@@ -187,7 +187,7 @@ class TunedLogistic(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
                 seen = scaler.transform(seen)
             design[:, : seen.shape[1]] = seen  # rotation may leave fewer columns
         per_fold = np.repeat(weights[:, :, None], len(self.cs), axis=2)
-        return fit(designs, failed, per_fold, np.array(self.cs), TUNED_TO).scores
+        return fit(designs, failed, per_fold, np.array(self.cs), TUNED_TO, single=True).scores
 
 
 @lru_cache(maxsize=256)  # every rung asks for the inner folds of the same rows

@@ -5,7 +5,8 @@ means (its parameters, its loss) is what SAELens's own training class of that na
 features fire, the same loss and the same gradients are computed sparsely.
 
 - `config.py`: what a user chooses. `plan.py`: the dictionaries that follow from it.
-- `stream.py`: a corpus as a shuffled stream of tokens. `harvest.py`: the values at every site.
+- `stream.py`: a corpus as a shuffled stream of tokens. `harvest.py`: the values at every site;
+  `freed_memory.py`: what it took goes back to the system.
 - `kinds.py`: SAELens's training classes. `dense_step.py`, `sparse_step.py`: one step of learning;
   `reading.py`: what it saw.
 - `trainer.py`: one dictionary's learning. `learning.py`: all of them, block by block.

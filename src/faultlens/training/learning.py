@@ -25,7 +25,7 @@ from faultlens.training.plan import DictionaryPlan
 from faultlens.training.spread_harvest import Readers
 from faultlens.training.spread_harvest import blocks as read_blocks
 from faultlens.training.stream import TokenStream
-from faultlens.training.trainer import Trainer
+from faultlens.training.trainer import OVER_BATCH, Trainer
 
 KEPT_EVERY = 60.0  # seconds of learning between two checkpoints
 POINTS = 50  # of a curve, about
@@ -108,10 +108,12 @@ def learn(
         if perf_counter() - written > KEPT_EVERY or number + 1 == blocks.count:
             kept.write(trainers, number + 1)
             written = perf_counter()
-    last = harvest.block(stream, (blocks.count - 1) * blocks.tokens, blocks.tokens)
-    usual = learnt_from(last, scales)
-    for trainer in trainers:
-        trainer.calibrate(last.values[trainer.plan.site][usual], blocks.batch)
+    over_batch = [trainer for trainer in trainers if trainer.plan.kind in OVER_BATCH]
+    if over_batch:
+        last = harvest.block(stream, (blocks.count - 1) * blocks.tokens, blocks.tokens)
+        usual = learnt_from(last, scales)
+        for trainer in over_batch:
+            trainer.calibrate(last.values[trainer.plan.site][usual], blocks.batch)
     return trainers
 
 

@@ -31,15 +31,16 @@ from faultlens.training.config import TrainConfig
 from faultlens.training.harvest import Harvest
 from faultlens.training.learning import learn
 from faultlens.training.plan import DictionaryPlan, plan_dictionaries
+from faultlens.training.reading import CurvePoint
 from faultlens.training.saving import save_dictionary
 from faultlens.training.spread_harvest import Readers
 from faultlens.training.stream import TokenStream, check_size, split_corpus
-from faultlens.training.trainer import Trainer
 
 RECORD, WORK = "training.json", "unfinished"
 FIT_ROWS = 128  # held-out pieces on which losses are measured, at most
 VERSIONS = ("faultlens", "torch", "transformers", "sae-lens")
 STREAM_SEED = 0  # of the order of the text, the same for all seeds of a run
+Curves = Sequence[tuple[DictionaryPlan, Sequence[CurvePoint]]]
 
 
 @dataclass(frozen=True)
@@ -112,19 +113,32 @@ def _trained(
     _claim(out, made)
     sites = sorted({s for plan in plans for s in (plan.site, plan.target)}, key=lambda s: s.depth)
     harvest = Harvest(model, tuple(sites), start_of(model).ids)
-    trainers = learn(
-        harvest, stream, plans, config, lambda plan: _metadata(model, plan, config), out, progress,
-        readers,
-    )  # fmt: skip
-    for trainer in trainers:
-        folder = out / trainer.plan.folder
-        save_dictionary(trainer, real_folder(folder))
-    cards = _measure(model, trainers, held_out, made, out, progress)
+    curves = _learnt(harvest, stream, plans, config, out, progress, readers)
+    cards = _measure(model, curves, held_out, made, out, progress)
     for card in cards:
         card.write(out / card.plan.folder)
     TrainingCheckpoint(out).forget()
     done = [TrainedDictionary(card.plan, out / card.plan.folder, card) for card in cards]
     return TrainingRun(out, done, warnings)
+
+
+def _learnt(
+    harvest: Harvest,
+    stream: TokenStream,
+    plans: Sequence[DictionaryPlan],
+    config: TrainConfig,
+    out: Path,
+    progress: Progress,
+    readers: Readers | None,
+) -> Curves:
+    """Train and save every dictionary. Only the curves stay in memory."""
+    trainers = learn(
+        harvest, stream, plans, config,
+        lambda plan: _metadata(harvest.model, plan, config), out, progress, readers,
+    )  # fmt: skip
+    for trainer in trainers:
+        save_dictionary(trainer, real_folder(out / trainer.plan.folder))
+    return [(trainer.plan, trainer.curve) for trainer in trainers]
 
 
 def check_folder(out: Path) -> None:
@@ -215,32 +229,29 @@ def _start(model: Model) -> dict[str, Any]:
 
 def _measure(
     model: Model,
-    trainers: Sequence[Trainer],
+    curves: Curves,
     held_out: Sequence[list[int]],
     made: dict[str, Any],
     out: Path,
     progress: Progress,
 ) -> list[Card]:
     """Measure every saved dictionary, and what the seeds of a run share."""
-    tick = progress.start("Measuring", len(trainers))
+    tick = progress.start("Measuring", len(curves))
     saved: dict[str, Dictionary] = {}
     fits: dict[str, Fit | None] = {}
-    for trainer in trainers:
-        folder = out / trainer.plan.folder
-        dictionary = load_sae_folder(folder, trainer.plan.folder, model.device)
-        saved[trainer.plan.folder] = dictionary
+    for plan, _ in curves:
+        dictionary = load_sae_folder(out / plan.folder, plan.folder, model.device)
+        saved[plan.folder] = dictionary
         enough = sum(map(len, held_out)) > 1
-        fits[trainer.plan.folder] = (
-            measure_fit(model, dictionary, held_out, FIT_ROWS) if enough else None
-        )
+        fits[plan.folder] = measure_fit(model, dictionary, held_out, FIT_ROWS) if enough else None
         tick(1)
+    plans = [plan for plan, _ in curves]
     return [
         Card(
-            trainer.plan, made, fits[trainer.plan.folder], trainer.curve,
-            _against_other_seeds(trainer.plan, trainers, saved),
-            fits.get(_twin_of(trainer.plan)),
+            plan, made, fits[plan.folder], curve, _against_other_seeds(plan, plans, saved),
+            fits.get(_twin_of(plan)),
         )
-        for trainer in trainers
+        for plan, curve in curves
     ]  # fmt: skip
 
 
@@ -253,7 +264,7 @@ def _twin_of(plan: DictionaryPlan) -> str:
 
 
 def _against_other_seeds(
-    plan: DictionaryPlan, trainers: Sequence[Trainer], saved: dict[str, Dictionary]
+    plan: DictionaryPlan, plans: Sequence[DictionaryPlan], saved: dict[str, Dictionary]
 ) -> list[Stability]:
     def kin(other: DictionaryPlan) -> bool:
         same = ("kind", "site", "target", "d_sae", "k", "frozen_decoder")
@@ -262,7 +273,7 @@ def _against_other_seeds(
         )
 
     return [
-        stability(saved[plan.folder], saved[trainer.plan.folder])
-        for trainer in trainers
-        if kin(trainer.plan) and not plan.frozen_decoder
+        stability(saved[plan.folder], saved[other.folder])
+        for other in plans
+        if kin(other) and not plan.frozen_decoder
     ]

@@ -31,6 +31,7 @@ from faultlens.training.reading import StepReading
 
 SPARE = 8  # candidates a token beyond k, among which rounding in bfloat16 may have put the k-th
 SPARE_SHARE = 1.25  # of the candidates of a batch, likewise
+CHUNK_CPU = 1024  # rows of a matrix of all features that a processor holds at once
 GROUPS = (8, 16, 32)  # features of a group, by whose largest strength it is looked into or not
 STRETCH = 64  # rows that one thread of a GPU adds, one after another
 TINY = torch.finfo(torch.float32).tiny
@@ -88,10 +89,11 @@ class SparseStep:
         encoder, norms = sae.W_enc.T, sae.W_dec.norm(dim=1)
         chosen = self._select(inputs, encoder, norms)
         values = torch.relu(chosen.pre)
-        rebuilt = _weighted_sum(sae.W_dec, chosen.features, chosen.starts, values) + sae.b_dec
+        rebuilt = _weighted_sum(sae.W_dec, chosen.features, chosen.starts, values)
+        rebuilt += sae.b_dec
         if self.skip is not None:
             rebuilt += x @ self.skip
-        error = rebuilt - target
+        error = rebuilt.sub_(target)
         slope = error * (2 / len(x))
 
         fires = chosen.pre > 0
@@ -120,28 +122,38 @@ class SparseStep:
     def _select(self, inputs: Tensor, encoder: Tensor, norms: Tensor) -> Selection:
         """The features that decide, with exact pre-activations."""
         sae = self.sae
-        weights, bias = encoder * norms[:, None], sae.b_enc * norms
+        weights, bias = _rows_times(encoder, norms, self._coarsely), sae.b_enc * norms
+        features, starts, found = self._strongest(inputs, weights, bias.to(self._coarsely))
+        del weights
         if not self.coarse:
-            strengths = torch.addmm(bias, inputs, weights.T)
-            features, starts = self._strongest(strengths)
-            found = strengths.flatten()[features + sae.cfg.d_sae * _owners(starts, len(features))]
             # Divided, not computed anew: the same numbers but for the last bit.
             return Selection(features, starts, found / norms[features].clamp(min=TINY))
-        rough = torch.addmm(bias.bfloat16(), inputs.bfloat16(), weights.bfloat16().T)
-        features, starts = self._strongest(rough, spare=True)
         pre = _products(inputs, encoder, features, starts) + sae.b_enc[features]
         return self._refined(features, starts, pre, norms)
 
-    def _strongest(self, strengths: Tensor, spare: bool = False) -> tuple[Tensor, Tensor]:
-        """Features and starts of the largest strengths, a token or over the batch."""
-        tokens, d_sae = strengths.shape
-        if not self.over_batch:
-            k = min(self.k + (SPARE if spare else 0), d_sae)
-            features = _largest_of_rows(strengths, k)
-            return features.flatten(), torch.arange(tokens, device=strengths.device) * k
-        wanted = min(int(self.k * tokens * (SPARE_SHARE if spare else 1)), tokens * d_sae)
-        flat = _largest(strengths.flatten(), wanted)
-        return flat % d_sae, _starts(flat // d_sae, tokens)
+    @property
+    def _coarsely(self) -> torch.dtype:
+        """What the encoder's product is computed in."""
+        return torch.bfloat16 if self.coarse else torch.float32
+
+    def _strongest(
+        self, inputs: Tensor, weights: Tensor, bias: Tensor
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """Features, starts and strengths of the largest, a token or over the batch."""
+        tokens, d_sae = len(inputs), len(weights)
+        if self.over_batch:
+            strengths = torch.addmm(bias, inputs.to(bias.dtype), weights.T).flatten()
+            share = SPARE_SHARE if self.coarse else 1
+            flat = _largest(strengths, min(int(self.k * tokens * share), tokens * d_sae))
+            return flat % d_sae, _starts(flat // d_sae, tokens), strengths[flat]
+        k = min(self.k + (SPARE if self.coarse else 0), d_sae)
+        features, found = [], []
+        for part in torch.split(inputs, _chunk(inputs)):  # a token's depend on that token alone
+            strengths = torch.addmm(bias, part.to(bias.dtype), weights.T)
+            features.append(_largest_of_rows(strengths, k))
+            found.append(strengths.gather(1, features[-1]))
+        starts = torch.arange(tokens, device=inputs.device) * k
+        return torch.cat(features).flatten(), starts, torch.cat(found).flatten()
 
     def _refined(self, features: Tensor, starts: Tensor, pre: Tensor, norms: Tensor) -> Selection:
         """Of candidates, those that are selected by their exact strength."""
@@ -171,20 +183,28 @@ class SparseStep:
         most = residual.shape[1] // 2
         scale = min(len(places) / most, 1.0) * float(sae.cfg.aux_loss_coefficient)
         encoder, decoder = sae.W_enc.T[places], sae.W_dec[places]
-        pre = torch.addmm(sae.b_enc[places], inputs, encoder.T)
-        if len(places) > most:
-            strongest = (pre * norms[places]).topk(most, dim=1, sorted=False).indices
-            chosen = torch.zeros_like(pre, dtype=torch.bool).scatter_(1, strongest, True)
-            pre = torch.where(chosen, pre, 0.0)
-        error = pre @ decoder - residual
-        slope = error * (2 * scale / len(inputs))
-        back = slope @ decoder.T
-        if len(places) > most:
-            back = torch.where(chosen, back, 0.0)
-        decoder_grad[places] += pre.T @ slope
-        encoder_grad[places] += back.T @ inputs
-        bias_grad[places] += back.sum(dim=0)
-        return scale * float(_squares(error)) / len(inputs)
+        to_decoder, to_encoder = torch.zeros_like(decoder), torch.zeros_like(encoder)
+        to_bias, squares = torch.zeros_like(bias_grad[places]), 0.0
+        size = _chunk(inputs)
+        for x, left in zip(torch.split(inputs, size), torch.split(residual, size), strict=True):
+            pre = torch.addmm(sae.b_enc[places], x, encoder.T)
+            if len(places) > most:
+                strongest = (pre * norms[places]).topk(most, dim=1, sorted=False).indices
+                chosen = torch.zeros_like(pre, dtype=torch.bool).scatter_(1, strongest, True)
+                pre *= chosen
+            error = pre @ decoder - left
+            slope = error * (2 * scale / len(inputs))
+            to_decoder.addmm_(pre.T, slope)
+            back = torch.mm(slope, decoder.T, out=pre)
+            if len(places) > most:
+                back *= chosen
+            to_encoder.addmm_(back.T, x)
+            to_bias += back.sum(dim=0)
+            squares += float(_squares(error))
+        decoder_grad[places] += to_decoder
+        encoder_grad[places] += to_encoder
+        bias_grad[places] += to_bias
+        return scale * squares / len(inputs)
 
 
 @dataclass(frozen=True, eq=False)
@@ -236,6 +256,20 @@ def _products(left: Tensor, rows: Tensor, indices: Tensor, starts: Tensor) -> Te
     gradient = torch.ops.aten._embedding_bag_per_sample_weights_backward
     found: Tensor = gradient(left, rows, indices, starts, owners, 0)  # 0: of a sum
     return found
+
+
+def _rows_times(rows: Tensor, factors: Tensor, dtype: torch.dtype) -> Tensor:
+    """`rows[i] · factors[i]`, rounded to a type."""
+    found = torch.empty(rows.shape, dtype=dtype, device=rows.device)
+    parts = (torch.split(tensor, _chunk(rows)) for tensor in (found, rows, factors))
+    for into, part, by in zip(*parts, strict=True):
+        into.copy_(part * by[:, None])
+    return found
+
+
+def _chunk(rows: Tensor) -> int:
+    """How many rows are worked on at once: on a GPU all of them."""
+    return len(rows) if rows.is_cuda else CHUNK_CPU
 
 
 def _largest_of_rows(values: Tensor, count: int) -> Tensor:

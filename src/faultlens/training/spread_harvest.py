@@ -14,7 +14,7 @@ import numpy as np
 from faultlens.errors import UserError
 from faultlens.models.model import Model
 from faultlens.models.sites import Site
-from faultlens.scale.workers import Workers
+from faultlens.scale.workers import Workers, one_at_a_time
 from faultlens.training.harvest import Block, Harvest, places_of
 from faultlens.training.stream import Span, TokenStream
 
@@ -78,7 +78,7 @@ class Harvesting:
             values = {site: value.cpu() for site, value in found.values.items()}
             return Block(values, found.special.cpu())
 
-        return read
+        return one_at_a_time(read)
 
 
 def blocks(

@@ -13,6 +13,7 @@ from torch import Tensor
 from faultlens.errors import UserError
 from faultlens.training.config import OptimiserConfig, TrainConfig
 from faultlens.training.dense_step import DenseStep
+from faultlens.training.freed_memory import hand_back
 from faultlens.training.harvest import InputScale
 from faultlens.training.kinds import training_sae
 from faultlens.training.plan import DictionaryPlan
@@ -116,6 +117,8 @@ class Trainer:
         self.adam.zero_grad()  # the next dictionary's gradients take their place
         self.silent += len(x)
         self.silent.masked_fill_(reading.fired, 0)
+        if self.done == 0:
+            hand_back()  # the optimiser's state was put among what this step took
         self.done += 1
         self.tokens += len(x)
         self._take_in(reading, target)
@@ -170,7 +173,8 @@ class Trainer:
             return
         assert self.plan.k is not None
         sae, least = self.sae, []
-        for x in torch.split(values * self.scale.factor, batch):
+        for part in torch.split(values, batch):
+            x = part * self.scale.factor
             inputs = x - sae.b_dec if sae.cfg.apply_b_dec_to_input else x
             strengths = torch.addmm(sae.b_enc, inputs, sae.W_enc) * sae.W_dec.norm(dim=1)
             selected = strengths.relu_().flatten().topk(self.plan.k * len(x), sorted=False).values

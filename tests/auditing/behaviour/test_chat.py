@@ -11,12 +11,14 @@ import pytest
 import torch
 
 import faultlens as fl
-from faultlens.auditing.activations.task_tokens import tokenize
+from faultlens.auditing.activations.task_tokens import REPLY_TOKENS, tokenize
 from faultlens.auditing.behaviour.chat import as_chat, chat_record
 from faultlens.auditing.behaviour.chat_template import unasked_system_prompt
-from faultlens.auditing.behaviour.generation import run_task
+from faultlens.auditing.behaviour.generation import answered, run_task
 from faultlens.auditing.behaviour.leads import find_leads, lead_notes, with_leads
 from faultlens.auditing.behaviour.outcomes import exact_word
+from faultlens.auditing.behaviour.repetition import repetition
+from faultlens.auditing.behaviour.rule_sensitivity import failures_by_rule
 from faultlens.auditing.config import ChatConfig
 from faultlens.corpus.message import Message
 from faultlens.corpus.task import NEXT_WORD, Prompt, Task
@@ -193,6 +195,59 @@ def test_target_and_foil_are_compared_where_the_reply_gives_an_answer(chatml: Mo
     assert chatml.pieces(tokenize(alone, chatml).target) == [" Mary", " Susan"]
 
 
+def test_what_a_reply_repeats_of_its_prompt_is_no_answer(chatml: Model) -> None:
+    """SmolLM2 does so: the names in the sentence that it repeats were taken for its answers."""
+    prompts = as_chat(fl.tasks.ioi(n=4), chatml, ChatConfig(chat=True)).prompts
+    task = Task("four", prompts)
+    sentences = [prompt.text.rpartition("\n\n")[2].partition("<|end|>")[0] for prompt in prompts]
+    replies = [
+        f"{sentences[0]} {prompts[0].target}.",
+        f'"{sentences[1]} the landlord',
+        " ".join(sentences[2].split()[:6]),
+        str(prompts[3].foil),
+    ]
+    repeated = [repetition(prompt, text) for prompt, text in zip(prompts, replies, strict=True)]
+    assert repeated == [sentences[0], f'"{sentences[1]}', replies[2], ""]
+    plain = replace(prompts[0], rendered=False)
+    assert repetition(plain, replies[0]) == "", "a text that goes on is asked for nothing else"
+    leads = find_leads(task, replies, chatml)
+    assert leads == [f"{sentences[0]} ", f'"{sentences[1]} ', "", ""]
+    assert lead_notes(with_leads(task, leads), replies)[1:] == [
+        "of 4 replies 0 begin with a right answer, 1 give one after other words and 3 give none; "
+        "3 repeat their prompt first, which is not read as an answer"
+    ]
+    cut = f"{sentences[0].rpartition(',')[0]}, where it rained"
+    assert find_leads(task, [cut, *replies[1:]], chatml)[0] == "", "no place for an answer"
+    silent = ["no name"] * 3 + [replies[3]]
+    assert lead_notes(task, silent)[1:] == [
+        "most replies (3 of 4) give neither target nor foil: their margins, and what is tested on "
+        "them, say little about what the model answers; ask otherwise (--system, or messages of "
+        "your own), or leave out --chat"
+    ]
+
+
+def test_rules_of_text_read_what_comes_after_a_repetition(
+    chatml: Model, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    task = as_chat(a_task(), chatml, ChatConfig(chat=True))
+    sentence = a_task().prompts[0].text
+    reply = chatml.ids(f"{sentence} Mary")
+    asked: list[int] = []
+
+    def replying(self: Model, rows: Any, new_tokens: int, edits: Any = None) -> Any:
+        asked.append(new_tokens)
+        return replace(whole(self, rows, new_tokens), ids=[reply for _ in rows])
+
+    whole = Model.continuations
+    monkeypatch.setattr(Model, "continuations", replying)
+    lens = Lens(chatml, (), sites=fl.load("mini", sae="none").sites)
+    found = run_task(lens, task, tokenize(task, chatml), exact_word)
+    assert set(asked) == {REPLY_TOKENS}, "room for a repetition and an answer"
+    assert found[0].success and (found[0].repeated, found[0].said) == (sentence, " Mary")
+    assert failures_by_rule(found, "exact-word")["first-token"].tolist()[0] is False
+    assert answered(chatml, reply, task.prompts[0]) == " Mary", "as interventions decode"
+
+
 def test_leads_that_differ_do_not_stand_in_for_each_other(chatml: Model) -> None:
     prompts = as_chat(fl.tasks.ioi(n=4), chatml, ChatConfig(chat=True)).prompts
     task = Task("four", prompts)
@@ -201,7 +256,8 @@ def test_leads_that_differ_do_not_stand_in_for_each_other(chatml: Model) -> None
     led = with_leads(task, ["To ", "", "", "It is "])
     assert lead_notes(led, replies) == [
         "of 4 prompts target and foil are compared after 'To ' in 1, after 'It is ' in 1, at the "
-        "start of the reply in 2; 1 reply gives neither of them"
+        "start of the reply in 2; 1 reply gives neither of them",
+        "of 4 replies 1 begin with a right answer, 1 give one after other words and 2 give none",
     ]
 
 
@@ -245,6 +301,18 @@ def test_an_audit_of_a_chat_pools_no_turn_marker_and_says_how_it_was_read(chatml
         '("<|end|>" 48, "<|system|>" 24, "<|user|>" 24, "<|assistant|>" 24)'
     )
     assert audit.outcomes[0].prompt.startswith("<|system|>Be kind.<|end|><|user|>Which word comes")
+
+
+@pytest.mark.parametrize("name", ["sycophancy", "unanswerable", "over_refusal"])
+def test_tasks_of_behaviour_are_conversations_without_being_asked(name: str, chatml: Model) -> None:
+    task = getattr(fl.tasks, name)(n=16)
+    lens = Lens(chatml, (), sites=fl.load("mini", sae="none", layers=[2]).sites)
+    audit = fl.audit(lens, task, baselines=False)
+    assert (audit.rule, audit.n) == (task.rule, 16)
+    assert audit.outcomes[0].prompt.endswith(f"{task.prompts[0].text}<|end|><|assistant|>")
+    plain = fl.load("mini", sae="none", layers=[2])
+    with pytest.raises(UserError, match="has no chat template"):
+        fl.audit(plain, task, baselines=False)
 
 
 def test_a_file_of_conversations(tmp_path: Path) -> None:

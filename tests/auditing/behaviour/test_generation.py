@@ -313,7 +313,8 @@ def test_the_table_holds_prompts_outcomes_and_factors(tmp_path: Path) -> None:
     table = prompt_table(SOME, OUTCOMES)
     assert table.columns.tolist() == [
         "prompt", "target", "foil", "generated", "answer", "success", "kind", "logit_difference",
-        "margin", "target_log_probability", "before_answer", "object", "factor margin",
+        "margin", "target_log_probability", "before_answer", "repeated", "object",
+        "factor margin",
     ]  # fmt: skip
     path = tmp_path / "prompts.parquet"
     table.to_parquet(path, index=False)

@@ -48,7 +48,7 @@ def one_site(clear: Model) -> fl.Audit:
     return audited(Lens(clear, (dictionary(1, features),)), asked())
 
 
-LEAN = 0.025
+LEAN = 0.02
 CAUSE, BYSTANDER, COPY = "1-res-hand/0", "1-res-hand/1", "1-res-hand/2"
 
 
@@ -202,7 +202,7 @@ def test_where_the_positive_control_passed_nothing_a_proxys_effect_is_inconclusi
 def test_what_turns_borderline_prompts_by_next_to_nothing_is_not_shown(tmp_path: Path) -> None:
     """Beyond every control and certain, but less than a tenth of the gap.
 
-    Its direction leans a fortieth towards the wrong answer.
+    Its direction leans a fiftieth towards the wrong answer.
     """
     axis = axes()
     leaning = axis["bystander"] + LEAN * (axis["push"] - axis["pull"]) / 2**0.5

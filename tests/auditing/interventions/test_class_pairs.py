@@ -9,7 +9,7 @@ import pytest
 
 from faultlens.auditing.feature_set import FeatureSet
 from faultlens.auditing.interventions.causal_findings import chosen_classes, to_be_tested
-from faultlens.auditing.interventions.class_pairs import ClassPair, pairs_of
+from faultlens.auditing.interventions.class_pairs import ClassPair, likeliest, pairs_of
 from faultlens.auditing.interventions.family import TrialOutcome
 from faultlens.auditing.result import Intervention
 
@@ -66,3 +66,21 @@ def test_a_pair_says_what_both_do_beyond_one() -> None:
     assert found.beyond_each == pytest.approx(done.necessity.adjusted - 0.5)
     few = TrialOutcome(None, "too few")
     assert pair.test(few, {pair.first: few, pair.second: alone(0.1)}).beyond_each is None
+
+
+def test_the_likeliest_pair_moves_failures_most_and_none_is_tried_beside_a_cause() -> None:
+    a, b, c = (FeatureSet("2-res", (i,)) for i in range(3))
+    pairs = [ClassPair(a, b), ClassPair(a, c), ClassPair(b, c)]
+
+    def moving(adjusted: float, shown: bool) -> TrialOutcome:
+        done = cause_samples.contributes()
+        need = replace(done.necessity, adjusted=adjusted, shown=shown)
+        return TrialOutcome(replace(done, necessity=need, sufficiency=None), None)
+
+    alone = {a: moving(2.0, True), b: moving(0.1, False), c: moving(1.5, True)}
+    assert likeliest(pairs, alone) == ClassPair(a, c)
+    assert likeliest(pairs[:1], alone) == ClassPair(a, b), "one of them shown is enough"
+    nothing = {features: moving(0.1, False) for features in (a, b, c)}
+    assert likeliest(pairs, nothing) is None
+    assert likeliest(pairs, {**alone, b: TrialOutcome(cause_samples.cause(), None)}) is None
+    assert likeliest(pairs, {**alone, c: TrialOutcome(None, "too few")}) == ClassPair(a, b)

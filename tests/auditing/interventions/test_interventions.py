@@ -34,7 +34,6 @@ from faultlens.auditing.interventions.placed_edit import PlacedEdit, edit_where_
 from faultlens.auditing.interventions.random_decoder import with_random_decoder
 from faultlens.auditing.interventions.redecoding import redecode
 from faultlens.auditing.result import Effect, Intervention
-from faultlens.auditing.verdicts.rules import is_cause
 from faultlens.models.dictionary import Convention, Dictionary, Relu
 from faultlens.models.families import FAMILIES
 from faultlens.models.model import Model
@@ -174,7 +173,7 @@ def test_bringing_the_cause_in_is_shown_to_break(cause: Intervention) -> None:
     assert enough.adjusted < -1.0
     assert enough.high < 0
     assert (enough.turned, enough.turned_share) == (30, 1.0)
-    assert is_cause(cause)
+    assert cause.is_cause
 
 
 def test_a_bystander_that_fires_at_the_same_places_is_not_shown(bystander: Intervention) -> None:
@@ -184,16 +183,16 @@ def test_a_bystander_that_fires_at_the_same_places_is_not_shown(bystander: Inter
         assert not effect.shown
         assert effect.turned == 0
     assert bystander.flips.failure_to_success == 0
-    assert not is_cause(bystander)
+    assert not bystander.is_cause
 
 
 def test_half_of_the_failures_must_be_restored_beyond_the_controls(cause: Intervention) -> None:
     need = replace(cause.necessity, turned_share=0.6, control_turned_share=0.15)
-    assert not is_cause(replace(cause, necessity=need)), "0.45 beyond them"
+    assert not replace(cause, necessity=need).is_cause, "0.45 beyond them"
     need = replace(cause.necessity, turned_share=0.6, control_turned_share=0.05, turned_low=0.24)
-    assert not is_cause(replace(cause, necessity=need)), "the lower bound is below a quarter"
-    assert is_cause(replace(cause, necessity=replace(need, turned_low=0.26)))
-    assert not is_cause(replace(cause, sufficiency=None))
+    assert not replace(cause, necessity=need).is_cause, "the lower bound is below a quarter"
+    assert replace(cause, necessity=replace(need, turned_low=0.26)).is_cause
+    assert not replace(cause, sufficiency=None).is_cause
 
 
 def test_a_push_of_borderline_prompts_is_not_shown(

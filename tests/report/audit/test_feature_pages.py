@@ -12,7 +12,13 @@ import reading_samples
 import samples
 from tree_reading import figures, paragraphs, rows, tables, titled
 
-from faultlens.auditing.result import FeatureDirection, NearFeature, RequestedTest, TokenLogit
+from faultlens.auditing.result import (
+    FeatureDirection,
+    JointTest,
+    NearFeature,
+    RequestedTest,
+    TokenLogit,
+)
 from faultlens.auditing.result.argument import named_features
 from faultlens.profiling.result import TokenEvidence
 from faultlens.report.audit.study import audit_study
@@ -47,6 +53,10 @@ def test_features_are_named_in_the_order_of_the_argument_with_what_they_are() ->
     ]  # fmt: skip
     assert named["3-res-mini/808"] == ["named by the user"]
     assert named["4-res-mini/400"] == ["NOT SIGNIFICANT"]
+    pair = JointTest(["4-res-mini/91", "3-res-mini/9"], ["4-res-mini/91", "3-res-mini/9"], None,
+                     "too few", None)  # fmt: skip
+    named = named_features(dataclasses.replace(audit, together=[pair]))
+    assert named["3-res-mini/9"] == ["tried with another class"]
     assert named_features(audit_samples.tables_only()) == {}
 
 

@@ -16,6 +16,7 @@ from faultlens.models.model import Model
 from faultlens.models.start_token import start_of
 
 NEW_TOKENS = 8  # decoded after each prompt
+REPLY_TOKENS = 24  # after a chat's, whose reply may repeat a sentence before it answers
 BATCH = 64  # prompts decoded together
 
 
@@ -44,6 +45,7 @@ class TaskTokens:
         n_start: how many ids stand in front of each prompt: 1 for BOS, 0 for nothing.
         leads: by prompt how many of its answers' tokens are the words before them in a reply;
             empty: none.
+        new_tokens: how many are decoded after each prompt.
         foil_alone: whether a right answer is compared with the foil alone, as choices are, and not
             with all other tokens; every prompt then has a foil.
     """
@@ -59,6 +61,7 @@ class TaskTokens:
     own_bos: Sequence[bool] = ()
     n_start: int = 1
     leads: Sequence[int] = ()
+    new_tokens: int = NEW_TOKENS
     foil_alone: bool = False
 
     def lead(self, prompt: int) -> int:
@@ -129,6 +132,7 @@ class PromptTokens:
     wrong: list[int]
     accepted: list[list[int]]
     lead: int = 0
+    in_chat: bool = False
 
     @cached_property
     def parting(self) -> int | None:
@@ -162,7 +166,8 @@ class PromptTokens:
     @property
     def new_tokens(self) -> int:
         """How many tokens may follow the prompt."""
-        return max(NEW_TOKENS, len(self.answer), len(self.wrong))
+        least = REPLY_TOKENS if self.in_chat else NEW_TOKENS
+        return max(least, len(self.answer), len(self.wrong))
 
 
 def tokenize(task: Task, model: Model, start: Sequence[int] | None = None) -> TaskTokens:
@@ -218,6 +223,7 @@ def tokenize_prompt(
         [] if prompt.foil is None else answers.of(prompt, before, prompt.lead + prompt.foil),
         [answers.of(prompt, before, prompt.lead + other) for other in prompt.accepted],
         _of_lead(prompt, before, answer, answers),
+        prompt.rendered,
     )
 
 
@@ -246,6 +252,7 @@ def collected(prompts: Sequence[PromptTokens]) -> TaskTokens:
         [tokens.own_bos for tokens in prompts],
         prompts[0].n_start,
         [tokens.lead for tokens in prompts] if any(tokens.lead for tokens in prompts) else (),
+        REPLY_TOKENS if prompts[0].in_chat else NEW_TOKENS,
     )
 
 

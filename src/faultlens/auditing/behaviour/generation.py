@@ -6,11 +6,12 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from faultlens.auditing.activations.generated import Generated
-from faultlens.auditing.activations.task_tokens import NEW_TOKENS, TaskTokens, by_length, tokenize
+from faultlens.auditing.activations.task_tokens import TaskTokens, by_length, tokenize
 from faultlens.auditing.behaviour.answer_scores import AnswerScore, forced_scores, score
 from faultlens.auditing.behaviour.kinds import kind_of
 from faultlens.auditing.behaviour.leads import find_leads, with_leads
 from faultlens.auditing.behaviour.outcomes import LogitRule, Rule, right_answer
+from faultlens.auditing.behaviour.repetition import repetition
 from faultlens.auditing.result import PromptOutcome
 from faultlens.corpus.task import Prompt, Task
 from faultlens.errors import UserError
@@ -49,7 +50,7 @@ def run_task(
     scores: dict[int, AnswerScore] = {}
     generated = Generated(model, ()) if generated is None else generated
     for batch in by_length(tokens.rows, equal=not model.pads_left):
-        told = generated.continuations(batch, [tokens.rows[i] for i in batch], NEW_TOKENS)
+        told = generated.continuations(batch, [tokens.rows[i] for i in batch], tokens.new_tokens)
         logits = told.first_logits.cpu().numpy()
         for place, i in enumerate(batch):
             texts[i] = said(model, told.ids[place], task.prompts[i])
@@ -68,6 +69,12 @@ def run_task(
     scores |= forced_scores(model, tokens, later)
     found = [_outcome(prompt, texts[i], rule, scores[i]) for i, prompt in enumerate(task.prompts)]
     return [replace(one, before_answer=lead) for one, lead in zip(found, leads, strict=True)]
+
+
+def answered(model: Model, ids: Sequence[int], prompt: Prompt) -> str:
+    """What generated tokens say, without what a chat's reply repeats of its prompt."""
+    text = said(model, ids, prompt)
+    return text[len(repetition(prompt, text)) :]
 
 
 def said(model: Model, ids: Sequence[int], prompt: Prompt) -> str:
@@ -91,19 +98,22 @@ def _check_compared(task: Task, tokens: TaskTokens, rule: LogitRule) -> None:
 
 def _outcome(prompt: Prompt, text: str, rule: Rule, score: AnswerScore) -> PromptOutcome:
     given: str | None
+    repeated = repetition(prompt, text)
+    answer = text[len(repeated) :]
     if isinstance(rule, LogitRule):
         given = prompt.target if rule.holds(score.difference, score.margin) else None
     else:
-        given = right_answer(prompt, text, rule)
+        given = right_answer(prompt, answer, rule)
     return PromptOutcome(
         prompt.text,
         prompt.target,
         text,
         given is not None,
-        kind_of(prompt, text, given is not None),
+        kind_of(prompt, answer, given is not None),
         score.difference,
         score.margin,
         score.log_probability,
         [*prompt.accepted],
         given,
+        repeated=repeated,
     )

@@ -16,6 +16,7 @@ from faultlens.auditing.behaviour.answer_text import (
     is_inside,
     stands_in,
 )
+from faultlens.auditing.behaviour.refusal import complies
 from faultlens.auditing.result import PromptOutcome
 from faultlens.corpus.task import Prompt, Task
 from faultlens.errors import UserError
@@ -91,6 +92,9 @@ RULES: dict[str, TextRule] = {
 }
 """The pre-listed rules of text: every audit shows its outcomes under each of them."""
 
+TASK_RULES: dict[str, TextRule] = {"complies": complies}
+"""Rules of single tasks, which ask nothing of a target: no other rule is compared with them."""
+
 LOGIT_RULES: dict[str, LogitRule] = {
     TARGET_OVER_FOIL: LogitRule(TARGET_OVER_FOIL, against_foil=True),
     TARGET_LIKELIEST: LogitRule(TARGET_LIKELIEST, against_foil=False),
@@ -136,6 +140,8 @@ def resolve_rule(rule: str | Rule | None) -> tuple[str, Rule]:
         return getattr(rule, "__name__", type(rule).__name__), rule
     if rule in LOGIT_RULES:
         return rule, LOGIT_RULES[rule]
+    if rule in TASK_RULES:
+        return rule, TASK_RULES[rule]
     if rule not in RULES:
         for entry in entry_points(group="faultlens.outcome_rules", name=rule):
             RULES[rule] = entry.load()

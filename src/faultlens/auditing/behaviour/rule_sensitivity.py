@@ -11,6 +11,7 @@ from faultlens.auditing.behaviour.outcomes import (
     GIVEN,
     LOGIT_RULES,
     RULES,
+    TASK_RULES,
     right_answer,
 )
 from faultlens.auditing.factors.levels import Level, level_members
@@ -32,10 +33,10 @@ def failures_by_rule(outcomes: Sequence[PromptOutcome], rule: str) -> dict[str, 
     """
     found = {rule: np.array([not outcome.success for outcome in outcomes])}
     texts = [outcome.generated for outcome in outcomes]
-    for name, succeeds in RULES.items():
+    for name, succeeds in RULES.items() if rule not in TASK_RULES else ():
         if name not in found and None not in texts:
             found[name] = np.array(
-                [right_answer(o, o.generated or "", succeeds) is None for o in outcomes], dtype=bool
+                [right_answer(o, o.said, succeeds) is None for o in outcomes], dtype=bool
             )
     for name, logits in LOGIT_RULES.items():
         values = [logits.value(o.logit_difference, o.margin) for o in outcomes]
@@ -48,9 +49,10 @@ def comparable(rule: str) -> tuple[str, ...]:
     """The rules under which a finding by this rule must not collapse, or it is one of scoring.
 
     Those of text, where the rule reads text or the outcomes came decided. A rule of logits asks
-    another question than they do, so that nothing follows from their disagreement.
+    another question than they do, so that nothing follows from their disagreement; and so does the
+    rule of a single task.
     """
-    return () if rule in LOGIT_RULES else tuple(RULES)
+    return () if rule in LOGIT_RULES or rule in TASK_RULES else tuple(RULES)
 
 
 def failures_over_foil(outcomes: Sequence[PromptOutcome]) -> int | None:

@@ -15,9 +15,9 @@ def prompt_table(task: Task, outcomes: Sequence[PromptOutcome]) -> pd.DataFrame:
 
     Columns: `prompt`, `target`, `foil`, `generated`, `answer` (the accepted answer that was given),
     `success`, `kind`; in nats `logit_difference`, `margin` and `target_log_probability`;
-    `before_answer`, what a chat's reply says before its answer; then a column a factor, under the
-    factor's name, or as `factor NAME` where one of the columns before it has that name. What was
-    not measured is missing, in the file a null.
+    `before_answer`, what a chat's reply says before its answer, and `repeated`, what of that is the
+    prompt's; then a column a factor, under the factor's name, or as `factor NAME` where one of the
+    columns before it has that name. What was not measured is missing, in the file a null.
     """
     given = [prompt for prompt, _ in zip(task.prompts, outcomes, strict=True)]
     columns = {
@@ -32,6 +32,7 @@ def prompt_table(task: Task, outcomes: Sequence[PromptOutcome]) -> pd.DataFrame:
         "margin": _numbers([outcome.margin for outcome in outcomes]),
         "target_log_probability": _numbers([o.target_log_probability for o in outcomes]),
         "before_answer": pd.array([outcome.before_answer for outcome in outcomes], dtype="string"),
+        "repeated": pd.array([outcome.repeated for outcome in outcomes], dtype="string"),
     }
     factors = {
         f"factor {name}" if name in columns else name: pd.array(levels, dtype="string")

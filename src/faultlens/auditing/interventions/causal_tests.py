@@ -29,7 +29,12 @@ from faultlens.auditing.interventions.causal_findings import (
     chosen_classes,
     to_be_tested,
 )
-from faultlens.auditing.interventions.class_pairs import PAIRS_SHARE, ClassPair, pairs_of
+from faultlens.auditing.interventions.class_pairs import (
+    PAIRS_SHARE,
+    ClassPair,
+    likeliest,
+    pairs_of,
+)
 from faultlens.auditing.interventions.decoding import Succeeds, succeeds_by
 from faultlens.auditing.interventions.effects import with_holm
 from faultlens.auditing.interventions.equivalence import (
@@ -47,7 +52,6 @@ from faultlens.auditing.interventions.random_decoder import with_random_decoder
 from faultlens.auditing.result import (
     AfterFind,
     Counterfactuals,
-    Intervention,
     JointTest,
     PromptOutcome,
     RequestedTest,
@@ -156,7 +160,9 @@ class CausalTests:
         search = self._search(candidates, chosen)
         tested = [*chosen, *search.feature_sets]
         reverse = self._reverse(candidates)
-        pairs_planned = pairs_of(tested_classes)
+        pairs_planned = pairs_of(
+            [c for c in candidates if c.features in chosen or c.features in search.feature_sets]
+        )
         share = 1 - PAIRS_SHARE if pairs_planned else 1.0
         found = Family.of("found", tested, self.alpha, self.stop_early, share, reverse)
         others = [features for features in self.requested if features not in found.members]
@@ -388,13 +394,13 @@ class CausalTests:
         alone: Mapping[FeatureSet, TrialOutcome],
         pairs: Sequence[PairRuns],
     ) -> list[JointTest]:
-        """Pairs of classes, where none by itself both restores failures and breaks successes."""
-        if any(_both_shown(outcome.intervention) for outcome in alone.values()):
+        """The likeliest pair of classes, where none is a cause by itself."""
+        pair = likeliest(planned, alone)
+        if pair is None:
             return []
-        members = [pair.features for pair in planned]
-        family = Family.of("together", members, self.alpha, self.stop_early, PAIRS_SHARE)
+        family = Family.of("together", [pair.features], self.alpha, self.stop_early, PAIRS_SHARE)
         outcomes = self._tested(family, pairs)
-        return [pair.test(outcomes[pair.features], alone) for pair in planned]
+        return [pair.test(outcomes[pair.features], alone)]
 
     def _attribution(self, site: str, candidates: Sequence[Candidate]) -> RankedSite:
         classes = {
@@ -412,10 +418,6 @@ class CausalTests:
             )  # fmt: skip
 
         return self.kept.once(f"attribution-{site}", RankedSite, run)
-
-
-def _both_shown(done: Intervention | None) -> bool:
-    return done is not None and len(done.effects) == 2 and all(e.shown for e in done.effects)
 
 
 def _why_not_alone(

@@ -16,7 +16,6 @@ from faultlens.auditing.interventions.family import TrialOutcome
 from faultlens.auditing.result import JointTest
 
 PAIRS_SHARE = 0.2  # of alpha, where there are pairs to be tested
-FIRST = 3  # classes among which pairs are made
 
 
 @dataclass(frozen=True)
@@ -53,10 +52,27 @@ class ClassPair:
 
 
 def pairs_of(tested: Sequence[Candidate]) -> list[ClassPair]:
-    """The pairs among the first classes that are tested: of one dictionary, both with failure."""
-    first = [c.features for c in tested if c.with_failure][:FIRST]
+    """The pairs of classes that are tested: of one dictionary, both with failure."""
     return [
         ClassPair(a, b)
-        for a, b in combinations(first, 2)
+        for a, b in combinations([c.features for c in tested if c.with_failure], 2)
         if a.site == b.site and not set(a.indices) & set(b.indices)
     ]
+
+
+def likeliest(
+    pairs: Sequence[ClassPair], alone: Mapping[FeatureSet, TrialOutcome]
+) -> ClassPair | None:
+    """The pair whose classes, each by itself, move the margin of failures most; one is tested.
+
+    None where no effect is shown of either class of any pair, or a class is a cause by itself.
+    """
+    done = {features: outcome.intervention for features, outcome in alone.items()}
+    if any(one is not None and one.is_cause for one in done.values()):
+        return None
+    able = []
+    for pair in pairs:
+        first, second = done.get(pair.first), done.get(pair.second)
+        if first is not None and second is not None and (first.shown or second.shown):
+            able.append((first.necessity.adjusted + second.necessity.adjusted, pair))
+    return max(able, key=lambda one: one[0])[1] if able else None

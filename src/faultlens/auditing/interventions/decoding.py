@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from faultlens.auditing.activations.task_tokens import NEW_TOKENS, by_length
-from faultlens.auditing.behaviour.generation import said
+from faultlens.auditing.behaviour.generation import answered
 from faultlens.auditing.behaviour.outcomes import LogitRule, Rule, right_answer
 from faultlens.auditing.interventions.edit_runner import EditRunner
 from faultlens.auditing.interventions.edits import GeneratedRule
@@ -33,11 +33,11 @@ def succeeds_by(rule: Rule, task: Task, model: Model) -> Succeeds:
         return rule
     of_text = rule
 
-    def answered(ids: list[int], index: int) -> bool:
+    def right(ids: list[int], index: int) -> bool:
         prompt = task.prompts[index]
-        return right_answer(prompt, said(model, ids, prompt), of_text) is not None
+        return right_answer(prompt, answered(model, ids, prompt), of_text) is not None
 
-    return answered
+    return right
 
 
 class EditHooks(ABC):
@@ -113,7 +113,8 @@ def generate_edited(runner: EditRunner, placed: PlacedEdit, prompts: np.ndarray)
     def hooks_of(batch: list[int]) -> Mapping[Site, SiteHook]:
         return DecodingEdit.of(runner, placed, prompts[batch]).hooks()
 
-    return generate(runner.model, [runner.tokens.rows[i] for i in prompts], hooks_of)
+    rows = [runner.tokens.rows[i] for i in prompts]
+    return generate(runner.model, rows, hooks_of, new_tokens=runner.tokens.new_tokens)
 
 
 def generate(
@@ -121,17 +122,19 @@ def generate(
     rows: Sequence[Sequence[int]],
     hooks_of: Callable[[list[int]], Mapping[Site, SiteHook]] | None = None,
     progress: Tick | None = None,
+    new_tokens: int = NEW_TOKENS,
 ) -> list[list[int]]:
     """Greedy continuations, in the order of `rows`; those of similar length are decoded together.
 
     Args:
         hooks_of: gives the hooks under which the rows at some places are decoded; None: none.
         progress: told how many rows are done.
+        new_tokens: that follow each row, at most.
     """
     found: list[list[int]] = [[] for _ in rows]
     for batch in by_length(rows, equal=not model.pads_left):
         hooks = None if hooks_of is None else hooks_of(batch)
-        ids = model.generate([rows[i] for i in batch], NEW_TOKENS, hooks)
+        ids = model.generate([rows[i] for i in batch], new_tokens, hooks)
         for place, of_row in zip(batch, ids, strict=True):
             found[place] = of_row
         if progress is not None:

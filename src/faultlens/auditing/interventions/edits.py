@@ -1,8 +1,8 @@
 """Edits: what features are set to, at the tokens of a prompt and at those generated after it.
 
 Each kind of edit is one small class. It checks its own arguments, and has one rule for a prompt's
-tokens and one for generated tokens, which play no role that a prompt's token plays. A further kind
-is one more class with the two rules of `Edit`; nothing else has to know of it.
+tokens and one for generated tokens, which have no counterpart in the prompts. To add a kind of
+edit, add a class with the two methods of `Edit`; nothing else needs to change.
 """
 
 from __future__ import annotations

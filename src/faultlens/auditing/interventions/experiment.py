@@ -20,6 +20,7 @@ from faultlens.auditing.behaviour.outcomes import (
     resolve_rule,
     right_answer,
 )
+from faultlens.auditing.behaviour.repetition import repetition
 from faultlens.auditing.feature_set import FeatureSet
 from faultlens.auditing.interventions.cached_run import CachedRuns
 from faultlens.auditing.interventions.decoding import generate, generate_edited
@@ -61,13 +62,13 @@ def intervene(
         lens: the model and its dictionaries.
         task: the prompts.
         features: of one dictionary, edited together, e.g. `"3-res-mini/808+3-res-mini/12"`.
-        edit: what they are set to: `Zero()` (as by default), `Scale(0.5)`, `Add(4.0)`,
+        edit: what they are set to: `Zero()` (the default), `Scale(0.5)`, `Add(4.0)`,
             `Clamp(0.0, 2.0)`, `Mean(among="successes")`, `Resample(among="failures", seed=1)`, or
             an edit of your own (see `Edit`).
-        positions: `firing`: where any of the features fires (as by default); `all` (of a
-            direction, by default); `last`; a factor: the tokens of its level; or a number from the
-            end of the prompt, −1 being its last token. With the first three every generated token
-            is edited likewise; the others stand in the prompt alone.
+        positions: `firing`: where any of the features fires (the default for features); `all` (the
+            default for a direction); `last`; a factor: the tokens of its level; or a number from
+            the end of the prompt, −1 being its last token. With the first three every generated
+            token is edited too; with the others only the prompt is.
         prompts: their indices, from 0; None: all.
         direction: in place of features, a vector `[d]` in the units of `site`; its length does not
             count. `Zero()` projects it out.
@@ -149,7 +150,8 @@ class _Experiment:
         `prompt`, `target`, `foil`; `edited`, how many of its tokens are; then, each with `_before`
         and `_after`: `margin`, the largest logit of a right answer over the largest other, and
         `difference`, the target's over the foil's (missing where there is none), in nats, at the
-        first token in which target and foil differ; `generated`, up to eight tokens; `success`.
+        first token in which target and foil differ; `generated`, up to eight tokens, or 24 of a
+        chat; `success`.
         """
         margin, difference, margin_after, difference_after = self.runner.margins(placed, prompts)
         texts = self.before.texts(prompts)
@@ -187,8 +189,11 @@ def _texts(model: Model, ids: Sequence[list[int]]) -> list[str]:
 
 def _right(task: Task, prompts: np.ndarray, texts: Sequence[str], rule: TextRule) -> np.ndarray:
     """Whether the texts are right answers to some prompts, boolean `[prompts]`."""
-    pairs = zip(prompts, texts, strict=True)
-    return np.array([right_answer(task.prompts[i], text, rule) is not None for i, text in pairs])
+    found = []
+    for i, text in zip(prompts, texts, strict=True):
+        answer = text[len(repetition(task.prompts[i], text)) :]
+        found.append(right_answer(task.prompts[i], answer, rule) is not None)
+    return np.array(found)
 
 
 class _Untouched:
@@ -211,7 +216,8 @@ class _Untouched:
         """What is generated after some prompts; what is missing is generated together."""
         missing = [int(i) for i in prompts if int(i) not in self._texts]
         if missing:
-            ids = generate(self._model, [self._tokens.rows[i] for i in missing])
+            rows = [self._tokens.rows[i] for i in missing]
+            ids = generate(self._model, rows, new_tokens=self._tokens.new_tokens)
             self._texts.update(zip(missing, _texts(self._model, ids), strict=True))
         return [self._texts[int(i)] for i in prompts]
 

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from faultlens.auditing.activations.generated import Generated
-from faultlens.auditing.activations.task_tokens import NEW_TOKENS, by_length
+from faultlens.auditing.activations.task_tokens import by_length
 from faultlens.auditing.interventions.decoding import EditHooks, generate_edited
 from faultlens.auditing.interventions.edit_runner import EditRunner
 from faultlens.auditing.interventions.edits import GeneratedRule
@@ -37,7 +37,7 @@ def redecode(
     entry = first_block(runner.dictionary)
     known = [i for i, prompt in enumerate(prompts) if before.has([int(prompt)], entry)]
     found: dict[int, list[int]] = {}
-    rows = [[*runner.tokens.rows[int(prompts[i])], *_read(before, prompts[i])] for i in known]
+    rows = [_grown(runner, before, int(prompts[i])) for i in known]
     for batch in by_length(rows):
         places = [known[i] for i in batch]
         same = _unchanged(runner, placed, prompts[places], before, entry)
@@ -56,9 +56,10 @@ def first_block(dictionary: Dictionary) -> Site:
     return Site(min(dictionary.site.layer, dictionary.target.layer), "resid_pre")
 
 
-def _read(before: Generated, prompt: int) -> list[int]:
-    """The generated tokens that decoding read: all but the last of the most that there can be."""
-    return before.ids[int(prompt)][: NEW_TOKENS - 1]
+def _grown(runner: EditRunner, before: Generated, prompt: int) -> list[int]:
+    """A prompt with the generated tokens that decoding read: all but the last of the most."""
+    tokens = runner.tokens
+    return [*tokens.rows[prompt], *before.ids[prompt][: tokens.new_tokens - 1]]
 
 
 @torch.no_grad()
@@ -68,7 +69,7 @@ def _unchanged(
     """Of each prompt, whether the same is generated under the edit."""
     model = runner.model
     lengths = [len(runner.tokens.rows[int(i)]) for i in prompts]
-    grown = [[*runner.tokens.rows[int(i)], *_read(before, i)] for i in prompts]
+    grown = [_grown(runner, before, int(i)) for i in prompts]
     ids = model.pad(grown)
     position = torch.arange(ids.shape[1], device=ids.device)
     begin = torch.tensor(lengths, device=ids.device)[:, None]

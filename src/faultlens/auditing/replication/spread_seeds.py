@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from faultlens.auditing.replication.seeds import SeedRun
 from faultlens.progress import Progress
-from faultlens.scale.workers import Workers
+from faultlens.scale.workers import Workers, one_at_a_time
 
 if TYPE_CHECKING:
     from faultlens.corpus.task import Task
@@ -39,7 +39,7 @@ class OtherSeeds:
     audit: Callable[..., SeedRun]
 
     def __call__(self) -> Callable[[tuple[int, Task]], SeedRun]:
-        return partial(_audited, self.audit, self.open_lens())
+        return one_at_a_time(partial(_audited, self.audit, self.open_lens()))
 
 
 @contextmanager
@@ -63,9 +63,11 @@ def others_audited(
         yield lambda: [audit(lens, *one, progress=progress) for one in others]
         return
     work = OtherSeeds(spread.open_lens, audit)
-    with ThreadPoolExecutor(1) as pool:
-        coming = pool.submit(lambda: list(spread.workers.in_order(work, others)))
-        yield coming.result
+    pool = ThreadPoolExecutor(1)
+    try:
+        yield pool.submit(lambda: list(spread.workers.in_order(work, others))).result
+    finally:  # after an interrupt nobody waits for what the others are at
+        pool.shutdown(wait=False, cancel_futures=True)
 
 
 def _audited(audit: Callable[..., SeedRun], lens: Lens, one: tuple[int, Any]) -> SeedRun:

@@ -28,6 +28,9 @@ def named_features(audit: Audit) -> dict[str, list[str]]:
     for trial in audit.requested:
         for feature in trial.features:
             name(feature, "named by the user")
+    for joint in audit.together:
+        for feature in joint.classes:
+            name(feature, "tried with another class")
     first = first_attributed(audit)
     if first is not None:
         name(first[1].feature, "first by attribution")

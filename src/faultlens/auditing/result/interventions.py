@@ -6,6 +6,9 @@ from dataclasses import dataclass, field
 
 from faultlens.auditing.result.after_find import AfterFind
 
+RESTORES = 0.5  # share of failures beyond the controls that a cause restores
+RESTORES_LOW = 0.25  # lower bound of its 95 % interval
+
 
 @dataclass(frozen=True)
 class ControlFamily:
@@ -205,6 +208,18 @@ class Intervention:
     def shown(self) -> bool:
         """Whether necessity or sufficiency is shown."""
         return any(effect.shown for effect in self.effects)
+
+    @property
+    def is_cause(self) -> bool:
+        """Whether both are, and half of the failures are restored beyond the controls."""
+        need, enough = self.necessity, self.sufficiency
+        return (
+            need.shown
+            and enough is not None
+            and enough.shown
+            and need.turned_share - need.control_turned_share >= RESTORES
+            and need.turned_low >= RESTORES_LOW
+        )
 
 
 @dataclass(frozen=True)

@@ -11,8 +11,9 @@ from faultlens.auditing.result.interventions import Intervention
 class JointTest:
     """Two classes of one dictionary, changed together as one.
 
-    Pairs of the first classes are tested where none of these by itself both restores failures and
-    breaks successes, at a fifth of alpha, which leaves the classes four fifths.
+    Where none of the classes that are tested is a cause by itself, the two of one dictionary that
+    move the margin of failures most are tested together, at a fifth of alpha, which leaves the
+    classes four fifths.
     """
 
     features: list[str]

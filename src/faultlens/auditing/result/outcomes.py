@@ -32,6 +32,14 @@ class PromptOutcome:
     answer: str | None = None  # the right answer that the audit's rule found; None: it found none
     before_answer: str = ""
     """What a chat model's reply says before its answer: target and foil are compared after it."""
+    repeated: str = ""
+    """What a chat model's reply repeats of its prompt at its beginning: rules of text read what
+    comes after it."""
+
+    @property
+    def said(self) -> str:
+        """What was generated, without what it repeats of the prompt."""
+        return (self.generated or "")[len(self.repeated) :]
 
     @property
     def answers(self) -> list[str]:

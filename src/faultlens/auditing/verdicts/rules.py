@@ -40,8 +40,6 @@ from faultlens.auditing.verdicts.evidence import Evidence
 from faultlens.auditing.verdicts.scoring_artefact import scoring_artefact
 from faultlens.numbers import interval, number, p_value, share, signed
 
-RESTORES = 0.5  # share of failures beyond the controls that a cause restores
-RESTORES_LOW = 0.25  # lower bound of its 95 % interval
 DISTURBS = 2.0  # times the controls' mean divergence on other text
 LEAST_DISTURBED = 0.01  # nats a token, below which a divergence does not matter
 
@@ -74,7 +72,7 @@ def of_class(found: Evidence) -> tuple[Verdict, Proxy | None]:
     proxy, why = proxy_of(found)
     done = found.intervention
     if done is not None and (shown := _shown(done)):
-        kind: VerdictKind = CAUSE if is_cause(done) else CONTRIBUTES
+        kind: VerdictKind = CAUSE if done.is_cause else CONTRIBUTES
         said = [fires, shown, why, artefact and f"yet {artefact}"]
         return Verdict(kind, None, "; ".join(part for part in said if part)), proxy
     if artefact:
@@ -96,7 +94,7 @@ def _found_within(found: Evidence, fires: str, only: str) -> Verdict:
     """The verdict on a class that is found within strata only."""
     done = found.intervention
     if done is not None and (shown := _shown(done)):
-        kind: VerdictKind = CAUSE if is_cause(done) else CONTRIBUTES
+        kind: VerdictKind = CAUSE if done.is_cause else CONTRIBUTES
         return Verdict(kind, None, f"{fires}; {shown}; {only}")
     return Verdict(CORRELATE, None, f"{fires}; {only}; {_effect(done)}")
 
@@ -220,18 +218,6 @@ def _within(within: Confounds | FinestStrata, p: float) -> str:
 def by(factors: Sequence[str]) -> str:
     """Factors whose strata are meant: "object × template"."""
     return " × ".join(factors) or "all prompts"
-
-
-def is_cause(done: Intervention) -> bool:
-    """Both effects shown, and half of the failures restored beyond the controls."""
-    need, enough = done.necessity, done.sufficiency
-    return (
-        need.shown
-        and enough is not None
-        and enough.shown
-        and need.turned_share - need.control_turned_share >= RESTORES
-        and need.turned_low >= RESTORES_LOW
-    )
 
 
 def _shown(done: Intervention) -> str:

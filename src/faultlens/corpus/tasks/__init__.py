@@ -7,6 +7,9 @@ from faultlens.corpus.tasks.greater_than import greater_than
 from faultlens.corpus.tasks.induction import induction
 from faultlens.corpus.tasks.ioi import ioi
 from faultlens.corpus.tasks.mini_ioi import mini_ioi
+from faultlens.corpus.tasks.over_refusal import over_refusal
+from faultlens.corpus.tasks.sycophancy import sycophancy
+from faultlens.corpus.tasks.unanswerable import unanswerable
 
 __all__ = [
     "agreement",
@@ -16,4 +19,7 @@ __all__ = [
     "induction",
     "ioi",
     "mini_ioi",
+    "over_refusal",
+    "sycophancy",
+    "unanswerable",
 ]

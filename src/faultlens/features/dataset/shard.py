@@ -26,6 +26,8 @@ from faultlens.runs.location import is_local
 
 ROW_GROUP = 65_536  # firings: the least that is read to see one feature
 COLUMNS = ("text_id", "position", "feature", "activation")
+ENCODING = {"float32": "BYTE_STREAM_SPLIT", "float16": "PLAIN"}
+"""Of activations: DuckDB reads no float16 that is split into bytes, and plain is as small."""
 _LARGEST, _SMALLEST = float(np.finfo(np.float16).max), np.float16(2.0**-24)
 
 
@@ -45,7 +47,7 @@ def write_shard(path: Path, firings: Firings, precision: Precision) -> str:
         table, content, compression="zstd", use_dictionary=False, row_group_size=ROW_GROUP,
         column_encoding={
             **dict.fromkeys(COLUMNS[:3], "DELTA_BINARY_PACKED"),
-            "activation": "BYTE_STREAM_SPLIT",
+            "activation": ENCODING[precision],
         },
         store_schema=False,
     )  # fmt: skip

@@ -161,7 +161,8 @@ def _fill(
     tick(sum(plan.shards[number].tokens for number in whole))
     jobs = jobs_of(texts, plan.shards, list(whole))
     if kept < len(plan.shards):
-        for done in workers.results(ShardWriting(how, folder, recorded), jobs):
+        place = folder.absolute()  # workers may have another working folder
+        for done in workers.results(ShardWriting(how, place, recorded), jobs):
             whole[done.shard.number] = made = done.finished
             had = before.get(done.shard.number, made)
             if had.hashes != made.hashes:

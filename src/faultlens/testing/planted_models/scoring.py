@@ -10,7 +10,6 @@ from faultlens.auditing.feature_set import FeatureSet
 from faultlens.auditing.result import Intervention
 from faultlens.auditing.result.audit import Audit
 from faultlens.auditing.study import audit_task
-from faultlens.auditing.verdicts.rules import is_cause
 from faultlens.testing.planted_models.material import Material, material, ordinary_task
 from faultlens.testing.planted_models.mediation import Mediation, usual_level
 from faultlens.testing.planted_models.planted_model import PlantedModel
@@ -137,7 +136,7 @@ def _tried(
     share = mediation.share(planted.lens[site], features, level)
     verdict = "none"
     if done.shown:
-        verdict = "CAUSE" if is_cause(done) else "CONTRIBUTES"
+        verdict = "CAUSE" if done.is_cause else "CONTRIBUTES"
     return Tried(
         names,
         verdict,

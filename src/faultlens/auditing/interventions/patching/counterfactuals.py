@@ -142,7 +142,7 @@ def outcomes_after(
     """Whether each swapped prompt is answered rightly, boolean `[pairs]`."""
     if isinstance(succeeds, LogitRule):
         return np.array([succeeds.holds(s.difference, s.margin) for s in scores], dtype=bool)
-    found = generate(model, swap.tokens.rows, progress=progress)
+    found = generate(model, swap.tokens.rows, progress=progress, new_tokens=swap.tokens.new_tokens)
     pairs = zip(found, swap.prompts, strict=True)
     return np.array([succeeds(ids, int(prompt)) for ids, prompt in pairs], dtype=bool)
 
