@@ -81,6 +81,7 @@ def imported() -> Callable[[Path], ModuleType]:
         spec = importlib.util.spec_from_file_location(f"script_{file.stem}", file)
         assert spec is not None and spec.loader is not None
         module = importlib.util.module_from_spec(spec)
+        sys.modules[spec.name] = module  # where a dataclass looks for its annotations
         spec.loader.exec_module(module)
         return module
 
