@@ -26,7 +26,7 @@ lint: $(VENV)/.ok-test
 
 # The documentation as a site, to be opened from disk: build/site/index.html.
 docs: $(VENV)/.ok-test
-	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet --strict
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 
 # Needs FAULTLENS_REFERENCE_DATA; under eight minutes on two quiet cores.
 bench: $(VENV)/.ok-test

@@ -34,9 +34,9 @@ STAGE = re.compile(r"^ +([\d.]+) s +([\d.]+) CPU s  (.+)$")
 ALPHA = 0.05
 
 
-def command(case: str, out: Path) -> list[str]:
-    """What a case runs; `out` is where it writes its run."""
-    audit_run, cli = str(HERE / "audit_run.py"), ["-m", "faultlens.cli.main"]
+def command(case: str, build: Path, out: Path) -> list[str]:
+    """What a case runs in a build; `out` is where it writes its run."""
+    audit_run, cli = str(build / "benchmarks" / "audit_run.py"), ["-m", "faultlens.cli.main"]
     arguments = {
         "one audit": [audit_run],
         "five seeds": [audit_run, "5"],
@@ -51,7 +51,11 @@ def timed(case: str, build: Path, out: Path, *more: str) -> tuple[dict[str, floa
     environment = {**os.environ, "PYTHONPATH": str(build / "src")}
     began, before = time.perf_counter(), resource.getrusage(resource.RUSAGE_CHILDREN)
     done = subprocess.run(
-        [*command(case, out), *more], env=environment, capture_output=True, text=True, check=False
+        [*command(case, build, out), *more],
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
     )
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     if done.returncode:

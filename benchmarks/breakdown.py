@@ -5,7 +5,6 @@ around the pieces: tokenising, the model without its attention, attention, scree
 bfloat16), refining (the compiled loop), pooling, and what is left. In processor seconds on one
 thread, so that a busy machine changes little. Writes the part `breakdown` of `engine.json`, and the
 page.
-`ONEDNN_MAX_CPU_ISA=AVX512_CORE_BF16` shows what a processor without AMX would take.
 """
 
 from __future__ import annotations
