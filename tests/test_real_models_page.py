@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
+from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -13,13 +13,9 @@ import pytest
 SCRIPT = Path(__file__).parents[1] / "benchmarks" / "real_models.py"
 
 
-@pytest.fixture(scope="module")
-def script() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("real_models_page", SCRIPT)
-    assert spec is not None and spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+@pytest.fixture
+def script(imported: Callable[[Path], ModuleType]) -> ModuleType:
+    return imported(SCRIPT)
 
 
 @pytest.fixture

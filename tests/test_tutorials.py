@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
-import sys
+from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -15,14 +14,9 @@ ROOT = Path(__file__).parents[1]
 SCRIPT = ROOT / "docs" / "tutorial_pages.py"
 
 
-@pytest.fixture(scope="module")
-def script() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("tutorial_pages", SCRIPT)
-    assert spec is not None and spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules["tutorial_pages"] = module  # dataclasses look their module up
-    spec.loader.exec_module(module)
-    return module
+@pytest.fixture
+def script(imported: Callable[[Path], ModuleType]) -> ModuleType:
+    return imported(SCRIPT)
 
 
 def run(script: ModuleType, name: str) -> tuple[dict[str, Any], list[Any]]:
