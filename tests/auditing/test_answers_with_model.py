@@ -133,16 +133,18 @@ def test_choices_are_scored_again_by_target_over_foil(lm_eval_logs: Path, lens: 
     assert behind_bos is not None and behind_bos.start == BOS and behind_bos.equal < 30
 
 
-def test_a_log_finds_the_objects_that_pull_the_model_away(lm_eval_logs: Path, lens: Lens) -> None:
+def test_a_log_finds_the_objects_that_pull_the_model_away(lm_eval_logs: Path) -> None:
     """Whole, from lm-eval's log of continuations to a feature that contributes to the failures."""
-    found = fl.audit(lens, log(lm_eval_logs, "likelihood"), **QUICK)
+    answers = log(lm_eval_logs, "likelihood")
+    found = fl.audit(fl.load("mini", layers=[4]), answers, **QUICK | {"test_classes": 2})
     again = found.rescoring
     assert again is not None and (again.rule, again.reason) == ("target-likeliest", None)
     assert (again.failures_again, again.successes_again) == (again.failures, again.successes)
-    (first,) = [c for _, c in found.classes if c.intervention]
-    assert first.verdict.kind in ("CONTRIBUTES", "CAUSE")
-    assert first.proxy is None or first.proxy.factor == "object"
-    assert first.intervention is not None and first.intervention.necessity.adjusted > 0.1
+    tested = [c for _, c in found.classes if c.intervention]
+    assert [c.verdict.kind in ("CONTRIBUTES", "CAUSE") for c in tested].count(True) == 1
+    (shown,) = [c for c in tested if c.intervention is not None and c.intervention.shown]
+    assert shown.proxy is None or shown.proxy.factor == "object"
+    assert shown.intervention is not None and shown.intervention.necessity.adjusted > 0.1
 
 
 def test_what_a_scorer_decided_over_text_needs_its_rule(lm_eval_logs: Path, lens: Lens) -> None:
@@ -234,16 +236,17 @@ def test_the_command_from_an_inspect_ai_log_to_the_report(
     folder = tmp_path / "run"
     code = cli(
         monkeypatch, "--outcomes", inspect_logs / "generation.eval", "--rule", "exact-word",
-        "--model", "mini", "--layers", "3", "--permutations", "199", "--no-baselines",
-        "--test-classes", "1", "--test-attributed", "0", "--factors", "object", "--out", folder,
+        "--model", "mini", "--layers", "4", "--permutations", "199", "--no-baselines",
+        "--test-classes", "2", "--test-attributed", "0", "--factors", "object", "--out", folder,
     )  # fmt: skip
     assert code == 0
     data = json.loads((folder / "audit.json").read_text())
     again = data["rescoring"]
     assert (again["rule"], again["reason"], again["start"]) == ("exact-word", None, "nothing")
     assert (again["failures_again"], again["successes_again"]) == (22, 38)
-    (tested,) = [c for c in data["sites"]["3-res-mini"]["classes"] if c["intervention"]]
-    assert tested["verdict_kind"] in ("CONTRIBUTES", "CAUSE")
+    tested = [c for c in data["sites"]["4-res-mini"]["classes"] if c["intervention"]]
+    assert len(tested) == 2
+    assert [c["verdict_kind"] in ("CONTRIBUTES", "CAUSE") for c in tested].count(True) == 1
     page = (folder / "report.html").read_text(encoding="utf-8")
     assert "Is it the log" in page and "Nothing stood in front of each prompt" in page
     manifest = json.loads((folder / "manifest.json").read_text())

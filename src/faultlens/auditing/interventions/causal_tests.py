@@ -16,6 +16,7 @@ from faultlens.auditing.feature_set import FeatureSet
 from faultlens.auditing.interventions import reversed_test
 from faultlens.auditing.interventions.ablation import Ablation
 from faultlens.auditing.interventions.after_find.after_find import ask_further
+from faultlens.auditing.interventions.after_find.off_task import texts_elsewhere
 from faultlens.auditing.interventions.attribution.search import Search
 from faultlens.auditing.interventions.attribution.site_attribution import (
     RankedSite,
@@ -356,6 +357,10 @@ class CausalTests:
         null = equivalence_test(done.necessity, self.gap, restored, on)
         return replace(outcome, intervention=replace(done, null=null))
 
+    @cached_property
+    def _elsewhere(self) -> dict[str, list[list[int]]]:
+        return texts_elsewhere(self.lens.model, self.task.name)
+
     def _asked_further(
         self, features: FeatureSet, outcome: TrialOutcome, family: Family
     ) -> TrialOutcome:
@@ -365,7 +370,8 @@ class CausalTests:
             return outcome
 
         def run() -> AfterFind:
-            return ask_further(self.ablation(features.site), features, done, self.task)
+            ablation = self.ablation(features.site)
+            return ask_further(ablation, features, done, self.task, self._elsewhere)
 
         after = self.kept.once(f"{family.checkpoint_name(features)}-after", AfterFind, run)
         return replace(outcome, intervention=replace(done, after=after))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+
 from faultlens.auditing.feature_set import FeatureSet
 from faultlens.auditing.interventions.ablation import Ablation
 from faultlens.auditing.interventions.after_find.absorption import absorption
@@ -14,19 +16,24 @@ from faultlens.corpus.task import Task
 
 
 def ask_further(
-    ablation: Ablation, features: FeatureSet, done: Intervention, task: Task
+    ablation: Ablation,
+    features: FeatureSet,
+    done: Intervention,
+    task: Task,
+    elsewhere: Mapping[str, Sequence[Sequence[int]]],
 ) -> AfterFind:
     """Everything that is asked of features whose effect is shown.
 
     Args:
         done: what changing them did.
         task: the audited prompts.
+        elsewhere: other texts, in tokens, by what each is called.
     """
     forward = not done.reversed
     return AfterFind(
         dose=dose_response(done),
         absorption=absorption(ablation, features) if forward else None,
         error_recovery=error_recovery(ablation, features) if forward else None,
-        off_task=off_task(ablation, features, task.name),
+        off_task=off_task(ablation, features, elsewhere),
         rewordings=by_wording(ablation, features, task, done.reversed),
     )

@@ -8,7 +8,7 @@ long, at the same tokens, along other features' directions.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,7 +18,6 @@ from torch import Tensor
 from faultlens.auditing.feature_set import FeatureSet
 from faultlens.auditing.interventions.ablation import Ablation
 from faultlens.auditing.result import OffTask
-from faultlens.corpus.task import Task
 from faultlens.corpus.tasks.agreement import agreement
 from faultlens.corpus.tasks.brackets import brackets
 from faultlens.models.fit import SAMPLE
@@ -27,32 +26,29 @@ from faultlens.models.start_token import start_of
 
 CONTROLS = 9
 PASSAGES, PASSAGE = 8, 48  # of general text; tokens of each
-OTHERS = 24  # prompts of another task
+OTHERS = 24  # prompts of another task, before repeated ones are left out
 ANOTHER = {"agreement": agreement, "brackets": brackets}  # the first that is not audited
 
 
-def off_task(ablation: Ablation, features: FeatureSet, task: str) -> list[OffTask]:
-    """What a class's change does elsewhere.
+def texts_elsewhere(model: Model, task: str) -> dict[str, list[list[int]]]:
+    """General text and prompts of another task, in tokens, by what each is called.
 
     Args:
+        model: whose tokens they are, behind its start token.
         task: the name of the audited task.
     """
     other = next(name for name in ANOTHER if name != task)
-    return [
-        _cost(ablation, features, "general text", _passages(ablation)),
-        _cost(ablation, features, other, _prompts(ablation, ANOTHER[other](OTHERS, 0))),
-    ]
-
-
-def _passages(ablation: Ablation) -> list[list[int]]:
-    """Passages of natural text of many kinds, in tokens behind the model's start token."""
     paragraphs = SAMPLE.read_text(encoding="utf-8").strip().split("\n\n")
-    chosen = paragraphs[:: max(1, len(paragraphs) // PASSAGES)][:PASSAGES]
-    return _rows(ablation.runner.model, chosen)
+    passages = paragraphs[:: max(1, len(paragraphs) // PASSAGES)][:PASSAGES]
+    prompts = list(dict.fromkeys(prompt.text for prompt in ANOTHER[other](OTHERS, 0).prompts))
+    return {"general text": _rows(model, passages), other: _rows(model, prompts)}
 
 
-def _prompts(ablation: Ablation, task: Task) -> list[list[int]]:
-    return _rows(ablation.runner.model, [prompt.text for prompt in task.prompts])
+def off_task(
+    ablation: Ablation, features: FeatureSet, elsewhere: Mapping[str, Sequence[Sequence[int]]]
+) -> list[OffTask]:
+    """What a class's change does elsewhere: a reading for each kind of text."""
+    return [_cost(ablation, features, name, rows) for name, rows in elsewhere.items()]
 
 
 def _rows(model: Model, texts: Sequence[str]) -> list[list[int]]:

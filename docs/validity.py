@@ -1,0 +1,217 @@
+"""Writes `validity.md`, its figures, and the table in the README, from `benchmarks/validity.json`.
+
+`faultlens bench --part whole --sets 40 --out benchmarks/validity.json`, and with `--level 2` again,
+make that file; then `python docs/validity.py` renders it. A test says when either page is stale.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any, Literal
+
+from faultlens.report.figures.chart import (
+    Axis,
+    Chart,
+    Dots,
+    Line,
+    Mark,
+    Panel,
+    Panels,
+    Point,
+    Series,
+)
+from faultlens.report.figures.svg import svg
+from faultlens.testing.bench import NULLS, TESTING, Case, cell, table_of
+from faultlens.testing.planted_models.model_bench import model_table
+from faultlens.testing.rivals import RIVALS
+
+ROOT = Path(__file__).parents[1]
+RESULTS = ROOT / "benchmarks" / "validity.json"
+PAGE, README = Path(__file__).with_name("validity.md"), ROOT / "README.md"
+BEGIN, END = "<!-- how often: docs/validity.py -->", "<!-- end -->"
+
+WIDTH = 720
+STYLE = (
+    "svg{font-family:sans-serif;background:#fff}text{fill:#222;font-size:12px}text.quiet{fill:#666}"
+    ".grid{stroke:#ddd}.reference{stroke:#666;stroke-dasharray:2 4}"
+    ".interval,.line,.thick{fill:none;stroke:currentColor;stroke-width:2}.filled{fill:currentColor}"
+    ".striking{color:#c2410c}.plain{color:#1d4ed8}g.quiet{color:#7b8794}"
+    ".c0{color:#3b7dd8}.c1{color:#d9730d}.c2{color:#2a9d5c}.c3{color:#9a5fd0}.c4{color:#c0392b}"
+)
+
+HEAD = """# How often is the audit right?
+
+<!-- Written by docs/validity.py from benchmarks/validity.json: run these again, do not edit. -->
+
+Data sets with a planted truth, each audited as a user would (1,000 permutations, no ladder, no
+model), beside four simpler procedures. `faultlens bench --part whole --sets 40 --out
+benchmarks/validity.json` runs them, and goes on where it left off; `faultlens.testing.plant` makes
+a single one. What each kind is stands in `faultlens/testing/` (`causes.py`, `proxies.py`,
+`nulls.py`).
+
+- *found*: a planted feature is in a significant class, or found within strata only.
+- *first*: it leads the most certain class; of a rival, it is ranked first. Features that copy a
+  level of a factor are passed over, in all procedures alike.
+- *adds beyond*: it is said to add beyond the prompt's factors, without a reservation: right of a
+  cause where a factor goes with failure, wrong of a proxy.
+- Intervals are Clopper–Pearson's, 95 %. `made-up` are prompts and features drawn by rules, `mini`
+  the bundled model's own activations under planted outcomes.
+
+"""
+
+
+MODELS = """
+## Causes planted in a model
+
+`mini` with a cause planted in it, by editing its weights or by a small fine-tune, each model
+audited with interventions on prompts of its own: `faultlens bench --level 2 --out
+benchmarks/validity.json`. What was planted is known without the audit: on other prompts, the share
+of the planted change that goes away when features are set to 0 in both the planted model and `mini`
+is the share that passes through them (in brackets).
+
+- *found*: a planted feature, or features through which at least half passes, is CAUSE or
+  CONTRIBUTES. Empty where no cause was planted that a dictionary describes where the audit looks.
+- *false CAUSE*: one through which less than a quarter passes. *Off-path*: less than a twentieth.
+- *presence*: one cause, two causes, an attention head's, a compensated one, fine-tunes. Models
+  whose planted features pass less than half of what was planted do not count as missed.
+
+"""
+
+
+def page(result: dict[str, Any]) -> str:
+    """The whole page."""
+    shown = "".join(f"![{alt}]({name}.svg)\n\n" for name, (_, alt) in figures(result).items())
+    tables = "\n".join(table_of(result)) + "\n"
+    return HEAD + shown + tables + MODELS + "\n".join(model_table(result)) + "\n"
+
+
+def figures(result: dict[str, Any]) -> dict[str, tuple[Chart, str]]:
+    """By the file's name, each figure with what it shows in words."""
+    return {
+        "validity_power": (
+            _power(result["rates"]),
+            "How often a strong cause is put first, by the number of prompts: above, one that "
+            "causes failure by firing; below, one that fires everywhere",
+        ),
+        "validity_errors": (
+            _errors(result["rates"]),
+            "How often something is said to be found where there is nothing, at .05, with 95 % "
+            "intervals",
+        ),
+    }
+
+
+def drawn(chart: Chart, alt: str) -> str:
+    """A figure as an SVG file that stands by itself."""
+    plain = str(svg(chart, WIDTH, alt)).replace("<svg ", '<svg xmlns="http://www.w3.org/2000/svg" ')
+    return plain.replace(">", f"><style>{STYLE}</style>", 1) + "\n"
+
+
+def _power(rates: dict[str, Any]) -> Panels:
+    sizes = (60, 150, 300, 1000)
+    panels = []
+    for kind in ("firing", "dense"):
+        found = [rates[Case(kind, n=n).name] for n in sizes]
+        shares = {"FaultLens": [rate["first"] for rate in found]}
+        shares |= {name: [rate["rivals_first"][name] for rate in found] for name in RIVALS}
+        lines = tuple(
+            Line(
+                name,
+                tuple(
+                    Point(n, of[0], f"{name}, {kind}, {n} prompts: {cell(of)}")
+                    for n, of in zip(sizes, shares[name], strict=True)
+                ),
+                colour=place,
+                dash=place,
+                symbol=place,
+            )
+            for place, name in enumerate(shares)
+        )
+        panels.append(Panel(Axis(f"put first: {kind}", 0, 1, percent=True), lines))
+    ticks = tuple((float(n), f"{n:,}") for n in sizes)
+    return Panels(Axis("prompts", 50, 1200, log=True, ticks=ticks), tuple(panels), 400)
+
+
+def _errors(rates: dict[str, Any]) -> Dots:
+    found = {kind: rates[Case(kind).name] for kind in NULLS}
+    series = []
+    names = ("FaultLens", *TESTING)
+    styles: tuple[Literal["striking", "plain", "quiet"], ...] = ("striking", "plain", "quiet")
+    for name, style in zip(names, styles, strict=True):
+        marks = []
+        for kind, rate in found.items():
+            value = rate["any_found"] if name == "FaultLens" else rate["rivals_found"][name]
+            marks.append(Mark(*value, words=f"{name}, {kind}: {cell(value)}"))
+        series.append(Series(name, style, tuple(marks)))
+    rows = tuple(kind.removeprefix("null_").replace("_", " ") for kind in NULLS)
+    return Dots(rows, tuple(series), Axis("share of sets", 0, 1, percent=True), 0.05)
+
+
+def summary(result: dict[str, Any]) -> str:
+    """The README's table: the audit beside its rivals."""
+    rates = result["rates"]
+    rows = []
+    for words, case in (
+        ("cause by firing, 300 prompts: put first", Case("firing")),
+        ("the same, 150 prompts, medium effect", Case("firing", n=150, strength="medium")),
+        ("cause that fires everywhere: put first", Case("dense")),
+        ("the same, 150 prompts, medium effect", Case("dense", n=150, strength="medium")),
+    ):
+        found = rates[case.name]
+        rows.append([words, found["first"], *found["rivals_first"].values()])
+    for words, kind in (
+        ("nothing there: something said to be found", "null_independent"),
+        ("the same, prompts in groups of six", "null_grouped"),
+        ("the same, every prompt twice but for a word", "null_near_duplicates"),
+    ):
+        assert kind in NULLS
+        found = rates[Case(kind).name]
+        rows.append([words, found["any_found"], *found["rivals_found"].values()])
+    for words, kind in (
+        ("follows the length only: said to add beyond it", "numeric"),
+        ("copies a pair of factors only: said to add", "and_cell"),
+    ):
+        rows.append([words, rates[Case(kind).name]["adds"], *[None] * len(RIVALS)])
+    sets = min(rates[Case(kind).name]["sets"] for kind in ("firing", "dense", *NULLS))
+    lines = [
+        f"On data sets with a planted truth, {sets} or more of each kind "
+        "([docs/validity.md](docs/validity.md)):",
+        "",
+        f"| | FaultLens | {' | '.join(RIVALS)} |",
+        f"| {' | '.join(['---'] * (2 + len(RIVALS)))} |",
+    ]
+    lines += [f"| {words} | {' | '.join(map(cell, cells))} |" for words, *cells in rows]
+    return "\n".join([*lines, "", _of_models(result["model_rates"])])
+
+
+def _of_models(rates: dict[str, Any]) -> str:
+    """What the README says of the planted models."""
+    said = [
+        f"{words} {cell(rates[name])}"
+        for words, name in (
+            ("a cause by presence is found and called CAUSE or CONTRIBUTES in", "presence found"),
+            (
+                "one by absence, an AND or an overlapping OR in",
+                "absence, AND, overlapping OR found",
+            ),
+            ("of the features called CAUSE, false are", "false CAUSE"),
+            ("of the features with no part in it, said to have an effect are", "off-path shown"),
+        )
+        if rates[name] is not None
+    ]
+    return f"In {rates['models']} models with a cause planted in `mini`: {'; '.join(said)}."
+
+
+def with_summary(readme: str, result: dict[str, Any]) -> str:
+    """The README with the table between its marks."""
+    before, rest = readme.split(BEGIN)
+    return f"{before}{BEGIN}\n{summary(result)}\n{END}{rest.split(END)[1]}"
+
+
+if __name__ == "__main__":
+    measured = json.loads(RESULTS.read_text(encoding="utf-8"))
+    PAGE.write_text(page(measured), encoding="utf-8")
+    for stem, (shown, alt) in figures(measured).items():
+        PAGE.with_name(f"{stem}.svg").write_text(drawn(shown, alt), encoding="utf-8")
+    README.write_text(with_summary(README.read_text(encoding="utf-8"), measured), encoding="utf-8")
