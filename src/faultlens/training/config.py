@@ -93,7 +93,7 @@ gated, matryoshka_batchtopk, transcoder, skip_transcoder
     gives the stability of features."""
     context: int = 128
     """Tokens of a piece of text that is read in one go, BOS included; at most the model's."""
-    buffer_mb: int = 128
+    buffer_mb: int = 100
     """Memory for activations that are shuffled together, in MB; it never grows with the corpus."""
     held_out: int = 20_000
     """Tokens of the corpus, whole texts drawn at random, that are never learnt from and on which
