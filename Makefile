@@ -16,7 +16,7 @@ test: $(VENV)/.ok-test
 	$(MAKE) --no-print-directory -j 2 lint docs suite
 
 suite: $(VENV)/.ok-test
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 lint: $(VENV)/.ok-test
 	$(BIN)/ruff check .

@@ -25,6 +25,24 @@ LOG_MAKER = Path(__file__).parent / "corpus" / "logs" / "make_logs.py"
 MODEL = Path(faultlens.__file__).parent / "mini" / "files" / "language_model"
 
 
+LONGEST = (
+    "cli/test_run.py", "corpus/logs/test_inspect_log.py", "fuzz/test_fuzz.py", "mini/test_card.py",
+    "auditing/interventions/test_named_features.py", "scale/test_ray.py", "report/test_browser.py",
+    "cli/test_resume.py", "training/test_planted.py", "auditing/test_answers_with_model.py",
+    "features/test_dataset.py", "cli/test_real_models.py", "test_tutorials.py",
+    "auditing/replication/test_seeds.py", "explorer/test_browser.py",
+)  # fmt: skip
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The longest files first, so that no worker is left with one when the other has finished.
+
+    What a file makes for others is made early, too, and nobody waits for it.
+    """
+    place = {Path(__file__).parent / name: i for i, name in enumerate(LONGEST)}
+    items.sort(key=lambda item: place.get(item.path, len(LONGEST)))
+
+
 def pytest_collection_finish() -> None:
     """Leaves what was imported out of garbage collection, which statsmodels asks for at every call.
 
