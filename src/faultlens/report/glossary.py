@@ -31,7 +31,7 @@ MEANINGS = {
     "nats": "the unit of logits, which are the model's scores of tokens",
     "p": "how often chance alone would do as much",
     "interval": "where the true value may well lie: a 95% one misses it in 1 of 20 studies",
-    "controls": "as large changes at the same places, along other features or at random",
+    "controls": "changes as large at the same places, of other features or as values vary there",
     "Necessity": "taken away from failures, do they recover?",
     "Sufficiency": "brought into successes, do they break?",
     "AUROC": "the chance that of a pair the right one is ranked higher: 0.5 is guessing",
