@@ -56,6 +56,22 @@ def write(lens: Lens, folder: Path, **options: object) -> Written:
     return write_dataset(lens, TEXTS, folder, shard_tokens=12, **options)  # type: ignore[arg-type]
 
 
+def write_three_shards(lens: Lens, folder: Any) -> None:
+    """The same, cut off by Ctrl-C after three shards."""
+    own, made = shard_work.tokens_of, []
+
+    def stops(*args: Any) -> Any:
+        if len(made) == 3:
+            raise KeyboardInterrupt
+        made.append(args[0])
+        return own(*args)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(shard_work, "tokens_of", stops)
+        with pytest.raises(KeyboardInterrupt):
+            write(lens, folder)
+
+
 @pytest.mark.parametrize("precision", ["float32", "float16"])
 def test_it_holds_what_was_read_and_plain_tools_open_it(
     lens: Lens, tmp_path: Path, precision: str
@@ -288,18 +304,7 @@ def test_a_store_at_a_url_is_that_of_a_folder(lens: Lens, tmp_path: Path, scheme
     """Object stores have no folders, locks or renames; a store there goes on all the same."""
     write(lens, tmp_path / "folder")
     url = located(f"{scheme}://{tmp_path / 'url'}")
-    own, made = shard_work.tokens_of, []
-
-    def stops(*args: Any) -> Any:
-        if len(made) == 3:
-            raise KeyboardInterrupt
-        made.append(args[0])
-        return own(*args)
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(shard_work, "tokens_of", stops)
-        with pytest.raises(KeyboardInterrupt):
-            write(lens, url)
+    write_three_shards(lens, url)
     assert write(lens, url).kept == 3
     found = {
         name: hashlib.sha256((url / name).read_bytes()).hexdigest()
@@ -507,18 +512,7 @@ def test_a_damaged_record_of_a_shard_only_has_it_made_again(
 ) -> None:
     """A store that was cut off after three shards, of which one's record is damaged."""
     write(lens, tmp_path / "whole")
-    own, made = shard_work.tokens_of, []
-
-    def stops(*args: Any) -> Any:
-        if len(made) == 3:
-            raise KeyboardInterrupt
-        made.append(args[0])
-        return own(*args)
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(shard_work, "tokens_of", stops)
-        with pytest.raises(KeyboardInterrupt):
-            write(lens, tmp_path / "store")
+    write_three_shards(lens, tmp_path / "store")
     record = tmp_path / "store" / "unfinished" / "00001.json"
     if bad is None:
         content = json.loads(record.read_text())
