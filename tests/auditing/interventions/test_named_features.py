@@ -70,9 +70,11 @@ def tests(lens: Lens, task: Task) -> CausalTests:
 
     one_site = Lens(lens.model, (lens[SITE],))
     return CausalTests(
-        one_site, task, TaskActivations.read(one_site, task, tokens),
-        np.array([o.margin for o in outcomes]), np.array([not o.success for o in outcomes]),
-        answered, 0.05, 0, 0, False, SILENT, Checkpoint(), [CLASS, NAMED],
+        lens=one_site, task=task, activations=TaskActivations.read(one_site, task, tokens),
+        margin=np.array([o.margin for o in outcomes]),
+        failed=np.array([not o.success for o in outcomes]), succeeds=answered, alpha=0.05, seed=0,
+        attributed=0, stop_early=False, progress=SILENT, kept=Checkpoint(),
+        requested=[CLASS, NAMED],
     )  # fmt: skip
 
 

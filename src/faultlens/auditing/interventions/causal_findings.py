@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from faultlens.auditing.feature_set import FeatureSet
 from faultlens.auditing.interventions.candidate import Candidate
@@ -14,6 +15,9 @@ from faultlens.auditing.result import (
     RequestedTest,
     SiteAttribution,
 )
+
+if TYPE_CHECKING:
+    from faultlens.auditing.interventions.family import Family, TrialOutcome
 
 NONE_ASKED = "the audit was asked to test no class (test_classes = 0)"
 
@@ -68,3 +72,34 @@ def not_tested(candidates: Sequence[Candidate], most: int, why: str) -> CausalFi
     """What is to be said where there is a model, but nothing can be tested, for one reason."""
     reasons = {c.features.first: why for c in to_be_tested(candidates, most)}
     return CausalFindings(not_tested=reasons)
+
+
+def why_not_alone(
+    named: FeatureSet,
+    found: Family,
+    chosen: Sequence[FeatureSet],
+    classes: Sequence[FeatureSet],
+) -> str | None:
+    """Why the features that the user named have no report of their own; None if they have one."""
+    own = next((features for features in classes if features == named), None)
+    if own is not None:
+        why = "as the feature tests found it" if own in chosen else "as attribution names it"
+        why = why if named in found.members else "because it was named"
+        return f"it is the class of {own.first}, which was tested {why}"
+    if named in found.members:
+        return "attribution names it among the first: it was tested for that"
+    return None
+
+
+def untried(
+    candidates: Sequence[Candidate], most: int, outcomes: dict[FeatureSet, TrialOutcome]
+) -> dict[str, str]:
+    """Why those that were to be tested, and the leading class, were not."""
+    why = {}
+    for candidate in to_be_tested(candidates, most):
+        outcome = outcomes.get(candidate.features)
+        if outcome is None:
+            why[candidate.features.first] = NONE_ASKED
+        elif outcome.reason is not None:
+            why[candidate.features.first] = outcome.reason
+    return why
