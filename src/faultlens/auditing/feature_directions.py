@@ -10,6 +10,7 @@ from torch import Tensor
 from faultlens.auditing.result import FeatureDirection, NearFeature, TokenLogit
 from faultlens.auditing.result.argument import named_features
 from faultlens.auditing.result.audit import Audit
+from faultlens.feature_name import by_dictionary
 from faultlens.features.lens import Lens
 from faultlens.models.dictionary import Dictionary
 from faultlens.models.logit_lens import direct_logits, residual_directions
@@ -26,12 +27,8 @@ def with_directions(audit: Audit, lens: Lens) -> Audit:
 
 def feature_directions(lens: Lens, features: Iterable[str]) -> dict[str, FeatureDirection]:
     """Each feature's direction, read through the unembedding and beside the other dictionaries."""
-    wanted: dict[str, list[int]] = {}
-    for feature in features:
-        name, _, index = feature.rpartition("/")
-        wanted.setdefault(name, []).append(int(index))
     found: dict[str, FeatureDirection] = {}
-    for name, indices in wanted.items():
+    for name, indices in by_dictionary(features).items():
         found |= _of_dictionary(lens, lens[name], indices)
     return found
 

@@ -16,6 +16,7 @@ from faultlens.comparing.result import ClassPair, ComparedClass
 from faultlens.comparing.result.audits import MatchedBy
 from faultlens.comparing.run import StudiedRun, same_dictionary
 from faultlens.comparing.shared_prompts import SharedPrompts
+from faultlens.feature_name import dictionary_of
 
 FIRES_ALIKE = 0.5
 """Jaccard index of firing from which classes correspond, as an audit follows them over seeds."""
@@ -84,7 +85,7 @@ class Sides:
             mine, yours = self.firings[0].of(feature), self.firings[1].of(counterpart)
             if mine is not None and yours is not None:
                 index, together = jaccard(mine, yours), correlation(mine, yours)
-        name = feature.rpartition("/")[0]
+        name = dictionary_of(feature)
         if feature == counterpart and same_dictionary(self.first, self.second, name):
             cosine = 1.0
         elif not isinstance(self.directions, str):
@@ -145,7 +146,7 @@ def _match(sides: Sides, reading: ClassReading) -> tuple[MatchedBy, ClassReading
 def _common(sides: Sides, reading: ClassReading, other: ClassReading) -> int:
     """How many features of the same dictionaries two classes have in common."""
     both = set(reading.features) & set(other.features)
-    return sum(same_dictionary(sides.first, sides.second, f.rpartition("/")[0]) for f in both)
+    return sum(same_dictionary(sides.first, sides.second, dictionary_of(f)) for f in both)
 
 
 def _pair(
@@ -174,7 +175,7 @@ def _pair(
 
 def _nearest(sides: Sides, feature: str) -> str | None:
     """The same feature where the second run has it too, else the one that fires most like it."""
-    name = feature.rpartition("/")[0]
+    name = dictionary_of(feature)
     if same_dictionary(sides.first, sides.second, name) and name in sides.second.audited.sites:
         return feature
     if isinstance(sides.firings, str):
@@ -185,7 +186,7 @@ def _nearest(sides: Sides, feature: str) -> str | None:
 
 def _compared(run: StudiedRun, reading: ClassReading) -> ComparedClass:
     return ComparedClass(
-        site=reading.features[0].rpartition("/")[0],
+        site=dictionary_of(reading.features[0]),
         features=reading.features,
         fail_active=reading.fail_active,
         success_active=reading.success_active,

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from faultlens.errors import UserError
+from faultlens.feature_name import dictionary_of, taken_apart
 
 if TYPE_CHECKING:
     from faultlens.comparing.run import StudiedRun
@@ -54,14 +55,14 @@ class Directions:
         return float(np.clip(mine @ yours, -1.0, 1.0))
 
     def _row(self, feature: str) -> np.ndarray | None:
-        name, _, index = feature.rpartition("/")
-        if name not in self.rows or int(index) >= len(self.rows[name]):
+        name, index = taken_apart(feature)
+        if name not in self.rows or index >= len(self.rows[name]):
             return None
-        row: np.ndarray = self.rows[name][int(index)]
+        row: np.ndarray = self.rows[name][index]
         return row
 
     def _comparable(self, feature: str, other: Directions, counterpart: str) -> bool:
-        one, two = feature.rpartition("/")[0], counterpart.rpartition("/")[0]
+        one, two = dictionary_of(feature), dictionary_of(counterpart)
         same_space = self.targets[one] == other.targets[two]
         return same_space and self.rows[one].shape[1] == other.rows[two].shape[1]
 

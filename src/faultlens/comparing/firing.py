@@ -10,6 +10,7 @@ import numpy as np
 import pyarrow.parquet as pq
 from scipy.sparse import csc_matrix
 
+from faultlens.feature_name import taken_apart
 from faultlens.runs.files import file_name
 from faultlens.runs.folder import written_file
 
@@ -29,11 +30,10 @@ class TextFirings:
 
     def of(self, feature: str) -> np.ndarray | None:
         """One feature's activation on each text, `[texts]`; None if its dictionary is not here."""
-        dictionary, _, index = feature.rpartition("/")
+        dictionary, column = taken_apart(feature)
         if dictionary not in self.by_dictionary:
             return None
         matrix = self.by_dictionary[dictionary]
-        column = int(index)
         if column >= matrix.shape[1]:
             return np.zeros(matrix.shape[0])
         dense: np.ndarray = matrix[:, [column]].toarray()[:, 0]

@@ -6,6 +6,7 @@ import pyarrow.parquet as pq
 
 from faultlens.auditing.result import ClassReading, Effect, Intervention
 from faultlens.comparing.run import StudiedRun
+from faultlens.feature_name import taken_apart
 from faultlens.numbers import interval, number, p_value, signed
 from faultlens.runs.folder import written_file
 
@@ -62,10 +63,10 @@ def found_in_one(
 def _tested_p(run: StudiedRun, feature: str) -> float | None:
     """The adjusted p that decides on a feature; None if the run keeps no test of it."""
     path = written_file(run.folder, FEATURES)
-    name, _, index = feature.rpartition("/")
+    name, index = taken_apart(feature)
     if path is None:
         return None
-    table = pq.read_table(path, filters=[("site", "=", name), ("feature", "=", int(index))])
+    table = pq.read_table(path, filters=[("site", "=", name), ("feature", "=", index)])
     found: list[float] = table.column("p_deciding").to_pylist()
     return found[0] if found else None
 

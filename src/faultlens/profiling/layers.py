@@ -8,6 +8,7 @@ from itertools import pairwise
 import numpy as np
 from scipy.stats import rankdata, spearmanr
 
+from faultlens.feature_name import taken_apart
 from faultlens.profiling.result import (
     Difficulty,
     LayerComparison,
@@ -143,7 +144,7 @@ def _successor(
     directions: tuple[np.ndarray, np.ndarray] | None,
     chance: float | None,
 ) -> Successor:
-    first, second = _index(earlier), _index(later)
+    first, second = taken_apart(earlier)[1], taken_apart(later)[1]
     if directions is None:
         return Successor(earlier, later, first == second, None, None, None, None)
     cosines = directions[1] @ directions[0][first]
@@ -186,7 +187,3 @@ def _unit(directions: np.ndarray) -> np.ndarray:
     norms = np.linalg.norm(directions, axis=1, keepdims=True)
     result: np.ndarray = directions / np.where(norms > 0, norms, 1.0)
     return result
-
-
-def _index(feature: str) -> int:
-    return int(feature.rpartition("/")[2])

@@ -9,6 +9,7 @@ from functools import cached_property
 import numpy as np
 
 from faultlens.corpus.texts import Corpus
+from faultlens.feature_name import by_dictionary, taken_apart
 from faultlens.features.lens import Lens
 from faultlens.features.reading_config import Long
 from faultlens.features.store import ActivationStore, Firings
@@ -151,12 +152,10 @@ def with_features(
     if profile.tokens is None:
         return profile
     tokens, found = TokenMap.of(lens, corpus.texts, long), dict(profile.tokens.features)
-    wanted: dict[str, list[int]] = {}
-    for feature in features:
-        name, _, index = feature.rpartition("/")
-        if feature not in found and name in profile.sites:
-            wanted.setdefault(name, []).append(int(index))
+    wanted = by_dictionary(feature for feature in features if feature not in found)
     for name, indices in wanted.items():
+        if name not in profile.sites:
+            continue
         seen = feature_tokens(
             tokens, store.firings(name), profile.sites[name].d_sae, indices, corpus.labels
         )
@@ -176,7 +175,7 @@ def token_evidence(
     features: dict[str, FeatureTokens] = {}
     for name, site in sites.items():
         wanted = {
-            int(feature.rpartition("/")[2])
+            taken_apart(feature)[1]
             for reading in site.categories.values()
             for feature in reading.top.values()
             if feature is not None

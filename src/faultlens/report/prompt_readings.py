@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow.parquet as pq
 
+from faultlens.feature_name import by_dictionary
 from faultlens.runs.files import file_name
 from faultlens.runs.folder import written_file
 
@@ -105,12 +106,8 @@ def _tokens(folder: Path) -> list[list[str]]:
 
 
 def _firings(folder: Path, features: Iterable[str]) -> dict[str, FeatureFirings]:
-    wanted: dict[str, set[int]] = {}
-    for feature in features:
-        dictionary, _, number = feature.rpartition("/")
-        wanted.setdefault(dictionary, set()).add(int(number))
     found = {}
-    for dictionary, indices in wanted.items():
+    for dictionary, indices in by_dictionary(dict.fromkeys(features)).items():
         path = written_file(folder, f"activations/task/{file_name(dictionary)}.parquet")
         if path is None:
             continue

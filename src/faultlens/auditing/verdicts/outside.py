@@ -12,6 +12,7 @@ from faultlens.auditing.result import (
     SiteAttribution,
     SiteAudit,
 )
+from faultlens.feature_name import dictionary_of
 from faultlens.numbers import counted, share
 
 MOSTLY = 0.5  # of the margin's difference, and of the failures that a swap turns right
@@ -66,7 +67,7 @@ def _changed(name: str, site: SiteAudit, causes: CausalFindings) -> list[Interve
 
 
 def _site(features: Sequence[str]) -> str:
-    return features[0].rpartition("/")[0]
+    return dictionary_of(features[0])
 
 
 def _error_share(found: SiteAttribution | None) -> float | None:

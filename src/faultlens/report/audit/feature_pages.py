@@ -6,6 +6,7 @@ import numpy as np
 
 from faultlens.auditing.result.argument import named_features
 from faultlens.auditing.result.audit import Audit
+from faultlens.feature_name import dictionary_of
 from faultlens.numbers import clipped, counted, number
 from faultlens.profiling.result import TokenEvidence
 from faultlens.report.audit.direction import direction_parts
@@ -72,7 +73,7 @@ def _row(
     fires = largest > 0
     return Row(
         (
-            Cell(feature, value=feature.rpartition("/")[0]),
+            Cell(feature, value=dictionary_of(feature)),
             Cell("; ".join(roles)),
             Cell(
                 fires_on(int((fires & failed).sum()), int((fires & ~failed).sum())),

@@ -10,6 +10,7 @@ from faultlens.auditing.feature_set import FeatureSet
 from faultlens.auditing.result import Intervention
 from faultlens.auditing.result.audit import Audit
 from faultlens.auditing.study import audit_task
+from faultlens.feature_name import by_dictionary
 from faultlens.testing.planted_models.material import Material, material, ordinary_task
 from faultlens.testing.planted_models.mediation import Mediation, usual_level
 from faultlens.testing.planted_models.planted_model import PlantedModel
@@ -130,8 +131,8 @@ def _tried(
     done: Intervention,
     causes: list[set[str]],
 ) -> Tried:
-    site = names[0].rpartition("/")[0]
-    features = FeatureSet(site, tuple(int(name.rpartition("/")[2]) for name in names))
+    ((site, indices),) = by_dictionary(names).items()
+    features = FeatureSet(site, tuple(indices))
     level = usual_level(found, features) if done.reversed else None
     share = mediation.share(planted.lens[site], features, level)
     verdict = "none"
