@@ -149,6 +149,15 @@ def test_a_step_is_taken_once(imported: Callable[[Path], ModuleType], tmp_path: 
     assert not taken.is_there("audit-x")
 
 
+def test_who_is_named_first_is_a_word_of_its_own(
+    imported: Callable[[Path], ModuleType],
+) -> None:
+    first_named = imported(BENCHMARKS / "real_keys.py").first_named
+    assert first_named(" the car to Dan. Then Ann left", ["Ann", "Dan"]) == "Dan"
+    assert first_named(" Danny's car, which Ann drove", ["Ann", "Dan"]) == "Ann"
+    assert first_named(" the car", ["Ann", "Dan"]) is None
+
+
 def test_what_the_study_published_is_found_again_on_gemma(script: ModuleType) -> None:
     audit = script.load()["smoke"]["models"]["gemma-3-270m"]["audit"]
     counts = {name: [int(n) for n in said.split(" of ")] for name, said in
