@@ -62,7 +62,8 @@ def site_errors(folder: Path) -> dict[str, Any]:
     errors: dict[str, list[float]] = {point: [] for point in POINTS}
     for site in sites:
         difference = (read[site][0] - expected[site.name]).norm(dim=-1)
-        errors[site.point].append(float((difference / expected[site.name].norm(dim=-1)).max()))
+        norms = expected[site.name].norm(dim=-1).clamp(min=1e-30)
+        errors[site.point].append(float((difference / norms).max()))
     logits = model.logits(torch.tensor([ids]))[0] - expected["logits"]
     return {
         "tokens": len(ids),

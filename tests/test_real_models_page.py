@@ -122,7 +122,7 @@ def test_the_page_says_what_was_found(
     assert "Of 2 classes that were followed the verdict of 1 is the same" in said
     assert "| 4 residual | 0 |" in said and "| 1 of 1,204 |" in said
     assert "the keys → a book in 43 prompts mends 34 of 40 failures" in said
-    assert said.count("**Not run yet** (Gemma 3 270M)") == 4  # keys, train, parity; doctor follows
+    assert said.count("**Not run yet** (Gemma 3 270M)") == 3  # keys, train, parity
 
 
 def test_a_picture_reads_in_light_and_dark_and_on_a_phone(
