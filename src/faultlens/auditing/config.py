@@ -64,7 +64,8 @@ class InterventionConfig:
     """Number of features to test beside them because attribution ranks them first, those of
     significant classes before others; 0: nothing is attributed."""
     stop_early: bool = True
-    """Whether a test draws no more controls once it can no longer be significant."""
+    """Whether a test draws no more controls once it can no longer be significant, by itself or
+    after Holm's correction beside the others."""
     random_decoder: bool = False
     """Also test everything with random directions in the place of the dictionaries' decoders: what
     is shown of such features is not owed to what a dictionary learnt."""

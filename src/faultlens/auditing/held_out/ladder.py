@@ -109,6 +109,7 @@ def build_ladder(
     config: LadderConfig,
     seed: int,
     blocks: np.ndarray | None = None,
+    hold_out_levels: bool = True,
     progress: Progress = SILENT,
 ) -> LadderFindings:
     """Climb the ladder.
@@ -131,6 +132,7 @@ def build_ladder(
         seed: of the folds and the bootstrap.
         blocks: the block of every prompt that belongs together, `[prompts]`: repeated folds keep
             blocks whole; None: each stands by itself.
+        hold_out_levels: whether every factor's levels are held out in turn, too.
         progress: told of the trainings.
 
     Raises:
@@ -168,7 +170,9 @@ def build_ladder(
         for first, second in COMPARED
         if first in folds and second in folds
     ]
-    left_out = _left_out(candidates, factors, failed, scheme, seed, blocks, progress)
+    left_out = []
+    if hold_out_levels:
+        left_out = _left_out(candidates, factors, failed, scheme, seed, blocks, progress)
     return LadderFindings(
         rungs, Ladder(scheme, splits.repeats, splits.folds, differences, left_out)
     )

@@ -36,6 +36,7 @@ from faultlens.auditing.interventions.family import Family, TrialOutcome
 from faultlens.auditing.interventions.feature_set_tests import FeatureSetTests
 from faultlens.auditing.interventions.patching.counterfactuals import (
     run_counterfactuals,
+    swapped_pairs,
 )
 from faultlens.auditing.interventions.patching.pair_runs import PairRuns
 from faultlens.auditing.result import (
@@ -133,11 +134,15 @@ class CausalTests(FeatureSetTests):
         found = Family.of("found", tested, self.alpha, self.stop_early, share, reverse)
         others = [features for features in self.requested if features not in found.members]
         requested = Family.of("requested", others, self.alpha, self.stop_early, reverse=reverse)
-        swaps, pairs = run_counterfactuals(
-            self.lens, self.task, self.runs, self.margin, self.failed, selection, found.members,
-            requested=requested.members, succeeds=self.succeeds, alpha=self.alpha, seed=self.seed,
-            blocks=self.blocks, progress=self.progress,
-        )  # fmt: skip
+        swaps: Counterfactuals | None = None
+        if self.verdicts_alone:
+            pairs = swapped_pairs(self.lens.model, self.task, self.runs, selection, self.blocks)
+        else:
+            swaps, pairs = run_counterfactuals(
+                self.lens, self.task, self.runs, self.margin, self.failed, selection,
+                found.members, requested=requested.members, succeeds=self.succeeds,
+                alpha=self.alpha, seed=self.seed, blocks=self.blocks, progress=self.progress,
+            )  # fmt: skip
         outcomes = {**self.tested(found, pairs), **self.tested(requested, pairs)}
         together = self._together(pairs_planned, {m: outcomes[m] for m in found.members}, pairs)
         done = {features: outcome.intervention for features, outcome in outcomes.items()}
@@ -160,6 +165,10 @@ class CausalTests(FeatureSetTests):
     def grouped(self, blocks: np.ndarray | None) -> CausalTests:
         """The same tests of prompts that belong together: see `blocks`."""
         return replace(self, blocks=blocks, _ablations={})
+
+    def for_verdicts(self) -> CausalTests:
+        """The same tests without what no verdict depends on: see `verdicts_alone`."""
+        return replace(self, verdicts_alone=True, _ablations={})
 
     def check_requested(self) -> list[str]:
         """What to know of the named features: a sentence on each that never fires in a set.
