@@ -15,7 +15,7 @@ from faultlens.runs.files import read_object, write_json
 from faultlens.testing.kinds import KINDS, Source, plant
 from faultlens.testing.planted_set import Strength
 from faultlens.testing.rivals import RIVALS
-from faultlens.testing.scores import score
+from faultlens.testing.scores import PROCEDURE, score
 
 FORMAT_VERSION = 1
 SAVED_EVERY = 10  # sets, after which what is done is kept
@@ -24,10 +24,11 @@ CAUSES = (
     "firing", "graded", "dense", "and_factor", "or_of_two", "absence", "beside_factor", "mediator",
     "suppressed", "duplicates", "forgiven",
 )  # fmt: skip
-PROXIES = ("token_proxy", "noisy_proxy", "union_proxy", "confound", "numeric", "and_cell")
+PROXIES = (
+    "token_proxy", "noisy_proxy", "union_proxy", "confound", "numeric", "and_cell", "collider",
+)  # fmt: skip
 NULLS = (
     "null_independent", "null_factor", "null_grouped", "null_named", "null_near_duplicates",
-    "collider",
 )  # fmt: skip
 TESTING = ("published procedure", "Fisher + Holm")  # the rivals that say what is found
 POWERED = ("firing", "graded", "dense", "beside_factor")  # kinds whose power is drawn over n
@@ -59,7 +60,7 @@ def whole_cases() -> list[Case]:
     """Every kind at 300 prompts; the error at the numeric and the grouped ones at 1,000; power over
     size, rate and strength; and causes and nulls on `mini`'s own activations."""
     found = [Case(kind) for kind in KINDS]
-    found += [Case(kind, n=1000) for kind in ("numeric", "and_cell", *NULLS)]
+    found += [Case(kind, n=1000) for kind in ("numeric", "and_cell", "collider", *NULLS)]
     found += [Case(kind, n=n) for kind in POWERED for n in (60, 150, 1000)]
     found += [
         Case(kind, n=n, strength=strength)
@@ -84,6 +85,8 @@ def run_bench(
 ) -> dict[str, Any]:
     """Plant, audit and score; go on where an earlier run of the same bench left off.
 
+    Sets that an older procedure scored (`PROCEDURE`) are audited again; rivals are not.
+
     Args:
         cases: what is planted.
         sets: how many of each, seeds 0, 1, …
@@ -105,12 +108,13 @@ def run_bench(
     for seed in range(sets):  # breadth first: an interrupted run has something of everything
         for case in cases:
             of_case = kept.setdefault(case.name, {"case": asdict(case), "scores": []})["scores"]
-            if len(of_case) <= seed:
+            if not _is_scored(of_case, seed):
                 planted = plant(
                     case.kind, n=case.n, rate=case.rate, strength=case.strength, seed=seed,
                     source=case.source,
                 )  # fmt: skip
-                of_case.append(asdict(score(planted)))
+                before = of_case[seed] if seed < len(of_case) else None
+                of_case[seed : seed + 1] = [asdict(score(planted, before=before))]
                 undone += 1
             tick(1)
             if undone >= SAVED_EVERY:
@@ -119,6 +123,16 @@ def run_bench(
     result = {**before, **_result(kept)}
     keep_results(out, result)
     return result
+
+
+def _is_scored(scores: Sequence[Mapping[str, Any]], seed: int) -> bool:
+    return seed < len(scores) and scores[seed].get("procedure") == PROCEDURE
+
+
+def older(result: Mapping[str, Any]) -> tuple[int, int]:
+    """How many sets an older procedure scored, and how many there are."""
+    scores = [score for case in result["cases"].values() for score in case["scores"]]
+    return sum(score.get("procedure") != PROCEDURE for score in scores), len(scores)
 
 
 def rates_of(scores: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
@@ -131,7 +145,8 @@ def rates_of(scores: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     rates: dict[str, Any] = {"sets": n}
     for name, value in scores[0].items():
         if isinstance(value, bool):
-            rates[name] = rate(sum(s[name] for s in scores), n)
+            said = [s[name] for s in scores if name in s]  # an older procedure may not say it
+            rates[name] = rate(sum(said), len(said))
     verdicts: dict[str, int] = {}
     for verdict in (s["verdict"] for s in scores):
         if verdict is not None:
@@ -150,13 +165,17 @@ def rates_of(scores: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
 def table_of(result: Mapping[str, Any]) -> list[str]:
     """The rates in lines of Markdown, a table a kind of truth."""
     lines: list[str] = []
-    head = ["found", "first", "adds beyond", *(f"first: {name}" for name in RIVALS), "verdicts"]
+    head = ["found", "first", "first by rank alone", *(f"first: {name}" for name in RIVALS),
+            "adds beyond", "within strata only", "verdicts"]  # fmt: skip
     parts = {"Causes": CAUSES, "Proxies and artefacts": (*PROXIES, "scoring_artefact")}
     for title, kinds in parts.items():
         lines += _head([title, "sets", *head])
         for name, case in _of_kinds(result, kinds):
             rates = result["rates"][name]
-            cells = [rates["found"], rates["first"], rates["adds"], *rates["rivals_first"].values()]
+            cells = [
+                rates["found"], rates["first"], rates.get("first_by_rank"),
+                *rates["rivals_first"].values(), rates["adds"], rates.get("within_only"),
+            ]  # fmt: skip
             verdicts = ", ".join(f"{k} {v}" for k, v in rates["verdicts"].items())
             lines.append(_row([name, str(len(case["scores"])), *map(cell, cells), verdicts]))
         lines.append("")

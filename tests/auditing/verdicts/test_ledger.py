@@ -163,6 +163,14 @@ def test_what_is_found_within_strata_only_is_held_against_them() -> None:
     claims = of_leading(within)
     assert claims[0].outcome == "failed"
     assert only(claims, "conditional on object × template").outcome == "passed"
+    untold = only(claims, "told from what a collider makes")
+    assert (untold.claim, untold.outcome) == (MATTERS, "not done")
+    assert untold.detail == (
+        "it goes with failure only among prompts alike in object × template: a cause that object × "
+        "template hides, or no cause, object × template being a consequence of it and of failure "
+        "(a collider); only an intervention tells"
+    )
+    assert not [c for c in of_leading(READING) if "collider" in c.control]
 
 
 def test_a_copy_of_a_level_fails_and_the_level_is_named() -> None:

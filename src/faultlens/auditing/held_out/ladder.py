@@ -109,6 +109,7 @@ def build_ladder(
     config: LadderConfig,
     seed: int,
     blocks: np.ndarray | None = None,
+    left_out: Sequence[str] = LEFT_OUT,
     progress: Progress = SILENT,
 ) -> LadderFindings:
     """Climb the ladder.
@@ -131,6 +132,7 @@ def build_ladder(
         seed: of the folds and the bootstrap.
         blocks: the block of every prompt that belongs together, `[prompts]`: repeated folds keep
             blocks whole; None: each stands by itself.
+        left_out: rungs that are also tried with every factor's levels held out in turn.
         progress: told of the trainings.
 
     Raises:
@@ -168,9 +170,12 @@ def build_ladder(
         for first, second in COMPARED
         if first in folds and second in folds
     ]
-    left_out = _left_out(candidates, factors, failed, scheme, seed, blocks, progress)
+    levels_held = _left_out(
+        {name: candidates[name] for name in left_out if name in candidates},
+        factors, failed, scheme, seed, blocks, progress,
+    )  # fmt: skip
     return LadderFindings(
-        rungs, Ladder(scheme, splits.repeats, splits.folds, differences, left_out)
+        rungs, Ladder(scheme, splits.repeats, splits.folds, differences, levels_held)
     )
 
 
@@ -261,14 +266,12 @@ def _left_out(
     blocks: np.ndarray | None,
     progress: Progress,
 ) -> list[LeftOut]:
-    """Every factor's levels held out in turn, for every rung of `LEFT_OUT` that can be had."""
+    """Every factor's levels held out in turn, for every candidate."""
     levels = {factor: pooled_levels(column) for factor, column in factors.items()}
-    rungs = [name for name in LEFT_OUT if name in candidates]
-    tick = progress.start("Levels held out", len(levels) * len(rungs))
+    tick = progress.start("Levels held out", len(levels) * len(candidates))
     found = []
     for factor in levels:
-        for name in rungs:
-            pipeline, inputs = candidates[name]
+        for name, (pipeline, inputs) in candidates.items():
             if name == "factors":
                 others = {other: factors[other] for other in factors if other != factor}
                 if not others:

@@ -14,7 +14,7 @@ from faultlens.auditing.feature_set import FeatureSet
 from faultlens.auditing.interventions import reversed_test
 from faultlens.auditing.interventions.ablation import Ablation
 from faultlens.auditing.interventions.after_find.after_find import ask_further
-from faultlens.auditing.interventions.after_find.off_task import texts_elsewhere
+from faultlens.auditing.interventions.after_find.off_task import TextsElsewhere, texts_elsewhere
 from faultlens.auditing.interventions.cached_run import CachedRuns
 from faultlens.auditing.interventions.decoding import Succeeds
 from faultlens.auditing.interventions.effects import with_holm
@@ -169,7 +169,7 @@ class FeatureSetTests:
         return replace(outcome, intervention=replace(done, null=null))
 
     @cached_property
-    def _elsewhere(self) -> dict[str, list[list[int]]]:
+    def _elsewhere(self) -> list[TextsElsewhere]:
         return texts_elsewhere(self.lens.model, self.task.name)
 
     def _asked_further(

@@ -25,7 +25,7 @@ from faultlens.auditing.result import (
     Strata,
 )
 from faultlens.auditing.result.verdict import ARTEFACT, OF_SCORING
-from faultlens.auditing.verdicts.rules import by
+from faultlens.auditing.verdicts.rules import by, either_way
 from faultlens.numbers import interval, number, p_value, share, signed
 
 NOT_DONE = "not done"
@@ -95,8 +95,20 @@ def _of_leading(
         _scoring(goes, reading),
         *replication_claims(goes, reading, robustness),
         *_beyond_the_prompt(f"{name} says more than the prompt's factors", reading, alpha, strata),
+        *_collider(matters, reading, strata),
         *_tried(matters, reading, not_tested),
     ]
+
+
+def _collider(claim: str, reading: ClassReading, strata: Strata | None) -> list[Claim]:
+    """What goes with the outcome within strata only may be no cause: a factor may be a collider."""
+    if reading.p_suppressed is None or strata is None:
+        return []
+    control, done = "told from what a collider makes", reading.intervention
+    if done is not None and done.shown:
+        return [Claim(claim, control, "passed", "its effect is shown by intervening")]
+    why = f"it goes with {reading.goes_with} only among prompts alike in {by(strata.factors)}"
+    return [Claim(claim, control, NOT_DONE, f"{why}: {either_way(strata.factors)}")]
 
 
 def _scoring(claim: str, reading: ClassReading) -> Claim:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 from faultlens.auditing.feature_set import FeatureSet
 from faultlens.auditing.interventions.ablation import Ablation
 from faultlens.auditing.interventions.after_find.absorption import absorption
 from faultlens.auditing.interventions.after_find.dose import dose_response
 from faultlens.auditing.interventions.after_find.error_recovery import error_recovery
-from faultlens.auditing.interventions.after_find.off_task import off_task
+from faultlens.auditing.interventions.after_find.off_task import TextsElsewhere, off_task
 from faultlens.auditing.interventions.after_find.rewording import by_wording
 from faultlens.auditing.result import AfterFind, Intervention
 from faultlens.corpus.task import Task
@@ -20,14 +20,14 @@ def ask_further(
     features: FeatureSet,
     done: Intervention,
     task: Task,
-    elsewhere: Mapping[str, Sequence[Sequence[int]]],
+    elsewhere: Sequence[TextsElsewhere],
 ) -> AfterFind:
     """Everything that is asked of features whose effect is shown.
 
     Args:
         done: what changing them did.
         task: the audited prompts.
-        elsewhere: other texts, in tokens, by what each is called.
+        elsewhere: other texts.
     """
     forward = not done.reversed
     return AfterFind(
