@@ -23,12 +23,16 @@ class BenchOptions:
     1,000, power over sizes, rates and strengths, and `mini`'s own activations."""
     sets: int = 2
     """Data sets of each kind and size; 40 and more give intervals that tell something."""
+    workers: int = 1
+    """Processes that share the work of level 1."""
     out: Path | None = None
-    """JSON file that keeps every score. A bench that finds its file goes on where it left off."""
+    """JSON file that keeps every score. A bench that finds its file goes on where it left off, and
+    does again what an older procedure scored."""
 
     def __post_init__(self) -> None:
         check_whole("level", self.level, 1, 2)
         check_whole("sets", self.sets, 1)
+        check_whole("workers", self.workers, 1)
 
 
 def bench(*, planted: BenchOptions, result: JsonOption) -> None:
@@ -44,7 +48,7 @@ def bench(*, planted: BenchOptions, result: JsonOption) -> None:
 
     cases = quick_cases() if planted.part == "quick" else whole_cases()
     with progress_bars() as bars:
-        found = run_bench(cases, planted.sets, planted.out, bars)
+        found = run_bench(cases, planted.sets, planted.out, bars, planted.workers)
     if result.json:
         say_json(found["rates"])
     else:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
@@ -77,11 +80,21 @@ def whole_cases() -> list[Case]:
     return found
 
 
+@dataclass(frozen=True)
+class _Job:
+    """A set that is to be scored; `before`: its score by an older procedure, if there is one."""
+
+    case: Case
+    seed: int
+    before: Mapping[str, Any] | None
+
+
 def run_bench(
     cases: Sequence[Case],
     sets: int,
     out: Path | None = None,
     progress: Progress = SILENT,
+    workers: int = 1,
 ) -> dict[str, Any]:
     """Plant, audit and score; go on where an earlier run of the same bench left off.
 
@@ -93,6 +106,7 @@ def run_bench(
         out: JSON file that keeps every score, written every ten sets; sets that it holds already
             are not done again. None: nothing is kept.
         progress: told of the sets done.
+        workers: processes that share the work; what they find is the same.
 
     Returns:
         `{"format_version", "cases": {name: {"case", "scores": [score by seed]}}, "rates"}`;
@@ -103,26 +117,43 @@ def run_bench(
     """
     before = kept_results(out) or {"format_version": FORMAT_VERSION}
     kept: dict[str, Any] = dict(before.get("cases", {}))
-    tick = progress.start("Planted sets", sets * len(cases))
-    undone = 0
-    for seed in range(sets):  # breadth first: an interrupted run has something of everything
-        for case in cases:
-            of_case = kept.setdefault(case.name, {"case": asdict(case), "scores": []})["scores"]
-            if not _is_scored(of_case, seed):
-                planted = plant(
-                    case.kind, n=case.n, rate=case.rate, strength=case.strength, seed=seed,
-                    source=case.source,
-                )  # fmt: skip
-                before = of_case[seed] if seed < len(of_case) else None
-                of_case[seed : seed + 1] = [asdict(score(planted, before=before))]
-                undone += 1
+    for case in cases:
+        kept.setdefault(case.name, {"case": asdict(case), "scores": []})
+    jobs = [
+        _Job(case, seed, scores[seed] if seed < len(scores) else None)
+        for seed in range(sets)  # breadth first: an interrupted run has something of everything
+        for case in cases
+        if not _is_scored(scores := kept[case.name]["scores"], seed)
+    ]
+    tick = progress.start("Planted sets", len(jobs))
+    with _mapped(workers) as mapped:
+        for done, (job, found) in enumerate(zip(jobs, mapped(_scored, jobs), strict=True), start=1):
+            kept[job.case.name]["scores"][job.seed : job.seed + 1] = [found]
             tick(1)
-            if undone >= SAVED_EVERY:
+            if done % SAVED_EVERY == 0:
                 keep_results(out, {**before, **_result(kept)})
-                undone = 0
     result = {**before, **_result(kept)}
     keep_results(out, result)
     return result
+
+
+@contextmanager
+def _mapped(workers: int) -> Iterator[Callable[..., Iterable[dict[str, Any]]]]:
+    """`map` in this process, or in several."""
+    if workers == 1:
+        yield map
+        return
+    with ProcessPoolExecutor(workers, get_context("spawn")) as pool:
+        yield pool.map
+
+
+def _scored(job: _Job) -> dict[str, Any]:
+    case = job.case
+    planted = plant(
+        case.kind, n=case.n, rate=case.rate, strength=case.strength, seed=job.seed,
+        source=case.source,
+    )  # fmt: skip
+    return asdict(score(planted, before=job.before))
 
 
 def _is_scored(scores: Sequence[Mapping[str, Any]], seed: int) -> bool:

@@ -24,24 +24,25 @@ def where_two_factors_meet(seed: int) -> tuple[dict[str, list[str]], np.ndarray]
 
 
 def test_it_is_found_within_the_strata_and_outside_the_taken_levels_it_is_not() -> None:
-    missed = 0
+    missed = held = 0
     for seed in range(6):
         factors, failed = where_two_factors_meet(seed)
         found = find_factors(factors, ["x"] * N, failed, alpha=0.05, seed=0)
         kept = {*found.selection.kept, *found.pairs.factors(0.05)}
         missed += kept == {"object"}
-        assert kept | set(found.within) == {"object", "template"}
-    assert missed, "selection and pairs would have done"
+        held += kept | set(found.within) == {"object", "template"}
+    assert held >= 5
+    assert missed >= 3, "selection and pairs would have done"
 
 
 def test_a_factor_that_tells_nothing_is_not_held() -> None:
     held = 0
-    for seed in range(40):
+    for seed in range(20):
         rng = np.random.default_rng(100 + seed)
         factors, _ = where_two_factors_meet(seed)
         failed = rng.random(N) < np.where(np.array(factors["object"]) == "o0", 0.8, 0.08)
         held += bool(factors_within(factors, failed, ["object"], alpha=0.05, seed=0))
-    assert held <= 6, "expected 2 of 40"  # P(more than 6) is .003 at .05
+    assert held <= 4, "expected 1 of 20"  # P(more than 4) is .003 at .05
 
 
 def test_nothing_is_asked_where_no_factor_goes_with_failure() -> None:

@@ -15,6 +15,7 @@ from faultlens.auditing.interventions import reversed_test
 from faultlens.auditing.interventions.ablation import Ablation
 from faultlens.auditing.interventions.after_find.after_find import ask_further
 from faultlens.auditing.interventions.after_find.off_task import TextsElsewhere, texts_elsewhere
+from faultlens.auditing.interventions.after_find.reworded_prompts import RewordedPrompts
 from faultlens.auditing.interventions.cached_run import CachedRuns
 from faultlens.auditing.interventions.decoding import Succeeds
 from faultlens.auditing.interventions.effects import with_holm
@@ -169,6 +170,10 @@ class FeatureSetTests:
         return replace(outcome, intervention=replace(done, null=null))
 
     @cached_property
+    def _reworded(self) -> RewordedPrompts | None:
+        return RewordedPrompts.of(self.lens, self.task, self.succeeds, self.seed)
+
+    @cached_property
     def _elsewhere(self) -> list[TextsElsewhere]:
         return texts_elsewhere(self.lens.model, self.task.name)
 
@@ -182,7 +187,7 @@ class FeatureSetTests:
 
         def run() -> AfterFind:
             ablation = self.ablation(features.site)
-            return ask_further(ablation, features, done, self.task, self._elsewhere)
+            return ask_further(ablation, features, done, self.task, self._elsewhere, self._reworded)
 
         after = self.kept.once(f"{family.checkpoint_name(features)}-after", AfterFind, run)
         return replace(outcome, intervention=replace(done, after=after))

@@ -202,7 +202,24 @@ def _interventions(claim: str, name: str, done: Intervention) -> list[Claim]:
         )
     else:
         claims.append(_effect(claim, done.sufficiency))
-    return [*claims, *_null(name, done.null)]
+    return [*claims, *_reworded(claim, done), *_null(name, done.null)]
+
+
+def _reworded(claim: str, done: Intervention) -> list[Claim]:
+    """The claim on the prompts in the user's other words, where an effect is shown."""
+    again = None if done.after is None else done.after.under_rewordings
+    if again is None:
+        return []
+    control = "the same edit where the user asks in other words"
+    if again.change is None or again.low is None or again.high is None:
+        return [Claim(claim, control, NOT_DONE, again.missing or "")]
+    originals = "" if again.on_originals is None else f" ({signed(again.on_originals)} as asked)"
+    detail = (
+        f"{signed(again.change)} nats {interval(again.low, again.high)}{originals} on "
+        f"{again.prompts} rewordings, of which {again.turned} of {again.could_turn} turn right; of "
+        f"{again.rewordings} rewordings of its failures {again.failures} fail"
+    )
+    return [Claim(claim, control, "passed" if again.holds else "failed", detail)]
 
 
 def _effect(claim: str, effect: Effect) -> Claim:

@@ -10,7 +10,7 @@ from typing import Any
 from faultlens.progress import SILENT, Progress
 from faultlens.testing.bench import FORMAT_VERSION, cell, keep_results, kept_results, rate
 from faultlens.testing.planted_models.recipes import RECIPES, plant_model
-from faultlens.testing.planted_models.scoring import OFF_PATH, score_model
+from faultlens.testing.planted_models.scoring import OFF_PATH, PROCEDURE, score_model
 
 PRESENT = ("single", "two causes", "attention head", "compensated", "fine-tuned")
 """Kinds whose cause is that features fire, each by itself."""
@@ -22,6 +22,8 @@ def run_model_bench(
     names: Iterable[str] | None = None, out: Path | None = None, progress: Progress = SILENT
 ) -> dict[str, Any]:
     """Plant, audit and score models; go on where an earlier run left off.
+
+    Models that an older procedure scored are audited again.
 
     Args:
         names: of `RECIPES`; None: all.
@@ -40,7 +42,7 @@ def run_model_bench(
     wanted = list(RECIPES if names is None else names)
     tick = progress.start("Planted models", len(wanted))
     for name in wanted:
-        if name not in models:
+        if models.get(name, {}).get("procedure") != PROCEDURE:
             models[name] = asdict(score_model(plant_model(name)))
             keep_results(out, {**kept, "models": models, "model_rates": model_rates(models)})
         tick(1)

@@ -10,6 +10,10 @@ from faultlens.auditing.interventions.after_find.absorption import absorption
 from faultlens.auditing.interventions.after_find.dose import dose_response
 from faultlens.auditing.interventions.after_find.error_recovery import error_recovery
 from faultlens.auditing.interventions.after_find.off_task import TextsElsewhere, off_task
+from faultlens.auditing.interventions.after_find.reworded_prompts import (
+    RewordedPrompts,
+    under_rewordings,
+)
 from faultlens.auditing.interventions.after_find.rewording import by_wording
 from faultlens.auditing.result import AfterFind, Intervention
 from faultlens.corpus.task import Task
@@ -21,6 +25,7 @@ def ask_further(
     done: Intervention,
     task: Task,
     elsewhere: Sequence[TextsElsewhere],
+    again: RewordedPrompts | None = None,
 ) -> AfterFind:
     """Everything that is asked of features whose effect is shown.
 
@@ -28,6 +33,7 @@ def ask_further(
         done: what changing them did.
         task: the audited prompts.
         elsewhere: other texts.
+        again: the prompts in a user's other words; None: there are none.
     """
     forward = not done.reversed
     return AfterFind(
@@ -36,4 +42,7 @@ def ask_further(
         error_recovery=error_recovery(ablation, features) if forward else None,
         off_task=off_task(ablation, features, elsewhere),
         rewordings=by_wording(ablation, features, task, done.reversed),
+        under_rewordings=None
+        if again is None
+        else under_rewordings(again, ablation, features, done.reversed),
     )
