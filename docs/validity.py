@@ -46,10 +46,10 @@ HEAD = """# How often is the audit right?
 <!-- Written by docs/validity.py from benchmarks/validity.json: run these again, do not edit. -->
 
 Data sets with a planted truth, each audited as a user would (1,000 permutations, no ladder, no
-model), beside four simpler procedures. `faultlens bench --part whole --sets 40 --workers 2
---out benchmarks/validity.json` runs them, goes on where it left off, and does again what an older
-procedure scored (rivals apart); `faultlens.testing.plant` makes a single one. What each kind is stands in `faultlens/testing/` (`causes.py`, `proxies.py`,
-`nulls.py`).
+model), beside four simpler procedures. `faultlens bench --part whole --sets 40 --workers 2 --out
+benchmarks/validity.json` runs them, goes on where it left off, and does again what an older
+procedure scored (rivals apart); `faultlens.testing.plant` makes a single one. What each kind is
+stands in `faultlens/testing/` (`causes.py`, `proxies.py`, `nulls.py`).
 
 - *found*: a planted feature is in a significant class, or found within strata only.
 - *first*: it leads the most certain class that is found; *first by rank alone*: it is ranked first
