@@ -100,6 +100,17 @@ def test_what_an_older_procedure_scored_is_audited_again_and_its_rivals_are_kept
     assert bench.older(again) == (0, 1)
 
 
+def test_some_kinds_alone_can_be_asked_for() -> None:
+    cases = whole_cases()
+    found = bench.of_kinds(cases, ("collider", "and_cell"))
+    assert {(c.kind, c.n) for c in found} == {(k, n) for k in ("and_cell", "collider")
+                                             for n in (300, 1000)}  # fmt: skip
+    assert bench.of_kinds(cases, ()) == cases
+    with pytest.raises(UserError) as caught:
+        bench.of_kinds([Case("firing"), Case("firing", n=60), Case("dense")], ("fire",))
+    assert str(caught.value) == "no kind of planted set 'fire': expected some of firing, dense"
+
+
 def test_jobs_can_be_given_to_other_processes() -> None:
     job = bench._Job(Case("firing", n=60), 0, None)
     assert pickle.loads(pickle.dumps(job)) == job

@@ -80,6 +80,18 @@ def whole_cases() -> list[Case]:
     return found
 
 
+def of_kinds(cases: Sequence[Case], kinds: Sequence[str]) -> list[Case]:
+    """The cases of some kinds; of all where none is named.
+
+    Raises UserError for a kind that none of the cases has.
+    """
+    known = list(dict.fromkeys(case.kind for case in cases))
+    for kind in kinds:
+        if kind not in known:
+            raise UserError(f"no kind of planted set {kind!r}: expected some of {', '.join(known)}")
+    return [case for case in cases if not kinds or case.kind in kinds]
+
+
 @dataclass(frozen=True)
 class _Job:
     """A set that is to be scored; `before`: its score by an older procedure, if there is one."""

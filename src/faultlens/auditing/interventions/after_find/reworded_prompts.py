@@ -16,6 +16,7 @@ import numpy as np
 from faultlens.auditing.activations.task_activations import TaskActivations
 from faultlens.auditing.activations.task_tokens import TaskTokens, tokenize
 from faultlens.auditing.behaviour.answer_scores import answer_scores
+from faultlens.auditing.behaviour.outcomes import LogitRule
 from faultlens.auditing.feature_set import FeatureSet
 from faultlens.auditing.interventions.ablation import LEAST_PROMPTS, Ablation
 from faultlens.auditing.interventions.after_find.rewording import placed_again
@@ -54,8 +55,15 @@ class RewordedPrompts:
         found = reworded(task)
         if found is None:
             return None
-        original = np.array(found[1])
-        return cls(lens, found[0], original, lambda ids, i: succeeds(ids, int(original[i])), seed)
+        again, original = found[0], np.array(found[1])
+        if isinstance(succeeds, LogitRule):
+            return cls(lens, again, original, succeeds, seed)
+        answers = succeeds
+
+        def of_original(ids: list[int], rewording: int) -> bool:
+            return answers(ids, int(original[rewording]))
+
+        return cls(lens, again, original, of_original, seed)
 
     @cached_property
     def tokens(self) -> TaskTokens:
