@@ -98,7 +98,24 @@ def model_table(result: Mapping[str, Any]) -> list[str]:
     for name, value in result["model_rates"].items():
         said = str(value) if isinstance(value, int) else cell(value)
         lines.append(f"| {name} | {said} |")
-    return lines
+    return [*lines, "", *missed(result["models"])]
+
+
+def missed(models: Mapping[str, Mapping[str, Any]]) -> list[str]:
+    """The models whose cause was not found, and at which step it was lost, a line each."""
+    lines = []
+    for name, score in models.items():
+        if score["found"] is not False:
+            continue
+        causes = " and ".join(score["card"]["causes"])
+        tried = [one for one in score["tried"] if one["planted"]]
+        step = "no planted feature was in a tested class, and the causal search chose another"
+        if tried:
+            step = "it was tried, and no effect was shown"
+        if not _carried(score):
+            step += "; less than half of what was planted passes through it"
+        lines.append(f"- Missed: {name} ({causes}): {step}.")
+    return lines or ["No cause was missed."]
 
 
 def _carried(score: Mapping[str, Any]) -> bool:
