@@ -80,7 +80,7 @@ def leaked_auroc(audit: dict[str, Any]) -> float:
 def of_set(seed: int) -> dict[str, Any]:
     """Seed, and for everything the ladder estimates (estimate, low, high, truth)."""
     audit = noise_audit(seed)
-    climbed = build_ladder(**audit, config=LadderConfig(repeats=REPEATS), left_out=())
+    climbed = build_ladder(**audit, config=LadderConfig(repeats=REPEATS), hold_out_levels=False)
     found: dict[str, Any] = {"seed": seed, "leak": [round(leaked_auroc(audit), 4), None, None, 0.5]}
     for name, rung in climbed.baselines.items():
         found[name] = [*_rounded(rung.auroc, rung.low, rung.high), 0.5]

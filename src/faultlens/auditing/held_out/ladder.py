@@ -109,7 +109,7 @@ def build_ladder(
     config: LadderConfig,
     seed: int,
     blocks: np.ndarray | None = None,
-    left_out: Sequence[str] = LEFT_OUT,
+    hold_out_levels: bool = True,
     progress: Progress = SILENT,
 ) -> LadderFindings:
     """Climb the ladder.
@@ -132,7 +132,7 @@ def build_ladder(
         seed: of the folds and the bootstrap.
         blocks: the block of every prompt that belongs together, `[prompts]`: repeated folds keep
             blocks whole; None: each stands by itself.
-        left_out: rungs that are also tried with every factor's levels held out in turn.
+        hold_out_levels: whether every factor's levels are held out in turn, too.
         progress: told of the trainings.
 
     Raises:
@@ -170,12 +170,11 @@ def build_ladder(
         for first, second in COMPARED
         if first in folds and second in folds
     ]
-    levels_held = _left_out(
-        {name: candidates[name] for name in left_out if name in candidates},
-        factors, failed, scheme, seed, blocks, progress,
-    )  # fmt: skip
+    left_out = []
+    if hold_out_levels:
+        left_out = _left_out(candidates, factors, failed, scheme, seed, blocks, progress)
     return LadderFindings(
-        rungs, Ladder(scheme, splits.repeats, splits.folds, differences, levels_held)
+        rungs, Ladder(scheme, splits.repeats, splits.folds, differences, left_out)
     )
 
 
@@ -266,12 +265,14 @@ def _left_out(
     blocks: np.ndarray | None,
     progress: Progress,
 ) -> list[LeftOut]:
-    """Every factor's levels held out in turn, for every candidate."""
+    """Every factor's levels held out in turn, for every rung of `LEFT_OUT` that can be had."""
     levels = {factor: pooled_levels(column) for factor, column in factors.items()}
-    tick = progress.start("Levels held out", len(levels) * len(candidates))
+    rungs = [name for name in LEFT_OUT if name in candidates]
+    tick = progress.start("Levels held out", len(levels) * len(rungs))
     found = []
     for factor in levels:
-        for name, (pipeline, inputs) in candidates.items():
+        for name in rungs:
+            pipeline, inputs = candidates[name]
             if name == "factors":
                 others = {other: factors[other] for other in factors if other != factor}
                 if not others:
