@@ -61,8 +61,8 @@ class InterventionConfig:
     """Number of classes to test by intervening, 0 for none: those that forward selection over
     classes takes, then the most certain others."""
     test_attributed: int = 1
-    """Number of features to test beside them because attribution ranks them first, those of
-    significant classes before others; 0: nothing is attributed."""
+    """Number of features to test beside them: of those that attribution expects most of, those that
+    move the margin most when they are set to normal; 0: nothing is attributed."""
     stop_early: bool = True
     """Whether a test draws no more controls once it can no longer be significant, by itself or
     after Holm's correction beside the others."""

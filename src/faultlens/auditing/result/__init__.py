@@ -10,6 +10,7 @@ from faultlens.auditing.result.after_find import (
     ErrorRecovery,
     OffTask,
     Rewording,
+    UnderRewordings,
 )
 from faultlens.auditing.result.attribution import (
     Attributed,
@@ -167,6 +168,7 @@ __all__ = [
     "TokenLogit",
     "TrendReading",
     "TurnedPrompt",
+    "UnderRewordings",
     "Variant",
     "Verdict",
     "VerdictKind",
