@@ -78,6 +78,7 @@ from faultlens.auditing.result.joint_tests import (
 from faultlens.auditing.result.ladder import (
     Ladder,
     LeftOut,
+    LeftOutDifference,
     Rung,
     RungDifference,
 )
@@ -131,6 +132,7 @@ __all__ = [
     "KnownRelease",
     "Ladder",
     "LeftOut",
+    "LeftOutDifference",
     "LevelReading",
     "LostWith",
     "NearFeature",
