@@ -166,9 +166,8 @@ class HeldOutLevels:
 
         Raises ValueError where the two were not scored on the same pairs by the same draws.
         """
-        if self.auroc is None or other.auroc is None or len(self.draws) != len(other.draws):
-            raise ValueError("a difference needs two that were scored on the same pairs")
-        if (self.pairs, self.stretch) != (other.pairs, other.stretch):
+        same = (self.pairs, self.stretch) == (other.pairs, other.stretch)
+        if self.auroc is None or other.auroc is None or not same:
             raise ValueError("a difference needs two that were scored on the same pairs")
         value = self.auroc - other.auroc
         low, high = _widened(value, self.draws - other.draws, self.stretch)
@@ -217,19 +216,11 @@ def leave_one_level_out(
     if not inputs.shape[0] == len(failed) == len(levels):
         raise ValueError(f"{inputs.shape[0]} inputs, {len(failed)} outcomes, {len(levels)} levels")
     of_prompt = np.array(levels, dtype=object)
-    rng = np.random.default_rng(seed)
-    cells: dict[str, list[tuple[np.ndarray, np.ndarray]]] = {}
-    mixed = []
-    for name in dict.fromkeys(levels):
-        held = of_prompt == name
-        if apart and blocks is not None:
-            cells[name] = _parts(held, blocks, np.random.default_rng([seed, len(cells)]))
-        else:
-            cells[name] = [(np.flatnonzero(held), np.flatnonzero(~held))]
-        # Where all failures, or all successes, share a level, its own rest has nothing to teach.
-        mixed += [pair for pair in cells[name] if all(_both(failed[rows]) for rows in pair)]
-    one_class = [
-        name for name, pairs in cells.items() if not any(_both(failed[t]) for t, _ in pairs)
+    held_out = _held_out(of_prompt, blocks if apart else None, seed)
+    one_class = [n for n, pairs in held_out.items() if not any(_both(failed[t]) for t, _ in pairs)]
+    # Where all failures, or all successes, share a level, its own rest has nothing to teach.
+    mixed = [
+        pair for pairs in held_out.values() for pair in pairs if all(_both(failed[r]) for r in pair)
     ]
     if not mixed:
         return HeldOutLevels(None, None, None, 0, 0, one_class)
@@ -244,7 +235,7 @@ def leave_one_level_out(
     found = _in_threads(one, mixed, threads, tick)
     pairs = sum(concordant.size for _, _, concordant in found)
     share = sum(float(concordant.sum()) for _, _, concordant in found) / pairs
-    draws = _bootstrap(found, len(failed), blocks, rng)
+    draws = _bootstrap(found, len(failed), blocks, np.random.default_rng(seed))
     stretch = float(np.sqrt(1 + sum(len(test) / len(train) for test, train in mixed)))
     low, high = _widened(share, draws, stretch)
     scored = len({of_prompt[test[0]] for test, _ in mixed})
@@ -258,20 +249,24 @@ def _both(failed: np.ndarray) -> bool:
     return 0 < int(failed.sum()) < len(failed)
 
 
-def _parts(
-    held: np.ndarray, blocks: np.ndarray, rng: np.random.Generator
-) -> list[tuple[np.ndarray, np.ndarray]]:
-    """Test and training rows of a level whose blocks are never on both sides.
+def _held_out(
+    levels: np.ndarray, blocks: np.ndarray | None, seed: int
+) -> dict[str, list[tuple[np.ndarray, np.ndarray]]]:
+    """By level, the rows that are tested and those that are trained on for them.
 
-    One part is enough where no block of the level stands at another.
+    With blocks, a level's are parted so that none is on both sides; one part is enough where no
+    block of the level stands at another.
     """
-    within = np.unique(blocks[held])
-    if not np.isin(blocks[~held], within).any():
-        return [(np.flatnonzero(held), np.flatnonzero(~held))]
-    found = []
-    for part in np.array_split(rng.permutation(within), min(FOLDS, len(within))):
-        of_part = np.isin(blocks, part)
-        found.append((np.flatnonzero(held & of_part), np.flatnonzero(~held & ~of_part)))
+    found: dict[str, list[tuple[np.ndarray, np.ndarray]]] = {}
+    for number, name in enumerate(dict.fromkeys(levels.tolist())):
+        held = levels == name
+        own = np.arange(0) if blocks is None else np.unique(blocks[held])
+        if blocks is None or not np.isin(blocks[~held], own).any():
+            found[name] = [(np.flatnonzero(held), np.flatnonzero(~held))]
+            continue
+        drawn = np.random.default_rng([seed, number]).permutation(own)
+        of_parts = [np.isin(blocks, part) for part in np.array_split(drawn, min(FOLDS, len(own)))]
+        found[name] = [(np.flatnonzero(held & of), np.flatnonzero(~held & ~of)) for of in of_parts]
     return found
 
 
