@@ -297,7 +297,9 @@ def _bootstrap(
     for failures, successes, concordant in found:
         above += ((times[:, failures] @ concordant) * times[:, successes]).sum(axis=1)
         below += times[:, failures].sum(axis=1) * times[:, successes].sum(axis=1)
-    return np.divide(above, below, out=np.full(RESAMPLES, np.nan), where=below > 0)
+    shares: np.ndarray = np.full(RESAMPLES, np.nan)
+    np.divide(above, below, out=shares, where=below > 0)
+    return shares
 
 
 def _scores(
