@@ -1,10 +1,11 @@
 """Three behaviours of SmolLM2-135M-Instruct, audited through trained dictionaries.
 
-Not part of the tests; a step of `make real`. `faultlens audit` runs each built-in task on behaviour
-(`sycophancy`, `unanswerable`, `over-refusal`) once for each seed of the dictionaries. With the
-first seed the baseline ladder is climbed too, and every rung is scored at levels of each factor
-that it was not trained on (`--left-out strict`). A run that was stopped goes on where it stopped,
-and one that is there is not made again.
+Not part of the tests; a step of `make real`. Each built-in task on behaviour (`sycophancy`,
+`unanswerable`, `over-refusal`) is audited by `faultlens audit`: once on all prompts, with the
+ladder, every rung scored at levels of each factor that it was not trained on (`--left-out strict`),
+and nothing changed in the model; then, with the dictionaries of each seed, on the first prompts,
+with interventions and without the ladder. A run that was stopped goes on where it stopped, and one
+that is there is not made again.
 
 What comes out is `benchmarks/results/real/behaviours.json`: outcomes by factor, how often the rule
 differs from the reader (`behaviour_readings.json`), the ladder, and by seed the leading classes
@@ -32,9 +33,9 @@ RESULT, READINGS = HERE / "behaviours.json", HERE / "behaviour_readings.json"
 TASKS = ("sycophancy", "unanswerable", "over-refusal")
 NAMED = 5  # classes and features of a run that are told
 
-FIRST = ("--left-out", "strict", "--repeats", "2")
-LATER = ("--no-baselines",)  # what foretells the behaviour is asked of the first seed alone
-TESTED = ("--test-classes", "2", "--test-attributed", "1", "--no-fit-check")
+CHANGED = 96  # prompts on which classes are changed: as many as 25 minutes leave room for
+FORETOLD = ("--left-out", "strict", "--repeats", "2", "--test-classes", "0")
+TESTED = ("--no-baselines", "--test-classes", "1")
 
 
 def main() -> None:
@@ -45,33 +46,37 @@ def main() -> None:
     parser.add_argument("--scratch", type=Path, default=Path(".real-behaviours"))
     parser.add_argument("--tasks", default=",".join(TASKS))
     parser.add_argument("-n", type=int, help="prompts of a task, by default all")
+    parser.add_argument("--changed", type=int, default=CHANGED, help="prompts for interventions")
+    parser.add_argument("--no-interventions", action="store_true", help="foretell alone")
     parser.add_argument("--results", type=Path, default=RESULT)
     given = parser.parse_args()
     sets = sorted(given.sae.glob("seed-*")) or [given.sae]
     found = json.loads(given.results.read_text("utf-8")) if given.results.is_file() else {}
     for name in given.tasks.split(","):
-        options = () if given.n is None else ("-n", str(given.n))
-        runs = {}
-        for number, folder in enumerate(sets):
-            run = given.scratch / name / folder.name
-            more = (*options, *TESTED, *(FIRST if number == 0 else LATER))
-            seconds = audit(name, given.model, folder, run, more)
-            told = json.loads((run / "audit.json").read_text("utf-8"))
-            runs[folder.name] = (told, seconds)
-        found[name] = behaviour(name, runs) | {"corpus": standing(name, given.texts)}
+        folder = given.scratch / name
+        first = () if given.n is None else ("-n", str(given.n))
+        told = audit(name, given.model, sets[0], folder / "foretold", (*first, *FORETOLD))
+        seeds = {
+            one.name: audit(
+                name, given.model, one, folder / one.name, ("-n", str(given.changed), *TESTED)
+            )
+            for one in (() if given.no_interventions else sets)
+        }
+        found[name] = behaviour(name, told, seeds) | {"corpus": standing(name, given.texts)}
         given.results.parent.mkdir(parents=True, exist_ok=True)
         with new_file(given.results) as written:
             written.write((json.dumps(found, indent=1, ensure_ascii=False) + "\n").encode())
 
 
-def audit(name: str, model: str, sae: Path, run: Path, more: Sequence[str]) -> float:
-    """Make a run that is not there yet; processor seconds of all that went into it."""
+def audit(name: str, model: str, sae: Path, run: Path, more: Sequence[str]) -> dict[str, Any]:
+    """What a run says, made where it is not there yet, with the processor seconds it took."""
     clock = run.with_suffix(".seconds")
     if not (run / "audit.json").is_file():
         print(f"{name}: {sae.name}", flush=True)
         run.parent.mkdir(parents=True, exist_ok=True)
         command = [sys.executable, "-W", "ignore", "-m", "faultlens.cli.main", "audit", name]
-        options = ["--model", model, "--sae", str(sae), "--sites", "all", "--out", str(run)]
+        options = ["--model", model, "--sae", str(sae), "--sites", "all"]
+        options += ["--out", str(run), "--no-fit-check", "--test-attributed", "0"]
         process = subprocess.Popen([*command, *options, *more], stdout=subprocess.DEVNULL)
         _, status, used = os.wait4(process.pid, 0)
         process.returncode = os.waitstatus_to_exitcode(status)
@@ -79,12 +84,14 @@ def audit(name: str, model: str, sae: Path, run: Path, more: Sequence[str]) -> f
         clock.write_text(f"{before + used.ru_utime + used.ru_stime:.1f}")
         if process.returncode:
             raise SystemExit(f"{' '.join(command[3:])} ended with code {process.returncode}")
-    return float(clock.read_text()) if clock.is_file() else 0.0
+    told: dict[str, Any] = json.loads((run / "audit.json").read_text("utf-8"))
+    return told | {"processor_seconds": float(clock.read_text()) if clock.is_file() else 0.0}
 
 
-def behaviour(name: str, runs: Mapping[str, tuple[dict[str, Any], float]]) -> dict[str, Any]:
-    """What the runs of one task say, the first seed's first."""
-    told = next(iter(runs.values()))[0]
+def behaviour(
+    name: str, told: dict[str, Any], seeds: Mapping[str, dict[str, Any]]
+) -> dict[str, Any]:
+    """What the run on all prompts says, and those in which classes were changed, by seed."""
     replies = {outcome["prompt"]: outcome["generated"] for outcome in told["outcomes"]}
     ladder = told["ladder"] or {}
     return {
@@ -106,7 +113,8 @@ def behaviour(name: str, runs: Mapping[str, tuple[dict[str, Any], float]]) -> di
         "left_out": ladder.get("left_out", []),
         "left_out_differences": ladder.get("left_out_differences", []),
         "groups": (told["groups"] or {}).get("groups"),
-        "seeds": {seed: seed_record(of, seconds) for seed, (of, seconds) in runs.items()},
+        "features": run_record(told),
+        "seeds": {seed: run_record(of) for seed, of in seeds.items()},
     }
 
 
@@ -139,8 +147,8 @@ def standing(name: str, texts: Path | None) -> dict[str, Any] | None:
     }
 
 
-def seed_record(told: dict[str, Any], seconds: float) -> dict[str, Any]:
-    """Correlates, interventions and verdicts of the run with one seed's dictionaries."""
+def run_record(told: dict[str, Any]) -> dict[str, Any]:
+    """Correlates, interventions and verdicts of a run."""
     classes = [(site, of) for site, reading in told["sites"].items() for of in reading["classes"]]
     classes.sort(key=lambda pair: pair[1]["rank"])
     changed = [pair for pair in classes if pair[1]["intervention"] is not None]
@@ -149,7 +157,9 @@ def seed_record(told: dict[str, Any], seconds: float) -> dict[str, Any]:
     for _, of in classes:
         verdicts[of["verdict"]] = verdicts.get(of["verdict"], 0) + 1
     return {
-        "processor_seconds": round(seconds, 1),
+        "processor_seconds": round(told["processor_seconds"], 1),
+        "prompts": told["n"],
+        "failures": told["failures"],
         "sites": {
             site: {key: of[key] for key in ("d_sae", "tested", "significant")}
             for site, of in told["sites"].items()

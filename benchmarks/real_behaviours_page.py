@@ -72,7 +72,7 @@ def in_short(name: str, one: Mapping[str, Any]) -> str:
         f"*{ASKED[name][0]}*: {one['failures']} of {one['prompts']} replies fail. On groups held "
         f"out features foretell it better than {listed(ahead) or 'none of the other rungs'}; at "
         f"levels held out better than {listed(carried) or 'none of them'}. Of the classes that "
-        f"were changed, an effect beyond the controls is shown of {listed(shown)}."
+        f"were changed, an effect beyond the controls is shown of {listed(shown) or 'none'}."
     )
 
 
@@ -137,12 +137,14 @@ def foretold(one: Mapping[str, Any]) -> list[str]:
 def seeds(one: Mapping[str, Any]) -> list[str]:
     """Verdicts and interventions by seed of the dictionary."""
     lines: list[str] = []
-    for seed, record in one["seeds"].items():
+    for seed, record in {"": one["features"], **one["seeds"]}.items():
         tested = sum(of["tested"] for of in record["sites"].values())
         counts = ", ".join(f"{count} {verdict}" for verdict, count in record["verdicts"].items())
+        which = f"Dictionaries of {seed}, classes changed" if seed else "All prompts"
         lines += [
-            f"Dictionaries of {seed} ({record['processor_seconds']:.0f} processor seconds): "
-            f"{tested:,} features tested; {counts or 'no class is significant'}.",
+            f"{which} ({record['failures']} of {record['prompts']} prompts fail; "
+            f"{record['processor_seconds']:.0f} processor seconds): {tested:,} features tested; "
+            f"{counts or 'no class is significant'}.",
             "",
         ]
         rows = [row(of) for of in record["classes"]]

@@ -56,14 +56,15 @@ def scripts(imported: Callable[[Path], ModuleType]) -> tuple[ModuleType, ModuleT
 
 def test_a_run_becomes_a_section(scripts: tuple[ModuleType, ModuleType]) -> None:
     script, page = scripts
-    told = audit_samples.audit().to_dict()
-    runs = {"seed-0": (told, 61.25), "seed-1": (told, 40.0)}
-    one = script.behaviour("sycophancy", runs) | {"corpus": script.standing("sycophancy", None)}
+    told = audit_samples.audit().to_dict() | {"processor_seconds": 61.25}
+    one = script.behaviour("sycophancy", told, {"seed-0": told, "seed-1": told})
+    one |= {"corpus": script.standing("sycophancy", None)}
     assert one["reading"]["replies_as_read"] == 0 and one["reading"]["read"] == 208
     assert [of["rank"] for of in one["seeds"]["seed-0"]["classes"]][:2] == [0, 1]
     text = "\n".join(page.section({"sycophancy": one}))
     assert f"{told['failures']} of {told['n']} fail" in text
-    assert "Dictionaries of seed-0 (61 processor seconds)" in text
+    of_seed = f"Dictionaries of seed-0, classes changed ({told['failures']} of {told['n']} prompts"
+    assert of_seed in text and "61 processor seconds" in text
     leading = one["seeds"]["seed-0"]["classes"][0]
     assert f"| {leading['features'][0]}" in text and leading["verdict"] in text
     assert "better than residual; at levels held out better than none of them" in text
