@@ -39,16 +39,16 @@ def test_rungs_at_levels_left_out_are_compared() -> None:
         whole.ladder,
         left_out_scheme="strict",
         left_out_differences=[
-            LeftOutDifference("object", "sae_top_k", "factors", 0.1042, 0.021, 0.19),
-            LeftOutDifference("object", "sae_all", "random_dictionary", -0.02, -0.06, 0.018),
+            LeftOutDifference("object", "sae_top_k", "factors", 0.1042, 0.021, 0.187),
+            LeftOutDifference("object", "sae_all", "random_dictionary", -0.02, -0.061, 0.018),
         ],
     )
     parts = section(dataclasses.replace(whole, ladder=strict), TITLE).parts
     differences = captioned(parts, "Rungs against each other at levels left out")
     assert marks(differences, 1) == [True, False]
     assert rows(differences) == [
-        ["object", "SAE top-k − the other factors", "+0.104", "[0.021, 0.190]"],
-        ["object", "all SAE features − random dictionary", "−0.020", "[−0.060, 0.018]"],
+        ["object", "SAE top-k − the other factors", "+0.104", "[0.021, 0.187]"],
+        ["object", "all SAE features − random dictionary", "−0.020", "[−0.061, 0.018]"],
     ]
     assert headed(parts, "Pairs").caption.endswith(
         "Prompts that belong with those left out are not trained on either."
