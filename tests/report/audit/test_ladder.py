@@ -48,7 +48,7 @@ def test_rungs_at_levels_left_out_are_compared() -> None:
     assert marks(differences, 1) == [True, False]
     assert rows(differences) == [
         ["object", "SAE top-k − the other factors", "+0.104", "[0.021, 0.187]"],
-        ["object", "all SAE features − random dictionary", "−0.020", "[−0.061, 0.018]"],
+        ["object", "all SAE features − random dictionary", "−0.02", "[−0.061, 0.018]"],
     ]
     assert headed(parts, "Pairs").caption.endswith(
         "Prompts that belong with those left out are not trained on either."
