@@ -16,6 +16,7 @@ from faultlens.errors import UserError
 from faultlens.features.reading_config import ReadingConfig
 
 Folds = Literal["repeated", "study"]
+LeftOutLevels = Literal["quick", "strict"]
 
 
 @dataclass(frozen=True)
@@ -46,11 +47,16 @@ class LadderConfig:
     `study`: the reference study's one split and its untuned model."""
     repeats: int = 10
     """Repeats of the five folds, under `repeated`."""
+    left_out: LeftOutLevels = "quick"
+    """How levels of a factor are held out: `quick` for the factors, the residual and all features;
+    `strict` for every rung, and prompts that belong with those held out are not trained on either,
+    which takes several times as long."""
 
     def __post_init__(self) -> None:
         check_flag("baselines", self.baselines)
         check_choice("folds", self.folds, get_args(Folds))
         check_whole("repeats", self.repeats, 1)
+        check_choice("left_out", self.left_out, get_args(LeftOutLevels))
 
 
 @dataclass(frozen=True)

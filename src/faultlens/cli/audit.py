@@ -52,8 +52,8 @@ class TaskOptions:
     """The prompts of a built-in task."""
 
     n: int | None = None
-    """Number of prompts; by default 300, or all of a task that has fewer (182 of
-    sycophancy, 270 of unanswerable, 120 of over-refusal)."""
+    """Number of prompts; by default 300, or all of a task that has fewer (208 of
+    sycophancy, 288 of unanswerable, 168 of over-refusal)."""
     task_seed: int | None = None
     """Seed of the prompts; by default 42 for ioi, 0 for the others."""
     seeds: tuple[int, ...] = ()

@@ -79,6 +79,7 @@ from faultlens.auditing.result.joint_tests import (
 from faultlens.auditing.result.ladder import (
     Ladder,
     LeftOut,
+    LeftOutDifference,
     Rung,
     RungDifference,
 )
@@ -132,6 +133,7 @@ __all__ = [
     "KnownRelease",
     "Ladder",
     "LeftOut",
+    "LeftOutDifference",
     "LevelReading",
     "LostWith",
     "NearFeature",
