@@ -46,8 +46,8 @@ STUDIED = (
             "blocks.14.hook_attn_out",
             "blocks.14.hook_mlp_out",
         ),
-        {"train": 55, "doctor": 2, "parity": 1, "profile": 2, "layers": 2, "audit": 20,
-         "again": 15, "seeds": 15, "start": 10},
+        {"train": 46, "doctor": 2, "parity": 1, "profile": 2, "layers": 3, "audit": 12,
+         "again": 9, "seeds": 9, "start": 5},
     ),
     Studied(
         MODELS[1],
@@ -57,8 +57,8 @@ STUDIED = (
             "blocks.2.hook_attn_out",  # where it does
             "blocks.5.hook_mlp_out",
         ),
-        {"train": 80, "doctor": 3, "parity": 1, "profile": 3, "layers": 3, "keys": 3, "audit": 30,
-         "again": 20, "seeds": 20},
+        {"train": 52, "doctor": 3, "parity": 1, "profile": 3, "layers": 4, "keys": 3, "audit": 20,
+         "again": 15, "seeds": 15},
     ),
 )  # fmt: skip
 
