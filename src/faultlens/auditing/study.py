@@ -259,7 +259,7 @@ def _findings(
     if verdict is None:
         strata = stratify(
             factors.held, failed, factors.selection, factors.pairs.factors(alpha),
-            config.tests.strata,
+            config.tests.strata, factors.within,
         )  # fmt: skip
         features = find_features(
             tables, failed, strata, factors.levels, other_rules(by_rule, observed.rule),

@@ -13,6 +13,7 @@ from faultlens.auditing.behaviour.outcomes import Rule
 from faultlens.auditing.config import AuditConfig
 from faultlens.auditing.feature_set import FeatureSet
 from faultlens.auditing.interventions import reversed_test
+from faultlens.auditing.interventions.ablation import LEAST_PROMPTS, NORMAL
 from faultlens.auditing.interventions.attribution.search import Search
 from faultlens.auditing.interventions.attribution.site_attribution import (
     RankedSite,
@@ -39,6 +40,7 @@ from faultlens.auditing.interventions.patching.counterfactuals import (
     swapped_pairs,
 )
 from faultlens.auditing.interventions.patching.pair_runs import PairRuns
+from faultlens.auditing.interventions.placed_edit import edit_where_firing
 from faultlens.auditing.result import (
     Counterfactuals,
     JointTest,
@@ -231,7 +233,19 @@ class CausalTests(FeatureSetTests):
         """Attribution at every site, if attributed features are to be tested."""
         sites = [d.name for d in self.lens.dictionaries] if self.attributed else []
         ranked = {site: self._attribution(site, candidates) for site in sites}
-        return Search.of(ranked, [c.features for c in candidates], self.attributed, tested)
+        classes = [c.features for c in candidates]
+        return Search.of(ranked, classes, self.attributed, tested, self._effect_of)
+
+    def _effect_of(self, features: FeatureSet) -> float:
+        """How far setting features to normal moves the margin, nats: mean over all failures."""
+        ablation = self.ablation(features.site)
+        firing = np.flatnonzero(self.failed & ablation.codes.fires(features.indices))
+        if len(firing) < LEAST_PROMPTS:
+            return 0.0
+        prompts = ablation.drawn(firing)
+        placed = edit_where_firing(NORMAL, ablation.context, features, prompts)
+        margin, _, changed, _ = ablation.runner.margins(placed, prompts)
+        return float((changed - margin).mean()) * len(firing) / int(self.failed.sum())
 
     def _reverse(self, candidates: Sequence[Candidate]) -> set[FeatureSet]:
         """What is tested the other way round: classes, and named features, that go with success."""

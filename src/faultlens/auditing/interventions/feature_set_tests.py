@@ -14,7 +14,8 @@ from faultlens.auditing.feature_set import FeatureSet
 from faultlens.auditing.interventions import reversed_test
 from faultlens.auditing.interventions.ablation import Ablation
 from faultlens.auditing.interventions.after_find.after_find import ask_further
-from faultlens.auditing.interventions.after_find.off_task import texts_elsewhere
+from faultlens.auditing.interventions.after_find.off_task import TextsElsewhere, texts_elsewhere
+from faultlens.auditing.interventions.after_find.reworded_prompts import RewordedPrompts
 from faultlens.auditing.interventions.cached_run import CachedRuns
 from faultlens.auditing.interventions.deciding_test import DecidingTest
 from faultlens.auditing.interventions.decoding import Succeeds
@@ -236,7 +237,11 @@ class FeatureSetTests:
         return replace(outcome, intervention=replace(done, null=null))
 
     @cached_property
-    def _elsewhere(self) -> dict[str, list[list[int]]]:
+    def _reworded(self) -> RewordedPrompts | None:
+        return RewordedPrompts.of(self.lens, self.task, self.succeeds, self.seed)
+
+    @cached_property
+    def _elsewhere(self) -> list[TextsElsewhere]:
         return texts_elsewhere(self.lens.model, self.task.name)
 
     def _asked_further(
@@ -249,7 +254,7 @@ class FeatureSetTests:
 
         def run() -> AfterFind:
             ablation = self.ablation(features.site)
-            return ask_further(ablation, features, done, self.task, self._elsewhere)
+            return ask_further(ablation, features, done, self.task, self._elsewhere, self._reworded)
 
         after = self.kept.once(f"{family.checkpoint_name(features)}-after", AfterFind, run)
         return replace(outcome, intervention=replace(done, after=after))
