@@ -16,7 +16,7 @@ from sklearn.model_selection import StratifiedKFold
 
 from faultlens.stats.effects import auroc, midranks, ties_kept
 from faultlens.stats.logistic import Fits, Matrix, balanced, fit
-from faultlens.stats.rotation import CONSTANT, Rotation, column_blocks
+from faultlens.stats.rotation import CONSTANT, Rotation
 
 CS = (0.01, 0.1, 1.0, 10.0, 100.0, 1000.0)
 """Values tried for C, the inverse strength of the penalty, on rows of mean square length one."""
@@ -24,6 +24,7 @@ CS = (0.01, 0.1, 1.0, 10.0, 100.0, 1000.0)
 KS = (5, 20, 100)
 """Numbers of features tried where the strongest are selected."""
 
+BLOCK = 512  # columns of a dense matrix correlated at once: what the cache holds
 INNER_FOLDS = 5
 TUNED_TO = 1e-4  # tolerance of the fits that are only compared: liblinear's own in scikit-learn
 
@@ -66,8 +67,8 @@ def correlations(values: Matrix, failed: np.ndarray, among: np.ndarray | None = 
     if issparse(values):
         return _correlations(csr_matrix(values, dtype=np.float64), failed, among)
     blocks = [
-        _correlations(np.asarray(values[:, columns], float), failed, among)
-        for columns in column_blocks(values)
+        _correlations(np.asarray(values[:, start : start + BLOCK], float), failed, among)
+        for start in range(0, values.shape[1], BLOCK)
     ]
     return np.concatenate(blocks, axis=1) if blocks else np.zeros((len(among), 0))
 
