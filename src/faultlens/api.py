@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from faultlens.auditing.config import AuditConfig, ChatConfig
 from faultlens.config import built, configured, takes
 from faultlens.errors import UserError
+from faultlens.importing import uncollected
 from faultlens.models.lens_config import LensConfig
 from faultlens.models.model_config import ModelConfig
 from faultlens.profiling.config import ProfileConfig
@@ -72,33 +72,10 @@ def load(
     """
     named = {name: given for name, given in (("model", model), ("sae", sae)) if given is not None}
     wanted = configured(config or LensConfig(), {**named, **options}, "fl.load")
-    from faultlens.features.lens import Lens
-    from faultlens.features.token_choice import TokenChoice
-    from faultlens.models.convention import behind, put_in_force
-    from faultlens.models.dictionaries import load_dictionaries
-    from faultlens.models.load import load_configured
-    from faultlens.models.whole_sites import whole_sites
+    with uncollected():
+        from faultlens.features.opening import open_configured
 
-    loaded = load_configured(wanted)
-    loaded = replace(loaded, split_special_tokens=wanted.special_tokens == "text")
-    choice = TokenChoice("keep" if wanted.special_tokens == "keep" else "drop", wanted.massive)
-    if not wanted.has_dictionaries:
-        return Lens(
-            loaded, (), choice=choice, sites=whole_sites(loaded, wanted.layers, wanted.sites)
-        )
-    dictionaries = load_dictionaries(
-        LensConfig.model if wanted.sae is None else wanted.sae,
-        loaded,
-        wanted.layers,
-        None if wanted.sites is None else list(wanted.sites),
-        wanted.release,
-        wanted.trust_pickle,
-    )
-    return Lens(
-        loaded,
-        tuple(behind(put_in_force(d, wanted.convention), wanted.start) for d in dictionaries),
-        choice=choice,
-    )
+    return open_configured(wanted)
 
 
 @takes(ProfileConfig)
@@ -173,7 +150,8 @@ def audit(
         recorder: takes in what is read of the prompts through a lens.
         checkpoint: keeps the finished stages of an audit with a model, so that a call that was
             interrupted goes on from there.
-        spread: who audits the seeds after the first, where there are several; None: this process.
+        spread: who audits the seeds after the first, where there are several, or tests the features
+            of a single set of prompts; None: this process.
         progress: told of the stages.
         options: fields of `AuditConfig` and of its stages, in place of those of `config`.
 
@@ -223,8 +201,9 @@ def _audit_task(
             base=base, spread=spread,
         )  # fmt: skip
     return audit_task(
-        lens, task, config=config, progress=progress, recorder=recorder, kept=checkpoint, base=base
-    )
+        lens, task, config=config, progress=progress, recorder=recorder, kept=checkpoint, base=base,
+        spread=spread,
+    )  # fmt: skip
 
 
 def _audit_answers(
