@@ -150,8 +150,7 @@ def audit(
         recorder: takes in what is read of the prompts through a lens.
         checkpoint: keeps the finished stages of an audit with a model, so that a call that was
             interrupted goes on from there.
-        spread: who audits the seeds after the first, where there are several, or tests the features
-            of a single set of prompts; None: this process.
+        spread: who audits the seeds after the first, where there are several; None: this process.
         progress: told of the stages.
         options: fields of `AuditConfig` and of its stages, in place of those of `config`.
 
@@ -201,9 +200,8 @@ def _audit_task(
             base=base, spread=spread,
         )  # fmt: skip
     return audit_task(
-        lens, task, config=config, progress=progress, recorder=recorder, kept=checkpoint, base=base,
-        spread=spread,
-    )  # fmt: skip
+        lens, task, config=config, progress=progress, recorder=recorder, kept=checkpoint, base=base
+    )
 
 
 def _audit_answers(
