@@ -79,11 +79,11 @@ def sae(model: Model, texts: list[str]) -> Dictionary:
     )  # fmt: skip
 
 
-def failing(seed: int) -> Task:
+def failing(seed: int, n: int = 300) -> Task:
     """The study's prompts, of which a fifth is bound to fail: most of those about the keys."""
     rng = random.Random(seed)
     prompts = []
-    for prompt in fl.tasks.ioi(n=300, seed=seed).prompts:
+    for prompt in fl.tasks.ioi(n=n, seed=seed).prompts:
         bound = rng.random() < (0.9 if prompt.factors["object"] == "the keys" else 0.07)
         prompts.append(replace(prompt, target=FAILS if bound else prompt.target))
     return Task("ioi", tuple(prompts))

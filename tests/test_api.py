@@ -57,5 +57,6 @@ def test_an_audit_does_so_too_where_it_reads_through_a_lens(lens: Lens) -> None:
 
 def test_what_names_a_model_are_the_arguments_that_load_it() -> None:
     """The fields of `ModelConfig` are handed over by their names; threads are PyTorch's."""
-    taken = set(inspect.signature(load_model).parameters) - {"name"}
+    chosen_by_commands = {"light"}
+    taken = set(inspect.signature(load_model).parameters) - {"name"} - chosen_by_commands
     assert {field.name for field in fields(ModelConfig)} - {"model", "threads"} == taken

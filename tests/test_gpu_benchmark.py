@@ -30,6 +30,23 @@ def test_reading_is_measured_within_its_time(
     sys.modules.pop("gpu")
 
 
+@pytest.mark.parametrize("device", ["cpu"])
+def test_a_whole_audit_is_measured_within_its_time(
+    device: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In float32; in bfloat16 there is no time left."""
+    monkeypatch.syspath_prepend(str(BENCHMARKS))
+    import gpu
+
+    out = tmp_path / "gpu.json"
+    gpu.main(["audit", "--device", device, "--small", "--minutes", "0", "--out", str(out)])
+    found = json.loads(out.read_text())["audit"]
+    assert found["machine"]["device"] == device
+    assert found["float32"]["seconds"] > 0 and 5 < found["float32"]["failures"] < 40
+    assert found["bfloat16"]["not run"].startswith("the audit before took ")
+    sys.modules.pop("gpu")
+
+
 def test_as_many_texts_are_read_as_fit(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.syspath_prepend(str(BENCHMARKS))
     import gpu

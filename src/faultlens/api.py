@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from faultlens.auditing.config import AuditConfig, ChatConfig
 from faultlens.config import built, configured, takes
 from faultlens.errors import UserError
+from faultlens.importing import uncollected
 from faultlens.models.lens_config import LensConfig
 from faultlens.models.model_config import ModelConfig
 from faultlens.profiling.config import ProfileConfig
@@ -72,33 +72,10 @@ def load(
     """
     named = {name: given for name, given in (("model", model), ("sae", sae)) if given is not None}
     wanted = configured(config or LensConfig(), {**named, **options}, "fl.load")
-    from faultlens.features.lens import Lens
-    from faultlens.features.token_choice import TokenChoice
-    from faultlens.models.convention import behind, put_in_force
-    from faultlens.models.dictionaries import load_dictionaries
-    from faultlens.models.load import load_configured
-    from faultlens.models.whole_sites import whole_sites
+    with uncollected():
+        from faultlens.features.opening import open_configured
 
-    loaded = load_configured(wanted)
-    loaded = replace(loaded, split_special_tokens=wanted.special_tokens == "text")
-    choice = TokenChoice("keep" if wanted.special_tokens == "keep" else "drop", wanted.massive)
-    if not wanted.has_dictionaries:
-        return Lens(
-            loaded, (), choice=choice, sites=whole_sites(loaded, wanted.layers, wanted.sites)
-        )
-    dictionaries = load_dictionaries(
-        LensConfig.model if wanted.sae is None else wanted.sae,
-        loaded,
-        wanted.layers,
-        None if wanted.sites is None else list(wanted.sites),
-        wanted.release,
-        wanted.trust_pickle,
-    )
-    return Lens(
-        loaded,
-        tuple(behind(put_in_force(d, wanted.convention), wanted.start) for d in dictionaries),
-        choice=choice,
-    )
+    return open_configured(wanted)
 
 
 @takes(ProfileConfig)

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import sys
 from dataclasses import replace
+from pathlib import Path
 
+import peft
 import pytest
 import torch
 
@@ -13,7 +15,9 @@ from faultlens.errors import UserError
 from faultlens.models import load as loading
 from faultlens.models.load import load_model
 from faultlens.models.model import Model
+from faultlens.models.restart import Restart
 from faultlens.models.sites import Site
+from tests.models.referees import quietly
 
 TEXTS = ["Mary gave the keys to Tom.", "John gave the book to the landlord."]
 FREE = 11_000_000  # bytes: mini has room for its embeddings and some of its six blocks
@@ -60,6 +64,44 @@ def test_reading_edits_and_restarts_are_those_of_the_whole(part: Model, whole: M
         bias = whole.adapter.value_bias(whole.network, layer)
         found = part.adapter.value_bias(part.network, layer)
         assert bias is not None and found is not None and torch.equal(bias, found)
+
+
+def test_a_pass_is_taken_up_where_blocks_stay_behind(part: Model, whole: Model) -> None:
+    ids = whole.pad([whole.ids(text) for text in TEXTS])
+    assert part.skips and away(part)[4:] == [True, True]
+    for layer in (2, 5):
+        entry = Site(layer, "resid_pre")
+        restart = Restart(layer, part.read(ids, [entry])[entry])
+        assert torch.equal(part.logits(ids, restart=restart), whole.logits(ids))
+    rows = [whole.ids(text) for text in TEXTS]
+    assert part.generate(rows, 4) == whole.generate(rows, 4)
+
+
+def test_an_adapter_is_merged_before_anything_stays_behind(
+    whole: Model, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = peft.LoraConfig(r=4, target_modules=["c_attn", "c_fc"], fan_in_fan_out=True)
+    torch.manual_seed(1)
+    with quietly():
+        tuned = peft.get_peft_model(load_model("mini", adapter="none").network, config)
+        for name, parameter in tuned.named_parameters():
+            if "lora" in name:
+                parameter.data = 0.1 * torch.randn_like(parameter)
+        tuned.save_pretrained(str(tmp_path))
+    one = load_model("mini", adapter=str(tmp_path))
+    monkeypatch.setattr(loading, "_check_memory", lambda *given: None)
+    monkeypatch.setattr(loading, "free_on", lambda device: FREE)
+    other = load_model("mini", adapter=str(tmp_path), device_map="auto")
+    assert any(away(other)) and not any(away(one)) and one.digest == other.digest
+    ids = whole.pad([whole.ids(text) for text in TEXTS])
+    assert torch.equal(other.logits(ids), one.logits(ids))
+    assert (one.logits(ids) - whole.logits(ids)).abs().max() > 0.1, "the adapter does something"
+    entry = Site(4, "resid_pre")
+    restart = Restart(4, other.read(ids, [entry])[entry])
+    edits = {Site(4, "attn_out"): lambda x: 0 * x}
+    assert torch.equal(
+        other.logits(ids, restart=restart, edits=edits), one.logits(ids, edits=edits)
+    )
 
 
 def test_an_audit_is_that_of_the_whole(part: Model, whole: Model) -> None:

@@ -46,7 +46,6 @@ def demo(run: DemoOptions, call: Invocation) -> None:
         from faultlens.auditing.result.argument import named_features
         from faultlens.corpus.pairs import minimal_pairs
         from faultlens.features.recorder import Recorder
-        from faultlens.profiling.token_evidence import with_features
 
         lens_config, profile_config = LensConfig(), ProfileConfig()
         audit_config = AuditConfig(ladder=LADDER)
@@ -67,6 +66,8 @@ def demo(run: DemoOptions, call: Invocation) -> None:
                 progress=bars,
             )  # fmt: skip
             audit = fl.audit(lens, task, config=audit_config, recorder=prompts_read, progress=bars)
+        from faultlens.profiling.token_evidence import with_features  # loads PyTorch
+
         profile = with_features(
             profile, named_features(audit), lens, corpus, texts_read.activations,
             profile_config.long,

@@ -37,9 +37,6 @@ def doctor(lens: LensConfig, other: AgainstOption, result: JsonOption) -> None:
     Ends with code 2 and one sentence if a dictionary does not fit. Without dictionaries every site
     of the model is checked against its own forward pass; ends with code 1 if a check fails.
     """
-    from faultlens.models.doctor import examine
-    from faultlens.models.stability import stabilities
-
     if not lens.has_dictionaries:
         if other.against is not None:
             raise UserError(
@@ -51,6 +48,9 @@ def doctor(lens: LensConfig, other: AgainstOption, result: JsonOption) -> None:
 
     with progress_bars() as bars:
         opened = load_lens(lens, bars)
+        from faultlens.models.doctor import examine  # both load PyTorch
+        from faultlens.models.stability import stabilities
+
         shared: dict[str, Stability] = {}
         if other.against is not None:
             pairs = stabilities(opened.dictionaries, other.against, opened.model, lens.trust_pickle)

@@ -41,7 +41,7 @@ class ExploreOptions:
 
 
 def explore(
-    folder: Annotated[str, "A run folder, or a store of faultlens read"],
+    folder: Annotated[str, "A run folder, or a store of faultlens read, which may be at a URL"],
     *,
     options: ExploreOptions,
     column: TextColumn,
@@ -58,8 +58,9 @@ def explore(
     _require_packages()
     from faultlens.explorer.server import listen
     from faultlens.explorer.source import open_source
+    from faultlens.runs.location import located
 
-    path = Path(folder)
+    path = located(folder)
     given = {name for name in LensConfig.__dataclass_fields__ if name in call.given}
     source = open_source(
         path,

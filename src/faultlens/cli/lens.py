@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from faultlens.features.reading_config import ReadingConfig
+from faultlens.importing import uncollected
 from faultlens.models.lens_config import NO_ADAPTER, LensConfig
 from faultlens.progress import Progress
 
@@ -22,8 +24,16 @@ class FitCheckOption:
     """Check first that the dictionaries fit the model."""
 
 
-def load_lens(config: LensConfig, progress: Progress, needs_dictionaries: bool = True) -> Lens:
+def load_lens(
+    config: LensConfig, progress: Progress, needs_dictionaries: bool = True, light: bool = False
+) -> Lens:
     """The model and the dictionaries that the options name, unchecked.
+
+    Args:
+        config: what the options say.
+        progress: told of the stages, the first before anything large is imported.
+        needs_dictionaries: whether the command can do without any.
+        light: for reading a text or two: start sooner where that can be (see `load_model`).
 
     Raises UserError, before anything is loaded, where there are none and some are needed.
     """
@@ -32,10 +42,28 @@ def load_lens(config: LensConfig, progress: Progress, needs_dictionaries: bool =
     if needs_dictionaries:
         config.require_dictionaries()
 
+    _import_torch(progress)
     loaded = progress.start(loading(config), 1)
-    lens = fl.load(config=config)
+    lens = _opened_lightly(config) if light else fl.load(config=config)
     loaded(1)
     return lens
+
+
+def _import_torch(progress: Progress) -> None:
+    """Import what takes seconds as a stage of its own, so that something is seen at once."""
+    if "torch" in sys.modules:
+        return
+    imported = progress.start("Loading PyTorch", 1)
+    with uncollected():
+        import faultlens.features.lens  # noqa: F401  (with all that a lens needs)
+    imported(1)
+
+
+def _opened_lightly(config: LensConfig) -> Lens:
+    with uncollected():
+        from faultlens.features.opening import open_configured
+
+        return open_configured(config, light=True)
 
 
 def loading(config: LensConfig) -> str:

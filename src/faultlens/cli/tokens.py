@@ -80,8 +80,6 @@ def tokens(
     call: Invocation,
 ) -> None:
     """One feature's activation at each token of a text, its classes of token, its top examples."""
-    from faultlens.profiling.one_feature import feature_in_corpus, feature_in_text
-
     _refuse_what_does_not_go_together(passage, wanted, call)
     corpus = None
     if wanted.corpus is not None:
@@ -89,6 +87,8 @@ def tokens(
         corpus = read_named_corpus(wanted.corpus, columns)
     with progress_bars() as bars:
         lens, name = _open(config, wanted, check.fit_check, bars)
+    from faultlens.profiling.one_feature import feature_in_corpus, feature_in_text
+
     feature = f"{name}/{wanted.index}"
     found: dict[str, Any] = {"feature": feature}
     lines: list[str] = []
@@ -127,13 +127,16 @@ def _open(
         config = replace(config, layers=(int(layer),))
     if wanted.place != layer and config.sites is None:  # a name tells its own site
         config = replace(config, sites=(ALL,))
-    lens = load_lens(config, bars)
+    lens = load_lens(config, bars, light=wanted.corpus is None)
     name = _only_name(lens, wanted.place)
     if wanted.index >= lens[name].d_sae:
         raise UserError(
             f"--feature {wanted.feature!r}: {name} has the features 0 to {lens[name].d_sae - 1}"
         )
-    return fit_checked(replace(lens, dictionaries=(lens[name],)), fit_check, bars), name
+    one = replace(lens, dictionaries=(lens[name],))
+    if replace(config, layers=None, sites=None) == LensConfig():
+        return one, name  # the bundled model and its own dictionaries, which tests show to fit
+    return fit_checked(one, fit_check, bars), name
 
 
 def _only_name(lens: Lens, place: str) -> str:

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, final
 
 from faultlens.errors import UserError
+from faultlens.runs.location import is_local
 
 if TYPE_CHECKING:
     import duckdb
@@ -54,7 +55,9 @@ class FeatureSummary:
 
 @final
 class FiringTable:
-    """The firings of some dictionaries in Parquet files. Several threads may ask at once.
+    """The firings of some dictionaries in Parquet files, here or at URLs.
+
+    Several threads may ask at once.
 
     Raises UserError where DuckDB is not installed.
     """
@@ -76,6 +79,9 @@ class FiringTable:
                 "autoload_known_extensions": False,
             },
         )
+        remote: list[Any] = [p for paths in files.values() for p in paths if not is_local(p)]
+        for system in {id(path.fs): path.fs for path in remote}.values():
+            self._connection.register_filesystem(system)
         self._frequent: dict[str, list[tuple[int, int, float]]] = {}
         self._lock = threading.Lock()
 

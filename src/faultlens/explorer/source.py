@@ -20,6 +20,7 @@ from faultlens.report.feature_names import FeatureNames, read_feature_names
 from faultlens.report.prompt_readings import read_prompts
 from faultlens.runs.files import file_name, read_object
 from faultlens.runs.folder import AUDIT, MANIFEST, PROFILE, read_manifest, read_result, written_file
+from faultlens.runs.location import is_local
 
 ReadTexts = Callable[[str], Sequence[str]]
 """From the digest that a corpus had to its texts. Raises UserError if they are not there."""
@@ -84,7 +85,7 @@ def open_source(
     """A run or a store, for looking.
 
     Args:
-        folder: of a run or of a store.
+        folder: of a run or of a store; a store's may be a URL (`runs.location`).
         open_lens: from the manifest to the lens; called when it is first needed.
         read_texts: from a corpus's digest to its texts; called when they are first needed.
 
@@ -101,6 +102,8 @@ def open_source(
                 "study again with --out"
             )
         return _store(folder, open_lens, read_texts)
+    if not is_local(folder):
+        raise UserError(f"{folder} holds no store, and a run is explored in a folder: copy it")
     return _run(folder, open_lens, read_texts)
 
 
@@ -129,11 +132,17 @@ def _store(
 
 def _require_firings(folder: Path, files: Mapping[str, Sequence[Path]]) -> None:
     try:
-        rows = [pq.read_metadata(path).num_rows for paths in files.values() for path in paths]
+        rows = [_rows(path) for paths in files.values() for path in paths]
     except (OSError, ValueError) as error:
         raise UserError(f"{folder} cannot be read as Parquet: {error}") from error
     if not sum(rows):
         raise UserError(f"{folder} holds no firings: there is nothing to explore")
+
+
+def _rows(path: Path) -> int:
+    """Rows of a Parquet file, of this machine or at a URL."""
+    with path.open("rb") as opened:
+        return int(pq.read_metadata(opened).num_rows)
 
 
 def _run(

@@ -8,14 +8,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import final
+from typing import TYPE_CHECKING, final
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from faultlens.features.reading import ReadTexts
 from faultlens.runs.files import file_name, new_file, real_folder
+
+if TYPE_CHECKING:  # it loads PyTorch
+    from faultlens.features.reading import ReadTexts
 
 SCHEMA = pa.schema(
     [

@@ -42,6 +42,7 @@ def load_model(
     adapter: str | None = None,
     start: str | None = None,
     device_map: str | None = None,
+    light: bool = False,
 ) -> Model:
     """Load the bundled model (`"mini"`), a Hugging Face folder, a GGUF file, or a model of the hub.
 
@@ -58,6 +59,8 @@ def load_model(
             what the model expects (see `start_token`).
         device_map: `auto`: what does not fit the device stays in the processor's memory (see
             `offloading`).
+        light: for reading a text or two: start sooner where that can be (`light_weights`). Such a
+            model does not generate.
 
     Raises:
         UserError: there is no such model, its family has no adapter, it cannot be loaded, or its
@@ -75,7 +78,8 @@ def load_model(
     tuning = None if adapter in (None, lora.NONE) else Path(str(adapter))
     if tuning is not None:
         lora.check_adapter(tuning)
-    network, tokenizer = load_weights(source, "float32" if tuning else dtype, trust_pickle)
+    light = light and tuning is None and device_map is None
+    network, tokenizer = load_weights(source, "float32" if tuning else dtype, trust_pickle, light)
     if tuning is not None:
         network = lora.merged(network, tuning).to(DTYPES[dtype])
     refuse_infinite(name, network, dtype)
@@ -140,7 +144,7 @@ def _check_memory(source: Source, dtype: str, device: torch.device) -> None:
         check_fits(source.name, dtype, needed, str(place), free_on(place))
 
 
-def load_configured(config: ModelConfig | LensConfig) -> Model:
+def load_configured(config: ModelConfig | LensConfig, light: bool = False) -> Model:
     """The model that a config names, loaded as `load_model` does; PyTorch takes its threads.
 
     Raises UserError as `load_model` does.
@@ -149,7 +153,7 @@ def load_configured(config: ModelConfig | LensConfig) -> Model:
     threads = options.pop("threads")
     if threads is not None:
         torch.set_num_threads(threads)
-    return load_model(options.pop("model"), **options)  # by the names of its arguments
+    return load_model(options.pop("model"), light=light, **options)  # by the names of its arguments
 
 
 def _is_mini(folder: Path) -> bool:

@@ -88,7 +88,7 @@ def read_object(path: Path) -> dict[str, Any] | None:
     Raises UserError if the file cannot be read, or holds anything else; NaN is no JSON.
     """
     try:
-        if not os.path.lexists(path):
+        if not (os.path.lexists(path) if is_local(path) else path.exists()):
             return None
         if not path.is_file():  # a pipe would never end, nor would a device
             raise UserError(f"{path} cannot be read: expected a file")

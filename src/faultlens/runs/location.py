@@ -21,7 +21,7 @@ _URL = re.compile(r"[A-Za-z][\w+.-]+://")
 def located(name: str | Path) -> Path:
     """The folder or URL of that name.
 
-    Raises UserError for a URL that no installed package can read.
+    Raises UserError for a URL that no installed package can read, or that does not answer.
 
     >>> located("runs/store"), is_local(located("runs/store"))
     (PosixPath('runs/store'), True)
@@ -37,9 +37,10 @@ def located(name: str | Path) -> Path:
         ) from error
     try:
         path: Any = UPath(name)
-        path.fs  # noqa: B018  (says what is missing)
-    except (ImportError, ValueError) as error:
-        raise UserError(f"{name} cannot be used: {' '.join(str(error).split())}") from error
+        path.exists()  # says what is missing: a package, a password, a host
+    except Exception as error:  # each file system has errors of its own
+        reason = " ".join(str(error).split())[:300] or type(error).__name__
+        raise UserError(f"{name} cannot be used: {reason}") from error
     return path  # type: ignore[no-any-return]
 
 

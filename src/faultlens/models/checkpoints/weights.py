@@ -10,8 +10,10 @@ from typing import Any
 import torch
 
 from faultlens.errors import UserError
+from faultlens.importing import uncollected
 from faultlens.models import hub
 from faultlens.models.checkpoints.folder_files import check_folder_files, check_generation_config
+from faultlens.models.checkpoints.light_weights import light_network
 from faultlens.models.checkpoints.sizes import check_sizes
 from faultlens.models.checkpoints.source import Source
 from faultlens.models.checkpoints.tokenizer import load_tokenizer
@@ -29,15 +31,20 @@ _IN_BLOCK = re.compile(r"(?:^|\.)(?:h|layers|blocks)\.\d+\.")
 # Where PEFT is installed transformers looks for an adapter beside the weights, over the network
 # too, and applies it without a word: it is told to look where there is none.
 _NO_ADAPTER = {"subfolder": "none", "local_files_only": True}
+_ALL_THERE: dict[str, Any] = {"missing_keys": (), "unexpected_keys": ()}
 
 
-def load_weights(source: Source, dtype: str, trust_pickle: bool) -> tuple[Any, Any]:
+def load_weights(
+    source: Source, dtype: str, trust_pickle: bool, light: bool = False
+) -> tuple[Any, Any]:
     """The network on the processor and its tokenizer, from a folder, the cache or the hub.
 
     Args:
         source: where the files are; a GGUF file has been converted before.
         dtype: what the weights are cast to, a key of `DTYPES`.
         trust_pickle: also load weights that are pickled, which can run code as they load.
+        light: do without transformers' class for the network where that can be (`light_weights`):
+            it reads and scores texts, and does not generate.
 
     Raises:
         UserError: the family has no adapter, a file is missing or broken, or weights and
@@ -45,7 +52,7 @@ def load_weights(source: Source, dtype: str, trust_pickle: bool) -> tuple[Any, A
     """
     if source.folder is not None:
         refuse_pickle(source.name, source.folder, trust_pickle)
-    network, loading, tokenizer = _from_anywhere(source, dtype, trust_pickle)
+    network, loading, tokenizer = _from_anywhere(source, dtype, trust_pickle, light)
     missing = sorted(loading["missing_keys"])
     if missing:
         raise UserError(
@@ -63,11 +70,11 @@ def load_weights(source: Source, dtype: str, trust_pickle: bool) -> tuple[Any, A
 
 
 def _from_anywhere(
-    source: Source, dtype: str, trust_pickle: bool
+    source: Source, dtype: str, trust_pickle: bool, light: bool
 ) -> tuple[Any, dict[str, Any], Any]:
     """From the folder or the cache; what is not there, from the hub."""
     try:
-        return _from_transformers(source, dtype, trust_pickle, local_only=True)
+        return _from_transformers(source, dtype, trust_pickle, light, local_only=True)
     except UserError:
         raise
     except Exception as error:  # its many loaders raise whatever a broken file leads them to
@@ -80,7 +87,7 @@ def _from_anywhere(
             refuse_pickle(source.name, cached, trust_pickle)
         raise UserError(hub.not_at_hand(f"model {source.name!r}", download_size(source.name)))
     try:
-        return _from_transformers(source, dtype, trust_pickle, local_only=False)
+        return _from_transformers(source, dtype, trust_pickle, light, local_only=False)
     except UserError:
         raise
     except Exception as error:
@@ -88,7 +95,7 @@ def _from_anywhere(
 
 
 def _from_transformers(
-    source: Source, dtype: str, trust_pickle: bool, local_only: bool
+    source: Source, dtype: str, trust_pickle: bool, light: bool, local_only: bool
 ) -> tuple[Any, dict[str, Any], Any]:
     """Network, what loading said of it, and tokenizer."""
     from transformers import AutoConfig, PretrainedConfig
@@ -104,15 +111,19 @@ def _from_transformers(
         check_family(raw["model_type"])
     config = AutoConfig.from_pretrained(path, **where)
     check_family(config.model_type)  # an unknown type is refused before its weights are fetched
-    network, loading = _class_of(config).from_pretrained(
-        path,
-        # Asked for a type, transformers leaves FP8 weights half converted: they are cast below.
-        dtype="auto" if _is_fp8(raw) else DTYPES[dtype],
-        use_safetensors=None if trust_pickle else True,
-        output_loading_info=True,
-        adapter_kwargs=_NO_ADAPTER,
-        **where,
-    )
+    network, loading = None, _ALL_THERE
+    if light and source.folder is not None:
+        network = light_network(source.folder, config, DTYPES[dtype])
+    if network is None:
+        network, loading = _class_of(config).from_pretrained(
+            path,
+            # Asked for a type, transformers leaves FP8 weights half converted: they are cast below.
+            dtype="auto" if _is_fp8(raw) else DTYPES[dtype],
+            use_safetensors=None if trust_pickle else True,
+            output_loading_info=True,
+            adapter_kwargs=_NO_ADAPTER,
+            **where,
+        )
     if _is_fp8(raw):
         network = network.to(DTYPES[dtype])
     folder = source.folder or hub.snapshot(source.name, source.revision)
@@ -134,8 +145,11 @@ def _class_of(config: Any) -> Any:
     """
     from transformers import AutoModelForCausalLM, AutoModelForImageTextToText
 
-    causal = type(config) in AutoModelForCausalLM._model_mapping
-    return AutoModelForCausalLM if causal else AutoModelForImageTextToText
+    with uncollected():  # the lookup imports the class
+        causal = type(config) in AutoModelForCausalLM._model_mapping
+        auto = AutoModelForCausalLM if causal else AutoModelForImageTextToText
+        auto._model_mapping.get(type(config), None)
+    return auto
 
 
 def _cannot_be_loaded(name: str, error: Exception) -> str:

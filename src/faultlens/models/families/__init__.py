@@ -44,9 +44,11 @@ FAMILIES: dict[str, Adapter] = {
 
 def check_family(model_type: str) -> None:
     """Raises UserError for a type that is no causal language model of transformers."""
+    if model_type in FAMILIES:
+        return
     from transformers.models.auto import modeling_auto as auto
 
-    if model_type not in FAMILIES and model_type not in auto.MODEL_FOR_CAUSAL_LM_MAPPING_NAMES:
+    if model_type not in auto.MODEL_FOR_CAUSAL_LM_MAPPING_NAMES:
         raise UserError(
             f"models of type {model_type!r} are not supported: transformers has no causal language "
             f"model of that type; expected one, e.g. {', '.join(sorted(FAMILIES))}"
