@@ -15,6 +15,9 @@ from faultlens.training.plan import DictionaryPlan
 from faultlens.training.sparse_step import SparseStep
 
 D_IN, D_SAE, K, TOKENS = 32, 128, 4, 64
+# Of the auxiliary loss's gradients in bfloat16: where all dead features are in it, and where the
+# strongest are, and rounding may swap two that are as strong.
+ROUNDING, SWAPS = 2**-6, 2**-4
 SITE = Site(0, "resid_pre")
 
 
@@ -43,15 +46,20 @@ def test_loss_and_gradients_are_saelens_own(kind: str, coarse: bool, dead: int) 
     theirs, ours = made(kind), made(kind)
     expected = DenseStep(theirs)(batch(), mask, {}, 0)
     found = SparseStep(ours, K, kind != "topk", coarse)(batch(), batch(), mask)
-    assert found.loss == pytest.approx(expected.loss, rel=1e-5)
+    without = made(kind)  # the loss but for its auxiliary part, which alone may be coarse
+    DenseStep(without)(batch(), torch.zeros(D_SAE, dtype=torch.bool), {}, 0)
+    part = (SWAPS if dead > D_IN / 2 else ROUNDING) if coarse and dead else 0.0
+    assert found.loss == pytest.approx(expected.loss, rel=1e-3 if part else 1e-5)
     assert found.squared_error == pytest.approx(expected.squared_error, rel=1e-5)
     assert found.firings == expected.firings > 0
     assert torch.equal(found.fired, expected.fired)
     for name, parameter in theirs.named_parameters():
         grad = dict(ours.named_parameters())[name].grad
+        exact = dict(without.named_parameters())[name].grad
         largest = float(parameter.grad.abs().max())
         assert largest > 0
-        assert float((grad - parameter.grad).abs().max()) <= 1e-5 * largest, name
+        allowed = 1e-5 * largest + part * float((parameter.grad - exact).abs().max())
+        assert float((grad - parameter.grad).abs().max()) <= allowed, name
 
 
 def test_a_selection_by_pre_activation_alone_would_be_another() -> None:

@@ -61,7 +61,7 @@ class OptimiserConfig:
     encoder_precision: Precision = "auto"
     """Of the encoder's product in the sparse step. `auto`: bfloat16 where a trial of both is
     quicker by it. It then only proposes candidates, `k` and a few more; which of them are selected,
-    and all that is learnt, is float32."""
+    and all that they learn, is float32; so is not what revives dead features."""
 
 
 @dataclass(frozen=True)
