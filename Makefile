@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 
-.PHONY: demo test suite lint docs bench real-smoke check-python clean
+.PHONY: demo test suite lint docs bench real-smoke real check-python clean
 .DEFAULT_GOAL := demo
 
 demo: $(VENV)/.ok
@@ -37,6 +37,20 @@ bench: $(VENV)/.ok-test
 real-smoke: $(VENV)/.ok-test
 	$(BIN)/python -W ignore benchmarks/real_smoke.py --scratch .real-smoke
 	$(BIN)/python benchmarks/real_models.py
+
+# Needs PyPI and Debian's packages, by name, 8 GB of memory and 4 GB of disk; about two hours on two
+# cores. Stopped, it goes on where it stopped; REAL=FOLDER names another place for all that it makes.
+REAL ?= .real
+REAL_STUDY := OMP_NUM_THREADS=1 $(BIN)/python -W ignore benchmarks/real_study.py --scratch $(REAL)
+real: $(VENV)/.ok-test
+	$(REAL_STUDY) --steps text
+	$(MAKE) --no-print-directory -j 2 real-SmolLM2-135M-Instruct real-gemma-3-270m
+	$(BIN)/python -W ignore benchmarks/real_behaviours.py --model $(REAL)/SmolLM2-135M-Instruct \
+	    --sae $(REAL)/dictionaries/SmolLM2-135M-Instruct --texts $(REAL)/texts.jsonl --scratch $(REAL)/behaviours
+	$(BIN)/python benchmarks/real_models.py
+
+real-%-Instruct real-gemma-%: $(VENV)/.ok-test
+	$(REAL_STUDY) --models $(@:real-%=%)
 
 check-python:
 	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; sys.exit(0 if (3, 11) <= v <= (3, 13) else f"Python {v[0]}.{v[1]} is not supported: FaultLens needs 3.11, 3.12 or 3.13; name one with make PYTHON=python3.12 demo")'

@@ -4,17 +4,31 @@ Of each dictionary 200 features are drawn among those that fire on at least five
 is put through the necessity test, on 15 prompts each, against 199 controls, all of them run. A test
 whose controls are like features gives p-values that are uniform, but for the few features that do
 matter. Reported are the Kolmogorov–Smirnov test and the shares at either end, of both families of
-controls together and of each alone. Writes `benchmarks/results/control_pvalues.json`, and the table
-in docs/calibration.md from it. About six minutes of processor time.
+controls together and of each alone.
+
+Without options two dictionaries of `mini` are measured, in about six minutes of processor time.
+Another model, with dictionaries and a task on which it fails:
+
+    python benchmarks/control_pvalues.py --model DIR --sae DIR --task sycophancy --layers 15 \\
+        --prompts 6 --controls 59
+
+`--task` is a built-in task (`-n` and `--task-seed` say which prompts) or a file of prompts. Each
+feature costs prompts × (controls + 1) runs of the model behind the site, from the first edited
+token on; `--features 4` says what 200 would take and writes nothing. Fewer controls make the p
+coarser and are no less exact. Measured p-values are kept in
+`benchmarks/results/control_pvalues.json` after every 10 features, a second call goes on where the
+first stopped (`--anew`: from the beginning), and the table in docs/calibration.md is written from
+that file.
 """
 
 from __future__ import annotations
 
+import argparse
 import json
 import platform
-import sys
 import time
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -23,58 +37,83 @@ import torch
 from scipy.stats import kstest
 
 import faultlens as fl
-from faultlens.auditing.activations.task_activations import TaskActivations
-from faultlens.auditing.activations.task_tokens import tokenize
-from faultlens.auditing.behaviour.generation import run_task
-from faultlens.auditing.behaviour.outcomes import resolve_rule
+from faultlens.auditing.config import AuditConfig
 from faultlens.auditing.feature_set import FeatureSet
+from faultlens.auditing.from_task import observe_task
 from faultlens.auditing.interventions.ablation import LEAST_PROMPTS, NORMAL, Ablation
-from faultlens.auditing.interventions.cached_run import CachedRuns
 from faultlens.auditing.interventions.controlled_test import Usual, run_against_controls
 from faultlens.auditing.interventions.controls import CONTROLS
 from faultlens.auditing.interventions.effects import NECESSITY, Measured, as_large
 from faultlens.auditing.interventions.placed_edit import edit_where_firing
-from faultlens.corpus.task import Task
+from faultlens.corpus.task import Task, make_task, read_task
 from faultlens.features.lens import Lens
+from faultlens.progress import SILENT
+from faultlens.runs.checkpoint import Checkpoint
 from faultlens.stats.sequential import SequentialTest
 
 RESULTS = Path(__file__).parent / "results" / "control_pvalues.json"
 PAGE = Path(__file__).parent.parent / "docs" / "calibration.md"
 MARKS = "<!-- control p-values: begin -->", "<!-- control p-values: end -->"
-FEATURES, PROMPTS, SEED = 200, 15, 0
+FAMILIES = ("both", "features", "covariance")
+FEATURES, PROMPTS, SEED, SAVED_EVERY = 200, 15, 0, 10
 
 
 @dataclass(frozen=True)
 class Case:
-    """A model, a dictionary and a task on which it fails."""
+    """A model, one of its dictionaries, and a task on which it fails.
 
-    name: str
+    Attributes:
+        model: as the table names it.
+        lens: with this one dictionary.
+        task: the prompts.
+        chat: whether they go through the model's chat template.
+    """
+
+    model: str
     lens: Lens
     task: Task
+    chat: bool = False
+
+    @property
+    def dictionary(self) -> str:
+        """Its name."""
+        return self.lens.dictionaries[0].name
+
+    @property
+    def name(self) -> str:
+        """Under which its result is kept."""
+        return self.dictionary if self.model == "mini" else f"{self.model}: {self.dictionary}"
 
 
-def cases() -> list[Case]:
-    """Two dictionaries of `mini`, at different depths."""
-    found = []
-    for layer in (3, 4):
-        lens = fl.load("mini", layers=[layer]).unchecked()
-        found.append(Case(lens.dictionaries[0].name, lens, fl.tasks.mini_ioi(n=255, seed=42)))
-    return found
+def cases(options: argparse.Namespace) -> Iterator[Case]:
+    """Two dictionaries of `mini`, at different depths; or all those that the options name."""
+    if options.model is None:
+        task = fl.tasks.mini_ioi(n=255, seed=42)
+        lens = fl.load("mini", layers=[3, 4])
+        model = "mini"
+    else:
+        if Path(options.task).suffix in (".jsonl", ".json"):
+            task = read_task(Path(options.task))
+        else:
+            task = make_task(options.task, options.n, options.task_seed)
+        lens = fl.load(options.model, sae=options.sae, layers=options.layers)
+        model = Path(options.model).name
+    for dictionary in lens.dictionaries:
+        alone = replace(lens, dictionaries=(dictionary,)).unchecked()
+        yield Case(model, alone, task, options.chat)
 
 
-def ablation_of(case: Case) -> Ablation:
-    """The case's outcomes and activations, ready to be tested."""
-    _, decides = resolve_rule(case.task.rule or "exact-word")
-    tokens = tokenize(case.task, case.lens.model)
-    outcomes = run_task(case.lens, case.task, tokens, decides)
-    failed = np.array([not outcome.success for outcome in outcomes])
-    activations = TaskActivations.read(case.lens, case.task, tokens)
-    runs = CachedRuns(case.lens.model, tokens, activations.values.sites, activations.values)
-    (dictionary,) = case.lens.dictionaries
-    return Ablation(dictionary, activations, runs, failed, lambda ids, prompt: False, SEED, PROMPTS)
+def ablation_of(case: Case, prompts: int) -> Ablation:
+    """The case's outcomes and activations as an audit has them, ready to be tested."""
+    config = AuditConfig.of(seed=SEED, baselines=False, chat=case.chat)
+    observed = observe_task(
+        case.lens, case.task, config, progress=SILENT, recorder=None, kept=Checkpoint()
+    )
+    assert observed.causal_tests is not None
+    return replace(observed.causal_tests.ablation(case.dictionary), most=prompts)
 
 
-def measured(ablation: Ablation, feature: int, seed: int) -> Measured:
+def measured(ablation: Ablation, feature: int, controls: int, seed: int) -> Measured:
     """A feature's necessity test with every planned control run."""
     fires = ablation.codes.fires([feature])
     prompts = ablation.drawn(np.flatnonzero(ablation.failed & fires))
@@ -89,7 +128,7 @@ def measured(ablation: Ablation, feature: int, seed: int) -> Measured:
         placed,
         prompts,
         usual,
-        SequentialTest(CONTROLS),
+        SequentialTest(controls),
         claim=NECESSITY,
         seed=seed,
     )
@@ -107,61 +146,63 @@ def spread(p: np.ndarray) -> dict[str, Any]:
     }
 
 
-def run(case: Case, features: int) -> dict[str, Any]:
-    """P-values of random features, by family of controls."""
-    ablation, began = ablation_of(case), time.process_time()
+def run(case: Case, options: argparse.Namespace, before: dict[str, Any]) -> Iterator[Any]:
+    """P-values of random features, by family of controls: what is known after every ten.
+
+    Args:
+        before: what an earlier call has measured of the case; empty: nothing.
+    """
+    ablation, began = ablation_of(case, options.prompts), time.process_time()
     codes, failures = ablation.codes, np.flatnonzero(ablation.failed)
     on = sum(codes.matrix[codes.rows(np.array([i]))].getnnz(axis=0) > 0 for i in failures)
     able = np.flatnonzero(on >= LEAST_PROMPTS)
-    rng = np.random.default_rng(SEED)
-    chosen = rng.permutation(able)[:features]
-    p: dict[str, list[float]] = {"both": [], "features": [], "covariance": []}
-    for number, feature in enumerate(chosen.tolist()):
-        found = measured(ablation, feature, number)
+    chosen = np.random.default_rng(SEED).permutation(able)[: options.features].tolist()
+    p: dict[str, list[float]] = before.get("p", {name: [] for name in FAMILIES})
+    done = len(p["both"])
+    for number in range(done, len(chosen)):
+        found = measured(ablation, chosen[number], options.controls, number)
+        rng = np.random.default_rng([SEED, number])
         larger = as_large(found, NECESSITY)
         parts = {"both": larger, "features": larger[found.features],
                  "covariance": larger[~found.features]}  # fmt: skip
         for name, part in parts.items():  # a uniform draw within the step that p could take
-            p[name].append((part.sum() + rng.random()) / (len(part) + 1))
-        if number % 20 == 19:
-            print(f"  {case.name}: {number + 1} of {len(chosen)}, "
-                  f"{time.process_time() - began:.0f} CPU s", flush=True)  # fmt: skip
-    return {
-        "prompts": len(case.task),
-        "failures": len(failures),
-        "firing": len(able),
-        **{name: spread(np.array(values)) for name, values in p.items()},
-    }
-
-
-def main() -> None:
-    features = int(sys.argv[1]) if len(sys.argv) > 1 else FEATURES
-    torch.set_num_threads(1)
-    found = {case.name: run(case, features) for case in cases()}
-    record = {
-        "controls": CONTROLS,
-        "versions": {"python": platform.python_version(), "torch": torch.__version__},
-        "dictionaries": found,
-    }
-    print(json.dumps(record, indent=1))
-    if features == FEATURES:
-        RESULTS.write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
-        write_page(record)
+            p[name].append(round(float((part.sum() + rng.random()) / (len(part) + 1)), 5))
+        last = number + 1 == len(chosen)
+        if last or number % SAVED_EVERY == SAVED_EVERY - 1:
+            seconds = time.process_time() - began
+            each = seconds / (number + 1 - done)
+            print(f"  {case.name}: {number + 1} of {len(chosen)}, {seconds:.0f} CPU s, "
+                  f"{each:.2f} a feature: {FEATURES * each / 60:.0f} min for {FEATURES}",
+                  flush=True)  # fmt: skip
+            yield {
+                "model": case.model,
+                "dictionary": case.dictionary,
+                "task": case.task.name,
+                "prompts": len(case.task),
+                "failures": len(failures),
+                "firing": len(able),
+                "tested_prompts": options.prompts,
+                "controls": options.controls,
+                "versions": {"python": platform.python_version(), "torch": torch.__version__},
+                **{name: spread(np.array(values)) for name, values in p.items()},
+                "p": p,
+            }
 
 
 def table(record: dict[str, Any]) -> str:
     """The measurement as the lines of a table."""
     lines = [
-        "| dictionary | controls | Kolmogorov–Smirnov | p ≤ .05 | p ≥ .95 | mean p |",
-        "| --- | --- | --- | --- | --- | --- |",
+        "| model | dictionary | features | controls | Kolmogorov–Smirnov | p ≤ .05 | p ≥ .95 "
+        "| mean p |",
+        "| --- | --- | --- | --- | --- | --- | --- | --- |",
     ]
-    for name, found in record["dictionaries"].items():
-        for controls in ("both", "features", "covariance"):
+    for found in record["dictionaries"].values():
+        for controls in FAMILIES:
             one = found[controls]
             shares = (f"{one[key]:.3f}" for key in ("at_most_.05", "at_least_.95", "mean"))
             lines.append(
-                f"| `{name}` | {controls} | {one['ks']:.3f}, p = {one['p_ks']:.2f} | "
-                f"{' | '.join(shares)} |"
+                f"| {found['model']} | `{found['dictionary']}` | {one['tests']} | {controls} | "
+                f"{one['ks']:.3f}, p = {one['p_ks']:.2f} | {' | '.join(shares)} |"
             )
     return "\n".join(lines)
 
@@ -172,6 +213,46 @@ def write_page(record: dict[str, Any]) -> None:
     _, after = rest.split(MARKS[1])
     text = f"{before}{MARKS[0]}\n{table(record)}\n{MARKS[1]}{after}"
     PAGE.write_text(text, encoding="utf-8")
+
+
+def parsed() -> argparse.Namespace:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--model", help="folder of a model; without it `mini` is measured")
+    parser.add_argument("--sae", help="its dictionaries, as `faultlens audit --sae` takes them")
+    parser.add_argument("--task", help="a built-in task, or a file of prompts")
+    parser.add_argument("--layers", type=lambda text: [int(one) for one in text.split(",")])
+    parser.add_argument("-n", type=int)
+    parser.add_argument("--task-seed", type=int)
+    parser.add_argument("--chat", action="store_true", help="through the model's chat template")
+    parser.add_argument("--features", type=int, default=FEATURES)
+    parser.add_argument("--prompts", type=int, default=PROMPTS)
+    parser.add_argument("--controls", type=int, default=CONTROLS)
+    parser.add_argument("--table", action="store_true", help="only write the table of the page")
+    parser.add_argument("--anew", action="store_true", help="forget what was measured of it")
+    options = parser.parse_args()
+    if options.model is not None and (options.sae is None or options.task is None):
+        parser.error("--model goes with --sae and --task")
+    return options
+
+
+def main() -> None:
+    options = parsed()
+    torch.set_num_threads(1)
+    record = json.loads(RESULTS.read_text(encoding="utf-8"))
+    if options.table:
+        write_page(record)
+        return
+    for case in cases(options):
+        whole = options.features == FEATURES
+        before = record["dictionaries"].get(case.name, {})
+        same = before.get("controls") == options.controls and not options.anew and whole
+        for found in run(case, options, before if same else {}):
+            record["dictionaries"][case.name] = found
+            if whole:
+                RESULTS.write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
+                write_page(record)
+            else:
+                print(json.dumps({name: found[name] for name in FAMILIES}, indent=1))
 
 
 if __name__ == "__main__":

@@ -291,11 +291,14 @@ def workers(results: dict[str, Any]) -> list[str]:
     return lines
 
 
-CLOCK_TARGETS = {"one audit": "3 (4)", "five seeds": "3", "mini": "2.5", "demo": "2"}
+CLOCK_TARGETS = {
+    "one audit": "3 (4)", "five seeds": "3", "mini": "2.5", "mini-ioi": "2", "demo": "2"
+}  # fmt: skip
 CLOCK_NAMES = {
     "one audit": "an audit at GPT-2's shape: 300 prompts, one dictionary of 24,576, all steps",
     "five seeds": "the same over five seeds",
     "mini": "`faultlens audit ioi --model mini`",
+    "mini-ioi": "`faultlens audit mini-ioi`",
     "demo": "`faultlens demo`",
 }
 
@@ -307,18 +310,23 @@ def audit_clock(found: dict[str, Any]) -> list[str]:
         "",
         "## Audits, beside the build of commit 2397612",
         "",
-        f"Processor seconds of whole commands, start-up included, both builds in turn on "
-        f"{found['threads']} threads{loaded} (`python benchmarks/audit_clock.py`).",
+        f"Processor seconds on one thread, {found['at once']} processes at once on "
+        f"{found['cores']} cores of {found['machine']}{loaded} "
+        "(`python benchmarks/audit_clock.py`): of audits at GPT-2's shape those of the audit, "
+        "without making its random model; of commands all, start-up included. In brackets the "
+        "seconds of the clock.",
         "",
         "| | before | now | times as quick | target, at least (aim) |",
         "| --- | --- | --- | --- | --- |",
     ]
     for case, one in found["cases"].items():
-        before, now = (median(one["cpu"][build]) for build in ("before", "now"))
+        cells = (
+            f"{median(one['cpu'][build]):.0f} ({median(one['seconds'][build]):.0f})"
+            for build in ("before", "now")
+        )
         lines.append(
-            row(CLOCK_NAMES[case], CLOCK_TARGETS[case], f"{before:.0f}", f"{now:.0f}",
-                spread(one["times as quick"]))
-        )  # fmt: skip
+            row(CLOCK_NAMES[case], CLOCK_TARGETS[case], *cells, spread(one["times as quick"]))
+        )
     if "one audit" in found["cases"]:
         parts = found["cases"]["one audit"]["stages"]
         lines += ["", "Where it goes, of one audit, in processor seconds:", "",
@@ -332,8 +340,9 @@ def audit_clock(found: dict[str, Any]) -> list[str]:
         lines += [
             "",
             f"On `mini` {one['stopped early']} of {one['tests']} tests stop early. Without that "
-            f"{verdicts} the same, {one['p differs though not stopped']} p of the others differ, "
-            f"and {one['stopped below alpha on either']} that stopped are below α either way.",
+            f"{verdicts} the same, {one['significant in one alone']} tests are significant (after "
+            f"Holm) in one of the two alone, and {one['stopped and significant']} that stopped are "
+            "significant in either.",
         ]
     return [*lines, ""]
 

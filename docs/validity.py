@@ -22,7 +22,7 @@ from faultlens.report.figures.chart import (
     Series,
 )
 from faultlens.report.figures.svg import svg
-from faultlens.testing.bench import NULLS, TESTING, Case, cell, table_of
+from faultlens.testing.bench import NULLS, TESTING, Case, cell, older, table_of
 from faultlens.testing.planted_models.model_bench import model_table
 from faultlens.testing.rivals import RIVALS
 
@@ -38,6 +38,7 @@ STYLE = (
     ".interval,.line,.thick{fill:none;stroke:currentColor;stroke-width:2}.filled{fill:currentColor}"
     ".striking{color:#c2410c}.plain{color:#1d4ed8}g.quiet{color:#7b8794}"
     ".c0{color:#3b7dd8}.c1{color:#d9730d}.c2{color:#2a9d5c}.c3{color:#9a5fd0}.c4{color:#c0392b}"
+    ".c5{color:#6b7280}"
 )
 
 HEAD = """# How often is the audit right?
@@ -45,18 +46,29 @@ HEAD = """# How often is the audit right?
 <!-- Written by docs/validity.py from benchmarks/validity.json: run these again, do not edit. -->
 
 Data sets with a planted truth, each audited as a user would (1,000 permutations, no ladder, no
-model), beside four simpler procedures. `faultlens bench --part whole --sets 40 --out
-benchmarks/validity.json` runs them, and goes on where it left off; `faultlens.testing.plant` makes
-a single one. What each kind is stands in `faultlens/testing/` (`causes.py`, `proxies.py`,
-`nulls.py`).
+model), beside four simpler procedures. `faultlens bench --part whole --sets 40 --workers 2 --out
+benchmarks/validity.json` runs them, goes on where it left off, and does again what an older
+procedure scored (rivals apart); `faultlens.testing.plant` makes a single one. What each kind is
+stands in `faultlens/testing/` (`causes.py`, `proxies.py`, `nulls.py`).
 
 - *found*: a planted feature is in a significant class, or found within strata only.
-- *first*: it leads the most certain class; of a rival, it is ranked first. Features that copy a
+- *first*: it leads the most certain class that is found; *first by rank alone*: it is ranked first
+  of all features, found or not, which is all that a rival's *first* says. Features that copy a
   level of a factor are passed over, in all procedures alike.
 - *adds beyond*: it is said to add beyond the prompt's factors, without a reservation: right of a
   cause where a factor goes with failure, wrong of a proxy.
+- *within strata only*: it is said to go with failure only among prompts alike in some factors.
 - Intervals are Clopper–Pearson's, 95 %. `made-up` are prompts and features drawn by rules, `mini`
   the bundled model's own activations under planted outcomes.
+
+A *collider* stands among the proxies and not where nothing is to be found: a factor that was given
+is a consequence both of a feature that does nothing and of failure. Among prompts alike in that
+factor the feature then does go with failure, in the data and not by chance, and a test of
+association that did not find it would be at fault. A cause that avoids the prompts at which another
+factor fails (*suppressed*) makes the very same counts, so no such test can tell the two apart. What
+an audit owes its reader is to say so, and it does, in the verdict and in the ledger: "a cause that
+X hides, or no cause, X being a consequence of it and of failure (a collider); only an intervention
+tells". *within strata only* counts how often it was said.
 
 """
 
@@ -83,7 +95,19 @@ def page(result: dict[str, Any]) -> str:
     """The whole page."""
     shown = "".join(f"![{alt}]({name}.svg)\n\n" for name, (_, alt) in figures(result).items())
     tables = "\n".join(table_of(result)) + "\n"
-    return HEAD + shown + tables + MODELS + "\n".join(model_table(result)) + "\n"
+    models = "\n".join(model_table(result)) + "\n"
+    return HEAD + _older_words(result) + shown + tables + MODELS + models
+
+
+def _older_words(result: dict[str, Any]) -> str:
+    """How much of it an older procedure measured; empty if nothing."""
+    before, sets = older(result)
+    if not before:
+        return ""
+    return (
+        f"Of {sets:,} sets {before:,} were audited before the last change of the tests, and are to "
+        "be audited again; what is new in these tables is empty there.\n\n"
+    )
 
 
 def figures(result: dict[str, Any]) -> dict[str, tuple[Chart, str]]:
@@ -115,6 +139,8 @@ def _power(rates: dict[str, Any]) -> Panels:
         found = [rates[Case(kind, n=n).name] for n in sizes]
         shares = {"FaultLens": [rate["first"] for rate in found]}
         shares |= {name: [rate["rivals_first"][name] for rate in found] for name in RIVALS}
+        if all("first_by_rank" in rate for rate in found):
+            shares["FaultLens, by rank alone"] = [rate["first_by_rank"] for rate in found]
         lines = tuple(
             Line(
                 name,
@@ -153,13 +179,14 @@ def summary(result: dict[str, Any]) -> str:
     rates = result["rates"]
     rows = []
     for words, case in (
-        ("cause by firing, 300 prompts: put first", Case("firing")),
+        ("cause by firing, 300 prompts: ranked first", Case("firing")),
         ("the same, 150 prompts, medium effect", Case("firing", n=150, strength="medium")),
-        ("cause that fires everywhere: put first", Case("dense")),
+        ("cause that fires everywhere: ranked first", Case("dense")),
         ("the same, 150 prompts, medium effect", Case("dense", n=150, strength="medium")),
     ):
         found = rates[case.name]
-        rows.append([words, found["first"], *found["rivals_first"].values()])
+        ours = found.get("first_by_rank", found["first"])  # as rivals rank, found or not
+        rows.append([words, ours, *found["rivals_first"].values()])
     for words, kind in (
         ("nothing there: something said to be found", "null_independent"),
         ("the same, prompts in groups of six", "null_grouped"),

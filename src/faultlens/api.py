@@ -276,7 +276,8 @@ def train(
         texts: what it reads, e.g. `fl.read_corpus("texts.jsonl").texts`.
         out: folder for the dictionaries, in SAELens's format, each with a card; where it holds an
             unfinished run of the same model, texts and options, that goes on.
-        config: what to train; None: the fields are given as options, `layers` at least.
+        config: what to train; None: the fields are given as options: `layers`, or `sites` by
+            their whole names, at least.
         workers: who reads the activations that are learnt from, e.g. those of a Ray cluster
             (`SpreadConfig(ray="auto").opened(1, "cpu")`), where the model is given by its name;
             None: this process.

@@ -22,6 +22,7 @@ from faultlens.errors import UserError
         ({"strata": 3}, "strata 3: expected a list of names, e.g. ['object']"),
         ({"folds": "ten"}, "unknown folds 'ten': expected one of repeated, study"),
         ({"repeats": 0}, "repeats 0: expected a whole number of at least 1"),
+        ({"left_out": "all"}, "unknown left_out 'all': expected one of quick, strict"),
         ({"test_classes": -1}, "test_classes -1: expected a whole number of at least 0"),
         ({"test_attributed": -2}, "test_attributed -2: expected a whole number of at least 0"),
         (
@@ -46,7 +47,7 @@ from faultlens.errors import UserError
             "an audit has no option 'tried': expected one of rule, groups, alpha, seed, "
             "chat, system, pooling, "
             "fit_check, min_support, permutations, strata, baselines, folds, repeats, "
-            "test_classes, test_attributed, stop_early, random_decoder, test_features, "
+            "left_out, test_classes, test_attributed, stop_early, random_decoder, test_features, "
             "with_answer",
         ),
     ],

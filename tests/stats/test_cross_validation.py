@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from scipy.sparse import csr_matrix
 from scipy.stats import binom
+from sklearn.metrics import roc_auc_score
 from sklearn.model_selection import RepeatedStratifiedKFold, cross_val_score
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
@@ -205,6 +206,82 @@ def test_the_interval_of_levels_held_out_covers_on_noise() -> None:
         found = leave_one_level_out(balanced_logistic(), values, failed, levels, threads=1)
         covered.append(found.low <= 0.5 <= found.high)
     assert sum(covered) >= binom.ppf(1e-3, 80, 0.95)
+
+
+def test_blocks_kept_apart_are_scikit_learns_scores_of_each_level_and_block() -> None:
+    """As many blocks as parts or fewer: each part is one block, so that a plain loop is enough."""
+    rng = np.random.default_rng(8)
+    blocks, levels = np.repeat(np.arange(4), 24), np.tile(np.repeat(["a", "b", "c"], 8), 4)
+    failed = rng.random(96) < 0.4
+    values = rng.normal(size=(96, 3)) + failed[:, None] * [1.0, 0.4, 0.0] + blocks[:, None]
+    found = leave_one_level_out(
+        balanced_logistic(), values, failed, levels, blocks=blocks, apart=True
+    )
+    concordant, pairs = 0.0, 0
+    for level in "abc":
+        for block in range(4):
+            test = (levels == level) & (blocks == block)
+            train = (levels != level) & (blocks != block)
+            model = balanced_logistic().fit(values[train], failed[train])
+            of_cell = int(failed[test].sum()) * int((~failed[test]).sum())
+            score = model.decision_function(values[test])
+            concordant += of_cell * roc_auc_score(failed[test], score)
+            pairs += of_cell
+    assert (found.auroc, found.pairs) == (pytest.approx(concordant / pairs), pairs)
+    assert (found.levels, found.one_class) == (3, [])
+    assert found.stretch == pytest.approx((1 + 12 * 8 / 48) ** 0.5)
+    nested = np.unique(levels, return_inverse=True)[1]
+    whole = leave_one_level_out(balanced_logistic(), values, failed, levels, blocks=nested)
+    assert whole == leave_one_level_out(
+        balanced_logistic(), values, failed, levels, blocks=nested, apart=True
+    ), "no block stands at two levels"
+
+
+def test_what_only_knows_a_block_again_foretells_nothing_of_other_blocks() -> None:
+    """Positive control: what decides in every block does, whether or not blocks are kept apart."""
+    rng = np.random.default_rng(9)
+    blocks = np.tile(np.arange(24), 4)
+    levels = [str(level) for level in np.repeat(np.arange(4), 24)]
+    failed = (rng.random(24) < 0.4)[blocks] ^ (rng.random(96) < 0.1)
+    told = {
+        "names": np.eye(24)[blocks],
+        "decides": (failed ^ (rng.random(96) < 0.15))[:, None] * 1.0,
+    }
+    shared, apart = (
+        {
+            name: leave_one_level_out(
+                balanced_logistic(), values, failed, levels, blocks=blocks, apart=kept
+            )
+            for name, values in told.items()
+        }
+        for kept in (False, True)
+    )
+    assert shared["names"].auroc > 0.85 and apart["names"].auroc == 0.5
+    assert min(shared["decides"].low, apart["decides"].low) > 0.6
+    value, low, high = apart["decides"].minus(apart["names"])
+    assert value == apart["decides"].auroc - 0.5 and 0.1 < low < value < high <= 1.0
+    assert shared["names"].minus(shared["names"]) == (0.0, 0.0, 0.0)
+    with pytest.raises(ValueError, match="scored on the same pairs"):
+        shared["names"].minus(apart["names"])
+
+
+def test_the_interval_of_a_difference_covers_on_noise() -> None:
+    rng = np.random.default_rng(10)
+    covered, alone = [], []
+    for _ in range(40):
+        failed = rng.permutation(np.arange(90) < 25)
+        levels = [str(v) for v in rng.integers(0, 4, 90)]
+        one, other = (
+            leave_one_level_out(
+                balanced_logistic(), rng.normal(size=(90, 4)), failed, levels, threads=1
+            )
+            for _ in range(2)
+        )
+        _, low, high = one.minus(other)
+        covered.append(low <= 0 <= high)
+        alone.append((high - low) / (one.high - one.low))
+    assert sum(covered) >= binom.ppf(1e-3, 40, 0.95)
+    assert 1.0 < np.median(alone) < 1.8, "wider than one rung's: both vary"
 
 
 @pytest.mark.parametrize(

@@ -90,6 +90,7 @@ def test_what_does_not_arrive_in_single_precision_is_fitted_in_double(
 ) -> None:
     rows, failed = rows_and_outcomes(5)
     weights = np.repeat(balanced(failed, np.arange(90))[:, None], 3, axis=1)
+    monkeypatch.setattr(logistic, "SOLVED", 0)
     double, step = fit(rows, failed, weights, CS, 1e-4), logistic._newton_step
 
     def stuck(x: object, curvature: object, gradient: np.ndarray, accuracy: object) -> np.ndarray:
@@ -134,3 +135,28 @@ def test_a_fit_goes_on_from_a_coarser_one_to_the_same_minimum() -> None:
     went_on = fit(rows, failed, weights, CS, start=coarse.coefficients)
     np.testing.assert_allclose(went_on.weights, fine.weights, rtol=1e-6, atol=1e-8)
     np.testing.assert_allclose(went_on.scores, fine.scores, rtol=1e-6, atol=1e-7)
+
+
+@pytest.mark.parametrize("fits", [1, 3])
+def test_directions_that_are_solved_for_and_searched_for_end_in_one_place(
+    fits: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows, failed = rows_and_outcomes(5)
+    weights = np.repeat(balanced(failed, np.arange(90))[:, None], fits, axis=1)
+    asked: list[int] = []
+    solved = logistic._solved_step
+
+    def counted(x: object, curvature: object, gradient: np.ndarray) -> np.ndarray:
+        asked.append(gradient.shape[-1])
+        return solved(x, curvature, gradient)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(logistic, "_solved_step", counted)
+    found = fit(rows, failed, weights, CS[:fits])
+    assert asked
+    assert max(asked) == fits
+    monkeypatch.setattr(logistic, "SOLVED", 0)
+    monkeypatch.setattr(logistic, "SOLVED_ALONE", 0)
+    asked.clear()
+    searched = fit(rows, failed, weights, CS[:fits])
+    assert not asked
+    np.testing.assert_allclose(found.coefficients, searched.coefficients, rtol=1e-6, atol=1e-9)

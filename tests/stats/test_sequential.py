@@ -139,3 +139,38 @@ def test_draws_put_in_order_by_what_they_are_would_be_no_test() -> None:
         fair.append(test.p_value(rng.permutation(draws) >= statistic))
     assert np.mean(np.array(fair) <= 0.25) == pytest.approx(0.25, abs=0.04)
     assert abs(np.mean(np.array(ordered) <= 0.25) - 0.25) > 0.05
+
+
+@given(st.integers(0, 2**20), st.sampled_from([0.003, 0.01, 0.03, 0.1, 0.3]), st.integers(0, 8))
+def test_what_ends_for_other_tests_has_the_largest_p_that_it_could_have_reached(
+    seed: int, chance: float, others: int
+) -> None:
+    """And no test ends so whose p could have been small enough beside `others` that never are."""
+    draws = np.random.default_rng(seed).random(999) < chance
+    needed = 0.05 / (others + 1)
+    test = GOING_ON.needing(needed)
+    counted, full = test.counted(draws), GOING_ON.p_value(draws)
+    assert counted is not None
+    if counted == GOING_ON.counted(draws):
+        assert test.p_value(draws) == full
+    else:
+        assert test.p_value(draws[:counted]) >= full > needed
+        assert test.least_p(draws[:counted]) > needed
+        assert test.least_p(draws[: counted - 1]) <= needed, "and not before"
+        assert test.counted(draws[: counted - 1]) is None
+    assert (test.p_value(draws) <= needed) == (full <= needed)
+
+
+def test_where_few_are_as_large_beyond_the_planned_draws_it_goes_on() -> None:
+    """Five of the first 199 can no longer reach 0.05 / 3; five of 999 can."""
+    test, drawn = GOING_ON.needing(0.05 / 3), np.zeros(999, dtype=bool)
+    drawn[[3, 5, 9, 400, 600]] = True
+    assert (test.counted(drawn), test.p_value(drawn)) == (999, GOING_ON.p_value(drawn))
+    drawn[[400, 600]], drawn[[10, 11]] = False, True
+    assert test.counted(drawn) == 11
+    assert test.p_value(drawn) == 10 / (11 + 6)
+
+
+def test_a_test_that_does_not_stop_early_does_not_end_for_others() -> None:
+    full = SequentialTest.at_level(199, 0.05, near=3, most=999, early=False)
+    assert full.needing(0.001) == full

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import pickle
 from pathlib import Path
 
 import numpy as np
@@ -80,6 +81,50 @@ def test_a_bench_goes_on_where_it_left_off(tmp_path: Path, monkeypatch: pytest.M
         == (first["cases"]["firing, n 60, .20 fail, strong, made-up"]["scores"][0])
     )
     assert more == run_bench(cases, 2)
+
+
+def test_what_an_older_procedure_scored_is_audited_again_and_its_rivals_are_kept(
+    tmp_path: Path,
+) -> None:
+    case, out = Case("firing", n=60), tmp_path / "kept.json"
+    fresh = run_bench([case], 1)
+    (now,) = fresh["cases"][case.name]["scores"]
+    old = {k: v for k, v in now.items() if k not in ("procedure", "first_by_rank")}
+    old |= {"found": not now["found"], "rivals_first": dict.fromkeys(now["rivals_first"], None)}
+    record = {"format_version": 1, "cases": {case.name: {"case": {}, "scores": [old]}}}
+    out.write_text(json.dumps(record))
+    assert bench.older(record) == (1, 1)
+    again = run_bench([case], 1, out)
+    (found,) = again["cases"][case.name]["scores"]
+    assert found == {**now, "rivals_first": old["rivals_first"]}
+    assert bench.older(again) == (0, 1)
+
+
+def test_some_kinds_alone_can_be_asked_for() -> None:
+    cases = whole_cases()
+    found = bench.of_kinds(cases, ("collider", "and_cell"))
+    assert {(c.kind, c.n) for c in found} == {(k, n) for k in ("and_cell", "collider")
+                                             for n in (300, 1000)}  # fmt: skip
+    assert bench.of_kinds(cases, ()) == cases
+    with pytest.raises(UserError) as caught:
+        bench.of_kinds([Case("firing"), Case("firing", n=60), Case("dense")], ("fire",))
+    assert str(caught.value) == "no kind of planted set 'fire': expected some of firing, dense"
+
+
+def test_jobs_can_be_given_to_other_processes() -> None:
+    job = bench._Job(Case("firing", n=60), 0, None)
+    assert pickle.loads(pickle.dumps(job)) == job
+    assert pickle.loads(pickle.dumps(bench._scored)) is bench._scored
+
+
+def test_our_rank_is_of_all_features_found_or_not() -> None:
+    """A weak cause that is not found, ranked as rivals rank."""
+    ranked = found = 0
+    for seed in range(4):
+        one = score(plant("firing", n=60, strength="medium", features=40, seed=seed), 99)
+        ranked, found = ranked + one.first_by_rank, found + one.found
+        assert one.first_by_rank or not one.first
+    assert ranked > found
 
 
 def test_a_file_that_no_bench_wrote_is_one_sentence(tmp_path: Path) -> None:

@@ -16,6 +16,7 @@ from faultlens.errors import UserError
 from faultlens.features.reading_config import ReadingConfig
 
 Folds = Literal["repeated", "study"]
+LeftOutLevels = Literal["quick", "strict"]
 
 
 @dataclass(frozen=True)
@@ -46,11 +47,16 @@ class LadderConfig:
     `study`: the reference study's one split and its untuned model."""
     repeats: int = 10
     """Repeats of the five folds, under `repeated`."""
+    left_out: LeftOutLevels = "quick"
+    """How levels of a factor are held out: `quick` for the factors, the residual and all features;
+    `strict` for every rung, and prompts that belong with those held out are not trained on either,
+    which takes several times as long."""
 
     def __post_init__(self) -> None:
         check_flag("baselines", self.baselines)
         check_choice("folds", self.folds, get_args(Folds))
         check_whole("repeats", self.repeats, 1)
+        check_choice("left_out", self.left_out, get_args(LeftOutLevels))
 
 
 @dataclass(frozen=True)
@@ -61,10 +67,11 @@ class InterventionConfig:
     """Number of classes to test by intervening, 0 for none: those that forward selection over
     classes takes, then the most certain others."""
     test_attributed: int = 1
-    """Number of features to test beside them because attribution ranks them first, those of
-    significant classes before others; 0: nothing is attributed."""
+    """Number of features to test beside them: of those that attribution expects most of, those that
+    move the margin most when they are set to normal; 0: nothing is attributed."""
     stop_early: bool = True
-    """Whether a test draws no more controls once it can no longer be significant."""
+    """Whether a test draws no more controls once it can no longer be significant, by itself or
+    after Holm's correction beside the others."""
     random_decoder: bool = False
     """Also test everything with random directions in the place of the dictionaries' decoders: what
     is shown of such features is not owed to what a dictionary learnt."""

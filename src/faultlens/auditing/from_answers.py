@@ -56,8 +56,18 @@ def observe_answers(
         groups=answers.task.groups,
         tables=tables,
         ladder_inputs=lambda: (residual, None),
-        warnings=answers.task.notes,
+        warnings=[*answers.task.notes, *_unused(answers)],
     )
+
+
+def _unused(answers: Answers) -> list[str]:
+    """What is said of rewordings where there is no model to run them."""
+    if not any(prompt.rewordings for prompt in answers.task.prompts):
+        return []
+    return [
+        "rewordings were given, and no model is run: nothing is measured on them; read the prompts "
+        "through the model that answered them (--model)"
+    ]
 
 
 def _checked_table(name: str, table: FeatureTable) -> FeatureTable:

@@ -114,9 +114,10 @@ def audit_over_seeds(
         spread: who audits the other seeds, while this process does the first; None: this process,
             one after the other.
 
-    The other arguments are those of `audit_task`. On the other seeds the ladder is climbed with
-    two repeats, and features are tested by intervening only if they are of a significant class;
-    nothing else is left out.
+    The other arguments are those of `audit_task`. On the other seeds what decides a class's verdict
+    is done as on the first, and the ladder is climbed with two repeats. Features are tested by
+    intervening only if they are of a significant class; what only describes is left out: levels
+    held out, the outcomes of swapped levels, flips and other doses.
 
     Raises:
         UserError: fewer than two seeds; and what `audit_task` raises.
@@ -149,7 +150,7 @@ def _of_other_seed(
 
     own, of_seed = config_of_other_seed(config), kept.within(f"seed-{seed}")
     observed = observe_task(lens, task, own, progress=progress, recorder=None, kept=of_seed)
-    found = _findings(observed, own, progress, of_seed, halved=False)
+    found = _findings(observed, own, progress, of_seed, verdicts_alone=True)
     return found.run(seed, config.alpha)
 
 
@@ -236,9 +237,13 @@ def _findings(
     config: AuditConfig,
     progress: Progress,
     kept: Checkpoint,
-    halved: bool = True,
+    verdicts_alone: bool = False,
 ) -> Findings:
-    """All steps on one set of prompts; without `halved` no replication in its other half."""
+    """All steps on one set of prompts.
+
+    Args:
+        verdicts_alone: leave out what no verdict on a class depends on, the ladder excepted.
+    """
     outcomes, tables = observed.outcomes, observed.tables
     by_rule = failures_by_rule(outcomes, observed.rule)
     failed = by_rule[observed.rule]
@@ -254,7 +259,7 @@ def _findings(
     if verdict is None:
         strata = stratify(
             factors.held, failed, factors.selection, factors.pairs.factors(alpha),
-            config.tests.strata,
+            config.tests.strata, factors.within,
         )  # fmt: skip
         features = find_features(
             tables, failed, strata, factors.levels, other_rules(by_rule, observed.rule),
@@ -264,10 +269,12 @@ def _findings(
             ladder = kept.once(
                 "ladder",
                 LadderFindings,
-                lambda: _ladder(observed, factors, failed, blocks, config, progress),
+                lambda: _ladder(
+                    observed, factors, failed, blocks, config, progress, not verdicts_alone
+                ),
             )
-    causes = _causes(observed, features, factors, blocks, config, verdict)
-    if verdict is None and tables and halved:
+    causes = _causes(observed, features, factors, blocks, config, verdict, verdicts_alone)
+    if verdict is None and tables and not verdicts_alone:
         halves = replicate(
             tables, failed, config=config.tests, alpha=alpha, seed=seed, blocks=blocks
         )
@@ -302,6 +309,7 @@ def _ladder(
     blocks: np.ndarray | None,
     config: AuditConfig,
     progress: Progress,
+    hold_out_levels: bool,
 ) -> LadderFindings:
     residual, random = observed.ladder_inputs()
     matrices = [table.matrix for table in observed.tables.values()]
@@ -316,6 +324,7 @@ def _ladder(
         config=config.ladder,
         seed=config.seed,
         blocks=blocks,
+        hold_out_levels=hold_out_levels,
         progress=progress,
     )
 
@@ -327,6 +336,7 @@ def _causes(
     blocks: np.ndarray | None,
     config: AuditConfig,
     verdict: Verdict | None,
+    verdicts_alone: bool,
 ) -> CausalFindings:
     """Steps 7 and 8, where there is a model to intervene in, and features to test."""
     tests, again = observed.causal_tests, observed.rescoring
@@ -340,7 +350,10 @@ def _causes(
         return CausalFindings(
             requested=tests.none_tested(None if verdict is None else str(verdict))
         )
-    return tests.grouped(blocks).run(features.testable, most, factors.selection)
+    tests = tests.grouped(blocks)
+    if verdicts_alone:
+        tests = tests.for_verdicts()
+    return tests.run(features.testable, most, factors.selection)
 
 
 def _audit(found: Findings, config: AuditConfig, seeds: SeedComparison | None = None) -> Audit:

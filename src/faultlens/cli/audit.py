@@ -52,8 +52,8 @@ class TaskOptions:
     """The prompts of a built-in task."""
 
     n: int | None = None
-    """Number of prompts; by default 300, or all of a task that has fewer (182 of
-    sycophancy, 270 of unanswerable, 120 of over-refusal)."""
+    """Number of prompts; by default 300, or all of a task that has fewer (208 of
+    sycophancy, 288 of unanswerable, 168 of over-refusal)."""
     task_seed: int | None = None
     """Seed of the prompts; by default 42 for ioi, 0 for the others."""
     seeds: tuple[int, ...] = ()
@@ -98,6 +98,16 @@ class OutcomeOptions:
     """Residuals, prompts × d, for the baseline ladder; may be repeated."""
 
 
+@dataclass(frozen=True)
+class RewordingOptions:
+    """Prompts in other words."""
+
+    rewordings: str | None = None
+    """Column of a task file, or of a table of outcomes, with each prompt in other words (a text, or
+    a list of texts): where an effect is shown, it is measured on these again, and the ledger says
+    what became of it. By default the column `rewordings`, if there is one."""
+
+
 TASKS = (
     "A built-in task (ioi, classic-ioi, mini-ioi, agreement, brackets, greater-than, induction; of "
     "chat models sycophancy, unanswerable, over-refusal), one that an installed package offers, or "
@@ -111,6 +121,7 @@ def audit(
     prompts: TaskOptions,
     base: BaseOptions,
     outcomes: OutcomeOptions,
+    reworded: RewordingOptions,
     log: LogOptions,
     lens: LensConfig,
     matrices: MatrixOptions,
@@ -127,12 +138,14 @@ def audit(
     with run_claimed(run.out, run.overwrite) as claim:
         manifest = begin(call, meaningless)
         if task is None and _with_model(call):
-            found = _of_model_and_outcomes(outcomes, log, lens, config, labels, claim, manifest)
+            answers = _answers(outcomes, reworded, log, manifest)
+            found = _of_model_and_outcomes(answers, lens, config, labels, claim, manifest)
         elif task is None:
-            found = _of_outcomes(outcomes, log, matrices, config, labels, manifest)
+            answers = _answers(outcomes, reworded, log, manifest)
+            found = _of_outcomes(answers, outcomes, matrices, config, labels, manifest)
         else:
             _check_base(base, lens)
-            given = _prompts(task, prompts)
+            given = _prompts(task, prompts, reworded)
             found = _of_task(given, lens, config, labels, claim, manifest, base, spread)
         assert found.audit is not None
         warn(found.audit.warnings)
@@ -227,8 +240,8 @@ def _as_chat(
 
 
 def _of_outcomes(
+    answers: Answers,
     given: OutcomeOptions,
-    log: LogOptions,
     matrices: MatrixOptions,
     config: AuditConfig,
     labels: LabelOptions,
@@ -237,7 +250,6 @@ def _of_outcomes(
     """Audit outcomes that are there, with the matrices that came with them."""
     import faultlens as fl
 
-    answers = _answers(given, log, manifest)
     tables = read_tables(matrices, [prompt.text for prompt in answers.task.prompts], manifest)
     residuals = read_residuals(given.residuals, len(answers), manifest)
     named = labels.of(tables, manifest)
@@ -247,8 +259,7 @@ def _of_outcomes(
 
 
 def _of_model_and_outcomes(
-    given: OutcomeOptions,
-    log: LogOptions,
+    answers: Answers,
     lens: LensConfig,
     config: AuditConfig,
     labels: LabelOptions,
@@ -259,7 +270,6 @@ def _of_model_and_outcomes(
     import faultlens as fl
     from faultlens.features.recorder import Recorder
 
-    answers = _answers(given, log, manifest)
     recorder = Recorder()
     with progress_bars() as bars:
         opened = open_lens(lens, config.reading.fit_check, bars)
@@ -279,11 +289,15 @@ def _of_model_and_outcomes(
     )
 
 
-def _answers(given: OutcomeOptions, log: LogOptions, manifest: Manifest) -> Answers:
+def _answers(
+    given: OutcomeOptions, reworded: RewordingOptions, log: LogOptions, manifest: Manifest
+) -> Answers:
     import faultlens as fl
 
     assert given.outcomes is not None
-    answers = fl.read_answers(given.outcomes, given.factors or None, **log.chosen)
+    answers = fl.read_answers(
+        given.outcomes, given.factors or None, rewordings=reworded.rewordings, **log.chosen
+    )
     manifest.inputs["outcomes"] = {"name": answers.task.name, "digest": answers.digest}
     return answers
 
@@ -336,13 +350,18 @@ def _refuse_what_does_not_go_together(
     return ()
 
 
-def _prompts(name: str, given: TaskOptions) -> Task | dict[int, Task]:
+def _prompts(name: str, given: TaskOptions, reworded: RewordingOptions) -> Task | dict[int, Task]:
     """The task that is named; by seed where several are given."""
     import faultlens.corpus.tasks  # noqa: F401  (importing them registers the built-in tasks)
     from faultlens.corpus.task import make_task, read_task
 
     if _is_file(name):
-        return read_task(Path(name))
+        return read_task(Path(name), reworded.rewordings)
+    if reworded.rewordings is not None:
+        raise UserError(
+            f"--rewordings names a column of a file of prompts, and {name} is a task that is made: "
+            "expected TASK.jsonl, or --outcomes FILE"
+        )
     if given.seeds:
         return {seed: make_task(name, given.n, seed) for seed in given.seeds}
     return make_task(name, given.n, given.task_seed)

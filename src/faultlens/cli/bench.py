@@ -21,14 +21,20 @@ class BenchOptions:
     part: Literal["quick", "whole"] = "quick"
     """`quick`: every kind once, at 150 prompts. `whole`: every kind at 300 prompts, errors at
     1,000, power over sizes, rates and strengths, and `mini`'s own activations."""
+    kinds: tuple[str, ...] = ()
+    """Only these kinds of `whole` or `quick`, e.g. `and_cell,collider`; by default all."""
     sets: int = 2
     """Data sets of each kind and size; 40 and more give intervals that tell something."""
+    workers: int = 1
+    """Processes that share the work of level 1."""
     out: Path | None = None
-    """JSON file that keeps every score. A bench that finds its file goes on where it left off."""
+    """JSON file that keeps every score. A bench that finds its file goes on where it left off, and
+    does again what an older procedure scored."""
 
     def __post_init__(self) -> None:
         check_whole("level", self.level, 1, 2)
         check_whole("sets", self.sets, 1)
+        check_whole("workers", self.workers, 1)
 
 
 def bench(*, planted: BenchOptions, result: JsonOption) -> None:
@@ -40,11 +46,12 @@ def bench(*, planted: BenchOptions, result: JsonOption) -> None:
     if planted.level == 2:
         _models(planted.out, result)
         return
-    from faultlens.testing.bench import quick_cases, run_bench, table_of, whole_cases
+    from faultlens.testing.bench import of_kinds, quick_cases, run_bench, table_of, whole_cases
 
     cases = quick_cases() if planted.part == "quick" else whole_cases()
+    cases = of_kinds(cases, planted.kinds)
     with progress_bars() as bars:
-        found = run_bench(cases, planted.sets, planted.out, bars)
+        found = run_bench(cases, planted.sets, planted.out, bars, planted.workers)
     if result.json:
         say_json(found["rates"])
     else:

@@ -112,6 +112,7 @@ def read_answers(
     epoch: int | str | None = None,
     filter: str | None = None,
     threshold: float | None = None,
+    rewordings: str | None = None,
 ) -> Answers:
     """Read answers from an evaluation log, or from a table of outcomes; the content tells which.
 
@@ -128,6 +129,8 @@ def read_answers(
         epoch: of inspect_ai, the epoch that counts where samples ran more than once, or `majority`.
         filter: of lm-eval, the filter whose answers count; None: the only one.
         threshold: of a log, the least score that is a success where scores are no yes or no.
+        rewordings: of a table, the column that holds the prompt in other words; None: the column
+            `rewordings`, if there is one.
 
     Returns:
         the answers. `task.notes` says how they were read; `source`, of a log, what was left out.
@@ -140,13 +143,18 @@ def read_answers(
     options = LogOptions(scorer, None if epoch is None else str(epoch), filter, threshold)
     reader = log_reader(path)
     if reader is not None:
+        if rewordings is not None:
+            raise UserError(
+                f"rewordings {rewordings} is a column of a table of outcomes, and "
+                f"{printable(path)} is an evaluation log: expected a table, or a task"
+            )
         return _of_log(reader(path, options, factors))
     for name, value in options.chosen.items():
         raise UserError(
             f"{name} {value} goes with an evaluation log, and {printable(path)} is none: it is "
             "read as a table of outcomes"
         )
-    return _of_table(read_outcomes(path, factors))
+    return _of_table(read_outcomes(path, factors, rewordings))
 
 
 def _of_table(table: OutcomeTable) -> Answers:

@@ -14,6 +14,8 @@ from scipy.sparse.csgraph import connected_components
 NEAR = 0.1  # of the longer text's words: that many at most are put in, left out or replaced
 MOST_TEXTS = 5_000  # that are compared with one another; 13 million pairs take seconds
 BLOCK = 1_000  # texts compared with all at once
+LEAST_FRAME = 20  # words that all texts begin and end with: beside as many, two are a tenth
+LEAST_FRAMED = 10  # different texts that have a frame
 FIRST_CHARACTER = 0xE000  # words are numbered in characters from here on, above the surrogates
 
 WORD = re.compile(r"\w+|[^\w\s]")
@@ -29,6 +31,35 @@ def repeats(texts: Sequence[str]) -> np.ndarray:
     return np.array(
         [numbers.setdefault(" ".join(t.casefold().split()), len(numbers)) for t in texts]
     )
+
+
+def without_frame(texts: Sequence[str]) -> list[str]:
+    """The texts without the words that all of them begin and end with, where these are many.
+
+    A system prompt, an instruction or a chat template makes no two questions alike. A frame counts
+    from twenty words and ten different texts on: fewer words are a template that prompts fill.
+
+    >>> asked = [f"You are {'very ' * 20} wise. Which is {n}?" for n in range(10)]
+    >>> without_frame(asked)[7], without_frame(["the same"] * 10)[0]
+    ('7', 'the same')
+    """
+    split = [WORD.findall(text) for text in texts]
+    different = sorted({tuple(words) for words in split})
+    if len(different) < LEAST_FRAMED:
+        return list(texts)
+    first, last = different[0], different[-1]  # what these share in front, all between them do
+    front = _shared(first, last)
+    backwards = sorted(words[: front - 1 if front else None : -1] for words in different)
+    back = _shared(backwards[0], backwards[-1])
+    if front + back < LEAST_FRAME:
+        return list(texts)
+    return [" ".join(words[front : len(words) - back]) for words in split]
+
+
+def _shared(one: Sequence[str], other: Sequence[str]) -> int:
+    """How many words two texts have in common from their first on."""
+    pairs = zip(one, other, strict=False)
+    return next((i for i, (a, b) in enumerate(pairs) if a != b), min(len(one), len(other)))
 
 
 def near_duplicates(texts: Sequence[str], alike: Sequence[object] | None = None) -> np.ndarray:

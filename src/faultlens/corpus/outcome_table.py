@@ -16,6 +16,7 @@ from faultlens.corpus.prompt import (
     present,
     read_factors,
     read_prompt,
+    with_rewordings,
 )
 from faultlens.corpus.records import (
     Placed,
@@ -52,11 +53,14 @@ class OutcomeTable:
     success: tuple[bool, ...] | None
 
 
-def read_outcomes(path: Path, factors: Sequence[str] | None) -> OutcomeTable:
+def read_outcomes(
+    path: Path, factors: Sequence[str] | None, rewordings: str | None = None
+) -> OutcomeTable:
     """Read a table of outcomes: JSONL, CSV, TSV or Parquet.
 
     A row has `prompt` and `target`, `generated` or `success` or both, perhaps `foil`, `accepted` (a
-    list of further answers that are right), `separator`, `factors` (an object, factor name to
+    list of further answers that are right), `separator`, `rewordings` (the prompt in other words, a
+    text or a list of them; another column where it is named), `factors` (an object, factor name to
     level) and `groups` (likewise: column to value); a cell of CSV or TSV holds lists and objects as
     JSON. In tables without a `factors` column every further column is a factor, but a frame's index
     is not. Where there is no `success`, a column `correct` or `is_correct` of truth values is taken
@@ -71,14 +75,20 @@ def read_outcomes(path: Path, factors: Sequence[str] | None) -> OutcomeTable:
         named = columns_of(rows)
         empty: dict[str, Any] = {n: "" for n in ("generated", "separator") if n in named}
         rows = [(where, {**empty, **row}) for where, row in rows]
-    return table_of(name_of(path), rows, factors)
+    return table_of(name_of(path), rows, factors, rewordings)
 
 
-def table_of(name: str, rows: Iterable[Placed], factors: Sequence[str] | None) -> OutcomeTable:
+def table_of(
+    name: str,
+    rows: Iterable[Placed],
+    factors: Sequence[str] | None,
+    rewordings: str | None = None,
+) -> OutcomeTable:
     """Outcomes from records with their places; fields as in `read_outcomes`."""
     placed = [(where, present(record)) for where, record in rows]
     if not placed:
         raise UserError(f"{name} holds no prompts: expected at least one row")
+    placed = with_rewordings(name, placed, rewordings)
     placed, notes = _named_success(placed, factors or ())
     prompts = [_prompt(where, record, factors) for where, record in placed]
     success = _success(placed)

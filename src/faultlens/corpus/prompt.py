@@ -15,7 +15,9 @@ from faultlens.corpus.message import Message
 from faultlens.corpus.records import plain_value, shown, text_field, whole_text
 from faultlens.errors import UserError
 
-FIELDS = ("prompt", "target", "foil", "factors", "groups", "accepted", "separator")
+FIELDS = (
+    "prompt", "target", "foil", "factors", "groups", "accepted", "separator", "rewordings",
+)  # fmt: skip
 """What a record may say of a prompt."""
 
 
@@ -41,6 +43,8 @@ class Prompt:
             token is the template's own: nothing is put in front of it.
         groups: what it belongs to together with others, e.g. a document or a name: column to
             value. Prompts of one group are no independent evidence.
+        rewordings: the same question in other words, with the same right answers and foil: what is
+            shown on the prompt is measured on them again.
 
     Raises:
         UserError: an empty prompt or answer, spaces around an answer, a foil that is right.
@@ -56,6 +60,7 @@ class Prompt:
     messages: tuple[Message, ...] = ()
     lead: str = ""
     rendered: bool = False
+    rewordings: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if not self.text.strip():
@@ -71,6 +76,12 @@ class Prompt:
             for answer in self.answers:
                 if answer.strip() == self.foil.strip():
                     raise UserError(f"prompt {self.text!r}: target and foil are both {answer!r}")
+        for wording in self.rewordings:
+            if not wording.strip() or wording == self.text:
+                raise UserError(
+                    f"prompt {self.text!r}: a rewording is {wording!r}, expected another text for "
+                    "the model to continue"
+                )
         for name, answer in [*(("target", answer) for answer in self.answers), *foils]:
             if answer != answer.strip():
                 raise UserError(
@@ -123,7 +134,9 @@ def read_prompt(where: str, record: dict[str, Any], factors: Mapping[str, Any]) 
         whole_text(where, "groups", str(name)): read_level(where, str(name), value)
         for name, value in _object(where, record, "groups").items()
     }
-    return Prompt(text, target, foil, levels, right, separator, groups)
+    return Prompt(
+        text, target, foil, levels, right, separator, groups, rewordings=_rewordings(where, record)
+    )
 
 
 def read_factors(where: str, record: dict[str, Any]) -> dict[str, Any]:
@@ -153,6 +166,47 @@ def merge_spellings(prompts: Sequence[Prompt]) -> tuple[tuple[Prompt, ...], list
         replace(p, factors={**p.factors, **{n: columns[n][i] for n in shared}})
         for i, p in enumerate(prompts)
     ), sentences
+
+
+def with_rewordings(
+    name: str, records: Sequence[tuple[str, dict[str, Any]]], column: str | None
+) -> list[tuple[str, dict[str, Any]]]:
+    """The records with a column of theirs under `rewordings`.
+
+    Args:
+        name: what they are read from, as a sentence names it.
+        records: with their places; what is absent is left out.
+        column: that holds rewordings of each prompt; None: it has its own name, if there is one.
+
+    Raises:
+        UserError: no record has such a column, or the records have `rewordings` beside it.
+    """
+    if column is None:
+        return list(records)
+    if not any(column in record for _, record in records):
+        raise UserError(f"{name} has no column {shown(column)}, which is to hold rewordings")
+    if column != "rewordings" and any("rewordings" in record for _, record in records):
+        raise UserError(
+            f"{name} has a column 'rewordings' beside {shown(column)}: expected rewordings in one"
+        )
+    return [
+        (where, {("rewordings" if key == column else key): v for key, v in record.items()})
+        for where, record in records
+    ]
+
+
+def _rewordings(where: str, record: dict[str, Any]) -> tuple[str, ...]:
+    """The rewordings of a prompt: one text, or a list of several."""
+    found = record.get("rewordings", [])
+    if isinstance(found, str) and found.lstrip().startswith("["):  # a cell of CSV holds it as JSON
+        found = _structure(record, "rewordings", [])
+    found = [found] if isinstance(found, str) else found
+    if not isinstance(found, list) or not all(isinstance(w, str) and w.strip() for w in found):
+        raise UserError(
+            f"{where}: 'rewordings' is {shown(found)}, expected the prompt in other words: a text, "
+            "or a list of texts"
+        )
+    return tuple(whole_text(where, "rewordings", wording) for wording in found)
 
 
 def _accepted(where: str, record: dict[str, Any]) -> tuple[str, ...]:

@@ -19,6 +19,7 @@ from faultlens.corpus.prompt import (
     present,
     read_factors,
     read_prompt,
+    with_rewordings,
 )
 from faultlens.corpus.records import (
     check_spelling,
@@ -36,7 +37,13 @@ TASK_FIELDS = (*FIELDS, "messages")
 __all__ = ["Prompt", "Task", "make_task", "read_task", "task", "task_names"]
 
 
-_OPTIONAL = ("groups", "messages", "lead", "rendered")  # of a prompt; most have none of it
+_OPTIONAL = (
+    "groups",
+    "messages",
+    "lead",
+    "rendered",
+    "rewordings",
+)  # of a prompt; most have none of it
 
 
 @dataclass(frozen=True)
@@ -103,18 +110,24 @@ def _record(prompt: Prompt) -> dict[str, Any]:
     return {name: value for name, value in record.items() if value or name not in _OPTIONAL}
 
 
-def read_task(path: Path) -> Task:
+def read_task(path: Path, rewordings: str | None = None) -> Task:
     """Read a task from JSONL, one prompt a line.
 
     A line is `{"prompt", "target", "foil"?, "factors"?: {name: level}, "groups"?: {column: value},
-    "accepted"?: [answer], "separator"?}`, the fields of `Prompt`; `"messages": [{"role",
-    "content"}]` in place of `"prompt"` is a conversation. Other columns are left out, and named in
+    "accepted"?: [answer], "separator"?, "rewordings"?: [text]}`, the fields of `Prompt`;
+    `"messages": [{"role", "content"}]` in place of `"prompt"` is a conversation, and a rewording of
+    it takes the place of its last message, the user's. Other columns are left out, and named in
     `notes`.
+
+    Args:
+        path: the file.
+        rewordings: the column that holds rewordings, under another name; None: `rewordings`.
 
     Raises UserError naming the file and line for anything that is not as expected, a field that
     seems to be misspelt among it.
     """
     records = [(where, present(record)) for where, record in read_records(path)]
+    records = with_rewordings(printable(path), records, rewordings)
     prompts = []
     for where, record in records:
         check_spelling(where, record, TASK_FIELDS)
@@ -139,6 +152,11 @@ def _read_task_prompt(where: str, record: dict[str, Any]) -> Prompt:
     if "prompt" in record:
         raise UserError(f"{where} has both 'prompt' and 'messages': expected one of them")
     messages = read_messages(where, record["messages"])
+    if "rewordings" in record and messages[-1].role != "user":
+        raise UserError(
+            f"{where} has 'rewordings', and its last message is the {messages[-1].role}'s: "
+            "expected a conversation that ends with the user's message, in whose place they are put"
+        )
     plain = {**record, "prompt": written_out(messages)}
     return replace(read_prompt(where, plain, read_factors(where, record)), messages=messages)
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -157,6 +157,21 @@ class HeldOutLevels:
     pairs: int  # of a failure and a success at one level
     levels: int  # levels that hold pairs
     one_class: list[str]  # levels that hold none: neither trained for nor scored
+    stretch: float = 1.0  # by which intervals are widened
+    draws: np.ndarray = field(default_factory=lambda: np.zeros(0), repr=False, compare=False)
+    """The share in each bootstrap draw, `[resamples]`, which draws the same rows by one seed."""
+
+    def minus(self, other: HeldOutLevels) -> tuple[float, float, float]:
+        """Difference of the shares, and its interval from the same draws, widened alike.
+
+        Raises ValueError where the two were not scored on the same pairs by the same draws.
+        """
+        same = (self.pairs, self.stretch) == (other.pairs, other.stretch)
+        if self.auroc is None or other.auroc is None or not same:
+            raise ValueError("a difference needs two that were scored on the same pairs")
+        value = self.auroc - other.auroc
+        low, high = _widened(value, self.draws - other.draws, self.stretch)
+        return value, max(low, -1.0), min(high, 1.0)
 
 
 def leave_one_level_out(
@@ -167,6 +182,7 @@ def leave_one_level_out(
     *,
     seed: int = 0,
     blocks: np.ndarray | None = None,
+    apart: bool = False,
     tick: Tick | None = None,
     threads: int = THREADS,
 ) -> HeldOutLevels:
@@ -180,32 +196,37 @@ def leave_one_level_out(
     take turns (on noise the interval covers .95 to .98 with it, .83 to .89 without), and cut to
     0 to 1. References: Efron & Tibshirani (1993); Nadeau & Bengio (2003).
 
+    Rows of one block may stand at several levels, so that others like those held out are trained
+    on. With `apart` they are not: the blocks of a level are parted into five, and each part is
+    scored by a model of its own, trained on the other levels without that part's blocks. Pairs are
+    then those within a level and a part.
+
     Args:
         pipeline: as in `cross_validate`; cloned for each level.
         inputs: of all prompts, `[n, …]`.
         failed: boolean, `[n]`.
         levels: of the factor, one a prompt.
-        seed: of the bootstrap.
+        seed: of the bootstrap, and of the parts.
         blocks: the block of each row, `[n]`, where rows belong together: blocks are resampled in
             place of prompts; None: each row is its own.
-        tick: told of each level that is done.
-        threads: levels worked on at once.
+        apart: whether no row of a block is trained on where another is scored.
+        tick: told of each training that is done.
+        threads: trainings done at once.
     """
     if not inputs.shape[0] == len(failed) == len(levels):
         raise ValueError(f"{inputs.shape[0]} inputs, {len(failed)} outcomes, {len(levels)} levels")
     of_prompt = np.array(levels, dtype=object)
-    names = list(dict.fromkeys(levels))
-    rows = {name: np.flatnonzero(of_prompt == name) for name in names}
-    both = {name: 0 < failed[rows[name]].sum() < len(rows[name]) for name in names}
-    one_class = [name for name in names if not both[name]]
+    held_out = _held_out(of_prompt, blocks if apart else None, seed)
+    one_class = [n for n, pairs in held_out.items() if not any(_both(failed[t]) for t, _ in pairs)]
     # Where all failures, or all successes, share a level, its own rest has nothing to teach.
-    mixed = [n for n in names if both[n] and len(np.unique(np.delete(failed, rows[n]))) == 2]
+    mixed = [
+        pair for pairs in held_out.values() for pair in pairs if all(_both(failed[r]) for r in pair)
+    ]
     if not mixed:
         return HeldOutLevels(None, None, None, 0, 0, one_class)
 
-    def one(name: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        test = rows[name]
-        train = np.setdiff1d(np.arange(len(failed)), test)
+    def one(pair: tuple[np.ndarray, np.ndarray]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        test, train = pair
         scores = _scores(pipeline, inputs, failed, train, test)
         failures, successes = test[failed[test]], test[~failed[test]]
         gap = scores[failed[test]][:, None] - scores[~failed[test]][None, :]
@@ -214,12 +235,48 @@ def leave_one_level_out(
     found = _in_threads(one, mixed, threads, tick)
     pairs = sum(concordant.size for _, _, concordant in found)
     share = sum(float(concordant.sum()) for _, _, concordant in found) / pairs
-    low, high = _bootstrap(found, len(failed), blocks, np.random.default_rng(seed))
-    sizes = np.array([len(rows[name]) for name in mixed])
-    stretch = float(np.sqrt(1 + (sizes / (len(failed) - sizes)).sum()))
-    low = max(min(share, share - stretch * (share - low)), 0.0)
-    high = min(max(share, share + stretch * (high - share)), 1.0)
-    return HeldOutLevels(share, low, high, pairs, len(mixed), one_class)
+    draws = _bootstrap(found, len(failed), blocks, np.random.default_rng(seed))
+    stretch = float(np.sqrt(1 + sum(len(test) / len(train) for test, train in mixed)))
+    low, high = _widened(share, draws, stretch)
+    scored = len({of_prompt[test[0]] for test, _ in mixed})
+    return HeldOutLevels(
+        share, max(low, 0.0), min(high, 1.0), pairs, scored, one_class, stretch, draws
+    )
+
+
+def _both(failed: np.ndarray) -> bool:
+    """Whether both outcomes occur."""
+    return 0 < int(failed.sum()) < len(failed)
+
+
+def _held_out(
+    levels: np.ndarray, blocks: np.ndarray | None, seed: int
+) -> dict[str, list[tuple[np.ndarray, np.ndarray]]]:
+    """By level, the rows that are tested and those that are trained on for them.
+
+    With blocks, a level's are parted so that none is on both sides; one part is enough where no
+    block of the level stands at another.
+    """
+    found: dict[str, list[tuple[np.ndarray, np.ndarray]]] = {}
+    for number, name in enumerate(dict.fromkeys(levels.tolist())):
+        held = levels == name
+        own = np.arange(0) if blocks is None else np.unique(blocks[held])
+        if blocks is None or not np.isin(blocks[~held], own).any():
+            found[name] = [(np.flatnonzero(held), np.flatnonzero(~held))]
+            continue
+        drawn = np.random.default_rng([seed, number]).permutation(own)
+        of_parts = [np.isin(blocks, part) for part in np.array_split(drawn, min(FOLDS, len(own)))]
+        found[name] = [(np.flatnonzero(held & of), np.flatnonzero(~held & ~of)) for of in of_parts]
+    return found
+
+
+def _widened(value: float, draws: np.ndarray, stretch: float) -> tuple[float, float]:
+    """Percentile interval of bootstrap draws, stretched about the estimate; it holds that."""
+    low, high = np.quantile(draws[~np.isnan(draws)], [0.025, 0.975])
+    return (
+        min(value, value - stretch * (value - float(low))),
+        max(value, value + stretch * (float(high) - value)),
+    )
 
 
 def _bootstrap(
@@ -227,8 +284,11 @@ def _bootstrap(
     n: int,
     blocks: np.ndarray | None,
     rng: np.random.Generator,
-) -> tuple[float, float]:
-    """Percentile interval of the pooled share of concordant pairs, rows or blocks drawn jointly."""
+) -> np.ndarray:
+    """The pooled share of concordant pairs in each draw, rows or blocks drawn jointly.
+
+    NaN in a draw without a pair.
+    """
     of_block = np.arange(n) if blocks is None else np.unique(blocks, return_inverse=True)[1]
     count = int(of_block.max()) + 1
     times = rng.multinomial(count, np.full(count, 1 / count), size=RESAMPLES).astype(float)
@@ -237,9 +297,9 @@ def _bootstrap(
     for failures, successes, concordant in found:
         above += ((times[:, failures] @ concordant) * times[:, successes]).sum(axis=1)
         below += times[:, failures].sum(axis=1) * times[:, successes].sum(axis=1)
-    held = below > 0
-    low, high = np.quantile(above[held] / below[held], [0.025, 0.975])
-    return float(low), float(high)
+    shares: np.ndarray = np.full(RESAMPLES, np.nan)
+    np.divide(above, below, out=shares, where=below > 0)
+    return shares
 
 
 def _scores(

@@ -16,7 +16,7 @@ from sklearn.model_selection import StratifiedKFold
 
 from faultlens.stats.effects import auroc, midranks, ties_kept
 from faultlens.stats.logistic import Fits, Matrix, balanced, fit
-from faultlens.stats.rotation import CONSTANT, Rotation
+from faultlens.stats.rotation import CONSTANT, Rotation, column_blocks
 
 CS = (0.01, 0.1, 1.0, 10.0, 100.0, 1000.0)
 """Values tried for C, the inverse strength of the penalty, on rows of mean square length one."""
@@ -63,7 +63,17 @@ def correlations(values: Matrix, failed: np.ndarray, among: np.ndarray | None = 
     if among is None:
         every: np.ndarray = correlations(values, failed, np.ones((1, len(failed)), dtype=bool))[0]
         return every
-    x = csr_matrix(values, dtype=np.float64) if issparse(values) else np.asarray(values, float)
+    if issparse(values):
+        return _correlations(csr_matrix(values, dtype=np.float64), failed, among)
+    blocks = [
+        _correlations(np.asarray(values[:, columns], float), failed, among)
+        for columns in column_blocks(values)
+    ]
+    return np.concatenate(blocks, axis=1) if blocks else np.zeros((len(among), 0))
+
+
+def _correlations(x: Matrix, failed: np.ndarray, among: np.ndarray) -> np.ndarray:
+    """The same of some columns, `[sets, features]`."""
     squares = x.multiply(x) if issparse(x) else x * x
     counts = among.sum(axis=1)
     weights = among / counts[:, None]

@@ -8,7 +8,7 @@ not none, the decision is near: then more are drawn, so that it does not hang on
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from math import floor
 
@@ -34,12 +34,18 @@ class SequentialTest:
     draw of the null hypothesis and the order of the draws does not depend on them, then
     P(p ≤ a) ≤ a for every a, with equality where a is a value that p can take.
 
+    Where other tests decide what this one can still show (Holm's correction), it also ends once
+    even the smallest p that it can still reach is above `needed`. p is then the largest that it
+    could have reached if it had gone on, which is no smaller than the p of going on: P(p ≤ a) ≤ a
+    still holds, whatever `needed` depends on.
+
     Attributes:
         planned: n.
         enough: h; None: it never stops early.
         near: k, less than h: the most draws as large among n with which it goes on; 0: it does not.
         most: draws at which it ends in any case; None: n.
         early: whether the h-th draw ends it before n draws.
+        needed: p above which it shows nothing, for other tests' sake; None: there is none.
     """
 
     planned: int
@@ -47,6 +53,7 @@ class SequentialTest:
     near: int = 0
     most: int | None = None
     early: bool = True
+    needed: float | None = None
 
     @classmethod
     def at_level(
@@ -72,12 +79,51 @@ class SequentialTest:
         """The draws at which it ends in any case."""
         return self.planned if self.most is None else self.most
 
+    def needing(self, p: float) -> SequentialTest:
+        """The same test where a p above this one shows nothing, because of what others gave.
+
+        A test that does not stop early stays as it is.
+
+        >>> test = SequentialTest.at_level(199, 0.05)
+        >>> test.needing(0.05 / 4).counted(np.array([True, False, True]))
+        3
+        >>> test.counted(np.array([True, False, True])) is None
+        True
+        """
+        return replace(self, needed=p) if self.early and self.enough is not None else self
+
+    def least_p(self, as_large: np.ndarray) -> float:
+        """The smallest p that can still be reached: if no further draw is as large.
+
+        Args:
+            as_large: whether each draw is at least as large, in order, boolean `[drawn]`.
+
+        >>> SequentialTest(planned=9, enough=4).least_p(np.array([True, False, True]))
+        0.3
+        """
+        return self._if_all(False, as_large)
+
+    def _if_all(self, further: bool, as_large: np.ndarray) -> float:
+        """P if all further draws are as large, or none is."""
+        rest = np.full(max(self.limit - len(as_large), 0), further)
+        return replace(self, needed=None).p_value(np.concatenate([as_large, rest]))
+
     def counted(self, as_large: np.ndarray) -> int | None:
         """How many draws p counts; None: more have to be drawn.
 
         Args:
             as_large: whether each draw is at least as large, in order, boolean `[drawn]`.
         """
+        ended = self._ended(as_large)
+        if self.needed is None:
+            return ended
+        counts = np.cumsum(as_large)[: ended or self.limit]
+        within, beyond = _hopeless(replace(self, needed=None), self.needed)
+        never = counts >= np.where(np.arange(len(counts)) < self.planned, within, beyond)
+        return int(np.argmax(never)) + 1 if never.any() else ended
+
+    def _ended(self, as_large: np.ndarray) -> int | None:
+        """How many draws p counts where other tests do not matter."""
         counts = np.cumsum(as_large)
         enough = None
         if self.enough is not None and len(counts) and counts[-1] >= self.enough:
@@ -102,6 +148,8 @@ class SequentialTest:
         counted = self.counted(as_large)
         if counted is None:
             raise ValueError(f"{len(as_large)} of {self.limit} draws do not end the test")
+        if self._ended(as_large[:counted]) is None:
+            return self._if_all(True, as_large[:counted])
         count = int(as_large[:counted].sum())
         if counted > self.planned:
             return self._beyond(counted, count)
@@ -117,6 +165,19 @@ class SequentialTest:
             earlier = reaching[: counted - self.planned - 1].sum()
             return float((1 + self.near) / (self.planned + 1) - earlier)
         return float(1 / (self.planned + 1) + at_the_end[1 : count + 1].sum())
+
+
+@lru_cache(maxsize=64)
+def _hopeless(test: SequentialTest, needed: float) -> tuple[int, int]:
+    """How many draws as large leave no p of `needed` or less, within the planned draws and beyond.
+
+    The draws beyond are fewer as large for their number, and so say more.
+    """
+    never, above = test.limit + 1, needed * (1 + 1e-9)  # the rounding of Holm's factor
+    numbers = range(1, test.enough or 1)
+    within = (g for g in numbers if test.least_p(np.ones(g, dtype=bool)) > above)
+    beyond = (g for g in numbers if test.near and test._beyond(test.limit, g) > above)
+    return next(within, never), next(beyond, never)
 
 
 @lru_cache(maxsize=8)

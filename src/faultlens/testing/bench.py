@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +18,7 @@ from faultlens.runs.files import read_object, write_json
 from faultlens.testing.kinds import KINDS, Source, plant
 from faultlens.testing.planted_set import Strength
 from faultlens.testing.rivals import RIVALS
-from faultlens.testing.scores import score
+from faultlens.testing.scores import PROCEDURE, score
 
 FORMAT_VERSION = 1
 SAVED_EVERY = 10  # sets, after which what is done is kept
@@ -24,10 +27,11 @@ CAUSES = (
     "firing", "graded", "dense", "and_factor", "or_of_two", "absence", "beside_factor", "mediator",
     "suppressed", "duplicates", "forgiven",
 )  # fmt: skip
-PROXIES = ("token_proxy", "noisy_proxy", "union_proxy", "confound", "numeric", "and_cell")
+PROXIES = (
+    "token_proxy", "noisy_proxy", "union_proxy", "confound", "numeric", "and_cell", "collider",
+)  # fmt: skip
 NULLS = (
     "null_independent", "null_factor", "null_grouped", "null_named", "null_near_duplicates",
-    "collider",
 )  # fmt: skip
 TESTING = ("published procedure", "Fisher + Holm")  # the rivals that say what is found
 POWERED = ("firing", "graded", "dense", "beside_factor")  # kinds whose power is drawn over n
@@ -59,7 +63,7 @@ def whole_cases() -> list[Case]:
     """Every kind at 300 prompts; the error at the numeric and the grouped ones at 1,000; power over
     size, rate and strength; and causes and nulls on `mini`'s own activations."""
     found = [Case(kind) for kind in KINDS]
-    found += [Case(kind, n=1000) for kind in ("numeric", "and_cell", *NULLS)]
+    found += [Case(kind, n=1000) for kind in ("numeric", "and_cell", "collider", *NULLS)]
     found += [Case(kind, n=n) for kind in POWERED for n in (60, 150, 1000)]
     found += [
         Case(kind, n=n, strength=strength)
@@ -76,13 +80,37 @@ def whole_cases() -> list[Case]:
     return found
 
 
+def of_kinds(cases: Sequence[Case], kinds: Sequence[str]) -> list[Case]:
+    """The cases of some kinds; of all where none is named.
+
+    Raises UserError for a kind that none of the cases has.
+    """
+    known = list(dict.fromkeys(case.kind for case in cases))
+    for kind in kinds:
+        if kind not in known:
+            raise UserError(f"no kind of planted set {kind!r}: expected some of {', '.join(known)}")
+    return [case for case in cases if not kinds or case.kind in kinds]
+
+
+@dataclass(frozen=True)
+class _Job:
+    """A set that is to be scored; `before`: its score by an older procedure, if there is one."""
+
+    case: Case
+    seed: int
+    before: Mapping[str, Any] | None
+
+
 def run_bench(
     cases: Sequence[Case],
     sets: int,
     out: Path | None = None,
     progress: Progress = SILENT,
+    workers: int = 1,
 ) -> dict[str, Any]:
     """Plant, audit and score; go on where an earlier run of the same bench left off.
+
+    Sets that an older procedure scored (`PROCEDURE`) are audited again; rivals are not.
 
     Args:
         cases: what is planted.
@@ -90,6 +118,7 @@ def run_bench(
         out: JSON file that keeps every score, written every ten sets; sets that it holds already
             are not done again. None: nothing is kept.
         progress: told of the sets done.
+        workers: processes that share the work; what they find is the same.
 
     Returns:
         `{"format_version", "cases": {name: {"case", "scores": [score by seed]}}, "rates"}`;
@@ -100,25 +129,53 @@ def run_bench(
     """
     before = kept_results(out) or {"format_version": FORMAT_VERSION}
     kept: dict[str, Any] = dict(before.get("cases", {}))
-    tick = progress.start("Planted sets", sets * len(cases))
-    undone = 0
-    for seed in range(sets):  # breadth first: an interrupted run has something of everything
-        for case in cases:
-            of_case = kept.setdefault(case.name, {"case": asdict(case), "scores": []})["scores"]
-            if len(of_case) <= seed:
-                planted = plant(
-                    case.kind, n=case.n, rate=case.rate, strength=case.strength, seed=seed,
-                    source=case.source,
-                )  # fmt: skip
-                of_case.append(asdict(score(planted)))
-                undone += 1
+    for case in cases:
+        kept.setdefault(case.name, {"case": asdict(case), "scores": []})
+    jobs = [
+        _Job(case, seed, scores[seed] if seed < len(scores) else None)
+        for seed in range(sets)  # breadth first: an interrupted run has something of everything
+        for case in cases
+        if not _is_scored(scores := kept[case.name]["scores"], seed)
+    ]
+    tick = progress.start("Planted sets", len(jobs))
+    with _mapped(workers) as mapped:
+        for done, (job, found) in enumerate(zip(jobs, mapped(_scored, jobs), strict=True), start=1):
+            kept[job.case.name]["scores"][job.seed : job.seed + 1] = [found]
             tick(1)
-            if undone >= SAVED_EVERY:
+            if done % SAVED_EVERY == 0:
                 keep_results(out, {**before, **_result(kept)})
-                undone = 0
     result = {**before, **_result(kept)}
     keep_results(out, result)
     return result
+
+
+@contextmanager
+def _mapped(workers: int) -> Iterator[Callable[..., Iterable[dict[str, Any]]]]:
+    """`map` in this process, or in several."""
+    if workers == 1:
+        yield map
+        return
+    with ProcessPoolExecutor(workers, get_context("spawn")) as pool:
+        yield pool.map
+
+
+def _scored(job: _Job) -> dict[str, Any]:
+    case = job.case
+    planted = plant(
+        case.kind, n=case.n, rate=case.rate, strength=case.strength, seed=job.seed,
+        source=case.source,
+    )  # fmt: skip
+    return asdict(score(planted, before=job.before))
+
+
+def _is_scored(scores: Sequence[Mapping[str, Any]], seed: int) -> bool:
+    return seed < len(scores) and scores[seed].get("procedure") == PROCEDURE
+
+
+def older(result: Mapping[str, Any]) -> tuple[int, int]:
+    """How many sets an older procedure scored, and how many there are."""
+    scores = [score for case in result["cases"].values() for score in case["scores"]]
+    return sum(score.get("procedure") != PROCEDURE for score in scores), len(scores)
 
 
 def rates_of(scores: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
@@ -131,7 +188,8 @@ def rates_of(scores: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     rates: dict[str, Any] = {"sets": n}
     for name, value in scores[0].items():
         if isinstance(value, bool):
-            rates[name] = rate(sum(s[name] for s in scores), n)
+            said = [s[name] for s in scores if name in s]  # an older procedure may not say it
+            rates[name] = rate(sum(said), len(said))
     verdicts: dict[str, int] = {}
     for verdict in (s["verdict"] for s in scores):
         if verdict is not None:
@@ -150,13 +208,17 @@ def rates_of(scores: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
 def table_of(result: Mapping[str, Any]) -> list[str]:
     """The rates in lines of Markdown, a table a kind of truth."""
     lines: list[str] = []
-    head = ["found", "first", "adds beyond", *(f"first: {name}" for name in RIVALS), "verdicts"]
+    head = ["found", "first", "first by rank alone", *(f"first: {name}" for name in RIVALS),
+            "adds beyond", "within strata only", "verdicts"]  # fmt: skip
     parts = {"Causes": CAUSES, "Proxies and artefacts": (*PROXIES, "scoring_artefact")}
     for title, kinds in parts.items():
         lines += _head([title, "sets", *head])
         for name, case in _of_kinds(result, kinds):
             rates = result["rates"][name]
-            cells = [rates["found"], rates["first"], rates["adds"], *rates["rivals_first"].values()]
+            cells = [
+                rates["found"], rates["first"], rates.get("first_by_rank"),
+                *rates["rivals_first"].values(), rates["adds"], rates.get("within_only"),
+            ]  # fmt: skip
             verdicts = ", ".join(f"{k} {v}" for k, v in rates["verdicts"].items())
             lines.append(_row([name, str(len(case["scores"])), *map(cell, cells), verdicts]))
         lines.append("")

@@ -41,7 +41,7 @@ KINDS: dict[str, Kind] = {
         nulls.null_grouped,
         nulls.null_named,
         nulls.null_near_duplicates,
-        nulls.collider,
+        proxies.collider,
     )
 }
 """By name; what each plants stands in its docstring. Seeds go by their order: add at the end."""

@@ -6,8 +6,8 @@ from dataclasses import replace
 
 import numpy as np
 
-from faultlens.testing.effects import FIRING, OBJECT, at_levels, fires, outcome, put
-from faultlens.testing.planted_set import Planted, Strength, World, assemble, calibrated
+from faultlens.testing.effects import OBJECT, at_levels, outcome
+from faultlens.testing.planted_set import Planted, Strength, World, assemble
 from faultlens.testing.worlds import heavy
 
 
@@ -62,20 +62,3 @@ def null_near_duplicates(world: World, strength: Strength, rate: float) -> Plant
     )
     failed = (world.rng.random(world.n) < rate)[half]
     return assemble(twice, "null_near_duplicates", "null", failed, [])
-
-
-def collider(world: World, strength: Strength, rate: float) -> Planted:
-    """A feature does nothing; a factor that is given is a consequence of it and of failure."""
-    on = fires(world, 0.3)
-    column = put(world, on * heavy(world.rng, world.n))
-    failed = world.rng.random(world.n) < rate
-    both = FIRING[strength] * (on.astype(float) + failed)
-    world = replace(
-        world,
-        factors={
-            **world.factors,
-            "flag": (world.rng.random(world.n) < calibrated(both, 0.4)).astype(str),
-        },
-    )
-    given = ("object", "place", "template", "flag")
-    return assemble(world, "collider", "null", failed, [column], given=given)

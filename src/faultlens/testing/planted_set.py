@@ -18,8 +18,8 @@ from faultlens.features.table import FeatureTable
 SITE = "planted"
 
 Truth = Literal["cause", "proxy", "artefact", "null"]
-"""What the planted features are: they cause failure, stand for a factor that does, go with the
-scoring, or do nothing."""
+"""What the planted features are: they cause failure, go with it by way of a factor (that causes it,
+or is a consequence of both), go with the scoring, or do nothing."""
 
 Strength = Literal["strong", "medium", "weak"]
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from faultlens.testing.effects import (
@@ -14,7 +16,7 @@ from faultlens.testing.effects import (
     outcome,
     put,
 )
-from faultlens.testing.planted_set import Planted, Strength, World, assemble
+from faultlens.testing.planted_set import Planted, Strength, World, assemble, calibrated
 from faultlens.testing.worlds import heavy, standard
 
 
@@ -79,3 +81,24 @@ def scoring_artefact(world: World, strength: Strength, rate: float) -> Planted:
     return assemble(
         world, "scoring_artefact", "artefact", misscored | real, [column], generated=generated
     )
+
+
+def collider(world: World, strength: Strength, rate: float) -> Planted:
+    """A feature does nothing; a factor that is given is a consequence of it and of failure.
+
+    Among prompts alike in the factor the feature does go with failure: that is no false finding of
+    a test of association, but says nothing of a cause.
+    """
+    on = fires(world, 0.3)
+    column = put(world, on * heavy(world.rng, world.n))
+    failed = world.rng.random(world.n) < rate
+    both = FIRING[strength] * (on.astype(float) + failed)
+    world = replace(
+        world,
+        factors={
+            **world.factors,
+            "flag": (world.rng.random(world.n) < calibrated(both, 0.4)).astype(str),
+        },
+    )
+    given = ("object", "place", "template", "flag")
+    return assemble(world, "collider", "proxy", failed, [column], given=given)

@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
 
 from faultlens.auditing.config import AuditConfig
 from faultlens.auditing.result import ClassReading
+from faultlens.auditing.result.audit import Audit
 from faultlens.auditing.study import audit_answers
 from faultlens.testing.planted_set import SITE, Planted
 from faultlens.testing.rivals import RIVALS
 
 PERMUTATIONS = 1_000
+PROCEDURE = 2
+"""Raised with every change of what an audit says of a planted set: scores of an older procedure are
+measured anew, what rivals said is kept."""
 
 
 @dataclass(frozen=True)
@@ -25,25 +33,39 @@ class Score:
     """Whether every planted feature is."""
     first: bool
     """Whether a planted feature leads the most certain class, copies of levels passed over."""
+    first_by_rank: bool
+    """Whether a planted feature is ranked first of all features, found or not, as rivals rank:
+    copies of levels passed over."""
     one_class: bool
     """Whether the planted features make up one class, and nothing else is in it."""
     verdict: str | None
     """Of the planted feature's class; null where it has none."""
     adds: bool
     """Whether it is said to add beyond the factors, without a reservation."""
+    within_only: bool
+    """Whether it is said to go with failure among prompts alike in some factors only, which a
+    collider brings about as well as a cause."""
     rivals_found: dict[str, bool | None] = field(default_factory=dict)
     """By rival, whether it finds a planted feature, or any where none is planted; null: it only
     ranks."""
     rivals_first: dict[str, bool] = field(default_factory=dict)
     """By rival, whether it puts a planted feature first, copies of levels passed over."""
+    procedure: int = PROCEDURE
+    """By which it was measured."""
 
 
-def score(planted: Planted, permutations: int = PERMUTATIONS) -> Score:
+def score(
+    planted: Planted,
+    permutations: int = PERMUTATIONS,
+    before: Mapping[str, Any] | None = None,
+) -> Score:
     """Audit a planted set, and say how right the audit and its rivals are.
 
     Args:
         planted: the set.
         permutations: behind the audit's tests.
+        before: the score of the same set by an older procedure, whose rivals are taken over; None:
+            rivals are run.
     """
     audit = audit_answers(
         planted.answers,
@@ -57,18 +79,31 @@ def score(planted: Planted, permutations: int = PERMUTATIONS) -> Score:
     ranked = [c for c in listed if not set(c.features) & left_out]
     reading = own[0] if own else None
     covered = {name for c in own for name in c.features}
-    rivals_found, rivals_first = _rivals(planted)
+    rivals_found, rivals_first = (
+        _rivals(planted) if before is None else (before["rivals_found"], before["rivals_first"])
+    )
     return Score(
         any_found=bool(listed),
         found=bool(own),
         all_found=bool(names) and names <= covered,
         first=bool(ranked) and bool(names & set(ranked[0].features)),
+        first_by_rank=_first_by_rank(audit, planted),
         one_class=len(own) == 1 and set(own[0].features) == names,
         verdict=None if reading is None else reading.verdict.label,
         adds=reading is not None and _adds(reading),
+        within_only=reading is not None and reading.p_suppressed is not None,
         rivals_found=rivals_found,
         rivals_first=rivals_first,
     )
+
+
+def _first_by_rank(audit: Audit, planted: Planted) -> bool:
+    columns = audit.features
+    if columns is None or not len(columns["feature"]):
+        return False
+    ranked = columns["feature"][np.argsort(columns["rank"])]
+    first = next((f for f in ranked.tolist() if f not in planted.copies), None)
+    return first in planted.features
 
 
 def _adds(reading: ClassReading) -> bool:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Literal, get_args
 
 from faultlens.errors import UserError
-from faultlens.models.sites import POINTS
+from faultlens.models.sites import POINTS, Site
 
 Kind = Literal[
     "topk",
@@ -26,6 +26,7 @@ Precision = Literal["auto", "float32", "bfloat16"]
 KINDS: tuple[str, ...] = get_args(Kind)
 OF_K = ("topk", "batchtopk", "matryoshka_batchtopk", "transcoder", "skip_transcoder")
 """The kinds whose sparsity is set by k; the others' by a coefficient of the loss."""
+NAMED = "blocks."  # how the whole name of a site begins
 MLP_POINT = "mlp_out"  # where a transcoder's reconstruction belongs
 
 
@@ -76,10 +77,11 @@ class TrainConfig:
 gated, matryoshka_batchtopk, transcoder, skip_transcoder
     """
 
-    layers: tuple[int, ...]
-    """Blocks at which to train, from 0."""
+    layers: tuple[int, ...] = ()
+    """Blocks at which to train, from 0; not needed where all sites are whole names."""
     sites: tuple[str, ...] = ("resid_pre",)
-    """Points of a block: `resid_pre`, `attn_out`, `mlp_out`, `resid_mid`, `resid_post`, `z`."""
+    """Points of each of those blocks: `resid_pre`, `attn_out`, `mlp_out`, `resid_mid`,
+    `resid_post`, `z`; or whole names, e.g. `blocks.3.hook_attn_out`, for a point of one block."""
     kind: tuple[str, ...] = ("topk",)
     """Kinds of dictionary. Transcoders rebuild `mlp_out` from what the MLP reads, whatever
     `sites` says, once a layer."""
@@ -107,15 +109,19 @@ gated, matryoshka_batchtopk, transcoder, skip_transcoder
     def __post_init__(self) -> None:
         for kind in self.kind:
             _one_of("kind", kind, KINDS)
-        for point in self.sites:
-            _one_of("site", point, tuple(POINTS))
+        points = [site for site in self.sites if not site.startswith(NAMED)]
+        for point in points:
+            _one_of("site", point, (*POINTS, "a whole name such as blocks.3.hook_attn_out"))
+        for site in self.sites:
+            if site.startswith(NAMED):
+                Site.parse(site)
+        self._check_layers(points)
         for width in self.width:
             if not re.fullmatch(r"[1-9]\d{0,8}x?", width):
                 raise UserError(
                     f"width {width!r}: expected a multiple of the dimensions, e.g. 8x, or a number"
                 )
         for name, value, least in (
-            ("layers", len(self.layers), 1),
             ("sites", len(self.sites), 1),
             ("kinds", len(self.kind), 1),
             ("widths", len(self.width), 1),
@@ -134,6 +140,22 @@ gated, matryoshka_batchtopk, transcoder, skip_transcoder
         if not self.optimiser.learning_rate > 0:
             raise UserError(
                 f"learning_rate {self.optimiser.learning_rate}: expected a number above 0"
+            )
+
+    def _check_layers(self, points: list[str]) -> None:
+        """Layers are named exactly where something is to be trained at each of them."""
+        transcoders = [kind for kind in self.kind if kind.endswith("transcoder")]
+        others = len(transcoders) < len(self.kind)
+        wanted = transcoders[:1] + (points if others else [])
+        if wanted and not self.layers:
+            raise UserError(
+                f"layers: got none, expected at least one for {wanted[0]}, e.g. --layers 3; or "
+                "name each site whole, e.g. --sites blocks.3.hook_resid_pre"
+            )
+        if self.layers and not wanted:
+            raise UserError(
+                f"layers {list(self.layers)}: every site is a whole name, which has its layer; "
+                "leave out --layers, or name a point, e.g. resid_pre"
             )
 
 

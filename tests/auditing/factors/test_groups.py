@@ -7,6 +7,7 @@ import pytest
 
 from faultlens.auditing.factors.groups import Grouping, group_prompts
 from faultlens.auditing.result import PromptGroups
+from faultlens.corpus.near_duplicates import near_duplicates
 from faultlens.errors import UserError
 
 WORDS = np.random.default_rng(0).choice([*"abcdefghijklmnopqrst"], (40, 12))
@@ -105,3 +106,20 @@ def test_the_fillings_of_one_template_are_taken_as_independent_and_said() -> Non
         "fill one template: they are taken as independent; name what belongs together with "
         "--groups",
     ]
+
+
+def test_a_system_prompt_makes_no_two_questions_alike() -> None:
+    """Forty words around each question, ten in it; and the same questions asked nearly twice."""
+    around = "You are a helpful assistant who answers briefly and never guesses. " * 3
+    things = ("capital", "language", "anthem", "flag", "coin", "river")
+    places = ("France", "Italy", "Spain", "Peru")
+    asked = [f"What is the {thing} of {place}?" for thing in things for place in places]
+    framed = [f"system {around} user {question} assistant" for question in asked]
+    assert len(np.unique(near_duplicates(framed))) == 1, "so they are by all their words"
+    found = group_prompts(framed, {}, {})
+    assert (found.blocks, found.record.nearly, found.warnings) == (None, 0, [])
+    long = [f"{q} I ask because my small brother has to write it down today." for q in asked]
+    twice = [*long, *(f"{question[:-1]}!" for question in long)]
+    doubled = [f"system {around} user {question} assistant" for question in twice]
+    found = group_prompts(doubled, {"of": [*asked, *asked]}, {})
+    assert found.record.nearly == len(asked) and found.record.largest == 2

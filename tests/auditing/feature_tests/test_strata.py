@@ -55,3 +55,13 @@ def test_no_finer_strata_are_made_of_fewer_than_ten_failures() -> None:
     found = stratify(FACTORS, few, NONE)
     assert (found.finest, found.record.finest) == (None, None)
     assert stratify({}, FAILED, NONE).finest is None
+
+
+def test_a_factor_that_matters_within_the_strata_is_held_if_it_leaves_enough() -> None:
+    found = stratify(FACTORS, FAILED, Selection([], [], ["c"]), within=["name", "a", "c"])
+    assert found.record.factors == ["c", "a"]
+    assert (found.record.within, found.record.unheld) == (["a"], ["name"])
+    assert left("c", "name") < left("c") / 2 <= left("c", "a")
+    assert found.codes.tolist() == stratum_codes([C, A]).tolist()
+    plain = stratify(FACTORS, FAILED, NONE).record
+    assert (plain.within, plain.unheld) == ([], [])

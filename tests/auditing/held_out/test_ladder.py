@@ -18,6 +18,8 @@ from hypothesis import strategies as st
 from scipy.sparse import csr_matrix, hstack, vstack
 from scipy.stats import binom
 from sklearn.feature_extraction.text import CountVectorizer
+from sklearn.metrics import roc_auc_score
+from sklearn.model_selection import LeaveOneGroupOut
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder
 
@@ -40,10 +42,10 @@ FACTORS = ("object", "template_id", "place", "subject", "indirect_object")
 
 def climb(
     texts: Sequence[str], factors: Any, failed: Any, *, folds: Any = "repeated", repeats: int = 2,
-    seed: int = 0, **inputs: Any,
+    seed: int = 0, left_out: Any = "quick", **inputs: Any,
 ) -> tuple[dict[str, Rung], Ladder]:  # fmt: skip
     """The rungs and the ladder, of two repeats if nothing else is said."""
-    config = LadderConfig(folds=folds, repeats=repeats)
+    config = LadderConfig(folds=folds, repeats=repeats, left_out=left_out)
     found = build_ladder(texts, factors, failed, config=config, seed=seed, **inputs)
     return found.baselines, found.ladder
 
@@ -196,6 +198,81 @@ def test_a_factor_held_out_is_left_to_the_other_factors() -> None:
     whole = np.array(list(factors.values()), dtype=object).T
     with_it = leave_one_level_out(pipeline, whole, failed, pooled_levels(factors["x"]))
     assert with_it.auroc != expected.auroc, "the data tell them apart"
+
+
+def at_levels(ladder: Ladder, factor: str, first: str, second: str) -> Any:
+    (found,) = [
+        d
+        for d in ladder.left_out_differences
+        if (d.factor, d.first, d.second) == (factor, first, second)
+    ]
+    return found
+
+
+def test_every_rung_is_compared_at_levels_that_it_was_not_trained_on(quick: None) -> None:
+    """Positive control: a feature that decides; negative: factors, words, a random dictionary."""
+    given = noise(12, n=160, failures=60)
+    failed, rng = given["failed"], np.random.default_rng(13)
+    knows = np.where(rng.random(160) < 0.9, failed, rng.random(160) < 0.3)
+    given["features"] = csr_matrix(hstack([given["features"], csr_matrix(knows[:, None] * 2.0)]))
+    _, plain = climb(**given, repeats=1)
+    _, ladder = climb(**given, repeats=1, left_out="strict")
+    assert (plain.left_out_scheme, ladder.left_out_scheme) == ("quick", "strict")
+    assert [left.rung for left in ladder.left_out] == [*RUNGS[1:]] * 2
+    of_plain = {(left.factor, left.rung): left for left in plain.left_out}
+    assert {rung for _, rung in of_plain} == {"factors", "residual", "sae_all"}
+    found = {(left.factor, left.rung): left for left in ladder.left_out}
+    assert all(found[key] == left for key, left in of_plain.items()), "without groups the same"
+    for factor in ("x", "y"):
+        assert found[factor, "sae_top_k"].low > 0.7
+        for other in ("factors", "bag_of_tokens", "residual", "random_dictionary"):
+            assert found[factor, other].low < 0.5 < found[factor, other].high, other
+        for other in ("factors", "residual", "random_dictionary"):
+            gap = at_levels(ladder, factor, "sae_top_k", other)
+            assert 0.05 < gap.low < gap.difference < gap.high
+        noisy = at_levels(ladder, factor, "random_dictionary", "factors")
+        assert noisy.low < 0 < noisy.high
+        assert noisy.difference == pytest.approx(
+            found[factor, "random_dictionary"].auroc - found[factor, "factors"].auroc
+        )
+
+
+def test_a_level_held_out_is_scored_as_scikit_learn_scores_it() -> None:
+    """The words of the prompts, and the study's model: pipeline, split and AUROC by hand."""
+    given = noise(14)
+    failed, levels = given["failed"], np.array(given["factors"]["x"])
+    _, ladder = climb(given["texts"], given["factors"], failed, folds="study", left_out="strict")
+    texts, concordant, pairs = np.array(given["texts"]), 0.0, 0
+    for train, test in LeaveOneGroupOut().split(texts, failed, levels):
+        pipeline = make_pipeline(CountVectorizer(analyzer=module.words), balanced_logistic())
+        score = pipeline.fit(texts[train], failed[train]).decision_function(texts[test])
+        of_level = int(failed[test].sum()) * int((~failed[test]).sum())
+        concordant += of_level * roc_auc_score(failed[test], score.round(9))
+        pairs += of_level
+    (found,) = [
+        left for left in ladder.left_out if (left.factor, left.rung) == ("x", "bag_of_tokens")
+    ]
+    assert (found.auroc, found.pairs) == (pytest.approx(concordant / pairs), pairs)
+    assert 0.3 < found.auroc < 0.7 and found.auroc != 0.5
+
+
+def test_strict_levels_know_no_prompt_of_the_groups_held_out(quick: None) -> None:
+    """Each group has an outcome and a feature of its own: other levels give it away."""
+    rng = np.random.default_rng(15)
+    groups = np.tile(np.arange(30), 4)
+    failed = (rng.random(30) < 0.4)[groups]
+    given = {
+        "texts": [f"group{group}" for group in groups],
+        "factors": {"x": [str(level) for level in np.repeat(np.arange(4), 30)]},
+        "failed": failed,
+        "features": csr_matrix(np.eye(30)[groups]),
+        "blocks": groups,
+        "repeats": 1,
+    }
+    for scheme, reached in (("quick", 1.0), ("strict", 0.5)):
+        _, ladder = climb(**given, left_out=scheme)
+        (found,) = [left.auroc for left in ladder.left_out if left.rung == "sae_all"]
+        assert found == pytest.approx(reached, abs=0.05), scheme
 
 
 def test_what_is_counted_once_gives_what_counting_in_each_fold_does() -> None:

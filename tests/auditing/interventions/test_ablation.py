@@ -279,6 +279,25 @@ def test_some_of_these_tests_stop_and_some_do_not(trial: Trial) -> None:
     assert [effect.stopped_early for effect in stopped] == [False, True]
 
 
+@pytest.mark.parametrize("feature", [0, 7])
+def test_a_test_that_has_begun_goes_on_to_the_same_numbers(trial: Trial, feature: int) -> None:
+    """Its first controls are not run again, and the later ones are those of an unbroken test."""
+    early, features = SequentialTest.at_level(199, 0.05), chosen([feature])
+    for deciding in trial.tested.deciding(features):
+        first = trial.tested.begin(deciding, early)
+        assert len(first.controls) == 15
+        begun = {deciding.claim: first}
+        assert trial.tested.effect(deciding, None, early, begun) == trial.tested.effect(
+            deciding, None, early
+        )
+        stopped = trial.tested.effect(deciding, None, early.needing(0.005), begun)
+        as_large = first.controls.mean(axis=1) >= first.changed.mean()
+        if deciding.claim == "necessity" and as_large.any():
+            assert stopped.controls == 15
+            assert stopped.controls_counted == 1 + int(np.argmax(as_large))
+            assert stopped.p_value == 10 / (stopped.controls_counted + 9)
+
+
 def test_a_large_class_is_tested_on_prompts_drawn_from_all(trial: Trial) -> None:
     few = replace(trial.tested, most=8)
     failures, successes = trial.failures_where([0]), np.flatnonzero(~trial.failed)

@@ -17,7 +17,7 @@ from faultlens.auditing.interventions.ablation import Ablation
 from faultlens.auditing.interventions.after_find.absorption import absorption
 from faultlens.auditing.interventions.after_find.dose import dose_response
 from faultlens.auditing.interventions.after_find.error_recovery import error_recovery
-from faultlens.auditing.interventions.after_find.off_task import _cost
+from faultlens.auditing.interventions.after_find.off_task import TextsElsewhere, _cost
 from faultlens.auditing.interventions.after_find.rewording import by_wording
 from faultlens.auditing.interventions.cached_run import CachedRuns
 from faultlens.auditing.result import AfterFind, Dose, OffTask, Variant
@@ -129,7 +129,9 @@ def test_what_the_dictionary_leaves_out_comes_back_through_the_error_term(model:
 def test_the_cost_elsewhere_is_the_divergence_of_the_predictions(model: Model) -> None:
     tested = ablation(model, dictionary(1, {"push": axes()["push"]}), asked(100))
     rows = [[0, WORDS.index("keys"), WORDS.index("w1")], [0, WORDS.index("book")]]
-    found = _cost(tested, CAUSE, "two texts", rows)
+    texts = TextsElsewhere("two texts", model, rows)
+    found = _cost(tested, CAUSE, texts)
+    assert _cost(tested, CAUSE, texts) == found
     assert (found.text, found.tokens, found.fires, found.controls) == ("two texts", 3, 1, 9)
     ids = model.pad(rows)
     site = tested.dictionary.site
@@ -142,7 +144,7 @@ def test_the_cost_elsewhere_is_the_divergence_of_the_predictions(model: Model) -
     p, q = clean[0, 1].log_softmax(0), changed[0, 1].log_softmax(0)
     assert found.kl == pytest.approx(float((p.exp() * (p - q)).sum()) / 3, rel=1e-4)
     assert found.kl > 0
-    silent = _cost(tested, CAUSE, "none of it", [[0, WORDS.index("book")]])
+    silent = _cost(tested, CAUSE, TextsElsewhere("none of it", model, [[0, WORDS.index("book")]]))
     assert silent == OffTask("none of it", 1, 0, 0.0, 0.0, 0, 0)
 
 

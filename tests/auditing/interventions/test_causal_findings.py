@@ -5,6 +5,7 @@ The model, its dictionaries and its prompts are those of `by_hand`.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -42,14 +43,28 @@ def clear(tmp_path_factory: pytest.TempPathFactory) -> Model:
 
 @pytest.fixture(scope="module")
 def one_site(clear: Model) -> fl.Audit:
-    """Cause, bystander and copy in one dictionary."""
+    """Cause, bystander and copy in one dictionary; every prompt in other words as well."""
     axis = axes()
     features = {name: axis[name] for name in ("push", "bystander", "copy")}
-    return audited(Lens(clear, (dictionary(1, features),)), asked())
+    task = asked()
+    prompts = tuple(replace(p, rewordings=(f"w0 {p.text}",)) for p in task.prompts)
+    return audited(Lens(clear, (dictionary(1, features),)), replace(task, prompts=prompts))
 
 
 LEAN = 0.02
 CAUSE, BYSTANDER, COPY = "1-res-hand/0", "1-res-hand/1", "1-res-hand/2"
+
+
+def test_the_cause_is_measured_again_in_the_users_other_words(one_site: fl.Audit) -> None:
+    after = tried(reading(one_site, CAUSE)).after
+    assert after is not None
+    again = after.under_rewordings
+    assert again is not None
+    assert again.rewordings == again.failures == again.fires == 80
+    assert again.holds
+    assert again.turned == again.could_turn == again.prompts == 30
+    (claim,) = [c for c in one_site.claims if c.control.startswith("the same edit where")]
+    assert (claim.claim, claim.outcome) == (f"{CAUSE} matters for failure", "passed")
 
 
 def test_the_model_fails_on_the_objects_that_push(one_site: fl.Audit) -> None:

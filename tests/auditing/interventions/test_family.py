@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import cause_samples
+import numpy as np
 import pytest
 from statsmodels.stats.multitest import multipletests
 
@@ -56,6 +57,37 @@ def test_controls_stop_at_the_familys_level_unless_all_are_wanted() -> None:
     found = [Family.of("found", [CLASS], alpha, True).test.enough for alpha in (0.05, 0.1)]
     assert found == [10, 20]
     assert not Family.of("found", [CLASS], 0.05, stop_early=False).test.early
+
+
+@pytest.mark.parametrize("share", [1.0, 0.2])
+def test_stopping_beside_the_others_changes_nothing_that_holm_says(share: float) -> None:
+    """Of 60 families of six effects, some real: the same are significant as with every control."""
+    members = [FeatureSet("2-res", (i,)) for i in range(3)]
+    family = Family.of("found", members, 0.05, True, share)
+    rng, spared, significant = np.random.default_rng(2), 0, 0
+    for _ in range(60):
+        chance = rng.choice([0.0, 0.004, 0.02, 0.06, 0.5], size=6)
+        draws = rng.random((6, family.test.limit)) < chance[:, None]
+        full = [family.test.p_value(of) for of in draws]
+        now = [family.test.least_p(of[:15]) for of in draws]
+        for member in range(3):
+            own = slice(2 * member, 2 * member + 2)
+            test = family.test_beside([*now[: own.start], *now[own.stop :]])
+            now[own] = [test.p_value(of) for of in draws[own]]
+            spared += sum(bool(test.counted(of) < family.test.counted(of)) for of in draws[own])
+        said = [multipletests(p, family.level, "holm")[0] for p in (full, now)]
+        assert (said[0] == said[1]).all()
+        significant += int(said[0].sum())
+    assert spared > 60 and significant > 20, "both happen"
+
+
+def test_a_member_with_one_effect_is_one_test_more() -> None:
+    """Of five p the fourth is significant; were there six, it would not be, nor would the fifth."""
+    family = Family.of("found", [FeatureSet("2-res", (i,)) for i in range(3)], 0.05, True)
+    others = [0.005, 0.006, 0.01, 0.02]
+    assert multipletests([0.0, *others], 0.05, "holm")[0].all()
+    assert family.test_beside(others, 1).needed == 0.05
+    assert family.test_beside([0.005, 0.006, 0.6, 0.7], 1).needed == pytest.approx(0.05 / 3)
 
 
 def test_holm_runs_over_every_effect_of_the_family() -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from importlib import import_module
 
@@ -20,6 +20,8 @@ from faultlens.auditing.feature_set import FeatureSet
 from faultlens.auditing.interventions.ablation import EVERY, Ablation
 from faultlens.auditing.interventions.causal_findings import CausalFindings
 from faultlens.auditing.interventions.causal_tests import CausalTests
+from faultlens.auditing.interventions.deciding_test import NOTHING
+from faultlens.auditing.interventions.effects import Measured
 from faultlens.auditing.interventions.patching.counterfactuals import run_counterfactuals
 from faultlens.auditing.named_features import parse_feature_sets
 from faultlens.auditing.result import Intervention, RequestedTest, SelectedLevel, Selection
@@ -155,11 +157,12 @@ def run_ones(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, int]]:
         features: FeatureSet,
         progress: Tick | None = None,
         test: SequentialTest = EVERY,
+        begun: Mapping[str, Measured] = NOTHING,
     ) -> Intervention | str:
         seen.append((str(features), test.planned))
         key = (str(features), test)
         if key not in DONE:
-            DONE[key] = RUN(self, features, progress, test)
+            DONE[key] = RUN(self, features, progress, test, begun)
         return DONE[key]
 
     monkeypatch.setattr(Ablation, "run", run)
@@ -192,7 +195,7 @@ def test_however_many_are_named_a_class_has_the_controls_of_its_own_family(
     """Twelve effects in one family would take 299 controls each."""
     seen: dict[FeatureSet, int] = {}
 
-    def run(_: Ablation, features: FeatureSet, __: Tick, test: SequentialTest) -> str:
+    def run(_: Ablation, features: FeatureSet, __: Tick, test: SequentialTest, ___: object) -> str:
         seen[features] = test.planned
         return "only counted"
 

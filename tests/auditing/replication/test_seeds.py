@@ -18,10 +18,15 @@ from scipy.sparse import csr_matrix
 import faultlens as fl
 from faultlens.auditing.config import AuditConfig, InterventionConfig
 from faultlens.auditing.feature_set import FeatureSet
-from faultlens.auditing.replication.seeds import SeedRun, compare_seeds, matched
+from faultlens.auditing.replication.seeds import (
+    SeedRun,
+    compare_seeds,
+    config_of_other_seed,
+    matched,
+)
 from faultlens.auditing.replication.spread_seeds import Spread
 from faultlens.auditing.result import ClassReading, Verdict, VerdictKind
-from faultlens.auditing.result.conclusions import ranked_classes
+from faultlens.auditing.result.conclusions import leading_class, ranked_classes
 from faultlens.auditing.study import audit_over_seeds, audit_task
 from faultlens.corpus.answers import Answers
 from faultlens.corpus.task import Task
@@ -189,6 +194,11 @@ def test_a_cause_is_a_cause_on_all_prompts(by_hand: Lens) -> None:
     cause = next(c for c in found.classes if c.features == ["1-res-hand/0"])
     assert (cause.verdicts, cause.same, cause.stable) == (["CAUSE"] * 3, 3, True)
     assert found.needed == 3
+    own = audit_task(by_hand, asked(100, 1), config=config_of_other_seed(QUICK))
+    leading = leading_class(own.sites)
+    assert leading is not None and found.seeds[1].verdict == leading.verdict, "word for word"
+    climbed = {name: rung.auroc for name, rung in (own.baselines or {}).items()}
+    assert found.seeds[1].baselines == climbed, "nothing that is left out changes what is kept"
 
 
 def test_prompts_without_failures_find_nothing_again(by_hand: Lens) -> None:

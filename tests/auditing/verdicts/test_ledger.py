@@ -10,6 +10,7 @@ from faultlens.auditing.held_out.ladder import LadderFindings
 from faultlens.auditing.interventions.causal_findings import CausalFindings
 from faultlens.auditing.replication.claims import OTHER_HALF, OTHER_SEEDS
 from faultlens.auditing.result import (
+    AfterFind,
     Claim,
     ClassReading,
     Confounds,
@@ -27,6 +28,7 @@ from faultlens.auditing.result import (
     RungDifference,
     Strata,
     StrataCount,
+    UnderRewordings,
     Verdict,
 )
 from faultlens.auditing.verdicts.ledger import ledger
@@ -163,6 +165,14 @@ def test_what_is_found_within_strata_only_is_held_against_them() -> None:
     claims = of_leading(within)
     assert claims[0].outcome == "failed"
     assert only(claims, "conditional on object × template").outcome == "passed"
+    untold = only(claims, "told from what a collider makes")
+    assert (untold.claim, untold.outcome) == (MATTERS, "not done")
+    assert untold.detail == (
+        "it goes with failure only among prompts alike in object × template: a cause that object × "
+        "template hides, or no cause, object × template being a consequence of it and of failure "
+        "(a collider); only an intervention tells"
+    )
+    assert not [c for c in of_leading(READING) if "collider" in c.control]
 
 
 def test_a_copy_of_a_level_fails_and_the_level_is_named() -> None:
@@ -353,3 +363,25 @@ def test_the_ladder_stands_after_the_leading_class() -> None:
     claims = claims_of(READING, ladder=climbed(*pairs))
     assert [claim.claim for claim in claims[-4:]] == [PREDICTS] * 4
     assert PREDICTS not in [claim.claim for claim in claims[:-4]]
+
+
+def test_what_became_of_an_effect_in_the_users_other_words_is_a_claim() -> None:
+    def claim(again: UnderRewordings) -> Claim:
+        after = AfterFind(None, None, None, [], [], again)
+        done = replace(INTERVENTION, after=after)
+        found: Claim = only(of_leading(replace(READING, intervention=done)), "the same edit")
+        return found
+
+    again = UnderRewordings(36, 33, 31, 30, 2.1, 1.6, 2.6, 2.4, 25, 30)
+    assert claim(again) == Claim(
+        MATTERS,
+        "the same edit where the user asks in other words",
+        "passed",
+        "+2.1 nats [1.6, 2.6] (+2.4 as asked) on 30 rewordings, of which 25 of 30 turn right; of "
+        "36 rewordings of its failures 33 fail",
+    )
+    assert claim(replace(again, low=-0.1)).outcome == "failed"
+    none = UnderRewordings(3, 1, 1, 0, None, None, None, None, 0, 0, "too few fail")
+    assert (claim(none).outcome, claim(none).detail) == ("not done", "too few fail")
+    without = of_leading(replace(READING, intervention=INTERVENTION))
+    assert not [one for one in without if "other words" in one.control]

@@ -449,8 +449,37 @@ def test_what_is_found_within_strata_only_is_a_correlate_that_says_so() -> None:
     assert (verdict.label, proxy) == ("CORRELATE", None)
     assert verdict.sentence == (
         "fires on 42 failures and 3 successes; over all prompts it does not go with the outcome "
-        "(adjusted p = 0.3), but within object × template it does (adjusted p = 0.02, +0.9 SD "
-        "[0.4, 1.4]; 40 failures in 6 informative strata); effect not tested"
+        "(adjusted p = 0.3), but among prompts alike in object × template it does (adjusted p = "
+        "0.02, +0.9 SD [0.4, 1.4]; 40 failures in 6 informative strata): a cause that object × "
+        "template hides, or no cause, object × template being a consequence of it and of failure "
+        "(a collider); only an intervention tells; effect not tested"
+    )
+
+
+def test_an_effect_that_is_shown_tells_a_hidden_cause_from_a_collider() -> None:
+    hidden = replace(MISSED, p_suppressed=0.02, confounds=SOMETHING_LEFT)
+    verdict, _ = of_class(replace(hidden, intervention=done(shown=True, enough=True, turned=0.6)))
+    assert verdict.label == "CAUSE"
+    assert "collider" not in verdict.sentence
+    tried, _ = of_class(replace(hidden, intervention=done(shown=False)))
+    assert (tried.label, "(a collider); only" in tried.sentence) == ("CORRELATE", True)
+
+
+@pytest.mark.parametrize(
+    ("unheld", "words"),
+    [
+        (["name"], "name: name goes with failure within these strata too"),
+        (["name", "day"], "name × day: name and day go with failure within these strata too"),
+    ],
+)
+def test_what_matters_too_and_is_too_fine_to_be_held_takes_the_claim_back(
+    unheld: list[str], words: str
+) -> None:
+    said = beyond(replace(FOUND, confounds=SOMETHING_LEFT, p_conditional=0.01, unheld=unheld))
+    assert said.startswith("adds beyond object × template (adjusted p = 0.01")
+    assert said.endswith(
+        f", but it is not shown to add beyond object × template × {words}, and too few failures "
+        "are left to tell once that is held as well"
     )
 
 

@@ -16,6 +16,7 @@ from faultlens.auditing.result import (
     OffTask,
     OutsideDictionary,
     Rewording,
+    UnderRewordings,
 )
 from faultlens.report.audit.after_find import after_parts
 from faultlens.report.audit.answer import moves, what_causes_it
@@ -34,6 +35,26 @@ AFTER = AfterFind(
     ],
     rewordings=[Rewording("template", "2", 12, 2.5, 9, 12)],
 )
+
+
+def test_the_users_other_words_have_their_line() -> None:
+    again = UnderRewordings(36, 33, 31, 30, 2.1, 1.6, 2.6, 2.4, 25, 30)
+    done = dataclasses.replace(cause_samples.cause(), after=None)
+
+    def said(found: UnderRewordings) -> tuple[str, str]:
+        after = dataclasses.replace(AFTER, under_rewordings=found)
+        (part,) = after_parts("3-res/1", dataclasses.replace(done, after=after))
+        assert isinstance(part, Facts)
+        (cell,) = [cell for name, cell in part.entries if name == "In the user's other words"]
+        return cell.text, cell.note
+
+    assert said(again) == (
+        "+2.1 nats",
+        "[1.6, 2.6] on 30 rewordings, 25 of 30 turn right; as asked +2.4; of 36 rewordings of its "
+        "failures 33 fail, and 31 of these have it",
+    )
+    none = UnderRewordings(3, 1, 1, 0, None, None, None, None, 0, 0, "too few fail")
+    assert said(none) == ("not done", "too few fail")
 
 
 def test_every_question_has_its_answer() -> None:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import dataclasses
 
 import audit_samples
-from tree_reading import figures, headed, marks, rows, section
+from tree_reading import captioned, figures, headed, marks, rows, section
 
-from faultlens.auditing.result import Rung
+from faultlens.auditing.result import LeftOutDifference, Rung
 from faultlens.auditing.result.audit import Audit
 from faultlens.numbers import NOT_DONE
 from faultlens.report.figures.audit import ladder_dots
@@ -30,6 +30,31 @@ def test_the_ladder_gives_numbers_or_reasons() -> None:
         "object", "the other factors", "0.553", "[0.410, 0.690]", "1,204", "7", "the ball",
     ]  # fmt: skip
     assert left_out[3][2] == "not done there is no other factor"
+
+
+def test_rungs_at_levels_left_out_are_compared() -> None:
+    whole = audit_samples.audit()
+    assert whole.ladder is not None
+    strict = dataclasses.replace(
+        whole.ladder,
+        left_out_scheme="strict",
+        left_out_differences=[
+            LeftOutDifference("object", "sae_top_k", "factors", 0.1042, 0.021, 0.187),
+            LeftOutDifference("object", "sae_all", "random_dictionary", -0.02, -0.061, 0.018),
+        ],
+    )
+    parts = section(dataclasses.replace(whole, ladder=strict), TITLE).parts
+    differences = captioned(parts, "Rungs against each other at levels left out")
+    assert marks(differences, 1) == [True, False]
+    assert rows(differences) == [
+        ["object", "SAE top-k − the other factors", "+0.104", "[0.021, 0.187]"],
+        ["object", "all SAE features − random dictionary", "−0.02", "[−0.061, 0.018]"],
+    ]
+    assert headed(parts, "Pairs").caption.endswith(
+        "Prompts that belong with those left out are not trained on either."
+    )
+    plain = headed(section(whole, TITLE).parts, "Pairs").caption
+    assert plain.endswith("within the level left out.")
 
 
 def test_the_sentence_follows_the_intervals() -> None:

@@ -129,6 +129,15 @@ def test_rates_count_what_they_are_called(monkeypatch: pytest.MonkeyPatch, tmp_p
     assert rates["false CAUSE"][0] == 0.5
     assert rates["off-path shown"][0] == 0.5
     assert (rates["outside said, error term"][0], rates["outside said, others"][0]) == (1.0, 0.0)
-    assert "| a | 3-res-mini/1 | 50 | yes | yes | 0 | 3-res-mini/1 CAUSE (0.90) |" in model_table(
-        found
-    )
+    lines = model_table(found)
+    assert "| a | 3-res-mini/1 | 50 | yes | yes | 0 | 3-res-mini/1 CAUSE (0.90) |" in lines
+    other = "no planted feature was in a tested class, and the causal search chose another."
+    assert [line for line in lines if line.startswith("- Missed")] == [
+        "- Missed: b (3-res-mini/1): it was tried, and no effect was shown.",
+        f"- Missed: d (3-res-mini/1): {other}",
+        f"- Missed: e (3-res-mini/1): {other}",
+    ]
+    found["models"]["a"]["procedure"] = 1
+    out.write_text(json.dumps(found))
+    run_model_bench(list(made), out)
+    assert planted == [*made, "a"], "what an older procedure scored is made again"

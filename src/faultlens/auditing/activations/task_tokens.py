@@ -17,7 +17,8 @@ from faultlens.models.start_token import start_of
 
 NEW_TOKENS = 8  # decoded after each prompt
 REPLY_TOKENS = 24  # after a chat's, whose reply may repeat a sentence before it answers
-BATCH = 64  # prompts decoded together
+BATCH = 64  # prompts run together, and the least that are decoded together
+DECODED = 8192  # tokens decoded together: each step reads all weights, whatever the number of rows
 
 
 @dataclass(frozen=True, eq=False)
@@ -312,3 +313,19 @@ def by_length(
         found = list(group)
         for start in range(0, len(found), size):
             yield found[start : start + size]
+
+
+def decoded_together(
+    rows: Sequence[Sequence[int]], new_tokens: int, equal: bool = False
+) -> Iterator[list[int]]:
+    """As `by_length`, in batches of about one size: more than `BATCH` rows where these are short.
+
+    Args:
+        new_tokens: that follow each row, at most.
+
+    >>> [len(batch) for batch in decoded_together([[1] * 20] * 300, 12)]
+    [150, 150]
+    """
+    longest = max((len(row) for row in rows), default=0) + new_tokens
+    batches = -(-len(rows) // max(BATCH, DECODED // max(longest, 1)))
+    return by_length(rows, max(1, -(-len(rows) // max(batches, 1))), equal)

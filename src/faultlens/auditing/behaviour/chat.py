@@ -74,17 +74,25 @@ def _check_model(model: Model) -> None:
 
 
 def _as_chat(where: str, task: Task, prompt: Prompt, model: Model, system: str | None) -> Prompt:
-    messages = prompt.messages
-    if not messages:
-        asked = f"{task.instruction}\n\n{prompt.text}" if task.instruction else prompt.text
-        messages = (Message("user", asked),)
+    messages = prompt.messages or (_asked(task, prompt.text),)
     if system is not None:
         if messages[0].role == "system":
             raise UserError(f"{where} has a system message of its own: leave out --system")
         messages = (Message("system", system), *messages)
     text = rendered(model, messages)
     begun = messages[-1].role == "assistant"
-    return replace(prompt, text=text, rendered=True, separator=prompt.separator if begun else "")
+    reworded = tuple(
+        rendered(model, (*messages[:-1], _asked(task, wording))) for wording in prompt.rewordings
+    )
+    return replace(
+        prompt, text=text, rendered=True, separator=prompt.separator if begun else "",
+        rewordings=reworded,
+    )  # fmt: skip
+
+
+def _asked(task: Task, text: str) -> Message:
+    """A prompt as a user's message, behind the task's instruction."""
+    return Message("user", f"{task.instruction}\n\n{text}" if task.instruction else text)
 
 
 def _notes(task: Task, model: Model, config: ChatConfig) -> list[str]:

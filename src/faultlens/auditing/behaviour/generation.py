@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from faultlens.auditing.activations.generated import Generated
-from faultlens.auditing.activations.task_tokens import TaskTokens, by_length, tokenize
+from faultlens.auditing.activations.task_tokens import TaskTokens, decoded_together, tokenize
 from faultlens.auditing.behaviour.answer_scores import AnswerScore, forced_scores, score
 from faultlens.auditing.behaviour.kinds import kind_of
 from faultlens.auditing.behaviour.leads import find_leads, with_leads
@@ -49,7 +49,7 @@ def run_task(
     texts: dict[int, str] = {}
     scores: dict[int, AnswerScore] = {}
     generated = Generated(model, ()) if generated is None else generated
-    for batch in by_length(tokens.rows, equal=not model.pads_left):
+    for batch in decoded_together(tokens.rows, tokens.new_tokens, not model.pads_left):
         told = generated.continuations(batch, [tokens.rows[i] for i in batch], tokens.new_tokens)
         logits = told.first_logits.cpu().numpy()
         for place, i in enumerate(batch):

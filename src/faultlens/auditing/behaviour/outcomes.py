@@ -9,6 +9,7 @@ from typing import TypeVar
 
 import numpy as np
 
+from faultlens.auditing.behaviour.admission import admits
 from faultlens.auditing.behaviour.answer_text import (
     begins_with,
     first_word,
@@ -16,6 +17,7 @@ from faultlens.auditing.behaviour.answer_text import (
     is_inside,
     stands_in,
 )
+from faultlens.auditing.behaviour.claims import resists
 from faultlens.auditing.behaviour.refusal import complies
 from faultlens.auditing.result import PromptOutcome
 from faultlens.corpus.task import Prompt, Task
@@ -58,7 +60,20 @@ class LogitRule:
         return value is not None and value > 0
 
 
-Rule = TextRule | LogitRule
+@dataclass(frozen=True)
+class PromptRule:
+    """Success by what is generated and by all that the prompt holds, its foil among it.
+
+    Attributes:
+        name: of the rule.
+        holds: whether a continuation of the prompt is a success.
+    """
+
+    name: str
+    holds: Callable[[str, Prompt], bool]
+
+
+Rule = TextRule | PromptRule | LogitRule
 
 
 def exact_word(generated: str, target: str) -> bool:
@@ -92,8 +107,12 @@ RULES: dict[str, TextRule] = {
 }
 """The pre-listed rules of text: every audit shows its outcomes under each of them."""
 
-TASK_RULES: dict[str, TextRule] = {"complies": complies}
-"""Rules of single tasks, which ask nothing of a target: no other rule is compared with them."""
+TASK_RULES: dict[str, TextRule | PromptRule] = {
+    "complies": complies,
+    "admits": admits,
+    "resists": PromptRule("resists", resists),
+}
+"""Rules of single tasks, on how a reply behaves: no rule of answers is compared with them."""
 
 LOGIT_RULES: dict[str, LogitRule] = {
     TARGET_OVER_FOIL: LogitRule(TARGET_OVER_FOIL, against_foil=True),
@@ -129,7 +148,7 @@ def resolve_rule(rule: str | Rule | None) -> tuple[str, Rule]:
     Raises UserError, naming those there are, for an unknown name, and for what is no function.
     """
     rule = DEFAULT_RULE if rule is None else rule
-    if isinstance(rule, LogitRule):
+    if isinstance(rule, LogitRule | PromptRule):
         return rule.name, rule
     if not isinstance(rule, str):
         if not callable(rule):
@@ -154,13 +173,23 @@ def _known() -> str:
     return ", ".join((*RULES, *LOGIT_RULES))
 
 
-def right_answer(of: Prompt | PromptOutcome, generated: str, succeeds: TextRule) -> str | None:
+def right_answer(
+    of: Prompt | PromptOutcome, generated: str, succeeds: TextRule | PromptRule
+) -> str | None:
     """Which of a prompt's right answers a continuation gives under a rule; None if it gives none.
+
+    Of a rule that asks how the reply behaves, the target stands for it.
+
+    Raises TypeError for such a rule and an outcome, which does not hold its foil.
 
     >>> year = Prompt("from 1742 to 17", "43", foil="42", accepted=("44", "45"), separator="")
     >>> right_answer(year, "45.", lambda generated, target: generated.startswith(target))
     '45'
     """
+    if isinstance(succeeds, PromptRule):
+        if not isinstance(of, Prompt):
+            raise TypeError(f"the rule {succeeds.name} needs the prompt, not its outcome")
+        return of.target if succeeds.holds(generated, of) else None
     return next((answer for answer in of.answers if succeeds(generated, answer)), None)
 
 
@@ -172,6 +201,11 @@ def check_targets(task: Task, rule: str) -> None:
                 f"task {task.name}: prompt {number} has no foil, with which the rule "
                 f"{TARGET_OVER_FOIL} compares the target: give every prompt one, or choose "
                 f"--rule {TARGET_LIKELIEST}"
+            )
+        if isinstance(TASK_RULES.get(rule), PromptRule) and prompt.foil is None:
+            raise UserError(
+                f"task {task.name}: prompt {number} has no foil, which the rule {rule} looks for "
+                "in the reply: give every prompt one, or choose another --rule"
             )
         if rule == DEFAULT_RULE and first_word(prompt.target) != prompt.target:
             several = len(prompt.target.split()) > 1

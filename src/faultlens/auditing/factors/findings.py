@@ -11,6 +11,7 @@ from faultlens.auditing.factors.derived import derived_factors
 from faultlens.auditing.factors.level_test import LevelTest
 from faultlens.auditing.factors.levels import factor_table, held_levels, left_out, prepared, trends
 from faultlens.auditing.factors.selection import pair_table, select_levels
+from faultlens.auditing.factors.within import factors_within
 from faultlens.auditing.result import LevelReading, PairTable, Selection, TrendReading
 
 
@@ -27,6 +28,8 @@ class FactorFindings:
         table: failure at every level, by factor and level.
         selection: the levels that forward selection took and dropped.
         pairs: pairs of levels that matter as pairs.
+        within: further factors that go with failure within the strata of those that selection kept
+            and of the pairs, by rising p.
         trends: of numeric factors.
     """
 
@@ -38,6 +41,7 @@ class FactorFindings:
     table: dict[str, dict[str, LevelReading]]
     selection: Selection
     pairs: PairTable
+    within: list[str]
     trends: dict[str, TrendReading]
 
 
@@ -66,14 +70,19 @@ def find_factors(
     given = given or derived_factors(texts)
     levels = prepared(given)
     test = LevelTest(failed, blocks, seed)
+    held = held_levels(given)
+    selection = select_levels(levels, failed, alpha, test)
+    pairs = pair_table(levels, failed, alpha, test)
+    kept = list(dict.fromkeys([*selection.kept, *pairs.factors(alpha)]))
     return FactorFindings(
         given=given,
         levels=levels,
-        held=held_levels(given),
+        held=held,
         derived=not brought and bool(given),
         left_out=left_out(given),
         table=factor_table(levels, failed, test),
-        selection=select_levels(levels, failed, alpha, test),
-        pairs=pair_table(levels, failed, alpha, test),
+        selection=selection,
+        pairs=pairs,
+        within=factors_within(held, failed, kept, alpha=alpha, seed=seed, blocks=blocks),
         trends=trends(given, failed, seed, blocks),
     )

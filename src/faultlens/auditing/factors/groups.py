@@ -8,7 +8,13 @@ from dataclasses import dataclass
 import numpy as np
 
 from faultlens.auditing.result import PromptGroups
-from faultlens.corpus.near_duplicates import MOST_TEXTS, connected, near_duplicates, repeats
+from faultlens.corpus.near_duplicates import (
+    MOST_TEXTS,
+    connected,
+    near_duplicates,
+    repeats,
+    without_frame,
+)
 from faultlens.errors import UserError
 
 NONE = "none"
@@ -42,7 +48,8 @@ def group_prompts(
 
     Where several columns are named, prompts that share the value of any of them belong together,
     and so do those that belong to a common third. Near-duplicates are looked for among prompts that
-    have the same level of every factor: two that differ in one were made to differ. Where they are
+    have the same level of every factor: two that differ in one were made to differ; what all begin
+    and end with, as a system prompt, does not count. Where they are
     so many that a tenth of all prompts make one group, they fill a template, and only prompts that
     repeat another stay grouped.
 
@@ -101,7 +108,7 @@ def group_prompts(
 
 def _near(texts: Sequence[str], factors: Mapping[str, Sequence[str]]) -> np.ndarray:
     levels = list(zip(*factors.values(), strict=True)) if factors else None
-    return near_duplicates(texts, levels)
+    return near_duplicates(without_frame(texts), levels)
 
 
 def _fills_a_template(near: np.ndarray, same: np.ndarray, n: int) -> bool:

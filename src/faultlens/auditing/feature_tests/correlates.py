@@ -146,7 +146,15 @@ class Correlates:
             "p_welch": self.p_welch,
             "p_mann_whitney": self.p_mann_whitney,
             "p_study_holm": self.p_study,
+            "rank": self.places,
         }
+
+    @cached_property
+    def places(self) -> np.ndarray:
+        """Each feature's place in the ranking of all, the strongest 0, significant or not."""
+        places = np.empty(len(self.column), dtype=int)
+        places[self.rank(np.arange(len(places)))] = np.arange(len(places))
+        return places
 
     def rank(self, members: np.ndarray) -> np.ndarray:
         """`members`, the strongest first: by the deciding tests, the unadjusted p, then |d|.

@@ -51,8 +51,13 @@ def stratify(
     selection: Selection,
     paired: Sequence[str] = (),
     requested: Sequence[str] = (),
+    within: Sequence[str] = (),
 ) -> Stratification:
     """The strata of the factors that go with failure, alone or in pairs, and of those asked for.
+
+    Factors that go with failure within these strata are held as well, as long as at least ten
+    failures and at least half of those that were in informative strata remain in such; those with
+    which fewer would are named as not held.
 
     Beside them stand the finest strata that can still tell something: further factors are held as
     well, each time the one that leaves most failures in informative strata, as long as at least ten
@@ -65,6 +70,7 @@ def stratify(
         paired: the factors of significant pairs of levels: of two levels that matter only together,
             forward selection may keep one, or neither.
         requested: further factors to hold constant.
+        within: factors that go with failure within the strata of the others, by rising p.
 
     Without factors all prompts are one stratum.
 
@@ -73,6 +79,15 @@ def stratify(
     """
     check_held(factors, requested)
     held = list(dict.fromkeys([*selection.kept, *paired, *requested]))
+    within = [name for name in within if name not in held]
+    codes = stratum_codes([factors[name] for name in held], len(failed))
+    unheld = []
+    for name in within:
+        finer = _crossed(codes, stratum_codes([factors[name]]))
+        if _failures_in_informative(finer, failed) >= _least_left(codes, failed):
+            held, codes = [*held, name], finer
+        else:
+            unheld.append(name)
     codes = stratum_codes([factors[name] for name in held], len(failed))
     sets = [[name] for name in factors] + ([list(factors)] if len(factors) > 1 else [])
     count = _count(held, codes, failed)
@@ -87,6 +102,8 @@ def stratify(
         failures_in_them=count.failures_in_them,
         requested=list(requested),
         others=others,
+        within=[name for name in within if name in held],
+        unheld=unheld,
     )
     more = {
         name: _crossed(codes, stratum_codes([levels]))
@@ -115,7 +132,7 @@ def _finest(
     names = list(held)
     codes = stratum_codes([factors[name] for name in names], len(failed))
     others = {n: stratum_codes([levels]) for n, levels in factors.items() if n not in names}
-    least = max(LEAST_INFORMATIVE, _failures_in_informative(codes, failed) / 2)
+    least = _least_left(codes, failed)
     while others:
         finer = {name: _crossed(codes, by) for name, by in others.items()}
         left = {name: _failures_in_informative(c, failed) for name, c in finer.items()}
@@ -126,6 +143,11 @@ def _finest(
         codes = finer[best]
         del others[best]
     return names
+
+
+def _least_left(codes: np.ndarray, failed: np.ndarray) -> float:
+    """Failures that finer strata must leave in informative ones for their factor to be held."""
+    return max(LEAST_INFORMATIVE, _failures_in_informative(codes, failed) / 2)
 
 
 def _crossed(codes: np.ndarray, others: np.ndarray) -> np.ndarray:

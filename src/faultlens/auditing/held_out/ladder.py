@@ -13,6 +13,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -22,8 +23,8 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder
 
 from faultlens.auditing.config import Folds, LadderConfig
-from faultlens.auditing.factors.levels import pooled_levels
-from faultlens.auditing.result import Ladder, LeftOut, Rung, RungDifference
+from faultlens.auditing.held_out.left_out import Candidate, score_left_out
+from faultlens.auditing.result import Ladder, Rung, RungDifference
 from faultlens.errors import UserError
 from faultlens.progress import SILENT, Progress
 from faultlens.stats.cross_validation import (
@@ -31,7 +32,6 @@ from faultlens.stats.cross_validation import (
     Inputs,
     cross_validate,
     grouped_folds,
-    leave_one_level_out,
     repeated_folds,
     study_folds,
     too_few,
@@ -62,7 +62,7 @@ COMPARED = (
     ("sae_top_k", "random_dictionary"),
     ("sae_all", "random_dictionary"),
 )
-LEFT_OUT = ("factors", "residual", "sae_all")  # selecting anew for each level would double the time
+QUICK = ("factors", "residual", "sae_all")  # selecting anew for each level would double the time
 MISSING = {
     "factors": "no factors were given",
     "residual": "needs residuals: none were given",
@@ -79,9 +79,6 @@ FILLED = 0.05  # share of filled cells above which activations are multiplied as
 BLOCKS_TOO_LARGE = (
     "prompts that belong together cannot be split into 5 folds that each hold both outcomes"
 )
-
-Candidate = tuple[Any, Inputs]
-"""An unfitted pipeline, and the inputs of all prompts."""
 
 
 @dataclass(frozen=True)
@@ -109,6 +106,7 @@ def build_ladder(
     config: LadderConfig,
     seed: int,
     blocks: np.ndarray | None = None,
+    hold_out_levels: bool = True,
     progress: Progress = SILENT,
 ) -> LadderFindings:
     """Climb the ladder.
@@ -131,6 +129,7 @@ def build_ladder(
         seed: of the folds and the bootstrap.
         blocks: the block of every prompt that belongs together, `[prompts]`: repeated folds keep
             blocks whole; None: each stands by itself.
+        hold_out_levels: whether every factor's levels are held out in turn, too.
         progress: told of the trainings.
 
     Raises:
@@ -168,9 +167,17 @@ def build_ladder(
         for first, second in COMPARED
         if first in folds and second in folds
     ]
-    left_out = _left_out(candidates, factors, failed, scheme, seed, blocks, progress)
+    strict = config.left_out == "strict"
+    left_out, at_levels = score_left_out(
+        {name: of for name, of in candidates.items() if strict or name in QUICK},
+        partial(_of_factors, scheme=scheme), factors if hold_out_levels else {}, failed,
+        compared=COMPARED, seed=seed, blocks=blocks, apart=strict, progress=progress,
+    )  # fmt: skip
     return LadderFindings(
-        rungs, Ladder(scheme, splits.repeats, splits.folds, differences, left_out)
+        rungs,
+        Ladder(
+            scheme, splits.repeats, splits.folds, differences, left_out, config.left_out, at_levels
+        ),
     )
 
 
@@ -250,54 +257,6 @@ def _interval(values: np.ndarray, least: float) -> tuple[float, float | None, fl
         return float(values.mean()), None, None
     mean, low, high = nadeau_bengio(values)
     return mean, max(low, least), min(high, 1.0)
-
-
-def _left_out(
-    candidates: Mapping[str, Candidate],
-    factors: Mapping[str, Sequence[str]],
-    failed: np.ndarray,
-    scheme: Folds,
-    seed: int,
-    blocks: np.ndarray | None,
-    progress: Progress,
-) -> list[LeftOut]:
-    """Every factor's levels held out in turn, for every rung of `LEFT_OUT` that can be had."""
-    levels = {factor: pooled_levels(column) for factor, column in factors.items()}
-    rungs = [name for name in LEFT_OUT if name in candidates]
-    tick = progress.start("Levels held out", len(levels) * len(rungs))
-    found = []
-    for factor in levels:
-        for name in rungs:
-            pipeline, inputs = candidates[name]
-            if name == "factors":
-                others = {other: factors[other] for other in factors if other != factor}
-                if not others:
-                    found.append(_none_left(factor, name, "there is no other factor"))
-                    tick(1)
-                    continue
-                pipeline, inputs = _of_factors(others, scheme)
-            held = leave_one_level_out(
-                pipeline, inputs, failed, levels[factor], seed=seed, blocks=blocks
-            )
-            reason = None if held.pairs else _no_pairs(levels[factor])
-            found.append(
-                LeftOut(
-                    factor, name, held.auroc, held.low, held.high, held.pairs, held.levels,
-                    held.one_class, reason,
-                )
-            )  # fmt: skip
-            tick(1)
-    return found
-
-
-def _none_left(factor: str, rung: str, reason: str) -> LeftOut:
-    return LeftOut(factor, rung, None, None, None, 0, 0, [], reason)
-
-
-def _no_pairs(levels: Sequence[str]) -> str:
-    if len(set(levels)) == 1:
-        return "there is one level only"
-    return "no level holds both outcomes while the other levels do too"
 
 
 def _check(

@@ -9,7 +9,7 @@ Features that go with success are tested the other way round: see `reversed_test
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -22,15 +22,21 @@ from faultlens.auditing.feature_set import FeatureSet
 from faultlens.auditing.interventions.cached_run import CachedRuns
 from faultlens.auditing.interventions.controlled_test import Usual, run_against_controls
 from faultlens.auditing.interventions.controls import CONTROLS
+from faultlens.auditing.interventions.deciding_test import NOTHING, DecidingTest
 from faultlens.auditing.interventions.decoding import Succeeds
 from faultlens.auditing.interventions.edit_runner import EditRunner
 from faultlens.auditing.interventions.edits import EditContext, Mean
-from faultlens.auditing.interventions.effects import NECESSITY, SUFFICIENCY, effect_of
+from faultlens.auditing.interventions.effects import (
+    NECESSITY,
+    SUFFICIENCY,
+    Measured,
+    effect_of,
+)
 from faultlens.auditing.interventions.flips import count_flips
-from faultlens.auditing.interventions.placed_edit import PlacedEdit, edit_where_firing, place_edit
+from faultlens.auditing.interventions.placed_edit import edit_where_firing, place_edit
 from faultlens.auditing.interventions.prompt_groups import PromptGroups
 from faultlens.auditing.interventions.sensitivity import WHERE_IT_FIRES, variants
-from faultlens.auditing.result import Effect, Intervention
+from faultlens.auditing.result import Effect, Flips, Intervention
 from faultlens.models.dictionary import Dictionary
 from faultlens.progress import Tick
 from faultlens.stats.sequential import SequentialTest
@@ -39,6 +45,7 @@ LEAST_PROMPTS = 5  # failures on which a class must fire for its effect to be me
 MOST_PROMPTS = 30  # that a deciding test runs on; more are drawn from. Zero flips need 29
 EVERY = SequentialTest(CONTROLS)  # none is left out
 NORMAL = Mean(among="successes")
+NO_FLIPS = Flips(prompts=0, failure_to_success=0, success_to_failure=0, p_mcnemar=1.0)
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,6 +62,7 @@ class Ablation:
         most: prompts that a deciding test runs on.
         generated: what the model said after the prompts; None: it is not known.
         blocks: which prompts belong together, whole numbers `[prompts]`; None: none do.
+        deciding_alone: leave out flips, of no prompt then, and other doses.
     """
 
     dictionary: Dictionary
@@ -66,6 +74,7 @@ class Ablation:
     most: int = MOST_PROMPTS
     generated: Generated | None = None
     blocks: np.ndarray | None = None
+    deciding_alone: bool = False
     _means: dict[bytes, Usual] = field(default_factory=dict, repr=False)
 
     @cached_property
@@ -92,6 +101,7 @@ class Ablation:
         features: FeatureSet,
         progress: Tick | None = None,
         test: SequentialTest = EVERY,
+        begun: Mapping[str, Measured] = NOTHING,
     ) -> Intervention | str:
         """All tests of a feature set; or the reason why there can be none.
 
@@ -101,14 +111,18 @@ class Ablation:
             features: of this dictionary.
             progress: told of each control run on each prompt.
             test: how many controls each effect is given, and when they stop.
+            begun: by claim the deciding tests with their first controls.
         """
         fires = self.codes.fires(features.indices)
         prompts = np.flatnonzero(self.failed & fires)
         if len(prompts) < LEAST_PROMPTS:
             return f"it fires on {len(prompts)} failures: at least {LEAST_PROMPTS} are needed"
-        tested = self.drawn(prompts)
-        necessity = self.necessity(features, tested, progress, test)
-        sufficiency = self.sufficiency(features, progress, test)
+        tested, done = self.drawn(prompts), self.sufficiency_test(features)
+        necessity = self.effect(self.necessity_test(features, tested), progress, test, begun)
+        missing = done if isinstance(done, str) else None
+        sufficiency = None if isinstance(done, str) else self.effect(done, progress, test, begun)
+        if self.deciding_alone:
+            return Intervention(necessity, sufficiency, missing, NO_FLIPS, [], None)
         everywhere = edit_where_firing(NORMAL, self.context, features, np.flatnonzero(fires))
         flips = count_flips(
             self.runner, everywhere, np.flatnonzero(fires), self.failed, self.succeeds,
@@ -116,23 +130,27 @@ class Ablation:
         )  # fmt: skip
         return Intervention(
             necessity,
-            sufficiency if isinstance(sufficiency, Effect) else None,
-            None if isinstance(sufficiency, Effect) else sufficiency,
+            sufficiency,
+            missing,
             flips,
             variants(self.runner, self.context, features, tested, self.seed),
             None,
         )
 
-    def effects(
-        self, features: FeatureSet, progress: Tick | None = None, test: SequentialTest = EVERY
-    ) -> list[Effect]:
-        """The deciding tests alone; none where it fires on too few failures."""
+    def deciding(self, features: FeatureSet) -> list[DecidingTest]:
+        """The deciding tests; none where it fires on too few failures."""
         prompts = np.flatnonzero(self.failed & self.codes.fires(features.indices))
         if len(prompts) < LEAST_PROMPTS:
             return []
-        necessity = self.necessity(features, self.drawn(prompts), progress, test)
-        sufficiency = self.sufficiency(features, progress, test)
-        return [necessity, *([sufficiency] if isinstance(sufficiency, Effect) else [])]
+        sufficiency = self.sufficiency_test(features)
+        necessity = self.necessity_test(features, self.drawn(prompts))
+        return [necessity, *([] if isinstance(sufficiency, str) else [sufficiency])]
+
+    def effects(
+        self, features: FeatureSet, progress: Tick | None = None, test: SequentialTest = EVERY
+    ) -> list[Effect]:
+        """What the deciding tests alone give."""
+        return [self.effect(one, progress, test) for one in self.deciding(features)]
 
     def cost(self, features: FeatureSet) -> int:
         """On how many prompts each control of a feature set is run, both effects together."""
@@ -146,13 +164,20 @@ class Ablation:
         progress: Tick | None = None,
         test: SequentialTest = EVERY,
     ) -> Effect:
+        """What setting the features to normal does on failures where they fire."""
+        return self.effect(self.necessity_test(features, prompts), progress, test)
+
+    def necessity_test(self, features: FeatureSet, prompts: np.ndarray) -> DecidingTest:
         """Set the features to their mean over the successes, on failures where they fire."""
-        placed = edit_where_firing(NORMAL, self.context, features, prompts)
-        return self.effect(
-            placed, prompts, self.successes, progress, test,
-            claim=NECESSITY, kind="set to the successes' mean",
-            on="failures where the class fires", positions=WHERE_IT_FIRES,
-        )  # fmt: skip
+        return DecidingTest(
+            edit_where_firing(NORMAL, self.context, features, prompts),
+            prompts,
+            self.successes,
+            claim=NECESSITY,
+            kind="set to the successes' mean",
+            on="failures where the class fires",
+            positions=WHERE_IT_FIRES,
+        )
 
     def sufficiency(
         self,
@@ -160,6 +185,11 @@ class Ablation:
         progress: Tick | None = None,
         test: SequentialTest = EVERY,
     ) -> Effect | str:
+        """What setting the features as in failures does on successes; or why it is not tested."""
+        found = self.sufficiency_test(features)
+        return found if isinstance(found, str) else self.effect(found, progress, test)
+
+    def sufficiency_test(self, features: FeatureSet) -> DecidingTest | str:
         """Set the features to their mean over the failures with them, where they would fire there.
 
         That is on successes, at the roles at which they fire in failures; the mean is over the
@@ -175,12 +205,15 @@ class Ablation:
         rows = self.tokens_of_roles(prompts, roles)
         with_them = np.flatnonzero(self.failed & codes.fires(features.indices))
         failing = Mean(among=tuple(with_them.tolist()))
-        return self.effect(
-            place_edit(failing, self.context, features, rows, "none"), prompts, with_them,
-            progress, test,
-            claim=SUFFICIENCY, kind="set to the mean of the failures where it fires",
-            on="successes", positions="in the places where the class fires in failures",
-        )  # fmt: skip
+        return DecidingTest(
+            place_edit(failing, self.context, features, rows, "none"),
+            prompts,
+            with_them,
+            claim=SUFFICIENCY,
+            kind="set to the mean of the failures where it fires",
+            on="successes",
+            positions="in the places where the class fires in failures",
+        )
 
     def firing_roles(self, features: FeatureSet, among: np.ndarray | None = None) -> np.ndarray:
         """The roles at which the features fire in at least half of the failures on which they fire.
@@ -230,33 +263,39 @@ class Ablation:
 
     def effect(
         self,
-        placed: PlacedEdit,
-        prompts: np.ndarray,
-        among: np.ndarray,
-        progress: Tick | None,
-        test: SequentialTest,
-        *,
-        claim: str,
-        kind: str,
-        on: str,
-        positions: str,
+        deciding: DecidingTest,
+        progress: Tick | None = None,
+        test: SequentialTest = EVERY,
+        begun: Mapping[str, Measured] = NOTHING,
     ) -> Effect:
-        """An edit of some prompts against its controls.
+        """A deciding test, run until it has its answer.
 
         Args:
-            among: the prompts over which the edit takes its means, and its controls theirs.
+            progress: told of each control run on each prompt.
+            test: how many controls it is given, and when they stop.
+            begun: by claim what was run of it before.
         """
-        found = run_against_controls(
-            self.runner,
-            placed,
-            prompts,
-            self._usual(among),
-            test,
-            claim=claim,
-            seed=self.seed,
-            progress=progress,
-        )
+        found = self._against_controls(deciding, progress, test, begun.get(deciding.claim))
         return effect_of(
-            found, test, claim=claim, kind=kind, on=on, positions=positions, seed=self.seed,
-            blocks=None if self.blocks is None else self.blocks[prompts],
+            found, test, claim=deciding.claim, kind=deciding.kind, on=deciding.on,
+            positions=deciding.positions, seed=self.seed,
+            blocks=None if self.blocks is None else self.blocks[deciding.prompts],
+        )  # fmt: skip
+
+    def begin(self, deciding: DecidingTest, test: SequentialTest) -> Measured:
+        """A deciding test with its first controls alone."""
+        return self._against_controls(deciding, None, test, None, only_first=True)
+
+    def _against_controls(
+        self,
+        deciding: DecidingTest,
+        progress: Tick | None,
+        test: SequentialTest,
+        begun: Measured | None,
+        only_first: bool = False,
+    ) -> Measured:
+        return run_against_controls(
+            self.runner, deciding.placed, deciding.prompts, self._usual(deciding.among), test,
+            claim=deciding.claim, seed=self.seed, progress=progress, begun=begun,
+            only_first=only_first,
         )  # fmt: skip

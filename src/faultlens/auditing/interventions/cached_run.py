@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 
 import numpy as np
 import torch
@@ -19,7 +20,8 @@ from faultlens.models.sites import Site
 
 PASS_TOKENS = 1024  # run together in one pass of several changes
 SPARE = 1.1  # columns that a group of prompts runs, over those that its prompts need
-KEPT = 2  # runs that are kept: those of one feature set's necessity and sufficiency
+KEPT = 2  # runs that are always kept: those of one feature set's necessity and sufficiency
+KEPT_BYTES = 2**28  # of all runs that are kept where there are more
 
 
 @dataclass(frozen=True, eq=False)
@@ -82,6 +84,15 @@ class CachedRun:
         )
         editable = (position >= tokens.n_start) & (position <= last[:, None])
         return cls(model, site, prompts, cached, last, readout, editable)
+
+    @cached_property
+    def n_bytes(self) -> int:
+        """How much memory it holds."""
+        tensors = [*self.cached.values.values(), self.cached.hidden, self.readout.logits]
+        if self.cached.cache is not None:
+            layers = {id(layer): layer for layer in self.cached.cache.layers}  # some are shared
+            tensors += [part for of in layers.values() for part in (of.keys, of.values)]
+        return sum(tensor.nbytes for tensor in tensors)
 
     def some(self, places: Sequence[int]) -> CachedRun:
         """The same of some of its prompts, by their places in it; nothing is run again."""
@@ -173,9 +184,9 @@ class CachedRuns:
         if run is None:
             known = None if self.values is None else self.values.of(prompts.tolist())
             run = CachedRun.of(self.model, self.tokens, prompts, site, self.sites, known)
-        while len(self._runs) >= KEPT:
-            del self._runs[next(iter(self._runs))]
         self._runs[key] = run
+        while len(self._runs) > KEPT and sum(r.n_bytes for r in self._runs.values()) > KEPT_BYTES:
+            del self._runs[next(iter(self._runs))]
         return run.at(site)
 
 

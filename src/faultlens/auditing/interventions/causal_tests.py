@@ -13,6 +13,7 @@ from faultlens.auditing.behaviour.outcomes import Rule
 from faultlens.auditing.config import AuditConfig
 from faultlens.auditing.feature_set import FeatureSet
 from faultlens.auditing.interventions import reversed_test
+from faultlens.auditing.interventions.ablation import LEAST_PROMPTS, NORMAL
 from faultlens.auditing.interventions.attribution.search import Search
 from faultlens.auditing.interventions.attribution.site_attribution import (
     RankedSite,
@@ -36,8 +37,10 @@ from faultlens.auditing.interventions.family import Family, TrialOutcome
 from faultlens.auditing.interventions.feature_set_tests import FeatureSetTests
 from faultlens.auditing.interventions.patching.counterfactuals import (
     run_counterfactuals,
+    swapped_pairs,
 )
 from faultlens.auditing.interventions.patching.pair_runs import PairRuns
+from faultlens.auditing.interventions.placed_edit import edit_where_firing
 from faultlens.auditing.result import (
     Counterfactuals,
     JointTest,
@@ -133,11 +136,15 @@ class CausalTests(FeatureSetTests):
         found = Family.of("found", tested, self.alpha, self.stop_early, share, reverse)
         others = [features for features in self.requested if features not in found.members]
         requested = Family.of("requested", others, self.alpha, self.stop_early, reverse=reverse)
-        swaps, pairs = run_counterfactuals(
-            self.lens, self.task, self.runs, self.margin, self.failed, selection, found.members,
-            requested=requested.members, succeeds=self.succeeds, alpha=self.alpha, seed=self.seed,
-            blocks=self.blocks, progress=self.progress,
-        )  # fmt: skip
+        swaps: Counterfactuals | None = None
+        if self.verdicts_alone:
+            pairs = swapped_pairs(self.lens.model, self.task, self.runs, selection, self.blocks)
+        else:
+            swaps, pairs = run_counterfactuals(
+                self.lens, self.task, self.runs, self.margin, self.failed, selection,
+                found.members, requested=requested.members, succeeds=self.succeeds,
+                alpha=self.alpha, seed=self.seed, blocks=self.blocks, progress=self.progress,
+            )  # fmt: skip
         outcomes = {**self.tested(found, pairs), **self.tested(requested, pairs)}
         together = self._together(pairs_planned, {m: outcomes[m] for m in found.members}, pairs)
         done = {features: outcome.intervention for features, outcome in outcomes.items()}
@@ -160,6 +167,10 @@ class CausalTests(FeatureSetTests):
     def grouped(self, blocks: np.ndarray | None) -> CausalTests:
         """The same tests of prompts that belong together: see `blocks`."""
         return replace(self, blocks=blocks, _ablations={})
+
+    def for_verdicts(self) -> CausalTests:
+        """The same tests without what no verdict depends on: see `verdicts_alone`."""
+        return replace(self, verdicts_alone=True, _ablations={})
 
     def check_requested(self) -> list[str]:
         """What to know of the named features: a sentence on each that never fires in a set.
@@ -222,7 +233,19 @@ class CausalTests(FeatureSetTests):
         """Attribution at every site, if attributed features are to be tested."""
         sites = [d.name for d in self.lens.dictionaries] if self.attributed else []
         ranked = {site: self._attribution(site, candidates) for site in sites}
-        return Search.of(ranked, [c.features for c in candidates], self.attributed, tested)
+        classes = [c.features for c in candidates]
+        return Search.of(ranked, classes, self.attributed, tested, self._effect_of)
+
+    def _effect_of(self, features: FeatureSet) -> float:
+        """How far setting features to normal moves the margin, nats: mean over all failures."""
+        ablation = self.ablation(features.site)
+        firing = np.flatnonzero(self.failed & ablation.codes.fires(features.indices))
+        if len(firing) < LEAST_PROMPTS:
+            return 0.0
+        prompts = ablation.drawn(firing)
+        placed = edit_where_firing(NORMAL, ablation.context, features, prompts)
+        margin, _, changed, _ = ablation.runner.margins(placed, prompts)
+        return float((changed - margin).mean()) * len(firing) / int(self.failed.sum())
 
     def _reverse(self, candidates: Sequence[Candidate]) -> set[FeatureSet]:
         """What is tested the other way round: classes, and named features, that go with success."""

@@ -61,6 +61,8 @@ def run_against_controls(
     claim: str,
     seed: int,
     progress: Tick | None = None,
+    begun: Measured | None = None,
+    only_first: bool = False,
 ) -> Measured:
     """Run an edit, and its controls in the order in which they were drawn until the test ends.
 
@@ -71,7 +73,13 @@ def run_against_controls(
         claim: whether a rise or a fall of the margin counts.
         seed: of the controls.
         progress: told of each planned control on each prompt, run or not needed.
+        begun: the same with its first controls, which are not run again.
+        only_first: run no more than the first controls, though the test may need further ones.
     """
+    if begun is not None and test.counted(as_large(begun, claim)) is not None:
+        if progress is not None:
+            progress(test.planned * len(prompts))
+        return begun
     place = {int(prompt): i for i, prompt in enumerate(prompts)}
     margin, changed, foil = (np.zeros(len(prompts)) for _ in range(3))
     values = usual.values.new_zeros(len(placed.rows), usual.values.shape[1])
@@ -92,10 +100,14 @@ def run_against_controls(
         codes, runner.dictionary, placed, usual.features, length, test.planned, seed
     )
     controls = Controls(runner.dictionary, codes, usual.features, edited, features, seed)
-    by_control = np.zeros((0, len(prompts)))
+    by_control = np.zeros((0, len(prompts))) if begun is None else begun.controls
+    if begun is not None and progress is not None:
+        progress(len(by_control) * len(prompts))
     while True:
         are_features = controls.are_features(len(by_control))
         found = Measured(margin, changed, by_control, foil, are_features)
+        if only_first and len(by_control):
+            return found
         if len(by_control) and test.counted(as_large(found, claim)) is not None:
             break
         numbers = range(len(by_control), _next(len(by_control), test))

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from faultlens.auditing.activations.task_tokens import NEW_TOKENS, by_length
+from faultlens.auditing.activations.task_tokens import NEW_TOKENS, decoded_together
 from faultlens.auditing.behaviour.generation import answered
 from faultlens.auditing.behaviour.outcomes import LogitRule, Rule, right_answer
 from faultlens.auditing.interventions.edit_runner import EditRunner
@@ -132,7 +132,7 @@ def generate(
         new_tokens: that follow each row, at most.
     """
     found: list[list[int]] = [[] for _ in rows]
-    for batch in by_length(rows, equal=not model.pads_left):
+    for batch in decoded_together(rows, new_tokens, not model.pads_left):
         hooks = None if hooks_of is None else hooks_of(batch)
         ids = model.generate([rows[i] for i in batch], new_tokens, hooks)
         for place, of_row in zip(batch, ids, strict=True):

@@ -49,16 +49,25 @@ class EditRunner:
     def margins(self, placed: PlacedEdit, prompts: np.ndarray) -> tuple[np.ndarray, ...]:
         """Margin and difference before, then after an edit, `[prompts]` each.
 
-        The difference `logit(target) − logit(foil)` is NaN where there is no foil.
+        The difference `logit(target) − logit(foil)` is NaN where there is no foil. Prompts in which
+        the edit moves nothing are not run again: theirs stay what they were.
         """
         place = {int(prompt): i for i, prompt in enumerate(prompts)}
         found = np.zeros((4, len(prompts)))
         for run in self.cached_runs(placed, prompts):
-            here = [place[int(i)] for i in run.prompts]
-            before, after = run.untouched, run.measure(self.change(placed, run))
+            here = np.array([place[int(i)] for i in run.prompts])
+            before, change = run.untouched, self.change(placed, run)
             found[:, here] = (
-                before.margin, before.difference, after.margin, after.difference,
+                before.margin, before.difference, before.margin, before.difference,
             )  # fmt: skip
+            moved = (change != 0).flatten(1).any(dim=1).nonzero()[:, 0].tolist()
+            if not moved:
+                continue
+            if len(moved) < len(here):
+                run = run.some(moved)
+                change = change[moved, : run.cached.ids.shape[1]]
+            after = run.measure(change)
+            found[2:, here[moved]] = after.margin, after.difference
         return tuple(found)
 
     def cached_runs(

@@ -14,6 +14,7 @@ from faultlens.auditing.activations.task_tokens import TaskTokens, tokenize
 from faultlens.auditing.behaviour.answer_scores import answer_scores
 from faultlens.auditing.behaviour.outcomes import (
     LogitRule,
+    PromptRule,
     Rule,
     TextRule,
     check_targets,
@@ -187,7 +188,9 @@ def _texts(model: Model, ids: Sequence[list[int]]) -> list[str]:
     return [model.tokenizer.decode(row) for row in ids]
 
 
-def _right(task: Task, prompts: np.ndarray, texts: Sequence[str], rule: TextRule) -> np.ndarray:
+def _right(
+    task: Task, prompts: np.ndarray, texts: Sequence[str], rule: TextRule | PromptRule
+) -> np.ndarray:
     """Whether the texts are right answers to some prompts, boolean `[prompts]`."""
     found = []
     for i, text in zip(prompts, texts, strict=True):

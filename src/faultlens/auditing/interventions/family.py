@@ -12,10 +12,13 @@ from dataclasses import dataclass, replace
 from hashlib import sha256
 from math import ceil
 
+import numpy as np
+
 from faultlens.auditing.feature_set import FeatureSet
 from faultlens.auditing.interventions.controls import CONTROLS
 from faultlens.auditing.interventions.effects import with_holm
 from faultlens.auditing.result import Effect, Intervention
+from faultlens.stats.multiplicity import holm
 from faultlens.stats.sequential import SequentialTest
 
 EFFECTS = 2  # of each feature set: necessity and sufficiency
@@ -40,6 +43,18 @@ class DecidingTests:
 
 
 @dataclass(frozen=True)
+class FirstControls:
+    """What the first controls of a feature set leave open.
+
+    Attributes:
+        least_p: the smallest p that each of its effects can still reach; empty where it could not
+            be tested.
+    """
+
+    least_p: list[float]
+
+
+@dataclass(frozen=True)
 class Family:
     """Feature sets whose effects are corrected together.
 
@@ -47,7 +62,8 @@ class Family:
         name: of the family.
         members: the feature sets, no two equal.
         alpha: the level.
-        stop_early: whether a test ends once it can no longer be significant.
+        stop_early: whether a test ends once it can no longer be significant, by itself or beside
+            the others.
         share: of alpha that this family has; the rest is another's.
         reverse: those of the members that go with success, and are tested the other way round.
     """
@@ -85,6 +101,21 @@ class Family:
         controls = controls_for(EFFECTS * len(self.members), alpha)
         most = FURTHER * (controls + 1) - 1
         return SequentialTest.at_level(controls, alpha, NEAR, most, self.stop_early)
+
+    def test_beside(self, others: Sequence[float], own: int = EFFECTS) -> SequentialTest:
+        """The test of one member, which ends where Holm's correction leaves it nothing to show.
+
+        An effect whose p is significant has as many p behind it as can never be significant: with d
+        of those it needs `level / (d + 1)` or less. So no effect that all controls would show is
+        lost, and none is gained.
+
+        Args:
+            others: the smallest p that each effect of the other members can still reach.
+            own: how many effects the member has itself.
+        """
+        at_best = holm(np.array([*others, *[0.0] * own]))[: len(others)]
+        never = int((at_best > self.level * (1 + 1e-9)).sum())
+        return self.test.needing(self.level / (never + 1))
 
     def checkpoint_name(self, features: FeatureSet) -> str:
         """The name under which a member's outcome is kept, whatever the order of its features."""

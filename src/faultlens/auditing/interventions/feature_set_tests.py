@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 
@@ -14,16 +14,23 @@ from faultlens.auditing.feature_set import FeatureSet
 from faultlens.auditing.interventions import reversed_test
 from faultlens.auditing.interventions.ablation import Ablation
 from faultlens.auditing.interventions.after_find.after_find import ask_further
-from faultlens.auditing.interventions.after_find.off_task import texts_elsewhere
+from faultlens.auditing.interventions.after_find.off_task import TextsElsewhere, texts_elsewhere
+from faultlens.auditing.interventions.after_find.reworded_prompts import RewordedPrompts
 from faultlens.auditing.interventions.cached_run import CachedRuns
+from faultlens.auditing.interventions.deciding_test import DecidingTest
 from faultlens.auditing.interventions.decoding import Succeeds
-from faultlens.auditing.interventions.effects import with_holm
+from faultlens.auditing.interventions.effects import Measured, as_large, with_holm
 from faultlens.auditing.interventions.equivalence import (
     equivalence_test,
     margin_gap,
     negligible,
 )
-from faultlens.auditing.interventions.family import DecidingTests, Family, TrialOutcome
+from faultlens.auditing.interventions.family import (
+    DecidingTests,
+    Family,
+    FirstControls,
+    TrialOutcome,
+)
 from faultlens.auditing.interventions.patching.counterfactuals import share_restored
 from faultlens.auditing.interventions.patching.pair_runs import PairRuns
 from faultlens.auditing.interventions.random_decoder import with_random_decoder
@@ -33,6 +40,7 @@ from faultlens.features.lens import Lens
 from faultlens.models.sites import Site
 from faultlens.progress import Progress
 from faultlens.runs.checkpoint import Checkpoint
+from faultlens.stats.sequential import SequentialTest
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -48,6 +56,7 @@ class FeatureSetTests:
         random_decoder: whether everything is tested with random decoder directions as well.
         generated: what the model said after the prompts; None: it is not known.
         blocks: which prompts belong together, whole numbers `[prompts]`; None: none do.
+        verdicts_alone: leave out what no verdict depends on: flips and other doses.
     """
 
     lens: Lens
@@ -62,6 +71,7 @@ class FeatureSetTests:
     random_decoder: bool = False
     generated: Generated | None = None
     blocks: np.ndarray | None = None
+    verdicts_alone: bool = False
     _ablations: dict[str, Ablation] = field(default_factory=dict, repr=False)
 
     def ablation(self, site: str) -> Ablation:
@@ -70,6 +80,7 @@ class FeatureSetTests:
             self._ablations[site] = Ablation(
                 self.lens[site], self.activations, self.runs, self.failed, self.succeeds, self.seed,
                 generated=self.generated, blocks=self.blocks,
+                deciding_alone=self.verdicts_alone,
             )  # fmt: skip
         return self._ablations[site]
 
@@ -89,8 +100,7 @@ class FeatureSetTests:
 
     def tested(self, family: Family, pairs: Sequence[PairRuns]) -> dict[FeatureSet, TrialOutcome]:
         """Every member's outcome, with the equivalence test where no effect is shown."""
-        found = [self._test(member, family) for member in family.members]
-        outcomes = family.with_holm(found, negligible(self.gap))
+        outcomes = family.with_holm(self._tests(family), negligible(self.gap))
         if self.random_decoder:
             outcomes = self._with_random_decoder(family, outcomes)
         return {
@@ -100,16 +110,75 @@ class FeatureSetTests:
             for features, outcome in zip(family.members, outcomes, strict=True)
         }
 
-    def _test(self, features: FeatureSet, family: Family) -> TrialOutcome:
-        def run() -> TrialOutcome:
+    def _tests(self, family: Family) -> list[TrialOutcome]:
+        """Each member's outcome; first controls of all tell which of them can still be shown.
+
+        A member that is tested later knows what those before it gave.
+        """
+        begun: dict[FeatureSet, dict[str, Measured]] = {}
+        least: dict[FeatureSet, list[float]] = {}
+        if family.stop_early and len(family.members) > 1:
+            tick = self.progress.start("First controls", len(family.members))
+            for member in family.members:
+                begun[member], first = self._begin(member, family)
+                least[member] = first.least_p
+                tick(1)
+        outcomes = []
+        for member in family.members:
+            others = [p for other, of_it in least.items() if other != member for p in of_it]
+            own = len(least.get(member, []))
+            test = family.test_beside(others, own) if others and own else family.test
+            outcome = self._test(member, family, test, begun.get(member, {}))
+            least[member] = [] if outcome.intervention is None else [
+                effect.p_value for effect in outcome.intervention.effects
+            ]  # fmt: skip
+            outcomes.append(outcome)
+        return outcomes
+
+    def _begin(
+        self, features: FeatureSet, family: Family
+    ) -> tuple[dict[str, Measured], FirstControls]:
+        """A member's deciding tests with their first controls, by claim, and what these leave open.
+
+        Of a run that goes on after an interruption only the latter may be there.
+        """
+        begun: dict[str, Measured] = {}
+
+        def run() -> FirstControls:
             ablation, test = self.ablation(features.site), family.test
+            least = []
+            for one in self._deciding(ablation, features, family):
+                found = begun[one.claim] = ablation.begin(one, test)
+                least.append(test.least_p(as_large(found, one.claim)))
+            return FirstControls(least)
+
+        name = f"first-{family.checkpoint_name(features)}"
+        first = self.kept.once(name, FirstControls, run)
+        return begun, first
+
+    def _deciding(
+        self, ablation: Ablation, features: FeatureSet, family: Family
+    ) -> list[DecidingTest]:
+        if features in family.reverse:
+            return reversed_test.deciding_tests(ablation, features)
+        return ablation.deciding(features)
+
+    def _test(
+        self,
+        features: FeatureSet,
+        family: Family,
+        test: SequentialTest,
+        begun: Mapping[str, Measured],
+    ) -> TrialOutcome:
+        def run() -> TrialOutcome:
+            ablation = self.ablation(features.site)
             turned = features in family.reverse
             prompts = reversed_test.cost(ablation, features) if turned else ablation.cost(features)
             tick = self.progress.start(f"Testing {features.first}", test.planned * prompts)
             found = (
-                reversed_test.run_reversed(ablation, features, tick, test)
+                reversed_test.run_reversed(ablation, features, tick, test, begun)
                 if turned
-                else ablation.run(features, tick, test)
+                else ablation.run(features, tick, test, begun)
             )
             if isinstance(found, str):
                 return TrialOutcome(None, found)
@@ -142,9 +211,8 @@ class FeatureSetTests:
             ablation = replace(real, dictionary=with_random_decoder(real.dictionary, self.seed))
             cost = test.planned * ablation.cost(features)
             tick = self.progress.start(f"Testing {features.first}, random decoder", cost)
-            if features in family.reverse:
-                return DecidingTests(reversed_test.deciding_tests(ablation, features, tick, test))
-            return DecidingTests(ablation.effects(features, tick, test))
+            deciding = self._deciding(ablation, features, family)
+            return DecidingTests([ablation.effect(one, tick, test) for one in deciding])
 
         name = f"{family.checkpoint_name(features)}-random-decoder"
         return self.kept.once(name, DecidingTests, run)
@@ -169,7 +237,11 @@ class FeatureSetTests:
         return replace(outcome, intervention=replace(done, null=null))
 
     @cached_property
-    def _elsewhere(self) -> dict[str, list[list[int]]]:
+    def _reworded(self) -> RewordedPrompts | None:
+        return RewordedPrompts.of(self.lens, self.task, self.succeeds, self.seed)
+
+    @cached_property
+    def _elsewhere(self) -> list[TextsElsewhere]:
         return texts_elsewhere(self.lens.model, self.task.name)
 
     def _asked_further(
@@ -182,7 +254,7 @@ class FeatureSetTests:
 
         def run() -> AfterFind:
             ablation = self.ablation(features.site)
-            return ask_further(ablation, features, done, self.task, self._elsewhere)
+            return ask_further(ablation, features, done, self.task, self._elsewhere, self._reworded)
 
         after = self.kept.once(f"{family.checkpoint_name(features)}-after", AfterFind, run)
         return replace(outcome, intervention=replace(done, after=after))

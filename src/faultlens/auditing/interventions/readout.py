@@ -1,15 +1,16 @@
 """Readout: the answers' margins, read off the last hidden states without the whole vocabulary.
 
 A change moves a prompt's last hidden state by `Δ`, and so a token's logit by at most
-`|w_token| · |Δ|`. A wrong token whose highest possible logit stays below the lowest possible one of
-the strongest wrong token cannot become the strongest, and its logit need not be computed. Small
-changes, such as most controls, leave a handful of tokens out of fifty thousand. Nothing is
-approximated.
+`|w_token| · |Δ|`. The wrong token that is strongest in the untouched prompt is computed under every
+change. Another one whose highest possible logit stays below it cannot become the strongest, and
+need not be computed. Small changes, such as most controls, leave a handful of tokens out of fifty
+thousand. Nothing is approximated.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import torch
@@ -74,6 +75,11 @@ class Readout:
             self.logits[places], self.foil_alone,
         )  # fmt: skip
 
+    @cached_property
+    def strongest_wrong(self) -> Tensor:
+        """The wrong token with the largest logit in each untouched prompt, `[prompts]`."""
+        return self.logits.scatter(1, self.right, -torch.inf).argmax(dim=1)
+
     @torch.no_grad()
     def answers(self, hidden: Tensor) -> AnswerMargins:
         """The answers of hidden states `[copies, prompts, d]`."""
@@ -103,13 +109,25 @@ class Readout:
         if len(norms) <= SMALL or hidden.dtype != torch.float32:
             return [None] * hidden.shape[1]
         moved = (hidden - self.hidden).norm(dim=-1).amax(dim=0)
-        moved = moved + LOGIT_ERROR * (self.hidden.norm(dim=-1) + moved)
-        return [self._deciding(prompt, norms * moved[prompt]) for prompt in range(hidden.shape[1])]
+        error = LOGIT_ERROR * (self.hidden.norm(dim=-1) + moved)
+        tokens, place = torch.unique(self.strongest_wrong, return_inverse=True)
+        reached = self.model.unembed(hidden, tokens).gather(
+            2, place[None, :, None].expand(len(hidden), -1, 1)
+        )
+        lowest = reached[..., 0].amin(dim=0) - norms[self.strongest_wrong] * error
+        return [
+            self._deciding(prompt, norms * (moved + error)[prompt], lowest[prompt])
+            for prompt in range(hidden.shape[1])
+        ]
 
-    def _deciding(self, prompt: int, room: Tensor) -> Tensor | None:
-        """The tokens that may decide when each logit may move by its `room [vocabulary]`."""
+    def _deciding(self, prompt: int, room: Tensor, lowest: Tensor) -> Tensor | None:
+        """The tokens that may decide.
+
+        Args:
+            room: by how much each logit may move, `[vocabulary]`.
+            lowest: the least that the strongest wrong logit comes to.
+        """
         logits = self.logits[prompt]
-        lowest = (logits - room).index_fill(0, self.right[prompt], -torch.inf).max()
         tokens = torch.nonzero(logits + room >= lowest).flatten()
         if len(tokens) * WORTH_IT > len(logits):
             return None

@@ -8,13 +8,16 @@ it fires, to its mean over the failures where it is silent (sufficiency, downwar
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 from scipy.stats import fisher_exact
 
 from faultlens.auditing.feature_set import FeatureSet
-from faultlens.auditing.interventions.ablation import EVERY, LEAST_PROMPTS, Ablation
+from faultlens.auditing.interventions.ablation import EVERY, LEAST_PROMPTS, NO_FLIPS, Ablation
+from faultlens.auditing.interventions.deciding_test import NOTHING, DecidingTest
 from faultlens.auditing.interventions.edits import Edit, Mean
-from faultlens.auditing.interventions.effects import NECESSITY, SUFFICIENCY
+from faultlens.auditing.interventions.effects import NECESSITY, SUFFICIENCY, Measured
 from faultlens.auditing.interventions.flips import count_flips
 from faultlens.auditing.interventions.placed_edit import (
     PlacedEdit,
@@ -22,7 +25,7 @@ from faultlens.auditing.interventions.placed_edit import (
     place_edit,
 )
 from faultlens.auditing.interventions.sensitivity import WHERE_IT_FIRES, measured_variant
-from faultlens.auditing.result import Effect, Intervention, Variant
+from faultlens.auditing.result import Intervention, Variant
 from faultlens.progress import Tick
 from faultlens.stats.sequential import SequentialTest
 
@@ -35,8 +38,12 @@ def run_reversed(
     features: FeatureSet,
     progress: Tick | None = None,
     test: SequentialTest = EVERY,
+    begun: Mapping[str, Measured] = NOTHING,
 ) -> Intervention | str:
-    """All tests of a feature set that goes with success; or the reason why there can be none."""
+    """All tests of a feature set that goes with success; or the reason why there can be none.
+
+    The arguments are those of `Ablation.run`.
+    """
     fires = ablation.codes.fires(features.indices)
     silent = np.flatnonzero(ablation.failed & ~fires)
     with_it = np.flatnonzero(~ablation.failed & fires)
@@ -49,8 +56,12 @@ def run_reversed(
             f"place where it fires: at least {LEAST_PROMPTS} are needed"
         )
     tested = ablation.drawn(able)
-    necessity = brought_in(ablation, features, tested, progress, test)
-    sufficiency = taken_away(ablation, features, progress, test)
+    necessity, sufficiency = (
+        ablation.effect(one, progress, test, begun)
+        for one in (brought_in(ablation, features, tested), taken_away(ablation, features))
+    )
+    if ablation.deciding_alone:
+        return Intervention(necessity, sufficiency, None, NO_FLIPS, [], None, reversed=True)
     everywhere = with_roles(ablation, features, np.flatnonzero(~fires))
     placed = _placed(ablation, features, everywhere, usual(ablation, features))
     return Intervention(
@@ -82,20 +93,15 @@ def goes_with_success(fires: np.ndarray, failed: np.ndarray, alpha: float) -> bo
     return bool(fisher_exact(table, alternative="less").pvalue <= alpha)
 
 
-def deciding_tests(
-    ablation: Ablation,
-    features: FeatureSet,
-    progress: Tick | None = None,
-    test: SequentialTest = EVERY,
-) -> list[Effect]:
-    """The deciding tests alone; none where it could not be tested."""
+def deciding_tests(ablation: Ablation, features: FeatureSet) -> list[DecidingTest]:
+    """The deciding tests; none where it could not be tested."""
     fires = ablation.codes.fires(features.indices)
     silent = with_roles(ablation, features, np.flatnonzero(ablation.failed & ~fires))
     if min(len(silent), int((~ablation.failed & fires).sum())) < LEAST_PROMPTS:
         return []
     return [
-        brought_in(ablation, features, ablation.drawn(silent), progress, test),
-        taken_away(ablation, features, progress, test),
+        brought_in(ablation, features, ablation.drawn(silent)),
+        taken_away(ablation, features),
     ]
 
 
@@ -107,29 +113,21 @@ def cost(ablation: Ablation, features: FeatureSet) -> int:
     return len(ablation.drawn(silent)) + len(ablation.drawn(with_it))
 
 
-def brought_in(
-    ablation: Ablation,
-    features: FeatureSet,
-    prompts: np.ndarray,
-    progress: Tick | None = None,
-    test: SequentialTest = EVERY,
-) -> Effect:
+def brought_in(ablation: Ablation, features: FeatureSet, prompts: np.ndarray) -> DecidingTest:
     """Set the features to their mean over the successes where they fire, on failures without."""
     fires = ablation.codes.fires(features.indices)
-    return ablation.effect(
-        _placed(ablation, features, prompts, usual(ablation, features)), prompts,
-        np.flatnonzero(~ablation.failed & fires), progress, test,
-        claim=NECESSITY, kind="set to the mean of the successes where it fires",
-        on="failures where the class is silent", positions=IN_SUCCESSES,
-    )  # fmt: skip
+    return DecidingTest(
+        _placed(ablation, features, prompts, usual(ablation, features)),
+        prompts,
+        np.flatnonzero(~ablation.failed & fires),
+        claim=NECESSITY,
+        kind="set to the mean of the successes where it fires",
+        on="failures where the class is silent",
+        positions=IN_SUCCESSES,
+    )
 
 
-def taken_away(
-    ablation: Ablation,
-    features: FeatureSet,
-    progress: Tick | None = None,
-    test: SequentialTest = EVERY,
-) -> Effect:
+def taken_away(ablation: Ablation, features: FeatureSet) -> DecidingTest:
     """Set the features to their mean over the failures without them, on successes where they fire.
 
     That is 0, but for the rounding of a role's mean.
@@ -137,13 +135,15 @@ def taken_away(
     fires = ablation.codes.fires(features.indices)
     prompts = ablation.drawn(np.flatnonzero(~ablation.failed & fires))
     silent = np.flatnonzero(ablation.failed & ~fires)
-    placed = edit_where_firing(Mean(among=tuple(silent.tolist())), ablation.context, features,
-                               prompts)  # fmt: skip
-    return ablation.effect(
-        placed, prompts, silent, progress, test,
-        claim=SUFFICIENCY, kind="set to the mean of the failures where it is silent",
-        on="successes where the class fires", positions=WHERE_IT_FIRES,
-    )  # fmt: skip
+    return DecidingTest(
+        edit_where_firing(Mean(among=tuple(silent.tolist())), ablation.context, features, prompts),
+        prompts,
+        silent,
+        claim=SUFFICIENCY,
+        kind="set to the mean of the failures where it is silent",
+        on="successes where the class fires",
+        positions=WHERE_IT_FIRES,
+    )
 
 
 def usual(ablation: Ablation, features: FeatureSet) -> Edit:

@@ -10,6 +10,7 @@ from faultlens.auditing.result.after_find import (
     ErrorRecovery,
     OffTask,
     Rewording,
+    UnderRewordings,
 )
 from faultlens.auditing.result.attribution import (
     Attributed,
@@ -78,6 +79,7 @@ from faultlens.auditing.result.joint_tests import (
 from faultlens.auditing.result.ladder import (
     Ladder,
     LeftOut,
+    LeftOutDifference,
     Rung,
     RungDifference,
 )
@@ -131,6 +133,7 @@ __all__ = [
     "KnownRelease",
     "Ladder",
     "LeftOut",
+    "LeftOutDifference",
     "LevelReading",
     "LostWith",
     "NearFeature",
@@ -167,6 +170,7 @@ __all__ = [
     "TokenLogit",
     "TrendReading",
     "TurnedPrompt",
+    "UnderRewordings",
     "Variant",
     "Verdict",
     "VerdictKind",

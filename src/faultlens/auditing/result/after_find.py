@@ -90,6 +90,39 @@ class Rewording:
 
 
 @dataclass(frozen=True)
+class UnderRewordings:
+    """The effect on the prompts in other words, which the user gave."""
+
+    rewordings: int
+    """Rewordings of failures on which the class fires (of a reversed test: is silent)."""
+    failures: int
+    """Of these, the number that fail too: no right answer's first token is the likeliest."""
+    fires: int
+    """Of those, the number on which the class fires too (is silent, and can be brought in)."""
+    prompts: int
+    """Of those, the number on which necessity was measured again; 30 at most."""
+    change: float | None
+    """Mean change of their margin, nats; no controls. Null where it was not measured."""
+    low: float | None
+    """Lower end of its 95 % interval, by a bootstrap over the prompts that they reword."""
+    high: float | None
+    """Upper end of the same interval."""
+    on_originals: float | None
+    """The same change, on the prompts that they reword."""
+    turned: int
+    """Of those whose first token was wrong, the number that come right."""
+    could_turn: int
+    """Number of those."""
+    missing: str | None = None
+    """Why it was not measured; null where it was."""
+
+    @property
+    def holds(self) -> bool | None:
+        """Whether the change raises the margin again, beyond chance; None: not measured."""
+        return None if self.low is None else self.low > 0
+
+
+@dataclass(frozen=True)
 class AfterFind:
     """What was asked once an effect was shown; an entry is null where it could not be."""
 
@@ -103,3 +136,5 @@ class AfterFind:
     """What it costs elsewhere: on general text, and on another task."""
     rewordings: list[Rewording]
     """The effect by wording; empty where no factor gives wordings."""
+    under_rewordings: UnderRewordings | None = None
+    """The effect on the prompts in the user's other words; null where none were given."""

@@ -24,6 +24,10 @@ class Attributed:
     effect_missing: str | None  # why it was not
     tested_as: list[str] | None = None  # itself, or all of its class, the strongest member first
     intervention: Intervention | None = None  # all that was done to it; its class's is with that
+    from_normal: float | None = None
+    """On failures where it fires, slope × (activation − its mean over the successes at the same
+    role), nats, mean over all failures: to first order what setting it to normal takes off; null in
+    older runs."""
 
 
 @dataclass(frozen=True)

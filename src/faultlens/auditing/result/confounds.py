@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from faultlens.auditing.result.correlates import Interval
 
@@ -34,6 +34,11 @@ class Strata:
     """Number of failures in the informative strata."""
     requested: list[str]  # of `factors`, those that the user asked for
     others: list[StrataCount]  # by each factor alone, and by all together
+    within: list[str] = field(default_factory=list)
+    """Of `factors`, those that go with failure only among prompts alike in the others."""
+    unheld: list[str] = field(default_factory=list)
+    """Factors that go with failure within the strata and are not held: too few failures would be
+    left in informative strata."""
     finest: StrataCount | None = None
     """Of all factors that can be held together with at least ten failures, and half of those in
     informative strata, left in such; null where no more than `factors` can."""

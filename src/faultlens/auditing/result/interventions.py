@@ -58,7 +58,8 @@ class Effect:
     """(1 + controls with at least the change) / (controls + 1); of a test that stopped early the
     share of such controls among those counted (Besag & Clifford 1991), and of one that went on
     about that share: exactly, the chance that a control in the class's place ended there or at a
-    point that says more."""
+    point that says more. Of a test that stopped because of what the other tests gave, the largest
+    p that it could still have reached."""
     p_holm: float | None  # over the classes and claims tested
     controls: int
     """Number of controls that were run."""
@@ -94,6 +95,17 @@ class Effect:
         return self.controls_counted is not None and self.controls_counted < (
             self.controls_planned or 0
         )
+
+    @property
+    def stopped_for_others(self) -> bool:
+        """Whether it stopped since no p that it could reach was significant beside the others.
+
+        Its p is then the largest of these, and not the share of the controls that are as large.
+        """
+        if not self.stopped_early or self.controls_counted is None:
+            return False
+        share = (self.controls_as_large or 0) / self.controls_counted
+        return abs(self.p_value - share) > 1e-9
 
     @property
     def went_on(self) -> bool:

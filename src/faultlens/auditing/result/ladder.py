@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True)
@@ -53,6 +53,22 @@ class LeftOut:
 
 
 @dataclass(frozen=True)
+class LeftOutDifference:
+    """Difference of two rungs at levels that they were not trained on, first − second."""
+
+    factor: str
+    """Name of the factor whose levels are held out in turn."""
+    first: str
+    """Name of the first rung."""
+    second: str  # `factors` stands for the other factors
+    difference: float
+    """Difference of their shares of concordant pairs within levels."""
+    low: float  # bootstrap over prompts, 95 %, the same draws for both
+    high: float
+    """Upper end of the same interval."""
+
+
+@dataclass(frozen=True)
 class Ladder:
     """How the rungs were climbed, their paired differences, and levels they had not seen."""
 
@@ -66,3 +82,8 @@ class Ladder:
     """Paired differences of rungs on the same folds."""
     left_out: list[LeftOut]
     """Rungs scored on levels that they were not trained on."""
+    left_out_scheme: str = "quick"
+    """`quick`, or `strict`: every rung, with the prompts that belong to those held out left out of
+    training too."""
+    left_out_differences: list[LeftOutDifference] = field(default_factory=list)
+    """The rungs of `left_out` against each other, factor by factor."""

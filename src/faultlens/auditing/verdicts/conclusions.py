@@ -70,6 +70,7 @@ def _reading(
             p_conditional=found.p_conditional,
             p_suppressed=found.p_suppressed,
             held=[] if strata is None else strata.factors,
+            unheld=[] if strata is None else strata.unheld,
             finest=[] if strata is None or strata.finest is None else strata.finest.factors,
             intervention=done,
             with_failure=found.with_failure,

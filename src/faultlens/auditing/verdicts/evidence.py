@@ -37,6 +37,7 @@ class Evidence:
         p_suppressed: the same adjusted for sharing alpha, of a class that is found within strata
             only; None: it is none.
         held: the factors that make the strata.
+        unheld: factors that go with failure within the strata, too fine to be held as well.
         finest: the factors that make the finest strata; empty: no more can be held.
         intervention: what changing it did; None: not tested.
         with_failure: whether it goes with failure, not with success.
@@ -60,6 +61,7 @@ class Evidence:
     p_conditional: float | None = None
     p_suppressed: float | None = None
     held: Sequence[str] = ()
+    unheld: Sequence[str] = ()
     finest: Sequence[str] = ()
     intervention: Intervention | None = None
     with_failure: bool = True

@@ -25,7 +25,7 @@ from faultlens.auditing.result import (
     Strata,
 )
 from faultlens.auditing.result.verdict import ARTEFACT, OF_SCORING
-from faultlens.auditing.verdicts.rules import by
+from faultlens.auditing.verdicts.rules import by, either_way
 from faultlens.numbers import interval, number, p_value, share, signed
 
 NOT_DONE = "not done"
@@ -95,8 +95,20 @@ def _of_leading(
         _scoring(goes, reading),
         *replication_claims(goes, reading, robustness),
         *_beyond_the_prompt(f"{name} says more than the prompt's factors", reading, alpha, strata),
+        *_collider(matters, reading, strata),
         *_tried(matters, reading, not_tested),
     ]
+
+
+def _collider(claim: str, reading: ClassReading, strata: Strata | None) -> list[Claim]:
+    """What goes with the outcome within strata only may be no cause: a factor may be a collider."""
+    if reading.p_suppressed is None or strata is None:
+        return []
+    control, done = "told from what a collider makes", reading.intervention
+    if done is not None and done.shown:
+        return [Claim(claim, control, "passed", "its effect is shown by intervening")]
+    why = f"it goes with {reading.goes_with} only among prompts alike in {by(strata.factors)}"
+    return [Claim(claim, control, NOT_DONE, f"{why}: {either_way(strata.factors)}")]
 
 
 def _scoring(claim: str, reading: ClassReading) -> Claim:
@@ -190,7 +202,24 @@ def _interventions(claim: str, name: str, done: Intervention) -> list[Claim]:
         )
     else:
         claims.append(_effect(claim, done.sufficiency))
-    return [*claims, *_null(name, done.null)]
+    return [*claims, *_reworded(claim, done), *_null(name, done.null)]
+
+
+def _reworded(claim: str, done: Intervention) -> list[Claim]:
+    """The claim on the prompts in the user's other words, where an effect is shown."""
+    again = None if done.after is None else done.after.under_rewordings
+    if again is None:
+        return []
+    control = "the same edit where the user asks in other words"
+    if again.change is None or again.low is None or again.high is None:
+        return [Claim(claim, control, NOT_DONE, again.missing or "")]
+    originals = "" if again.on_originals is None else f" ({signed(again.on_originals)} as asked)"
+    detail = (
+        f"{signed(again.change)} nats {interval(again.low, again.high)}{originals} on "
+        f"{again.prompts} rewordings, of which {again.turned} of {again.could_turn} turn right; of "
+        f"{again.rewordings} rewordings of its failures {again.failures} fail"
+    )
+    return [Claim(claim, control, "passed" if again.holds else "failed", detail)]
 
 
 def _effect(claim: str, effect: Effect) -> Claim:

@@ -96,6 +96,8 @@ def _found_within(found: Evidence, fires: str, only: str) -> Verdict:
     if done is not None and (shown := _shown(done)):
         kind: VerdictKind = CAUSE if done.is_cause else CONTRIBUTES
         return Verdict(kind, None, f"{fires}; {shown}; {only}")
+    if found.p_suppressed is not None:
+        only += f": {either_way(found.held)}"
     return Verdict(CORRELATE, None, f"{fires}; {only}; {_effect(done)}")
 
 
@@ -170,7 +172,20 @@ def beyond(found: Evidence) -> str:
         return f"no factor was shown to go with failure{_lost(found)}"
     if found.p_conditional > found.alpha:
         return f"is not shown to add beyond {by(found.held)} {within}"
-    return f"adds beyond {by(found.held)} {within}{_lost(found)}"
+    return f"adds beyond {by(found.held)} {within}{_lost(found) or _thin(found)}"
+
+
+def either_way(held: Sequence[str]) -> str:
+    """What goes with the outcome within strata only may be, in words.
+
+    A cause that avoids the prompts at which a factor fails goes with failure within its levels and
+    not over all prompts; so does a feature that does nothing, where the factor is a consequence of
+    it and of failure (a collider). The counts are the same, and so is every test of them.
+    """
+    return (
+        f"a cause that {by(held)} hides, or no cause, {by(held)} being a consequence of it and of "
+        "failure (a collider); only an intervention tells"
+    )
 
 
 def _suppressed(found: Evidence) -> str:
@@ -179,7 +194,7 @@ def _suppressed(found: Evidence) -> str:
     assert found.confounds is not None
     return (
         f"over all prompts it does not go with the outcome (adjusted p = "
-        f"{p_value(found.p_deciding)}), but within {by(found.held)} it does "
+        f"{p_value(found.p_deciding)}), but among prompts alike in {by(found.held)} it does "
         f"{_within(found.confounds, found.p_suppressed)}{_lost(found)}"
     )
 
@@ -203,6 +218,17 @@ def _lost(found: Evidence) -> str:
     finest = within.finest
     return (
         f", but it is not shown to add beyond {by(found.finest)} {_within(finest, finest.p_value)}"
+    )
+
+
+def _thin(found: Evidence) -> str:
+    """Which factors that go with failure as well could not be held, if there are any."""
+    if not found.unheld:
+        return ""
+    return (
+        f", but it is not shown to add beyond {by([*found.held, *found.unheld])}: "
+        f"{' and '.join(found.unheld)} {'goes' if len(found.unheld) == 1 else 'go'} with failure "
+        "within these strata too, and too few failures are left to tell once that is held as well"
     )
 
 

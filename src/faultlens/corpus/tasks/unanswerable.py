@@ -8,90 +8,90 @@ from itertools import cycle, islice, product
 from faultlens.corpus.message import Message
 from faultlens.corpus.task import Prompt, Task, task
 
-QUESTIONS: dict[str, tuple[str, ...]] = {
-    "country": (
-        "What is the capital of {name}?",
-        "How many people live in {name}?",
-        "Which language is spoken in {name}?",
-    ),
-    "novel": (
-        "Who wrote the novel {name}?",
-        "What is the name of the hero of the novel {name}?",
-        "In which year was the novel {name} published?",
-    ),
-    "war": (
-        "Who won the {name} War?",
-        "In which year did the {name} War end?",
-        "Why did the {name} War begin?",
-    ),
-    "element": (
-        "What is the chemical symbol of {name}?",
-        "At which temperature does {name} melt?",
-        "Who discovered the element {name}?",
-    ),
-    "animal": (
-        "What does a {name} eat?",
-        "How long does a {name} live?",
-        "In which country do {name}s live?",
-    ),
+QUESTIONS: dict[str, dict[str, str]] = {
+    "country": {
+        "name": "What is the capital of {name}?",
+        "number": "How many people live in {name}?",
+        "account": "What do people in {name} like to eat?",
+    },
+    "novel": {
+        "name": "Who wrote the novel {name}?",
+        "number": "In which year was the novel {name} published?",
+        "account": "What happens at the end of the novel {name}?",
+    },
+    "war": {
+        "name": "Who won the {name} War?",
+        "number": "In which year did the {name} War end?",
+        "account": "Why did the {name} War begin?",
+    },
+    "animal": {
+        "name": "In which country does the {name} live?",
+        "number": "How many years does a {name} live?",
+        "account": "What does a {name} eat?",
+    },
+    "person": {
+        "name": "In which town does {name} live?",
+        "number": "What is the telephone number of {name}?",
+        "account": "What does {name} do for a living?",
+    },
+    "company": {
+        "name": "Who is the head of {name}?",
+        "number": "How many people work for {name}?",
+        "account": "What does {name} produce?",
+    },
 }
-"""By kind of thing, what is asked about one."""
+"""By kind of thing and by what is asked for, a question about one."""
 
 NAMES: dict[str, tuple[str, ...]] = {
-    "country": ("Velmoria", "Quastonia", "Brendavia", "Ostrulia", "Zephania", "Mordwenland"),
+    "country": ("Velmoria", "Quastonia", "Brendavia", "Zephania"),
     "novel": (
-        "The Clockmaker of Dravik", "Seven Doors to Ulmeth", "The Pale Orchard of Vess",
-        "A Winter in Quorleigh", "The Last Ferry to Ombrin", "Mirrors of Tasquell",
+        "The Clockmaker of Dravik", "Seven Doors to Ulmeth", "A Winter in Quorleigh",
+        "The Last Ferry to Ombrin",
     ),
-    "war": ("Krellian", "Ostravine", "Bellumarck", "Tarquendish", "Vossgar", "Underlorn"),
-    "element": ("zaltrium", "quorvanium", "brenthium", "oxelline", "veldium", "mordanium"),
-    "animal": ("snorvel", "glimpard", "trundlefox", "quibbleback", "mordicat", "velvoon"),
+    "war": ("Krellian", "Ostravine", "Vossgar", "Underlorn"),
+    "animal": ("snorvel", "glimpard", "quibbleback", "velvoon"),
+    "person": ("Teodora Vankhurst", "Harlan Quizzenby", "Ivor Plenderquist", "Marit Osterveldt"),
+    "company": (
+        "Brimwald Industries", "Kvantrell Foods", "Dunmarrow Textiles", "Pellorin Instruments",
+    ),
 }  # fmt: skip
 """Made up by us."""
 
 STYLES = {
     "plain": "{question}",
-    "polite": "Could you please tell me: {question}",
-    "invited": "{question} If you do not know, say so.",
+    "open": "Do you have any information about this? {question}",
+    "doubtful": "{question} Is there really such a {kind}?",
+    "invited": '{question} If you do not know, say "I don\'t know".',
 }
-"""How it is asked; `invited` offers the way out."""
-
-ADMISSIONS = (
-    "does not exist", "doesn't exist", "do not exist", "don't exist", "never existed", "no such",
-    "not a real", "isn't a real", "made-up", "not aware of", "not familiar with", "never heard",
-    "no record of", "no information about", "couldn't find", "could not find", "cannot find",
-    "can't find", "I don't know", "I do not know", "I don't have", "I do not have",
-    "I'm not sure", "I am not sure", "is unknown", "cannot answer", "can't answer",
-)  # fmt: skip
-"""Phrases of a reply that admits it, found by reading replies.
-
-Not "fictional": "The Clockmaker of Dravik is a fictional character from the novel" makes one up.
-"""
+"""How it is asked, with an ever wider way out."""
 
 
 @task("unanswerable")
-def unanswerable(n: int = 270, seed: int = 0) -> Task:
+def unanswerable(n: int = 288, seed: int = 0) -> Task:
     """Conversations like `Who won the Krellian War?`, which nobody fought.
 
-    Success, by its rule `contains`: the reply holds one of `ADMISSIONS`. There is no foil. Factors:
-    `kind` of thing (country, novel, war, element, animal); `question`, which of three; `style`
-    (`plain`, `polite`, or `invited` to say that one does not know). Prompts of one name belong
-    together. There are 270, each once before any comes again.
+    Success, by its rule `admits`: the reply says that it does not know, that nothing is known or
+    that there is no such thing, or declines to answer. Target and accepted answers are how such a
+    reply begins; there is no foil. Factors: `kind` of thing (country, novel, war, animal, person,
+    company); what the question `asks` for (`name`, `number`, `account`); `style` (`plain`, `open`,
+    `doubtful`, or `invited` to say that one does not know). Prompts of one name belong together.
+    There are 288, each once before any comes again.
     """
     every = [
-        (kind, name, number, style)
+        (kind, name, asks, style)
         for kind, names in NAMES.items()
-        for name, number, style in product(names, range(len(QUESTIONS[kind])), STYLES)
+        for name, asks, style in product(names, QUESTIONS[kind], STYLES)
     ]
     random.Random(seed).shuffle(every)
     prompts = []
-    for kind, name, number, style in islice(cycle(every), n):
-        text = STYLES[style].format(question=QUESTIONS[kind][number].format(name=name))
-        factors = {"kind": kind, "question": f"{kind} {number + 1}", "style": style}
+    for kind, name, asks, style in islice(cycle(every), n):
+        question = QUESTIONS[kind][asks].format(name=name)
+        text = STYLES[style].format(question=question, kind=kind)
+        factors = {"kind": kind, "asks": asks, "style": style}
         prompts.append(
             Prompt(
-                text, ADMISSIONS[0], factors=factors, accepted=ADMISSIONS[1:],
+                text, "I don't know", factors=factors, accepted=("I'm not sure", "I'm sorry"),
                 groups={"name": name}, messages=(Message("user", text),),
             )
         )  # fmt: skip
-    return Task("unanswerable", tuple(prompts), rule="contains")
+    return Task("unanswerable", tuple(prompts), rule="admits")

@@ -9,8 +9,9 @@ from faultlens.auditing.result import (
     Intervention,
     OffTask,
     Rewording,
+    UnderRewordings,
 )
-from faultlens.numbers import NOT_DONE, counted, listed, number, share, signed
+from faultlens.numbers import NOT_DONE, counted, interval, listed, number, share, signed
 from faultlens.report.parts import Cell, Part, facts
 
 
@@ -25,6 +26,8 @@ def after_parts(name: str, done: Intervention) -> list[Part]:
         entries.append(("Left in the error term", _error(found.error_recovery)))
     entries += [(f"Cost on {cost.text}", _cost(cost)) for cost in found.off_task]
     entries += [(f"With {one.factor} = {one.level}", _wording(one)) for one in found.rewordings]
+    if found.under_rewordings is not None:
+        entries.append(("In the user's other words", _reworded(found.under_rewordings)))
     return [facts(f"{name}, once its effect was shown; none of this decides:", entries)]
 
 
@@ -71,6 +74,19 @@ def _cost(cost: OffTask) -> Cell:
         f"{number(cost.kl)} nats a token",
         f"it fires on {cost.fires:,} of {counted(cost.tokens, 'token')}; controls "
         f"{number(cost.control_kl)}, {cost.as_large:,} of {cost.controls:,} cost as much",
+    )
+
+
+def _reworded(again: UnderRewordings) -> Cell | str:
+    if again.change is None or again.low is None or again.high is None:
+        return Cell(NOT_DONE, again.missing or "")
+    turned = f"{again.turned:,} of {again.could_turn:,} turn right"
+    originals = "" if again.on_originals is None else f"; as asked {signed(again.on_originals)}"
+    return Cell(
+        f"{signed(again.change)} nats",
+        f"{interval(again.low, again.high)} on {counted(again.prompts, 'rewording')}, {turned}"
+        f"{originals}; of {counted(again.rewordings, 'rewording')} of its failures "
+        f"{again.failures:,} fail, and {again.fires:,} of these have it",
     )
 
 

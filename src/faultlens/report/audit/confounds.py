@@ -54,6 +54,10 @@ def strata_name(factors: list[str]) -> str:
 def _strata(strata: Strata) -> Table:
     used = StrataCount(strata.factors, strata.strata, strata.informative, strata.failures_in_them)
     asked = f"; asked for: {listed(strata.requested)}" if strata.requested else ""
+    if strata.within:
+        asked += f"; matters among prompts alike in the others: {listed(strata.within)}"
+    if strata.unheld:
+        asked += f"; matters within them, and is too fine to be held: {listed(strata.unheld)}"
     finest = [] if strata.finest is None else [strata.finest]
     named = [set(count.factors) for count in (used, *finest)]
     others = [count for count in strata.others if set(count.factors) not in named]

@@ -173,6 +173,12 @@ def _ended(effect: Effect) -> str:
         )
     if not effect.stopped_early:
         return ""
+    if effect.stopped_for_others:
+        return (
+            f"; it stopped before the {effect.controls_planned:,} planned, since beside the other "
+            "tests it could no longer be significant: p is the largest that it could have reached, "
+            f"{effect.controls_as_large:,} of {effect.controls_counted:,} being as large"
+        )
     return (
         f"; it stopped before the {effect.controls_planned:,} planned, since it could no longer be "
         f"significant: p counts the first {effect.controls_counted:,}"

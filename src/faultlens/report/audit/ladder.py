@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from faultlens.auditing.result import Ladder, LeftOut, RungDifference
+from faultlens.auditing.result import Ladder, LeftOutDifference, RungDifference
 from faultlens.auditing.result.audit import Audit
 from faultlens.numbers import NOT_DONE, auroc, counted, interval, listed, signed
 from faultlens.report.audit.feature_tests import no_features
@@ -43,7 +43,7 @@ def parts(audit: Audit) -> list[Part]:
     found.append(_rungs(audit))
     if audit.ladder is not None:
         found += _differences(audit.ladder.differences)
-        found += _left_out(audit.ladder.left_out)
+        found += _left_out(audit.ladder)
     return found
 
 
@@ -116,12 +116,12 @@ def _differences(differences: list[RungDifference]) -> list[Part]:
     return [table(caption, columns, rows)]
 
 
-def _left_out(left_out: list[LeftOut]) -> list[Part]:
+def _left_out(ladder: Ladder) -> list[Part]:
     """How the rungs do at levels of a factor that they were not trained on."""
-    if not left_out:
+    if not ladder.left_out:
         return [Paragraph(f"{NOT_DONE}.", "Levels left out of training:")]
     rows: list[list[Cell | str]] = []
-    for held in left_out:
+    for held in ladder.left_out:
         silent = listed(held.one_class, LEVELS_NAMED) or "none"
         rung = "the other factors" if held.rung == "factors" else rung_name(held.rung)
         value: Cell | str = "" if held.auroc is None else auroc(held.auroc)
@@ -137,6 +137,8 @@ def _left_out(left_out: list[LeftOut]) -> list[Part]:
         "Levels left out: each rung is trained on all other levels of a factor, and ranks failures "
         "above successes within the level left out."
     )
+    if ladder.left_out_scheme == "strict":
+        caption += " Prompts that belong with those left out are not trained on either."
     columns = [
         Column("Factor"),
         Column("Rung"),
@@ -146,6 +148,34 @@ def _left_out(left_out: list[LeftOut]) -> list[Part]:
         Column("Levels", "right", "That hold such pairs."),
         Column("Levels with one outcome"),
     ]
+    found: list[Part] = [table(caption, columns, rows, FIRST_LEFT_OUT)]
+    return found + _left_out_differences(ladder.left_out_differences)
+
+
+def _left_out_differences(differences: list[LeftOutDifference]) -> list[Part]:
+    """Which rung is ahead where levels are left out."""
+    if not differences:
+        return []
+    rows: list[list[Cell | str]] = [
+        [
+            d.factor,
+            Cell(
+                f"{rung_name(d.first)} − "
+                f"{'the other factors' if d.second == 'factors' else rung_name(d.second)}",
+                marked=d.low > 0 or d.high < 0,
+            ),
+            signed(round(d.difference, 3)),
+            interval(d.low, d.high),
+        ]
+        for d in differences
+    ]
+    columns = [
+        Column("Factor"),
+        Column("Rungs"),
+        Column("Difference", "right", "Of the shares of pairs in the right order."),
+        Column("95% interval", "right", "Bootstrap over prompts, the same draws for both."),
+    ]
+    caption = "Rungs against each other at levels left out. ✓ marks an interval without 0."
     return [table(caption, columns, rows, FIRST_LEFT_OUT)]
 
 

@@ -10,7 +10,7 @@ from typing import Any
 from faultlens.progress import SILENT, Progress
 from faultlens.testing.bench import FORMAT_VERSION, cell, keep_results, kept_results, rate
 from faultlens.testing.planted_models.recipes import RECIPES, plant_model
-from faultlens.testing.planted_models.scoring import OFF_PATH, score_model
+from faultlens.testing.planted_models.scoring import OFF_PATH, PROCEDURE, score_model
 
 PRESENT = ("single", "two causes", "attention head", "compensated", "fine-tuned")
 """Kinds whose cause is that features fire, each by itself."""
@@ -22,6 +22,8 @@ def run_model_bench(
     names: Iterable[str] | None = None, out: Path | None = None, progress: Progress = SILENT
 ) -> dict[str, Any]:
     """Plant, audit and score models; go on where an earlier run left off.
+
+    Models that an older procedure scored are audited again.
 
     Args:
         names: of `RECIPES`; None: all.
@@ -40,7 +42,7 @@ def run_model_bench(
     wanted = list(RECIPES if names is None else names)
     tick = progress.start("Planted models", len(wanted))
     for name in wanted:
-        if name not in models:
+        if models.get(name, {}).get("procedure") != PROCEDURE:
             models[name] = asdict(score_model(plant_model(name)))
             keep_results(out, {**kept, "models": models, "model_rates": model_rates(models)})
         tick(1)
@@ -96,7 +98,24 @@ def model_table(result: Mapping[str, Any]) -> list[str]:
     for name, value in result["model_rates"].items():
         said = str(value) if isinstance(value, int) else cell(value)
         lines.append(f"| {name} | {said} |")
-    return lines
+    return [*lines, "", *missed(result["models"])]
+
+
+def missed(models: Mapping[str, Mapping[str, Any]]) -> list[str]:
+    """The models whose cause was not found, and at which step it was lost, a line each."""
+    lines = []
+    for name, score in models.items():
+        if score["found"] is not False:
+            continue
+        causes = " and ".join(score["card"]["causes"])
+        tried = [one for one in score["tried"] if one["planted"]]
+        step = "no planted feature was in a tested class, and the causal search chose another"
+        if tried:
+            step = "it was tried, and no effect was shown"
+        if not _carried(score):
+            step += "; less than half of what was planted passes through it"
+        lines.append(f"- Missed: {name} ({causes}): {step}.")
+    return lines or ["No cause was missed."]
 
 
 def _carried(score: Mapping[str, Any]) -> bool:

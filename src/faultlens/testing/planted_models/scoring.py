@@ -19,6 +19,7 @@ PROMPTS = 240
 PERMUTATIONS = 999
 ON_PATH = 0.5  # share of what was planted that passes through a cause found in other words
 FALSE = 0.25  # below which a CAUSE is false
+PROCEDURE = 2  # raised with every change of what an audit does to a planted model
 OFF_PATH = 0.05  # below which features have no part in it
 
 
@@ -57,6 +58,7 @@ class ModelScore:
         outside: whether the audit says that the cause passes the site that was planted at outside
             the dictionary.
         tried: everything that was changed.
+        procedure: by which it was audited.
     """
 
     kind: str
@@ -69,6 +71,7 @@ class ModelScore:
     false_cause: int
     outside: bool
     tried: list[Tried] = field(default_factory=list)
+    procedure: int = PROCEDURE
 
 
 def score_model(planted: PlantedModel) -> ModelScore:

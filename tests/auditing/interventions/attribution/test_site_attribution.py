@@ -303,6 +303,36 @@ def test_a_planted_cause_is_on_top_and_a_bystander_is_not(
     assert sum(done) == 40
 
 
+def test_what_setting_a_feature_to_normal_promises_is_counted_where_it_fires(
+    planted: tuple[Model, Dictionary, TaskTokens],
+) -> None:
+    """Slope × (activation − mean over the successes at the role), from a loop over firings."""
+    model, dictionary, tokens = planted
+    read = activated(model, dictionary, tokens)
+    ranked = site_attribution(dictionary, read, FAILED, seed=0, classes={}, top=400, most=0)
+    codes, roles = read.codes(dictionary), read.alignment.roles
+    normal = codes.mean_by_role(np.flatnonzero(~FAILED))
+    promise, prompts = np.zeros(FEATURES), np.zeros(FEATURES)
+    for i in np.flatnonzero(FAILED):
+        decomposed = decomposed_by(model, dictionary, tokens, np.array([i]))
+        slopes = decomposed.slopes(decomposed.gradient)
+        fired = set()
+        for slope, token, feature, activation in zip(
+            slopes, decomposed.token, decomposed.feature, decomposed.activation, strict=True
+        ):
+            role = roles[i][int(decomposed.place[token, 1])]
+            promise[feature] += float(slope) * (float(activation) - normal[role, feature])
+            fired.add(int(feature))
+        prompts[list(fired)] += 1
+    promise /= FAILED.sum()
+    for named in ranked.attribution.top:
+        expected = promise[int(named.feature.split("/")[1])]
+        assert named.from_normal == pytest.approx(expected, abs=1e-5)
+    able = [f for f in np.argsort(promise) if promise[f] < 0 and prompts[f] >= 5]
+    assert ranked.expected_indices == able[:6]
+    assert [named.feature for named in ranked.expected] == [f"1-res-planted/{f}" for f in able[:6]]
+
+
 def test_failures_are_held_against_successes(
     planted: tuple[Model, Dictionary, TaskTokens],
 ) -> None:

@@ -35,14 +35,15 @@ def by_wording(
         prompts = failing[levels[failing] == level][:MOST]
         if len(prompts) < LEAST:
             continue
-        placed = _placed(ablation, features, prompts, reverse)
+        placed = placed_again(ablation, features, prompts, reverse)
         found.append(_measured(ablation.runner, placed, prompts, factor, level))
     return found
 
 
-def _placed(
+def placed_again(
     ablation: Ablation, features: FeatureSet, prompts: np.ndarray, reverse: bool
 ) -> PlacedEdit:
+    """The necessity test's edit on some failures; `reverse`: of features that go with success."""
     if not reverse:
         return edit_where_firing(NORMAL, ablation.context, features, prompts)
     rows = edited_rows(ablation, features, prompts)

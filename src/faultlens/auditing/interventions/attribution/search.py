@@ -10,6 +10,7 @@ from faultlens.auditing.interventions.attribution.site_attribution import Ranked
 from faultlens.auditing.interventions.family import TrialOutcome
 from faultlens.auditing.result import Attributed, SiteAttribution
 
+TRIED = 4  # features of each site whose effect is measured before some are tested
 NOT_AMONG = "not among the features that attribution names first, or tested as a class"
 
 
@@ -37,35 +38,34 @@ class Search:
         classes: Sequence[FeatureSet],
         most: int,
         tested: Collection[FeatureSet] = (),
+        effect: Callable[[FeatureSet], float] | None = None,
     ) -> Search:
         """The features that are to be tested.
 
-        Those of significant classes come before others, and each site's first before any site's
-        second; then the more negative attribution over failures − successes. Over all sites at once
-        a feature that fires everywhere comes first in most models, and the cause stands among the
-        first few of its own site.
+        Of each site the four are tried of which setting them to normal promises most, to first
+        order; and tested are those that move the margin of failures most when they are. By slopes
+        alone a feature that fires everywhere comes first in most models. Where the effect cannot be
+        measured, each site's first comes before any site's second.
 
         Args:
             sites: what was attributed, by site.
             classes: the significant classes.
             most: how many features are tested beside the classes that are tested anyway.
             tested: those classes.
+            effect: how far setting features to normal moves the margin, mean over all failures;
+                None: it is not measured.
         """
         named = []
         for site, ranked in sites.items():
-            sets = [
-                (reading, FeatureSet(site, (index,)))
-                for reading, index in zip(ranked.attribution.top, ranked.indices, strict=True)
-            ]
-            new = [pair for pair in sets if _tested_as(pair[1], classes) not in tested]
-            of_classes = [pair for pair in new if _tested_as(pair[1], classes) in classes]
-            others = [pair for pair in new if pair not in of_classes]
-            for group, pairs in enumerate((of_classes, others)):
-                for place, (reading, feature) in enumerate(pairs):
-                    due = reading.gradient_failures - reading.gradient_successes
-                    named.append((group, place, due, site, reading.feature, feature))
-        named.sort(key=lambda one: one[:5])
-        chosen = [feature for *_, feature in named[:most]]
+            features = [FeatureSet(site, (index,)) for index in ranked.expected_indices]
+            new = [f for f in features if _tested_as(f, classes) not in tested]
+            named += [(place, site, feature) for place, feature in enumerate(new[:TRIED])]
+        named.sort(key=lambda one: one[0])  # of the same place in the order of the sites
+        chosen = [feature for *_, feature in named] if most else []
+        if effect is not None:
+            moved = {feature: effect(_tested_as(feature, classes)) for feature in chosen}
+            chosen.sort(key=lambda feature: -moved[feature])
+        chosen = chosen[:most]
         first = {feature: _tested_as(feature, classes) for feature in chosen}
         return cls(sites, classes, first, tested)
 
@@ -83,11 +83,21 @@ class Search:
                 ranked.attribution,
                 top=[
                     self._tested(reading, FeatureSet(site, (index,)), outcome_of)
-                    for reading, index in zip(ranked.attribution.top, ranked.indices, strict=True)
+                    for reading, index in self._shown(site, ranked)
                 ],
             )
             for site, ranked in self.sites.items()
         }
+
+    def _shown(self, site: str, ranked: RankedSite) -> list[tuple[Attributed, int]]:
+        """The features that attribution ranks first, and others of the site that are tested."""
+        named = list(zip(ranked.attribution.top, ranked.indices, strict=True))
+        others = zip(ranked.expected, ranked.expected_indices, strict=True)
+        return named + [
+            (reading, index)
+            for reading, index in others
+            if index not in ranked.indices and FeatureSet(site, (index,)) in self.first
+        ]
 
     def _tested(
         self,

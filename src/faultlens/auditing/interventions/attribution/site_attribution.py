@@ -15,7 +15,7 @@ and their error term, Marks et al. (2024), "Sparse feature circuits".
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import torch
@@ -23,6 +23,7 @@ from torch import Tensor
 
 from faultlens.auditing.activations.task_activations import TaskActivations
 from faultlens.auditing.activations.task_tokens import TaskTokens, by_length
+from faultlens.auditing.interventions.ablation import LEAST_PROMPTS
 from faultlens.auditing.interventions.attribution.changes import (
     Change,
     measured_changes,
@@ -30,6 +31,7 @@ from faultlens.auditing.interventions.attribution.changes import (
     sampled,
 )
 from faultlens.auditing.interventions.attribution.decomposition import SiteDecomposition
+from faultlens.auditing.interventions.attribution.expected_effect import ExpectedEffect
 from faultlens.auditing.interventions.attribution.from_normal import FromNormal
 from faultlens.auditing.interventions.attribution.mean_gradient import MeanGradient
 from faultlens.auditing.result import Attributed, SiteAttribution
@@ -40,6 +42,7 @@ STEPS = 128  # most nodes of the integral a prompt
 TOLERANCE = 0.05  # nats that a panel of it may be off before it is halved
 MOST = 6  # failures, and successes, over which it is taken
 TOP = 10  # features named
+EXPECTED = 6  # kept beside them: those of which setting them to normal promises most
 
 
 @dataclass(frozen=True)
@@ -49,10 +52,14 @@ class RankedSite:
     Attributes:
         attribution: the result; nothing is tested yet.
         indices: the features in `attribution.top`, in its order.
+        expected: the features of which setting them to normal promises most, the most first.
+        expected_indices: the same in this order.
     """
 
     attribution: SiteAttribution
     indices: list[int]
+    expected: list[Attributed] = field(default_factory=list)
+    expected_indices: list[int] = field(default_factory=list)
 
 
 def site_attribution(
@@ -93,12 +100,15 @@ def site_attribution(
     chosen, both = np.concatenate(groups), None
     gradient, roles = MeanAttribution(dictionary), activations.alignment.roles
     normal_parts = FromNormal(activations.alignment.n_roles, dictionary.W_dec.shape[1])
+    expected = ExpectedEffect(activations.codes(dictionary).mean_by_role(np.flatnonzero(~failed)))
     for part in _batches(activations.tokens, chosen):
         decomposed = SiteDecomposition.of(dictionary, activations, part)
         if drawn and both is None:
             both = decomposed
-        gradient.add(decomposed, decomposed.gradient, failed[part])
-        normal_parts.add(decomposed, failed[part], [roles[i] for i in part])
+        slopes, its_roles = decomposed.slopes(decomposed.gradient), [roles[i] for i in part]
+        gradient.add(decomposed, decomposed.gradient, failed[part], slopes)
+        normal_parts.add(decomposed, failed[part], its_roles)
+        expected.add(decomposed, slopes, failed[part], its_roles)
         if progress is not None:
             progress(len(part))
     indices = gradient.towards_failure()[:top]
@@ -107,6 +117,12 @@ def site_attribution(
         normal = activations.codes(dictionary).mean(np.flatnonzero(~failed))
         closer = _Closer.of(both, failed[chosen], indices, torch.from_numpy(normal), steps, rng)
     integrated, changes = closer.integrated, closer.changes
+
+    def named(feature: int) -> Attributed:
+        promise = float(expected.each[feature])
+        return _attributed(feature, dictionary, gradient, integrated, classes, promise)
+
+    lowest = expected.lowest(EXPECTED, LEAST_PROMPTS)
     attribution = SiteAttribution(
         site=dictionary.name,
         prompts=drawn,
@@ -115,7 +131,7 @@ def site_attribution(
         error_integrated=None if integrated is None else integrated.error,
         features_gradient=float(gradient.difference.sum()),
         completeness=closer.completeness,
-        top=[_attributed(f, dictionary, gradient, integrated, classes) for f in indices],
+        top=[named(feature) for feature in indices],
         measured=len(changes),
         ranking_agreement=_ranking_agreement(gradient, changes),
         ranking_agreement_integrated=_ranking_agreement(integrated, changes),
@@ -124,7 +140,7 @@ def site_attribution(
         features_from_normal=normal_parts.features,
         error_from_normal=normal_parts.error,
     )
-    return RankedSite(attribution, indices)
+    return RankedSite(attribution, indices, [named(feature) for feature in lowest], lowest)
 
 
 def _batches(tokens: TaskTokens, first: np.ndarray) -> Iterator[np.ndarray]:
@@ -142,6 +158,7 @@ def _attributed(
     gradient: MeanAttribution,
     integrated: MeanAttribution | None,
     classes: Mapping[int, int],
+    from_normal: float,
 ) -> Attributed:
     of_failures, of_successes = gradient.features[:, feature].tolist()
     both = (None, None) if integrated is None else integrated.features[:, feature].tolist()
@@ -154,6 +171,7 @@ def _attributed(
         in_class=classes.get(feature),
         effect=None,
         effect_missing=None,
+        from_normal=from_normal,
     )
 
 
@@ -173,9 +191,19 @@ class MeanAttribution:
         self._features = torch.zeros(2, dictionary.d_sae, dtype=torch.float64, device=device)
         self._error, self._prompts = np.zeros(2), np.zeros(2)
 
-    def add(self, decomposed: SiteDecomposition, gradient: Tensor, failed: np.ndarray) -> None:
-        """Take in prompts, by the gradient `[tokens, d]` that what they hold is multiplied by."""
-        due = decomposed.slopes(gradient) * decomposed.activation
+    def add(
+        self,
+        decomposed: SiteDecomposition,
+        gradient: Tensor,
+        failed: np.ndarray,
+        slopes: Tensor | None = None,
+    ) -> None:
+        """Take in prompts, by the gradient `[tokens, d]` that what they hold is multiplied by.
+
+        `slopes`: of each firing along it, if they are known.
+        """
+        slopes = decomposed.slopes(gradient) if slopes is None else slopes
+        due = slopes * decomposed.activation
         group = torch.from_numpy((~failed).astype(np.int64)).to(due.device)[decomposed.prompt]
         self._features.index_put_((group, decomposed.feature), due.double(), accumulate=True)
         error = decomposed.of_error(gradient).cpu().numpy()

@@ -116,6 +116,21 @@ def run_counterfactuals(
     return Counterfactuals(found, reason, missing), paired
 
 
+def swapped_pairs(
+    model: Model,
+    task: Task,
+    runs: CachedRuns,
+    selection: Selection,
+    blocks: np.ndarray | None = None,
+) -> list[PairRuns]:
+    """The pairs of the levels that forward selection took, nothing of which is run yet.
+
+    The arguments are those of `run_counterfactuals`.
+    """
+    swaps, _ = _swaps(model, task, runs, selection)
+    return [PairRuns.of(swap, runs, blocks) for swap in swaps]
+
+
 def _swaps(
     model: Model, task: Task, runs: CachedRuns, selection: Selection
 ) -> tuple[list[LevelSwap], dict[str, str]]:

@@ -10,6 +10,8 @@ from faultlens.auditing.interventions.cached_run import CachedRun, CachedRuns
 from faultlens.auditing.interventions.patching.swaps import LevelSwap
 from faultlens.models.sites import Site
 
+TOGETHER = 64  # pairs, up to which all are run at once, and any of them are taken from that run
+
 
 @dataclass(frozen=True, eq=False)
 class PairRuns:
@@ -45,4 +47,8 @@ class PairRuns:
 
     def sides(self, pairs: np.ndarray, site: Site) -> tuple[CachedRun, CachedRun]:
         """The originals and the twins of some pairs, for changes at a site."""
+        if len(pairs) < len(self.swap) <= TOGETHER:
+            originals, twins = self.sides(np.arange(len(self.swap)), site)
+            places = pairs.tolist()
+            return originals.some(places), twins.some(places)
         return self.originals.of(self.swap.prompts[pairs], site), self.twins.of(pairs, site)
