@@ -91,9 +91,9 @@ def tried(dictionaries: Sequence[Dictionary], seen: Mapping[Site, Tensor]) -> Se
     values = {d: seen[d.site][:MOST] for d in dictionaries}
     plain = {d: encode(d, x) for d, x in values.items()}
     ways: list[Encoding] = ["plain"]
-    for way in precisions():
-        if all(agree(d, x, plain[d], encode(d, x, way)) for d, x in values.items()):
-            ways.append(way)
+    for screened in precisions():
+        if all(agree(d, x, plain[d], encode(d, x, screened)) for d, x in values.items()):
+            ways.append(screened)
     seconds: dict[Encoding, float] = {}
     for way in ways * 2:
         if seconds.get(way, 0) > 2 * min(seconds.values(), default=math.inf):

@@ -137,4 +137,5 @@ def gamma(terms: int) -> float:
 
 def norm(values: Tensor) -> Tensor:
     """The norm of each row."""
-    return values.norm(dim=-1)
+    found: Tensor = torch.linalg.vector_norm(values, dim=-1)
+    return found

@@ -65,7 +65,8 @@ def encode_screened(dictionary: Dictionary, x: Tensor, precision: LowPrecision) 
     """Activations `[tokens, d_sae]`; a tile in which too much may fire is computed whole."""
     if not len(x):
         return encode_plain(dictionary, x)
-    size, tiles = _tile_size(dictionary, len(x)), []
+    size = _tile_size(dictionary, len(x))
+    tiles: list[csr_matrix] = []
     for start in range(0, len(x), size):
         part = x[start : start + size]
         prepared, fired = dictionary.prepare(part), None

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from faultlens.features.bfloat16_screen import Bfloat16Screen
 from faultlens.features.int8_screen import Int8Screen
-from faultlens.features.reading_config import LowPrecision
+from faultlens.features.reading_config import Encoding, LowPrecision
 from faultlens.features.screen import Screen
 from faultlens.models.dictionary import Dictionary
 
@@ -39,7 +39,7 @@ def made(dictionary: Dictionary, precision: LowPrecision, seen: Tensor) -> Scree
     return Bfloat16Screen.of(dictionary, seen)
 
 
-def keep_only(dictionary: Dictionary, precision: LowPrecision | None) -> None:
-    """Give up the screens in other precisions: a screen takes up to half the encoder's memory."""
+def keep_only(dictionary: Dictionary, encoding: Encoding) -> None:
+    """Give up the screens of other ways: a screen takes up to half of the encoder's memory."""
     kept = _KEPT.get(dictionary, {})
-    _KEPT[dictionary] = {own: screen for own, screen in kept.items() if own == precision}
+    _KEPT[dictionary] = {own: screen for own, screen in kept.items() if own == encoding}
