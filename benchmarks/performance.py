@@ -319,7 +319,8 @@ def audit_clock(found: dict[str, Any]) -> list[str]:
         "| | before | now | times as quick | target, at least (aim) |",
         "| --- | --- | --- | --- | --- |",
     ]
-    for case, one in found["cases"].items():
+    cases = {case: found["cases"][case] for case in CLOCK_NAMES if case in found["cases"]}
+    for case, one in cases.items():
         cells = (
             f"{median(one['cpu'][build]):.0f} ({median(one['seconds'][build]):.0f})"
             for build in ("before", "now")
@@ -334,6 +335,15 @@ def audit_clock(found: dict[str, Any]) -> list[str]:
         for stage in dict.fromkeys([*parts["before"], *parts["now"]]):
             cells = (f"{parts[build].get(stage, 0):.1f}" for build in ("before", "now"))
             lines.append("| " + " | ".join((stage, *cells)) + " |")
+    for case, one in cases.items():
+        if "verdicts" in one:
+            changed = one["verdicts"]["changed"]
+            said = f": {'; '.join(changed)}" if changed else ""
+            lines += [
+                "",
+                f"{CLOCK_NAMES[case]}: {len(changed)} of {one['verdicts']['classes']} verdicts are "
+                f"others than before{said}.",
+            ]
     if "stopping early" in found:
         one = found["stopping early"]
         verdicts = "every verdict is" if one["same verdicts"] else "not every verdict is"

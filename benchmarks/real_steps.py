@@ -173,12 +173,12 @@ def doctor(work: Work) -> dict[str, Any]:
     return {
         "complaint": through.stderr.strip().splitlines()[-1] if through.returncode else None,
         "dictionaries": {
-            one["site"]: {
-                key: one["fit"][key]
+            name: {
+                key: one[key]
                 for key in ("tokens", "massive", "fvu", "fvu_all", "l0", "l0_all", "firing_share",
                             "recovered_from_mean", "recovered_from_zero")
             }
-            for one in told.values()
+            for name, one in told.items()
         },
         "model": json.loads(alone.stdout) | {"model": work.studied.name},
     }  # fmt: skip

@@ -22,7 +22,7 @@ from faultlens.report.figures.chart import (
     Series,
 )
 from faultlens.report.figures.svg import svg
-from faultlens.testing.bench import NULLS, TESTING, Case, cell, older, table_of
+from faultlens.testing.bench import NULLS, TESTING, Case, behind, cell, older, table_of
 from faultlens.testing.planted_models.model_bench import model_table
 from faultlens.testing.rivals import RIVALS
 
@@ -96,7 +96,20 @@ def page(result: dict[str, Any]) -> str:
     shown = "".join(f"![{alt}]({name}.svg)\n\n" for name, (_, alt) in figures(result).items())
     tables = "\n".join(table_of(result)) + "\n"
     models = "\n".join(model_table(result)) + "\n"
-    return HEAD + _older_words(result) + shown + tables + MODELS + models
+    return HEAD + _older_words(result) + shown + tables + _behind_words(result) + MODELS + models
+
+
+def _behind_words(result: dict[str, Any]) -> str:
+    """Where a rival ranks causes better; empty where no ranking of ours was measured."""
+    if not any("first_by_rank" in rates for rates in result["rates"].values()):
+        return ""
+    rows = behind(result)
+    if not rows:
+        return (
+            "\nNo rival ranks a cause first more often than the interval of our ranking allows.\n"
+        )
+    head = "Rows on which a rival ranks the cause first more often than our interval allows:"
+    return "\n".join(["", head, "", *rows, ""])
 
 
 def _older_words(result: dict[str, Any]) -> str:

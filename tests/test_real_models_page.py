@@ -125,6 +125,46 @@ def test_the_page_says_what_was_found(
     assert said.count("**Not run yet** (Gemma 3 270M)") == 3  # keys, train, parity
 
 
+def test_the_page_says_how_dictionaries_fit_and_what_others_read(script: ModuleType) -> None:
+    fit = {"tokens": 2000, "massive": 13, "fvu": 0.21, "fvu_all": 0.007, "l0": 32.0,
+           "l0_all": 31.5, "firing_share": 0.9, "recovered_from_mean": 0.97,
+           "recovered_from_zero": None}  # fmt: skip
+    site = "blocks.2.hook_attn_out"
+    card = {"site": site, "seed": 0, "tokens": 3_000_320, "held_out": fit,
+            "stability": [{"share": 0.021}]}  # fmt: skip
+    seen = {"tokens": 31, "left_out": 1, "firings": 992, "other_features": 0,
+            "largest_relative_error": 3e-6}  # fmt: skip
+    results = {
+        "smoke": script.load()["smoke"],
+        "train-gemma-3-270m": {"cards": [card], "tokens_by_source": {"bible": 4_000_000},
+                               "load": 1.0, "cost": None},
+        "doctor-gemma-3-270m": {"dictionaries": {"2-att-seed-0": fit}, "load": 1.0,
+                                "complaint": "faultlens: 2-att-seed-0 does not fit"},
+        "parity-gemma-3-270m": {"load": 1.0, "activations": {"seed-0": {site: seen}}, "sites": {
+            "tokens": 32, "largest_logit_error": 2e-5,
+            "largest_by_layer": {"resid_pre": [0.0, 3e-7], "attn_out": [1e-7, 0.0]}}},
+        "keys-gemma-3-270m": {"prompts": 125, "failures": 90, "tokens": 24, "load": 1.0,
+                              "first_named": {"target": 80, "nobody": 10},
+                              "openings": {"the car": 70}, "examples": ["the car to Dan."],
+                              "wordings": {"the keys": {"prompts": 125, "right": 35}}},
+    }  # fmt: skip
+    said = script.page(results)
+    assert "| 2 attention | 0 | 0.210 | 32 | 10.0% | 0.970 | 2.1% |" in said
+    assert "| 2 attention | 13 | 0.210 | 0.007 | 32.0 | 31.5 |" in said
+    assert "It refuses one of them: 2-att-seed-0 does not fit" in said
+    assert "resid_pre 3e-07 (layer 1), attn_out 1e-07 (layer 0)" in said
+    assert "| 2 attention | 0 | 31 | 992 | 0 | 3e-06 |" in said
+    results["layers-gemma-3-270m"] = {"swaps": [], "failures": 18, "n": 150, "answers": [],
+                                      "failures_over_foil": 18, "factors": {"object": {
+                                          "the keys": {"n": 22, "failures": 16, "low": 0.5,
+                                                       "high": 0.9, "p_holm": 1e-9}}},
+                                      "outcome_kinds": {}, "scoring_sensitivity": {},
+                                      "failing_replies": [], "load": 1.0}  # fmt: skip
+    said = script.page(results)
+    assert "the right one in 80, the wrong one in 0, and neither is named in 10" in said
+    assert "Gemma's failures are mostly the scoring's: in 18 of 18" in said
+
+
 def test_a_picture_reads_in_light_and_dark_and_on_a_phone(
     script: ModuleType, audited: dict[str, Any]
 ) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from real_page.tables import NAMES, Results, depth, missing, short_site, table
+from real_page.tables import NAMES, Results, depth, missing, order, short_site, table
 
 
 def dictionaries(results: Results) -> list[str]:
@@ -67,7 +67,7 @@ def trained(model: str, results: Results) -> list[str]:
                     f"{fit['fvu_all']:.3f}", f"{fit['l0']:.1f}", f"{fit['l0_all']:.1f}",
                 )
                 for site, fit in sorted(
-                    doctor["dictionaries"].items(), key=lambda item: depth(item[0])
+                    doctor["dictionaries"].items(), key=lambda item: order(item[0])
                 )
             ),
         ),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from real_page.tables import NAMES, Results, listed, missing, p_value, short_site, table
+from real_page.tables import NAMES, Results, listed, missing, order, p_value, short_site, table
 
 
 def categories(results: Results) -> list[str]:
@@ -62,11 +62,6 @@ def profile_of(model: str, found: Results) -> list[str]:
             f"p {p_value(words['p_value'])}.)"
         )
     return [*said, "", *table(heads, *rows)]
-
-
-def order(name: str) -> tuple[int, str]:
-    layer, point, *_ = name.split("-")
-    return int(layer), point
 
 
 def median(values: list[float]) -> float:

@@ -33,6 +33,8 @@ def reading(results: Results) -> list[str]:
             "layers: largest relative error against what hooks on transformers' own modules give: "
             + ", ".join(
                 f"{point} {max(values):.1g} (layer {values.index(max(values))})"
+                if max(values)
+                else f"{point} 0 everywhere"
                 for point, values in errors.items()
             )
             + f"; largest error of a logit {found['sites']['largest_logit_error']:.1g}. Features "

@@ -76,5 +76,12 @@ def short_site(name: str) -> str:
 
 
 def depth(site: str) -> tuple[int, str]:
+    """Sorts sites by depth: `blocks.3.hook_attn_out`."""
     _, layer, point = site.split(".")
+    return int(layer), point
+
+
+def order(name: str) -> tuple[int, str]:
+    """Sorts names of dictionaries by depth: `3-att-seed-0`."""
+    layer, point, *_ = name.split("-")
     return int(layer), point

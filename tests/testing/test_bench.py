@@ -111,6 +111,16 @@ def test_some_kinds_alone_can_be_asked_for() -> None:
     assert str(caught.value) == "no kind of planted set 'fire': expected some of firing, dense"
 
 
+def test_a_row_on_which_a_rival_ranks_better_is_named() -> None:
+    case = Case("firing", n=60)
+    rates = {"first_by_rank": [0.5, 0.3, 0.7], "rivals_first": {"a": [0.7, 0.5, 0.9], "b": None}}
+    result = {"cases": {case.name: {"case": {"kind": "firing"}}}, "rates": {case.name: rates}}
+    assert bench.behind(result) == [], "within the interval"
+    rates["rivals_first"] = {"a": [0.71, 0.5, 0.9], "c": [0.2, 0.1, 0.4]}
+    assert bench.behind(result) == [f"- {case.name}: a .71 [.50, .90]; by our rank .50 [.30, .70]"]
+    assert bench.behind({**result, "rates": {case.name: {"rivals_first": {}}}}) == []
+
+
 def test_jobs_can_be_given_to_other_processes() -> None:
     job = bench._Job(Case("firing", n=60), 0, None)
     assert pickle.loads(pickle.dumps(job)) == job

@@ -230,6 +230,27 @@ def table_of(result: Mapping[str, Any]) -> list[str]:
     return lines
 
 
+def behind(result: Mapping[str, Any]) -> list[str]:
+    """Where a rival ranks a cause first more often than the interval of our ranking allows.
+
+    A sentence on each such row; rows whose ranking was not measured are passed over.
+    """
+    found = []
+    for name, _ in _of_kinds(result, CAUSES):
+        rates = result["rates"][name]
+        ours = rates.get("first_by_rank")
+        if ours is None:
+            continue
+        above = [
+            f"{rival} {cell(theirs)}"
+            for rival, theirs in rates["rivals_first"].items()
+            if theirs is not None and theirs[0] > ours[2]
+        ]
+        if above:
+            found.append(f"- {name}: {', '.join(above)}; by our rank {cell(ours)}")
+    return found
+
+
 def cell(rate: Sequence[float] | None) -> str:
     """A rate with its interval, as a table shows it; empty where there is none.
 

@@ -22,6 +22,8 @@ from faultlens.auditing.activations.alignment import TokenAlignment
 from faultlens.auditing.activations.task_tokens import TaskTokens
 from faultlens.auditing.feature_set import FeatureSet
 from faultlens.auditing.interventions.ablation import Ablation
+from faultlens.auditing.interventions.edits import Clamp
+from faultlens.auditing.interventions.placed_edit import place_edit
 from faultlens.auditing.result import Effect, Intervention
 from faultlens.stats.sequential import SequentialTest
 
@@ -296,6 +298,24 @@ def test_a_test_that_has_begun_goes_on_to_the_same_numbers(trial: Trial, feature
             assert stopped.controls == 15
             assert stopped.controls_counted == 1 + int(np.argmax(as_large))
             assert stopped.p_value == 10 / (stopped.controls_counted + 9)
+
+
+def test_prompts_in_which_an_edit_moves_nothing_stay_what_they_were(trial: Trial) -> None:
+    """And the others come out as if each were run alone."""
+    runner, features = trial.tested.runner, chosen([0])
+    prompts = np.array(trial.failures_where([0]))
+    rows = trial.tested.codes.firing_rows([0], prompts)
+    values = trial.tested.codes.values(rows, [0])
+    cap = Clamp(-np.inf, float(np.median(values)))
+    placed = place_edit(cap, trial.tested.context, features, rows)
+    margin, _, changed, _ = runner.margins(placed, prompts)
+    of = np.searchsorted(trial.tested.codes.starts, rows, side="right") - 1
+    moved = np.isin(prompts, of[(values > np.median(values)).ravel()])
+    assert 0 < moved.sum() < len(prompts)
+    assert (changed[~moved] == margin[~moved]).all()
+    alone = [runner.margins(placed, prompts[[i]])[2][0] for i in np.flatnonzero(moved)]
+    np.testing.assert_allclose(changed[moved], alone, atol=1e-5)
+    assert (np.abs(changed - margin)[moved] > 1e-3).all()
 
 
 def test_a_large_class_is_tested_on_prompts_drawn_from_all(trial: Trial) -> None:
