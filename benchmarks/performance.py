@@ -68,6 +68,17 @@ def table(results: dict[str, Any]) -> list[str]:
     return lines
 
 
+def told_load(load: float, cores: int, command: str) -> str:
+    """What else the machine did meanwhile."""
+    if load <= cores + 1:
+        return "The machine did nothing else."
+    return (
+        f"**The machine was shared while this was measured (load {load:.0f} on {cores} cores): "
+        "ratios are of ways that took turns, and still move with the others' work. Measure again "
+        f"with `{command}`.**"
+    )
+
+
 def page(results: dict[str, Any]) -> str:
     machine, read = results["machine"], results["reading"]
     low = ", ".join(machine["low precision"]) or "no instructions for bfloat16"
@@ -78,13 +89,7 @@ def page(results: dict[str, Any]) -> str:
         f"{name} {memory[f'{way}, MB above the weights']:,.0f} MB"
         for way, name in (("careful", "the careful version"), ("notebook", "the notebook's"))
     )
-    busy = (
-        f"**The machine was shared while this was measured (load {min(loads):.0f} to "
-        f"{max(loads):.0f} on {machine['cores']} cores): ratios are of ways that took turns, and "
-        "still move with the others' work. Measure again with `make bench`.**"
-        if max(loads) > machine["cores"] + 1
-        else "The machine did nothing else."
-    )
+    busy = told_load(max(loads), machine["cores"], "make bench")
     lines = [
         "# Performance",
         "",
@@ -104,11 +109,10 @@ def page(results: dict[str, Any]) -> str:
         "",
         f"Peak memory of the rivals above their weights: {others}.",
         "",
-        "What is compiled gains by how much quicker the processor multiplies bfloat16 than "
-        "float32: 8.6 times was measured with AMX, 2.3 to 2.6 times with AVX-512 alone. A "
-        "processor without either gains nothing, and a trial at run time then leaves it at "
-        "PyTorch. Rows of 96 tokens are the best of 32 to 128 on these texts: narrower ones waste "
-        "more on padding, wider ones on attention.",
+        "What is compiled gains by how much quicker the processor multiplies bfloat16 or int8 "
+        "than float32; which of the two, if either, a trial at run time finds out. Where they "
+        "are no quicker it stays with PyTorch. Rows of 96 tokens are the best of 32 to 128 on "
+        "these texts: narrower ones waste more on padding, wider ones on attention.",
         "",
         "`make bench` repeats all of it in under eight minutes on two quiet cores "
         "(`FAULTLENS_REFERENCE_DATA` must name the reference data, for GPT-2's tokenizer) and "
@@ -202,22 +206,56 @@ def quality(found: dict[str, Any] | None) -> list[str]:
 
 
 def breakdown(found: dict[str, Any]) -> list[str]:
-    """Where the time of a reading goes."""
-    threads, machine = found["threads"], found["machine"]
-    where = f"{machine['processor']} ({', '.join(machine['low precision'])})"
-    said = ", ".join(f"{name} {share:.1%}" for name, share in found["share"].items())
-    against = found["time against FLOP / peak"]
-    return [
+    """How long a reading takes by what the processor can do, and where the time goes."""
+    machine, threads, settings = found["machine"], found["threads"], found["settings"]
+    loads = [of["load"] for of in settings.values()]
+    clock = "processor seconds on one thread" if threads == 1 else f"seconds on {threads} threads"
+    lines = [
         "",
         "## Where the time of a reading goes",
         "",
-        f"The compiled way, in processor seconds on {threads} thread{'s' * (threads > 1)} of "
-        f"{where} (`python benchmarks/breakdown.py`): {said}. Screening is the product "
-        "in bfloat16, refining the compiled loop that computes in float32 what it lets through. "
-        f"{found['positions a real token']:.3f} positions are computed for each real token. The "
-        f"whole takes {spread(against)} of what its arithmetic would take in float32 "
-        f"({found['float32 peak, GFLOP/s']:.0f} GFLOP/s at best, measured beside it).",
+        f"The same reading in {clock} of {machine['processor']}, with and without what the "
+        "processor has for low precision (`python benchmarks/breakdown.py`; oneDNN is told to "
+        "leave it out, and that it did shows in the speed of its products). All in units of what "
+        "the arithmetic would take at the float32 peak, measured beside it. "
+        f"{told_load(max(loads), machine['cores'], 'python benchmarks/breakdown.py')}",
+        "",
+        "| | " + " | ".join(settings) + " | target |",
+        "| --- |" + " --- |" * (len(settings) + 1),
     ]
+    against = [of["time against FLOP / peak"] for of in settings.values()]
+    for way in against[0]:
+        target = "≤ 0.90 (0.80), the quickest" if way == "int8" else ""
+        lines.append(row(SAID[way], target, *(spread(of[way]) for of in against)))
+    quick = [of["times as quick as the careful version"][of["chosen"]] for of in settings.values()]
+    lines += [
+        row("chosen at run time", "", *(of["chosen"] for of in settings.values())),
+        row("times as quick as the careful version", "2 (2.5)", *map(spread, quick)),
+    ]
+    for piece in next(iter(settings.values()))["pieces against FLOP / peak"]:
+        cells = (spread(of["pieces against FLOP / peak"][piece]) for of in settings.values())
+        lines.append(row(f"of it: {piece}", "", *cells))
+    for precision in ("float32", "bfloat16", "int8"):
+        cells = (f"{of['products, GFLOP/s'][precision]:,}" for of in settings.values())
+        lines.append(row(f"products in {precision}, GFLOP/s", "", *cells))
+    one = next(iter(settings.values()))
+    return [
+        *lines,
+        "",
+        "Screening is the product in low precision, refining the compiled loops that look at it "
+        "and compute in float32 what it lets through. "
+        f"{one['positions a real token']:.3f} positions are computed for each real token; of the "
+        f"arithmetic {one['GFLOP']['model']:.0f} GFLOP are the model's and "
+        f"{one['GFLOP']['dictionaries']:.0f} the dictionaries'.",
+    ]
+
+
+SAID = {
+    "plain": "plain PyTorch",
+    "bfloat16": "screened in bfloat16",
+    "int8": "screened in int8",
+    "careful": "the careful version",
+}
 
 
 def workers(results: dict[str, Any]) -> list[str]:

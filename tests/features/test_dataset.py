@@ -432,7 +432,7 @@ DAMAGE = {
     "its shards do not hold the texts of its corpus": {"corpus": {"texts": 12}},
     "expected threads to be a whole number from 1 on, got 0": {"threads": 0},
     "expected budget to be a whole number from 1 on, got None": {"shapes": {"budget": None}},
-    "expected encoding to be plain or compiled, got 'auto'": {"shapes": {"encoding": "auto"}},
+    "expected encoding to be plain or bfloat16 or int8, got 'x'": {"shapes": {"encoding": "x"}},
     "expected long to be error or split or truncate, got 'x'": {"long": "x"},
     "expected special to be drop or keep, got 1": {"choice": {"special": 1}},
     "it names no dictionary": {"dictionaries": None},

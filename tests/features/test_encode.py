@@ -20,8 +20,8 @@ from torch.testing import assert_close
 from faultlens.errors import UserError
 from faultlens.features import encoding_choice, plain_encoding, screened_encoding
 from faultlens.features.encode import Encoding, encode
-from faultlens.features.encoding_choice import ChosenEncoding, agree, is_quicker
-from faultlens.features.screen import Screen, low_terms
+from faultlens.features.encoding_choice import ChosenEncoding, agree, precisions, tried
+from faultlens.features.reading_config import LowPrecision
 from faultlens.models.dictionary import (
     Activation,
     Convention,
@@ -37,7 +37,8 @@ from faultlens.models.sites import Site
 if not screened_encoding.installed() and os.environ.get("CI") != "true":
     pytest.skip("the extra 'fast' is not installed", allow_module_level=True)
 
-WAYS: list[Encoding] = ["plain", "compiled"]
+PRECISIONS = precisions()
+WAYS: list[Encoding] = ["plain", *PRECISIONS]
 
 
 def dictionary(
@@ -133,7 +134,7 @@ def test_every_way_finds_what_a_dense_computation_finds(
     check(of, x, encode(of, x, way))
 
 
-@pytest.mark.parametrize("way", ["plain", "compiled"])
+@pytest.mark.parametrize("way", WAYS)
 def test_of_features_that_tie_at_the_boundary_k_are_kept(way: Encoding) -> None:
     """Every feature is there four times over, so that the 10th largest is always in the middle."""
     of = dictionary(16, 160, TopK(10), 3.0, 0)
@@ -146,7 +147,7 @@ def test_of_features_that_tie_at_the_boundary_k_are_kept(way: Encoding) -> None:
     np.testing.assert_allclose(got, expected, rtol=1e-5, atol=1e-4)
 
 
-@pytest.mark.parametrize("way", ["plain", "compiled"])
+@pytest.mark.parametrize("way", WAYS)
 def test_tiles_and_threads_change_nothing(way: Encoding, monkeypatch: pytest.MonkeyPatch) -> None:
     of, x = dictionary(16, 700, Relu(), -3, 1), values(90, 16, 1)
     threads = torch.get_num_threads()
@@ -154,6 +155,7 @@ def test_tiles_and_threads_change_nothing(way: Encoding, monkeypatch: pytest.Mon
     whole = encode(of, x, way)
     for module in (plain_encoding, screened_encoding):
         monkeypatch.setattr(module, "TILE", 7)
+    monkeypatch.setattr(screened_encoding, "BLOCK", 96)
     torch.set_num_threads(1)
     tiles = encode(of, x, way)
     torch.set_num_threads(threads)
@@ -161,29 +163,11 @@ def test_tiles_and_threads_change_nothing(way: Encoding, monkeypatch: pytest.Mon
     np.testing.assert_allclose(whole.data, tiles.data, rtol=1e-5, atol=1e-5)
 
 
-@pytest.mark.parametrize("first", [True, False])
-def test_no_feature_is_lost_to_low_precision(first: bool) -> None:
-    """The bound holds for values unlike those that it was made with; without it some are lost."""
-    of = dictionary(48, 2000, Relu(), -8, 2)
-    seen, x = values(60, 48, 7), values(300, 48, 2)
-    x = of.prepare(x if first else x.roll(11, dims=1) * 3)
-    screen = Screen._made(of, of.prepare(seen))
-    terms, alpha = low_terms(screen, x)
-    low = torch.mm(terms, screen.low).double()
-    exact = x.double() @ of.W_enc.double() + of.b_enc.double()
-    bound = low.abs().numpy() / 128 + alpha[:, None] * screen.norms + screen.slack
-    error = (low - exact).abs().numpy()
-    assert (error <= bound).all()
-    assert (error > 0.02 * bound).any(), "a bound so wide would screen nothing"
-    lost = (exact > 0) & (low <= 0)
-    assert lost.any(), "the negative control: low precision alone loses firings"
-
-
 @pytest.mark.parametrize(
     ("architecture", "options"), [("standard", {}), ("jumprelu", {}), ("topk", {"k": 7})]
 )
 @pytest.mark.parametrize("normalisation", ["none", "layer_norm"])
-@pytest.mark.parametrize("way", ["plain", "compiled"])
+@pytest.mark.parametrize("way", WAYS)
 def test_activations_are_saelenss(
     tmp_path: Path, architecture: str, options: dict[str, Any], normalisation: str, way: Encoding
 ) -> None:
@@ -215,25 +199,31 @@ def test_activations_are_saelenss(
     assert_close(found, theirs, rtol=1e-4, atol=1e-4)
 
 
-def test_the_compiled_way_computes_few_pre_activations(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("precision", PRECISIONS)
+def test_the_compiled_way_computes_few_pre_activations(
+    precision: LowPrecision, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """It is the screening that is tested above, not its way out where too much fires."""
     monkeypatch.setattr(screened_encoding, "encode_plain", lambda *_: pytest.fail("computed whole"))
     of, x = dictionary(48, 2048, Relu(), 0, 3), values(64, 48, 3)
     pre = of.prepare(x) @ of.W_enc
     of = replace(of, b_enc=0.01 - pre.quantile(0.99, dim=0))
-    found = encode(of, x, "compiled")
+    found = encode(of, x, precision)
     assert 0.005 * 64 * 2048 < found.nnz < 0.02 * 64 * 2048
     of = replace(of, activation=TopK(8))
-    assert encode(of, x, "compiled").nnz > 0
+    assert encode(of, x, precision).nnz > 0
 
 
 def test_a_way_that_finds_something_else_is_not_taken(monkeypatch: pytest.MonkeyPatch) -> None:
     of, x = dictionary(16, 640, Relu(), -3, 5), values(200, 16, 5)
-    assert agree(of, x, encode(of, x, "plain"), encode(of, x, "compiled"))
-    own = encoding_choice.encode_screened
-    other = lambda d, x: own(d, x) * np.float32(1.001)  # noqa: E731
-    monkeypatch.setattr(encoding_choice, "encode_screened", other)
-    assert not is_quicker(of, x)
+    assert all(agree(of, x, encode(of, x), encode(of, x, way)) for way in WAYS)
+    own = encoding_choice.encode
+
+    def other(d: Dictionary, x: torch.Tensor, way: Encoding = "plain") -> csr_matrix:
+        return own(d, x, way) * np.float32(1.001 if way == "int8" else 1)
+
+    monkeypatch.setattr(encoding_choice, "encode", other)
+    assert "bfloat16" in tried([of], {of.site: x}) and "int8" not in tried([of], {of.site: x})
 
 
 def test_without_the_extra_the_compiled_way_is_one_sentence(
@@ -242,7 +232,7 @@ def test_without_the_extra_the_compiled_way_is_one_sentence(
     of, x = dictionary(4, 40, Relu(), 0, 6), values(3, 4, 6)
     monkeypatch.setattr(screened_encoding, "installed", lambda: False)
     for asks in (
-        lambda: encode(of, x, "compiled"),
+        lambda: encode(of, x, "int8"),
         lambda: ChosenEncoding().choose("compiled", [of], 3, lambda: {}),
     ):
         with pytest.raises(UserError) as missing:
@@ -257,15 +247,18 @@ def test_without_the_extra_the_compiled_way_is_one_sentence(
 def test_the_way_is_chosen_once_when_a_reading_is_long_enough(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    of, other = dictionary(16, 640, Relu(), -3, 4), dictionary(16, 40, TopK(3), -3, 4)
-    answers, tried = {of: True, other: True}, []
+    of, other = (
+        dictionary(16, 640, Relu(), -3, 4),
+        dictionary(16, 40, Gated(*[torch.ones(40)] * 2), -3, 4),
+    )
+    seconds: dict[Encoding, float] = {"plain": 1.0, "bfloat16": 0.8, "int8": 0.7}
+    trials = []
 
-    def is_quicker(d: Dictionary, x: torch.Tensor) -> bool:
-        tried.append(len(x))
-        return answers[d]
+    def trial(dictionaries: Any, seen: Any) -> dict[Encoding, float]:
+        trials.append((dictionaries, seen))
+        return dict(seconds)
 
-    monkeypatch.setattr(encoding_choice, "is_quicker", is_quicker)
-    monkeypatch.setattr(encoding_choice, "can_screen", lambda d: True)
+    monkeypatch.setattr(encoding_choice, "tried", trial)
     monkeypatch.setattr(encoding_choice, "PATIENCE", 2.0 * 1000 * (of.W_enc.numel() + 16 * 40))
     seen = {of.site: values(200, 16, 4)}
 
@@ -274,30 +267,42 @@ def test_the_way_is_chosen_once_when_a_reading_is_long_enough(
 
     kept = ChosenEncoding()
     assert chosen(kept, 999) == "plain"
-    assert (kept.decided, tried) == (None, []), "too short for the choice to matter"
-    assert chosen(kept, 1000) == "compiled"
-    assert (kept.decided, tried) == ("compiled", [200, 200])
-    answers[of] = False
-    assert chosen(kept, 5000) == chosen(kept, 1) == "compiled", "it is chosen already"
+    assert (kept.seconds, trials) == (None, []), "too short for the choice to matter"
+    assert chosen(kept, 1000) == "int8"
+    assert trials == [([of], seen)], "what cannot be screened is the same in every way"
+    seconds["int8"] = 0.9
+    assert chosen(kept, 5000) == chosen(kept, 1) == chosen(kept, 1, "compiled") == "int8"
     assert chosen(kept, 1, "plain") == "plain"
-    assert tried == [200, 200]
-    assert chosen(ChosenEncoding(), 1000) == "plain", "not quicker for every dictionary"
-    answers[of] = True
+    assert len(trials) == 1, "it is chosen already"
+    assert chosen(ChosenEncoding(), 1000) == chosen(ChosenEncoding(), 1, "compiled") == "bfloat16"
+    seconds |= {"bfloat16": 0.95, "int8": 1.3}
+    assert chosen(ChosenEncoding(), 1000) == "plain", "too little would be gained"
+    assert chosen(ChosenEncoding(), 1, "compiled") == "bfloat16"
+    del seconds["bfloat16"]
+    assert chosen(ChosenEncoding(), 1, "compiled") == "int8"
     monkeypatch.setattr(encoding_choice, "installed", lambda: False)
     assert chosen(ChosenEncoding(), 1000) == "plain"
 
 
-def test_the_quicker_way_is_found_by_trying_both(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("slow", WAYS)
+def test_the_quickest_way_is_found_by_trying_all(
+    slow: Encoding, monkeypatch: pytest.MonkeyPatch
+) -> None:
     of, x = dictionary(16, 640, Relu(), -3, 4), values(200, 16, 4)
-    for slow, quicker in (("encode_plain", True), ("encode_screened", False)):
-        with pytest.MonkeyPatch.context() as patch:
-            own = getattr(encoding_choice, slow)
-            waits = lambda d, x, own=own: (time.sleep(0.05), own(d, x))[1]  # noqa: E731
-            patch.setattr(encoding_choice, slow, waits)
-            assert is_quicker(of, x) is quicker
+    own, calls = encoding_choice.encode, list[Encoding]()
+
+    def encode_late(d: Dictionary, x: torch.Tensor, way: Encoding = "plain") -> csr_matrix:
+        calls.append(way)
+        time.sleep(0.1 if way == slow else 0)
+        return own(d, x, way)
+
+    monkeypatch.setattr(encoding_choice, "encode", encode_late)
+    seconds = tried([of], {of.site: x})
+    assert set(seconds) == set(WAYS) and max(seconds, key=lambda way: seconds[way]) == slow
+    assert calls[:3] == WAYS and calls.count(slow) in (2, 3), "each once before it is timed"
 
 
-@pytest.mark.parametrize("way", ["plain", "compiled"])
+@pytest.mark.parametrize("way", WAYS)
 @pytest.mark.parametrize("kind", range(5))
 def test_nothing_infinite_or_nan_passes(way: Encoding, kind: int) -> None:
     of = dictionary(16, 64, activations(64, 0)[kind], -3.0, 0)

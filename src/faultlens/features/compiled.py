@@ -1,21 +1,26 @@
-"""Compiled loops of the screening: one walk over a tile of low-precision values, by Numba.
+"""Compiled loops of the screening: one walk over a block of low-precision products, by Numba.
 
-Imported only where the extra `fast` is installed and used (`screening`). Each function takes a
-range of a tile's tokens, so that several threads share a tile; none holds Python's lock.
+Imported only where the extra `fast` is installed and used (`screened_encoding`). None holds
+Python's lock, so that several threads share a block.
 
-Shapes: `low [tokens, d_sae]` holds bfloat16 pre-activations, less the feature's floor, as uint16
-bits; `x [tokens, d_in]` and `rows [d_sae, d_in]` are float32, `rows[f]` the encoder's weights of
-feature f. The error of a low value p is at most `|p| / 128 + alpha[t] · norms[f] + slack[f]`.
+Shapes: `low [features, tokens]` holds the products of a block of features, a feature a row: of
+bfloat16 as its bits, uint16, else int32. What they stand for, and how far it may be off, is said by
+`TokenBounds` and `FeatureBounds` (`screen`).
 """
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any, NamedTuple
+
 import numba
 import numpy as np
 
-BLOCK = 64  # features looked at together: one cache line of bits, a handful of vector registers
+if TYPE_CHECKING:
+    from faultlens.features.screen import FeatureBounds, TokenBounds
+
+WORD = 8  # tokens that are looked at together, a byte each
+TOGETHER = 4  # tokens that are computed together
 PEAK = 16  # features whose largest lower bound stands for them where the k largest are sought
-STORED = np.float32(2.0**-7)  # of itself that a value may lose when it is stored in bfloat16
 
 Floats = np.ndarray  # float32
 
@@ -23,173 +28,243 @@ _QUICK = {"nogil": True, "cache": True, "boundscheck": False}
 _SUM_IN_ANY_ORDER = {"reassoc", "contract"}  # and nothing else: NaN and infinity stay what they are
 
 
-def _dot(a: Floats, b: Floats) -> np.float32:
-    total = np.float32(0.0)
-    for i in range(a.shape[0]):
-        total += a[i] * b[i]
-    return total
+class Exact(NamedTuple):
+    """What pre-activations are computed from in float32.
+
+    Attributes:
+        x: prepared values, `[tokens, d_in]`.
+        rows: the encoder, a feature a row, `[d_sae, d_in]`.
+        bias, floor: of each feature; a pre-activation must exceed its floor.
+    """
+
+    x: Floats
+    rows: Floats
+    bias: Floats
+    floor: Floats
 
 
-dot = numba.njit(fastmath=_SUM_IN_ANY_ORDER, **_QUICK)(_dot)
+def _four(a: Floats, b: Floats, c: Floats, d: Floats, row: Floats) -> tuple[Any, Any, Any, Any]:
+    """Four dot products with one row, which is then read once; each summed as the others are."""
+    of_a = of_b = of_c = of_d = np.float32(0.0)
+    for i in range(row.shape[0]):
+        of_a += a[i] * row[i]
+        of_b += b[i] * row[i]
+        of_c += c[i] * row[i]
+        of_d += d[i] * row[i]
+    return of_a, of_b, of_c, of_d
+
+
+four = numba.njit(fastmath=_SUM_IN_ANY_ORDER, **_QUICK)(_four)
+
+
+def _whole(
+    y: Floats, low: np.ndarray, scale: Floats, largest: int, tiny: np.float32
+) -> tuple[Any, Any]:
+    """Rows in whole multiples of a scale of their own, of which the largest is `largest`.
+
+    Args:
+        low: int8, as `y`; filled with the multiples.
+        scale: of each row, filled; `tiny` at least.
+
+    Returns:
+        in units of the scale the norm of each row's multiples, and of what rounding took.
+    """
+    kept, lost = np.empty(y.shape[0], np.float32), np.empty(y.shape[0], np.float32)
+    for t in range(y.shape[0]):
+        most = np.float32(0.0)
+        for i in range(y.shape[1]):
+            most = max(most, abs(y[t, i]))
+        scale[t] = max(most / np.float32(largest), tiny)
+        inverse = np.float32(1.0) / scale[t]
+        of_kept = of_lost = np.float32(0.0)
+        for i in range(y.shape[1]):
+            value = y[t, i] * inverse
+            whole = np.rint(value)
+            low[t, i] = np.int8(whole)
+            of_kept += whole * whole
+            of_lost += (value - whole) * (value - whole)
+        kept[t], lost[t] = np.sqrt(of_kept), np.sqrt(of_lost)
+    return kept, lost
+
+
+whole = numba.njit(fastmath=_SUM_IN_ANY_ORDER, **_QUICK)(_whole)
+
+
+def _products(
+    low: np.ndarray, tokens: TokenBounds, weights: Floats, bits: np.ndarray, value: Floats
+) -> None:
+    """One feature's products `[tokens]` in units of it, into `value`, whose memory is `bits`."""
+    if low.itemsize == 2:
+        for t in range(low.shape[0]):
+            bits[t] = np.int32(low[t]) << 16
+    else:
+        for t in range(low.shape[0]):
+            value[t] = np.float32(low[t]) * tokens.scale[t]
+    for i in range(weights.shape[0]):
+        weight = weights[i]
+        for t in range(low.shape[0]):
+            value[t] += weight * tokens.apart[i, t]
+
+
+products = numba.njit(**_QUICK)(_products)
 
 
 def _above(
     low: np.ndarray,
-    x: Floats,
-    rows: Floats,
-    bias: Floats,
-    floor: Floats,
-    norms: Floats,
-    slack: Floats,
-    alpha: Floats,
-    start: int,
-    stop: int,
-    most: int,
-    counts: np.ndarray,
-    columns: np.ndarray,
-    values: Floats,
+    lost: np.float32,
+    tokens: TokenBounds,
+    features: FeatureBounds,
+    least: Floats,
+    exact: Exact,
+    first: int,
+    last: int,
+    feature: np.ndarray,
+    token: np.ndarray,
+    found: Floats,
 ) -> int:
-    """Features whose exact pre-activation lies above `floor [d_sae]`, for tokens `start:stop`.
+    """Where the exact pre-activation lies above its floor, feature by feature, tokens in order.
 
-    First all that may fire are found, token by token, then they are computed feature by feature, so
-    that a feature's weights come from memory once for all tokens that need them, in order.
+    So a feature's weights come from memory once for all tokens that need them, in order.
 
     Args:
-        most: pre-activations to compute at the most.
-        counts: `[tokens]`, filled with the firings of each token.
-        columns, values: filled from 0 with the firings, token by token, by column.
+        lost: of itself that a product may have lost when it was stored.
+        least: what pre-activations less their thresholds must reach to be computed, `[tokens]`.
+        first, last: the features of `low`.
+        feature, token, found: filled from 0 with the firings.
 
     Returns:
-        How many firings there are; -1 where more than `most` had to be computed.
+        How many firings there are; -1 where more than `feature` holds had to be computed.
     """
-    d_sae = low.shape[1]
-    bits = np.empty(BLOCK, np.int32)
+    count = low.shape[1]
+    bits = np.empty(count, np.int32)
     value = bits.view(np.float32)
-    feature, token = np.empty(most, np.int32), np.empty(most, np.int32)
-    uses = np.zeros(d_sae + 1, np.int32)
-    n = 0
-    for t in range(start, stop):
-        error = alpha[t]
-        for first in range(0, d_sae, BLOCK):
-            size = min(BLOCK, d_sae - first)
-            if size == BLOCK:  # of a length that is known, so that it becomes vector instructions
-                of_low, of_norms = low[t, first : first + BLOCK], norms[first : first + BLOCK]
-                of_slack = slack[first : first + BLOCK]
-                for j in range(BLOCK):
-                    bits[j] = np.int32(of_low[j]) << 16
-                hits = np.int32(0)
-                for j in range(BLOCK):
-                    reach = value[j] + abs(value[j]) * STORED + error * of_norms[j] + of_slack[j]
-                    hits += np.int32(reach >= np.float32(0.0))
-                if hits == 0:
-                    continue
-            else:
-                for j in range(size):
-                    bits[j] = np.int32(low[t, first + j]) << 16
-            for j in range(size):
-                f = first + j
-                if value[j] + abs(value[j]) * STORED + error * norms[f] + slack[f] >= 0:
-                    if n == most:
-                        return -1
-                    feature[n], token[n] = f, t
-                    uses[f + 1] += 1
+    hit = np.zeros((count + WORD - 1) // WORD * WORD, np.uint8)
+    words = hit.view(np.uint64)
+    some = np.empty(count + TOGETHER, np.int32)
+    x, n, computed = exact.x, 0, 0
+    for f in range(first, last):
+        products(low[f - first], tokens, features.apart[f], bits, value)
+        norm, rest, upper = features.norms[f], features.rests[f], features.upper[f]
+        share = np.float32(1.0) / features.unit[f]
+        for t in range(count):
+            off = abs(value[t]) * lost + tokens.alpha[t] * norm + tokens.beta[t] * rest
+            hit[t] = not (value[t] + off + upper < least[t] * share)  # a NaN is looked at
+        hits = 0
+        for word in range(words.shape[0]):
+            if words[word] == 0:
+                continue
+            for t in range(word * WORD, word * WORD + WORD):
+                if hit[t] != 0:
+                    some[hits] = t
+                    hits += 1
+        computed += hits
+        if computed > feature.shape[0]:
+            return -1
+        some[hits : hits + TOGETHER] = 0  # some token, so that all are computed alike
+        for i in range(0, hits, TOGETHER):
+            pre = four(
+                x[some[i]], x[some[i + 1]], x[some[i + 2]], x[some[i + 3]], exact.rows[f]
+            )  # fmt: skip
+            for j in range(min(TOGETHER, hits - i)):
+                if pre[j] + exact.bias[f] > exact.floor[f]:
+                    feature[n], token[n], found[n] = f, some[i + j], pre[j] + exact.bias[f]
                     n += 1
-    for f in range(d_sae):
-        uses[f + 1] += uses[f]
-    by_feature = np.empty(n, np.int32)
-    for i in range(n):
-        by_feature[uses[feature[i]]] = i
-        uses[feature[i]] += 1
-    exact = np.empty(n, np.float32)
-    for place in range(n):
-        i = by_feature[place]
-        exact[i] = dot(x[token[i]], rows[feature[i]]) + bias[feature[i]]
-    found = 0
-    for t in range(start, stop):
-        counts[t] = 0
-    for i in range(n):
-        if exact[i] > floor[feature[i]]:
-            columns[found], values[found] = feature[i], exact[i]
-            counts[token[i]] += 1
-            found += 1
-    return found
+    return n
 
 
 above = numba.njit(**_QUICK)(_above)
 
 
-def _largest(
+def _peaks(
     low: np.ndarray,
-    x: Floats,
-    rows: Floats,
-    bias: Floats,
-    k: int,
-    norms: Floats,
-    slack: Floats,
-    alpha: Floats,
-    start: int,
-    stop: int,
-    most: int,
+    lost: np.float32,
+    tokens: TokenBounds,
+    features: FeatureBounds,
+    first: int,
+    last: int,
+    peaks: Floats,
+) -> None:
+    """The largest lower bound of every `PEAK` features, into `peaks [d_sae / PEAK, tokens]`."""
+    count = low.shape[1]
+    bits = np.empty(count, np.int32)
+    value = bits.view(np.float32)
+    for f in range(first, last):
+        products(low[f - first], tokens, features.apart[f], bits, value)
+        norm, rest, lower = features.norms[f], features.rests[f], features.lower[f]
+        unit, peak = features.unit[f], peaks[f // PEAK]
+        for t in range(count):
+            off = abs(value[t]) * lost + tokens.alpha[t] * norm + tokens.beta[t] * rest
+            peak[t] = max(peak[t], unit * (value[t] - off + lower))
+
+
+peaks = numba.njit(**_QUICK)(_peaks)
+
+
+def _by_token(
+    feature: np.ndarray,
+    token: np.ndarray,
+    value: Floats,
     counts: np.ndarray,
     columns: np.ndarray,
     values: Floats,
-) -> int:
-    """The k largest pre-activations of each token that are above 0; as `above`, ties by column.
+) -> None:
+    """Firings that come feature by feature, sorted by token, then feature.
 
-    k features have a lower bound of at least the k-th largest of the block maxima; so none whose
-    upper bound is below it can be among the k largest.
+    Args:
+        counts: `[tokens]`, filled with the firings of each token.
+        columns, values: filled with the firings, token by token.
     """
-    d_sae = low.shape[1]
-    blocks = (d_sae + PEAK - 1) // PEAK
-    peaks = np.empty(blocks, np.float32)
-    bits = np.empty(PEAK, np.int32)
-    value = bits.view(np.float32)
-    candidates = np.empty(d_sae, np.int32)
-    exact = np.empty(d_sae, np.float32)
-    found, computed = 0, 0
-    for t in range(start, stop):
-        before = found
-        error = alpha[t]
-        for block in range(blocks):
-            first = block * PEAK
-            size = min(PEAK, d_sae - first)
-            peak = np.float32(-np.inf)
-            for j in range(size):
-                bits[j] = np.int32(low[t, first + j]) << 16
-            for j in range(size):
-                off = abs(value[j]) * STORED + error * norms[first + j] + slack[first + j]
-                lower = value[j] - off
-                peak = lower if lower > peak else peak
-            peaks[block] = peak
-        reached = max(np.partition(peaks, blocks - k)[blocks - k], np.float32(0.0))
-        n = 0
-        for f in range(d_sae):
-            bits[0] = np.int32(low[t, f]) << 16
-            if value[0] + abs(value[0]) * STORED + error * norms[f] + slack[f] >= reached:
-                candidates[n] = f
-                n += 1
-        computed += n
-        if computed > most:
-            return -1
-        for i in range(n):
-            exact[i] = dot(x[t], rows[candidates[i]]) + bias[candidates[i]]
-        least, room = np.float32(0.0), 0
-        if n > k:
-            least = max(np.partition(exact[:n], n - k)[n - k], np.float32(0.0))
-            room = k
-            for i in range(n):
-                if exact[i] > least:
-                    room -= 1
-        for i in range(n):
-            tied = exact[i] == least and least > 0 and room > 0
-            if exact[i] > least or tied:
-                if tied:
-                    room -= 1
-                columns[found] = candidates[i]
-                values[found] = exact[i]
-                found += 1
-        counts[t] = found - before
-    return found
+    for i in range(token.shape[0]):
+        counts[token[i]] += 1
+    place = np.zeros(counts.shape[0], np.int64)
+    for t in range(1, counts.shape[0]):
+        place[t] = place[t - 1] + counts[t - 1]
+    for i in range(token.shape[0]):
+        columns[place[token[i]]], values[place[token[i]]] = feature[i], value[i]
+        place[token[i]] += 1
 
 
+by_token = numba.njit(**_QUICK)(_by_token)
+
+
+def _largest(counts: np.ndarray, columns: np.ndarray, values: Floats, k: int) -> int:
+    """Leave the k largest of each token, ties by column; what stays moves up, and is counted.
+
+    All are positive, and the bits of positive numbers, as whole numbers, are in the same order: so
+    the k-th largest is found by bisection of those.
+    """
+    bits = values.view(np.int32)
+    start, kept = 0, 0
+    for t in range(counts.shape[0]):
+        stop = start + counts[t]
+        least, room = np.int32(0), 0
+        if counts[t] > k:
+            beyond = np.int32(0x7F800001)  # infinity's, and one
+            while beyond - least > 1:
+                middle = least + (beyond - least) // 2
+                if at_least(bits[start:stop], middle) >= k:
+                    least = middle
+                else:
+                    beyond = middle
+            room = k - at_least(bits[start:stop], least + 1)
+        before = kept
+        for i in range(start, stop):
+            tied = bits[i] == least and room > 0
+            if bits[i] > least or tied:
+                room -= tied
+                columns[kept], values[kept] = columns[i], values[i]
+                kept += 1
+        start = stop
+        counts[t] = kept - before
+    return kept
+
+
+def _at_least(numbers: np.ndarray, least: int) -> int:
+    count = 0
+    for i in range(numbers.shape[0]):
+        count += numbers[i] >= least
+    return count
+
+
+at_least = numba.njit(**_QUICK)(_at_least)
 largest = numba.njit(**_QUICK)(_largest)

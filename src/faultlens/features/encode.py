@@ -1,7 +1,7 @@
 """Sparse encode: a site's values to a CSR matrix of activations, each token by itself.
 
-Two ways to the same numbers: PyTorch alone, everywhere, and on a processor a screening in low
-precision that only leaves out what cannot fire.
+Ways to the same numbers: PyTorch alone, everywhere; on a processor a screening in low precision,
+bfloat16 or int8, which only leaves out what cannot fire.
 """
 
 from __future__ import annotations
@@ -29,10 +29,10 @@ def encode(dictionary: Dictionary, x: Tensor, encoding: Encoding = PLAIN) -> csr
         float32 CSR `[tokens, d_sae]`, column indices sorted, no explicit zeros.
 
     Raises:
-        UserError: `compiled` where the extra is missing; an activation that is infinite or NaN.
+        UserError: screening where the extra is missing; an activation that is infinite or NaN.
     """
-    if encoding == "compiled" and len(x):
+    if encoding != "plain" and len(x):
         check_installed()
         if can_screen(dictionary):
-            return encode_screened(dictionary, x)
+            return encode_screened(dictionary, x, encoding)
     return encode_plain(dictionary, x)

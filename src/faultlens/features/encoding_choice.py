@@ -1,46 +1,48 @@
-"""The choice between the two ways of encoding: made once for a lens, by trying both.
+"""The choice between the ways of encoding: made once for a lens, by trying them.
 
-Loading compiled code takes half a second, compiling it some seconds, and where the processor has no
-quick bfloat16 it gains nothing. So a lens encodes plainly until a reading is long enough for the
-choice to matter; what the trial then says holds for all that the lens reads from there on.
+Loading compiled code takes half a second, compiling it some seconds, and which precision pays to
+screen in depends on the processor and on how many features are near their thresholds. So a lens
+encodes plainly until a reading is long enough for the choice to matter; what the trial then says
+holds for all that the lens reads from there on.
 """
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
+import torch
 from scipy.sparse import csr_matrix
 from torch import Tensor
 
-from faultlens.features.plain_encoding import encode_plain
-from faultlens.features.reading_config import AskedEncoding, Encoding
-from faultlens.features.screen import Screen
-from faultlens.features.screened_encoding import (
-    TILE,
-    can_screen,
-    check_installed,
-    encode_screened,
-    installed,
-)
+from faultlens.features import int8_screen
+from faultlens.features.encode import encode
+from faultlens.features.reading_config import PLAIN, AskedEncoding, Encoding, LowPrecision
+from faultlens.features.screened_encoding import can_screen, check_installed, installed
+from faultlens.features.screens import keep_only, renew_screen
 from faultlens.models.dictionary import Dictionary, Relu
 from faultlens.models.sites import Site
 
 PATIENCE = 3e11  # floating-point operations of plain encoding before anything is tried: a second
-TRIED = 128  # tokens that a trial of the two ways needs
+TRIED = 128  # tokens that a trial needs
+MOST = 512  # that it takes
+GAIN = 0.9  # of the plain way's time that another may take to be chosen
+
+Seconds = Mapping[Encoding, float]
 
 
 class ChosenEncoding:
     """Which way a lens encodes; shared by the lenses that are made from it.
 
     Attributes:
-        decided: the way that was chosen; None as long as no reading was long enough to choose.
+        seconds: what each way took in the trial; None as long as there was none.
     """
 
     def __init__(self) -> None:
-        self.decided: Encoding | None = None
+        self.seconds: Seconds | None = None
 
     def choose(
         self,
@@ -52,7 +54,8 @@ class ChosenEncoding:
         """The way to read so many tokens.
 
         Args:
-            asked: what the user wants; `auto` decides, unless it was decided before.
+            asked: what the user wants; `compiled` leaves the precision to the trial, `auto`
+                everything, unless the reading is short and there was no trial yet.
             dictionaries: what is read through.
             tokens: of the reading.
             first_values: gives the sites' values in some of the first texts, `[tokens, d]`.
@@ -60,44 +63,55 @@ class ChosenEncoding:
         Raises:
             UserError: `compiled` where the extra is missing.
         """
+        if asked == "plain":
+            return "plain"
         if asked == "compiled":
             check_installed()
-        if asked != "auto":
-            return asked
         work = 2.0 * tokens * sum(dictionary.W_enc.numel() for dictionary in dictionaries)
-        if self.decided is None and work >= PATIENCE:
-            self.decided = _tried(dictionaries, first_values)
-        return self.decided or "plain"
+        able = [d for d in dictionaries if can_screen(d)] if installed() else []
+        if self.seconds is None and able and (asked == "compiled" or work >= PATIENCE):
+            self.seconds = tried(able, first_values())
+            for dictionary in able:
+                keep_only(dictionary, _quickest(self.seconds, asked))
+        return _quickest(self.seconds or {}, asked)
 
 
-def _tried(
-    dictionaries: Sequence[Dictionary], first_values: Callable[[], Mapping[Site, Tensor]]
-) -> Encoding:
-    able = [d for d in dictionaries if can_screen(d)] if installed() else []
-    if not able:
-        return "plain"
-    seen = first_values()
-    return "compiled" if all(is_quicker(d, seen[d.site]) for d in able) else "plain"
+def _quickest(seconds: Seconds, asked: AskedEncoding) -> Encoding:
+    """What the trial says; the plain way unless another gains by it, or is asked for."""
+    plain = math.inf if asked == "compiled" else GAIN * seconds.get(PLAIN, 0.0)
+    return min(seconds, key=lambda way: plain if way == PLAIN else seconds[way], default=PLAIN)
 
 
-def is_quicker(dictionary: Dictionary, x: Tensor) -> bool:
-    """Whether screening these values is quicker here than computing everything, and agrees.
+def tried(dictionaries: Sequence[Dictionary], seen: Mapping[Site, Tensor]) -> Seconds:
+    """Seconds of each way over these values, for all dictionaries together.
 
-    The first call of each compiles or warms it up and is not timed. Where the two disagree by more
-    than rounding can do, the plain way is taken.
+    The first call of each compiles or warms it up and is not timed. A way that disagrees with the
+    plain one by more than rounding can do is left out, and so is int8 where PyTorch lacks it.
     """
-    part = x[:TILE]
-    plain, quick = encode_plain(dictionary, part), encode_screened(dictionary, part)
-    if not agree(dictionary, part, plain, quick):
-        return False
-    seconds: dict[Any, list[float]] = {encode_plain: [], encode_screened: []}
-    for way in (encode_plain, encode_screened) * 2:
+    values = {d: seen[d.site][:MOST] for d in dictionaries}
+    plain = {d: encode(d, x) for d, x in values.items()}
+    ways: list[Encoding] = ["plain"]
+    for screened in precisions():
+        if all(agree(d, x, plain[d], encode(d, x, screened)) for d, x in values.items()):
+            ways.append(screened)
+    seconds: dict[Encoding, float] = {}
+    for way in ways * 2:
+        if seconds.get(way, 0) > 2 * min(seconds.values(), default=math.inf):
+            continue  # it will not be chosen
         began = time.perf_counter()
-        way(dictionary, part)
-        seconds[way].append(time.perf_counter() - began)
-    return min(seconds[encode_screened]) < 0.9 * min(seconds[encode_plain])
+        for dictionary, x in values.items():
+            encode(dictionary, x, way)
+        seconds[way] = min(seconds.get(way, math.inf), time.perf_counter() - began)
+    return seconds
 
 
+def precisions() -> list[LowPrecision]:
+    """In which screens can be had here."""
+    every: tuple[LowPrecision, ...] = get_args(LowPrecision)
+    return [one for one in every if one != "int8" or int8_screen.available()]
+
+
+@torch.no_grad()
 def agree(dictionary: Dictionary, x: Tensor, one: csr_matrix, other: csr_matrix) -> bool:
     """Whether two encodings differ by rounding alone: less than 1e-5 of `‖x‖ · ‖w‖ + |b|`.
 
@@ -105,19 +119,21 @@ def agree(dictionary: Dictionary, x: Tensor, one: csr_matrix, other: csr_matrix)
     at its threshold the difference is as large as the jump.
     """
     prepared = dictionary.prepare(x)
-    screen = Screen.of(dictionary, prepared)
     apart: Any = (one > 0) != (other > 0)
     difference = csr_matrix(abs(one - other))
     if not isinstance(dictionary.activation, Relu):
         difference = difference - difference.multiply(apart)
     cells = csr_matrix(difference).tocoo()
-    scale = prepared.norm(dim=-1).numpy()[cells.row] * screen.norms[cells.col]
-    scale += np.abs(screen.bias)[cells.col]
+    norms = dictionary.W_enc.norm(dim=0).numpy()
+    scale = prepared.norm(dim=-1).numpy()[cells.row] * norms[cells.col]
+    scale += np.abs(dictionary.b_enc.detach().numpy())[cells.col]
     return bool((cells.data <= 1e-5 * scale).all() and apart.nnz <= max(2, 1e-3 * one.nnz))
 
 
 def renew_screens(
-    dictionaries: Sequence[Dictionary], first_values: Callable[[], Mapping[Site, Tensor]]
+    dictionaries: Sequence[Dictionary],
+    precision: LowPrecision,
+    first_values: Callable[[], Mapping[Site, Tensor]],
 ) -> None:
     """Make the screens from these values, whatever was read before.
 
@@ -126,4 +142,4 @@ def renew_screens(
     seen = first_values()
     for dictionary in dictionaries:
         if can_screen(dictionary):
-            Screen.renew(dictionary, dictionary.prepare(seen[dictionary.site]))
+            renew_screen(dictionary, precision, dictionary.prepare(seen[dictionary.site]))

@@ -13,12 +13,14 @@ Long = Literal["error", "split", "truncate"]
 pooled together, or is read as far as it fits."""
 LONG: Long = "error"
 """What becomes of it where nothing else is said."""
-Encoding = Literal["plain", "compiled"]
-"""`plain`: PyTorch alone. `compiled`: screened by compiled code (the extra `fast`)."""
+LowPrecision = Literal["bfloat16", "int8"]
+"""What the compiled encoding (the extra `fast`) multiplies in to find what cannot fire."""
+Encoding = Literal["plain", "bfloat16", "int8"]
+"""`plain`: PyTorch alone. Otherwise compiled, screened in that precision."""
 PLAIN: Encoding = "plain"
 """How values are encoded where nothing else is said."""
 AskedEncoding = Literal["auto", "plain", "compiled"]
-"""`auto`: the quicker of the two ways, found by trying both."""
+"""`compiled`: in the precision that is quicker here. `auto`: the quickest way; found by trying."""
 AUTO: AskedEncoding = "auto"
 """How a lens encodes where nothing else is asked for."""
 

@@ -1,11 +1,16 @@
-"""Screened encoding: compiled code computes in float32 only what the screen lets through."""
+"""Screened encoding: compiled code computes in float32 only what the screen lets through.
+
+A tile of tokens meets the encoder a block of features at a time, so that products in low precision
+are looked at while they are near the processor, and a feature's weights are read once for the tile.
+"""
 
 from __future__ import annotations
 
 import importlib.util
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from functools import partial
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -14,12 +19,18 @@ from torch import Tensor
 
 from faultlens.errors import UserError
 from faultlens.features.plain_encoding import cannot_overflow, encode_plain
-from faultlens.features.screen import Screen, low_terms
+from faultlens.features.reading_config import LowPrecision
+from faultlens.features.screen import Screen, TokenBounds, floor_of
+from faultlens.features.screens import screen_of
 from faultlens.models.dictionary import Dictionary, JumpRelu, Relu, TopK
 
-TILE = 512  # tokens whose low-precision products are held at once, at most
-CELLS = 512 * 24_576  # products held at once: 25 MB
-DENSE = 1 / 32  # share of a tile's features from which on computing all of them is quicker
+TILE = 1024  # tokens that meet a block of features together, at most
+BLOCK = 2048  # features of a block
+CELLS = 512 * 24_576  # products that are held where all of a token's are needed at once: TopK
+DENSE = 1 / 8  # share of a block's pre-activations from which on computing all is quicker
+VAST = 1e15  # values from which on a screen's own arithmetic could overflow
+
+Fired = tuple[np.ndarray, np.ndarray, np.ndarray]  # features, tokens, values
 
 
 def installed() -> bool:
@@ -50,69 +61,168 @@ def check_installed() -> None:
 
 
 @torch.no_grad()
-def encode_screened(dictionary: Dictionary, x: Tensor) -> csr_matrix:
+def encode_screened(dictionary: Dictionary, x: Tensor, precision: LowPrecision) -> csr_matrix:
     """Activations `[tokens, d_sae]`; a tile in which too much may fire is computed whole."""
     if not len(x):
         return encode_plain(dictionary, x)
-    size = max(1, min(TILE, CELLS // dictionary.d_sae))
-    low = torch.empty((min(size, len(x)), dictionary.d_sae), dtype=torch.bfloat16)
-    counts = np.zeros(len(x) + 1, dtype=np.int64)
-    columns: list[np.ndarray] = []
-    values: list[np.ndarray] = []
+    size = _tile_size(dictionary, len(x))
+    tiles: list[csr_matrix] = []
     for start in range(0, len(x), size):
         part = x[start : start + size]
         prepared, fired = dictionary.prepare(part), None
-        if cannot_overflow(dictionary, prepared):
-            fired = _tile(dictionary, prepared, low[: len(part)])
-        if fired is None:
-            whole = encode_plain(dictionary, part)
-            fired = np.diff(whole.indptr), [whole.indices], [whole.data]
-        counts[start + 1 : start + 1 + len(part)] = fired[0]
-        columns += fired[1]
-        values += fired[2]
+        if cannot_overflow(dictionary, prepared) and float(prepared.abs().max()) < VAST:
+            screen = screen_of(dictionary, precision, prepared)
+            fired = _Tile(dictionary, screen, prepared).encoded()
+        tiles.append(encode_plain(dictionary, part) if fired is None else fired)
+    return _stacked(tiles)
+
+
+def _tile_size(dictionary: Dictionary, tokens: int) -> int:
+    """Tokens of a tile; tiles are of one size but for the last."""
+    most = TILE
+    if isinstance(dictionary.activation, TopK):
+        most = min(most, max(1, CELLS // dictionary.d_sae))
+    return -(-tokens // -(-tokens // most))
+
+
+def _stacked(tiles: list[csr_matrix]) -> csr_matrix:
+    if len(tiles) == 1:
+        return tiles[0]
+    ends = np.cumsum([0, *(tile.nnz for tile in tiles)])
+    indptr = [tile.indptr[1:] + end for tile, end in zip(tiles, ends[:-1], strict=True)]
     return csr_matrix(
-        (np.concatenate(values), np.concatenate(columns), np.cumsum(counts)),
-        shape=(len(x), dictionary.d_sae),
+        (
+            np.concatenate([tile.data for tile in tiles]),
+            np.concatenate([tile.indices for tile in tiles]),
+            np.concatenate([[0], *indptr]),
+        ),
+        shape=(sum(tile.shape[0] for tile in tiles), tiles[0].shape[1]),
     )
 
 
-Fired = tuple[np.ndarray, list[np.ndarray], list[np.ndarray]]  # counts, columns, values
+Block = tuple[slice, np.ndarray]  # features, and their products with all tokens, as `compiled` says
 
 
-def _tile(dictionary: Dictionary, x: Tensor, low: Tensor) -> Fired | None:
-    """The firings of a tile of prepared values; None where screening it does not pay."""
-    screen = Screen.of(dictionary, x)
-    terms, alpha = low_terms(screen, x)
-    torch.mm(terms, screen.low, out=low)
-    counts = np.zeros(len(x), dtype=np.int64)
-    loop = _loop(dictionary, screen, low.view(torch.uint16).numpy(), x.contiguous().numpy(), alpha)
-    threads = max(1, min(torch.get_num_threads(), len(x) // 8))
-    edges = np.linspace(0, len(x), threads + 1).astype(int)
-    ranges = list(zip(edges[:-1].tolist(), edges[1:].tolist(), strict=True))
+@dataclass(frozen=True, eq=False)
+class _Tile:
+    """Some tokens' prepared values `x [tokens, d_in]`, and what they are encoded with."""
 
-    def run(limits: tuple[int, int]) -> tuple[int, np.ndarray, np.ndarray]:
-        most = max(64, int(DENSE * (limits[1] - limits[0]) * dictionary.d_sae))
-        columns, values = np.empty(most, dtype=np.int32), np.empty(most, dtype=np.float32)
-        return loop(*limits, most, counts, columns, values), columns, values
+    dictionary: Dictionary
+    screen: Screen
+    x: Tensor
 
-    if threads == 1:
-        parts = [run(ranges[0])]
-    else:
-        with ThreadPoolExecutor(threads) as pool:
-            parts = list(pool.map(run, ranges))
-    if any(n < 0 for n, _, _ in parts):
-        return None
-    return counts, [c[:n].copy() for n, c, _ in parts], [v[:n].copy() for n, _, v in parts]
+    def encoded(self) -> csr_matrix | None:
+        """The firings `[tokens, d_sae]`; None where screening does not pay."""
+        from faultlens.features import compiled
+
+        terms, bounds = self.screen.terms(self.x)
+        activation, tokens = self.dictionary.activation, len(self.x)
+        least, blocks = np.zeros(tokens, np.float32), self._blocks(terms)
+        k = activation.k if isinstance(activation, TopK) else None
+        with ThreadPoolExecutor(torch.get_num_threads()) as pool:
+            if k is not None:
+                held = list(self._blocks(terms, held=True))
+                least, blocks = self._reached(k, bounds, held, pool), iter(held)
+            fired = self._fired(blocks, bounds, least, pool)
+        if fired is None:
+            return None
+        feature, token, value = fired
+        counts, columns, values = np.zeros(tokens, np.int64), feature.copy(), value.copy()
+        compiled.by_token(feature, token, value, counts, columns, values)
+        if k is not None:
+            kept = compiled.largest(counts, columns, values, k)
+            columns, values = columns[:kept], values[:kept]
+        indptr = np.concatenate([[0], np.cumsum(counts)])
+        return csr_matrix((values, columns, indptr), shape=(tokens, self.dictionary.d_sae))
+
+    def _blocks(self, terms: Tensor, held: bool = False) -> Iterator[Block]:
+        """Block after block; unless all are to be `held`, each is written over the one before."""
+        d_sae = self.dictionary.d_sae
+        room = (d_sae if held else min(BLOCK, d_sae), len(self.x))
+        out = torch.empty(room, dtype=self.screen.product)
+        for first in range(0, d_sae, BLOCK):
+            part = slice(first, min(first + BLOCK, d_sae))
+            low = out[part] if held else out[: part.stop - part.start]
+            self.screen.multiply(part, terms, low)
+            bits = low.view(torch.uint16) if low.dtype == torch.bfloat16 else low
+            yield part, bits.numpy()
+
+    def _reached(
+        self, k: int, bounds: TokenBounds, blocks: list[Block], pool: ThreadPoolExecutor
+    ) -> np.ndarray:
+        """What at least k pre-activations of each token reach, or 0, `[tokens]`.
+
+        k features have a lower bound of at least the k-th largest of the groups' largest; so none
+        whose upper bound is below it can be among the k largest.
+        """
+        from faultlens.features import compiled
+
+        groups = -(-self.dictionary.d_sae // compiled.PEAK)
+        peaks = np.full((groups, len(self.x)), -np.inf, np.float32)
+        lost, features = np.float32(self.screen.lost), self.screen.features
+
+        def run(share: Block) -> None:
+            part, low = share
+            compiled.peaks(low, lost, bounds, features, part.start, part.stop, peaks)
+
+        for block in blocks:
+            _mapped(run, block, pool)
+        largest = np.partition(peaks, groups - k, axis=0)[groups - k]
+        reached: np.ndarray = np.maximum(largest, 0) * np.float32(1 - 2**-20)  # rounded so far
+        return reached
+
+    def _fired(
+        self,
+        blocks: Iterator[Block],
+        bounds: TokenBounds,
+        least: np.ndarray,
+        pool: ThreadPoolExecutor,
+    ) -> Fired | None:
+        """What fires, feature by feature; None where more than `DENSE` had to be computed."""
+        from faultlens.features import compiled
+
+        dictionary, screen = self.dictionary, self.screen
+        exact = compiled.Exact(
+            self.x.contiguous().numpy(),
+            dictionary.W_enc.detach().T.numpy(),
+            dictionary.b_enc.detach().numpy(),
+            floor_of(dictionary).numpy(),
+        )
+
+        def run(share: Block) -> Fired | None:
+            part, low = share
+            most = max(64, int(DENSE * low.size))
+            feature, token = np.empty(most, np.int32), np.empty(most, np.int32)
+            value = np.empty(most, np.float32)
+            n = compiled.above(
+                low, np.float32(screen.lost), bounds, screen.features, least, exact,
+                part.start, part.stop, feature, token, value,
+            )  # fmt: skip
+            return None if n < 0 else (feature[:n].copy(), token[:n].copy(), value[:n].copy())
+
+        found: list[Fired] = []
+        for block in blocks:
+            for fired in _mapped(run, block, pool):
+                if fired is None:
+                    return None
+                found.append(fired)
+        feature, token, value = (np.concatenate(of) for of in zip(*found, strict=True))
+        return feature, token, value
 
 
-def _loop(
-    dictionary: Dictionary, screen: Screen, low: np.ndarray, x: np.ndarray, alpha: np.ndarray
-) -> Callable[..., int]:
-    """The compiled loop over a tile, up to the range of tokens."""
-    from faultlens.features import compiled
+def _mapped(run: Callable[[Block], Any], block: Block, pool: ThreadPoolExecutor) -> list[Any]:
+    """What `run` makes of each thread's share of a block, in order."""
+    shares = _shares(block)
+    return [run(shares[0])] if len(shares) == 1 else list(pool.map(run, shares))
 
-    bound = (screen.norms, screen.slack, alpha)
-    if isinstance(dictionary.activation, TopK):
-        k = dictionary.activation.k
-        return partial(compiled.largest, low, x, screen.rows, screen.bias, k, *bound)
-    return partial(compiled.above, low, x, screen.rows, screen.bias, screen.floor, *bound)
+
+def _shares(block: Block) -> list[Block]:
+    """A block in as many parts as there are threads, each of whole groups of features."""
+    from faultlens.features.compiled import PEAK
+
+    part, low = block
+    size = max(PEAK, -(-len(low) // (torch.get_num_threads() * PEAK)) * PEAK)
+    return [
+        (slice(part.start + at, min(part.start + at + size, part.stop)), low[at : at + size])
+        for at in range(0, len(low), size)
+    ]

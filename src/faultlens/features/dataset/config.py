@@ -21,8 +21,8 @@ class DatasetConfig:
     precision: Precision = "float32"
     """Of the activations on disk."""
     encoding: AskedEncoding = AUTO
-    """What encodes: `plain`, PyTorch alone; `compiled`, which needs the extra `fast`; `auto`, the
-    quicker of the two here."""
+    """What encodes: `plain`, PyTorch alone; `compiled`, which needs the extra `fast`, in the
+    precision that is quicker here; `auto`, the quickest way."""
 
     def __post_init__(self) -> None:
         check_choice("long", self.long, get_args(Long))

@@ -153,6 +153,8 @@ def _choice(record: Mapping[str, Any]) -> TokenChoice:
 
 
 def _shapes(record: Mapping[str, Any]) -> Shapes:
+    if record.get("encoding") == "compiled":  # as it was called while there was one screen
+        record = {**record, "encoding": "bfloat16"}
     encoding: Encoding = _one_of(record, "encoding", Encoding)
     return Shapes(_count(record, "budget"), _count(record, "row", 0), encoding)
 

@@ -73,8 +73,9 @@ class ShardReader:
         lens, plan = self.open(), self.plan
         plan.check_read_by(lens)
         torch.set_num_threads(plan.threads)
-        if plan.shapes.encoding == "compiled":
-            renew_screens(lens.dictionaries, lens.first_values(self.first, plan.shapes))
+        if plan.shapes.encoding != "plain":
+            first = lens.first_values(self.first, plan.shapes)
+            renew_screens(lens.dictionaries, plan.shapes.encoding, first)
         return lens.reader(plan.shapes)
 
 
