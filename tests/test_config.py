@@ -122,7 +122,7 @@ def test_a_verbs_signature_lists_the_options_with_their_defaults(verb: Any, conf
             lambda: fl.audit(None, None, tried=3),  # type: ignore[arg-type]
             "fl.audit has no option 'tried': expected one of rule, groups, alpha, seed, "
             "chat, system, pooling, "
-            "fit_check, min_support, permutations, strata, baselines, folds, repeats, "
+            "fit_check, min_support, permutations, strata, baselines, folds, repeats, left_out, "
             "test_classes, test_attributed, stop_early, random_decoder, test_features, with_answer",
         ),
     ],

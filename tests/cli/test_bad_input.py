@@ -404,13 +404,13 @@ def test_every_run_starts_with_the_fit_check(
 def test_a_feature_by_name_loads_its_layer_and_checks_its_dictionary(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    import faultlens as fl
+    from faultlens.cli import tokens
     from faultlens.features.lens import Lens
 
     loaded, checked = [], []
 
     def load(*arguments: Any, **options: Any) -> Lens:
-        lens = fl_load(*arguments, **options)
+        lens = load_lens(*arguments, **options)
         loaded.append([d.name for d in lens.dictionaries])
         return lens
 
@@ -418,13 +418,16 @@ def test_a_feature_by_name_loads_its_layer_and_checks_its_dictionary(
         checked.append([d.name for d in lens.dictionaries])
         return lens
 
-    fl_load = fl.load
-    monkeypatch.setattr(fl, "load", load)
+    load_lens = tokens.load_lens
+    monkeypatch.setattr(tokens, "load_lens", load)
     monkeypatch.setattr(Lens, "checked", check)
     code, out, _ = run(capsys, "tokens", "Mary met Tom.", "--feature", "5-att-mini/5")
     assert code == 0
     assert out.startswith("5-att-mini/5 in 4 tokens")
     assert loaded == [["5-res-mini", "5-att-mini", "5-mlp-mini"]]
+    assert checked == [], "that the bundled pair fits is known"
+    again = ("tokens", "Mary met Tom.", "--feature", "5-att-mini/5", "--threads", "1")
+    assert run(capsys, *again)[:2] == (0, out)
     assert checked == [["5-att-mini"]]
 
 

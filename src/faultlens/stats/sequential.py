@@ -69,7 +69,7 @@ class SequentialTest:
         Any correction for many tests only makes p larger, so that nothing it could show is lost.
 
         >>> SequentialTest.at_level(199, 0.05, near=3, most=999)
-        SequentialTest(planned=199, enough=10, near=3, most=999, early=True)
+        SequentialTest(planned=199, enough=10, near=3, most=999, early=True, needed=None)
         """
         enough = floor(alpha * planned) + 1
         return cls(planned, enough, min(near, enough - 1), most, early)

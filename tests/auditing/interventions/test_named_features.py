@@ -244,7 +244,7 @@ def test_what_attribution_names_is_tested_as_its_class_and_counted_once(
 ) -> None:
     alone = carried_out(tests, [], 0, attributed=1)
     (first,) = [r for r in alone.attribution[SITE].top if r.tested_as]
-    assert first == alone.attribution[SITE].top[0]
+    place = alone.attribution[SITE].top.index(first)
     assert first.intervention is not None and first.effect == first.intervention.necessity
     assert first.intervention.shown or first.intervention.null is not None
     index = int(first.feature.rpartition("/")[2])
@@ -254,7 +254,7 @@ def test_what_attribution_names_is_tested_as_its_class_and_counted_once(
     ones = [name for name, _ in run_ones]
     assert ones[:2] == [str(own)] * 2, "the class and what the user names are one"
     assert len(ones) == 3 and ones[2] != str(own), "attribution adds the next that it names"
-    again = twice.attribution[SITE].top[0]
+    again = twice.attribution[SITE].top[place]
     assert again.effect == twice.interventions[own].necessity
     assert first.effect is not None and again.effect is not None
     assert replace(again.effect, p_holm=first.effect.p_holm) == first.effect, "but for Holm"
@@ -263,7 +263,7 @@ def test_what_attribution_names_is_tested_as_its_class_and_counted_once(
 
     holding = some(26, index)
     wider = carried_out(tests, [Class(holding, rank=4)], 0, attributed=1)
-    held = wider.attribution[SITE].top[0]
+    held = wider.attribution[SITE].top[place]
     assert held.tested_as == [f"{SITE}/26", f"{SITE}/{index}"]
     assert held.effect == wider.interventions[holding].necessity != first.effect
     assert run_ones[3:] == [(str(holding), 199)]
