@@ -123,7 +123,8 @@ def take(step: str, one: Published, scratch: Path, results: Path, again: bool) -
     print(json.dumps(found[step], indent=1, ensure_ascii=False), flush=True)
     record["machine"] = machine()
     with new_file(results) as written:
-        written.write((json.dumps(record, indent=1, ensure_ascii=False) + "\n").encode())
+        text = json.dumps(record, indent=1, ensure_ascii=False) + "\n"
+        written.write(text.replace(str(scratch), "SCRATCH").encode())
 
 
 def machine() -> dict[str, Any]:

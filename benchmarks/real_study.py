@@ -60,7 +60,7 @@ def main() -> None:
     models = [one for one in STUDIED if one.name in given.models.split(",")]
     with tempfile.TemporaryDirectory() as temporary:
         scratch = given.scratch or Path(temporary)
-        taken = Taken(given.results, given.again)
+        taken = Taken(given.results, given.again, scratch)
         announce(wanted, models, taken)
         if "text" in wanted:
             texts = scratch / "texts.jsonl"
@@ -75,10 +75,14 @@ def main() -> None:
 
 @dataclass(frozen=True)
 class Taken:
-    """The files of the steps; one that is there is not made again."""
+    """The files of the steps; one that is there is not made again, but for `again`.
+
+    What they say of the scratch folder is `SCRATCH`, wherever it is.
+    """
 
     folder: Path
     again: bool
+    scratch: Path
 
     def file(self, name: str) -> Path:
         return self.folder / f"{name}.json"
@@ -94,7 +98,8 @@ class Taken:
         found = step() | {"load": round(os.getloadavg()[0], 1)}
         self.folder.mkdir(parents=True, exist_ok=True)
         with new_file(self.file(name)) as written:
-            written.write((json.dumps(found, indent=1, ensure_ascii=False) + "\n").encode())
+            text = json.dumps(found, indent=1, ensure_ascii=False) + "\n"
+            written.write(text.replace(str(self.scratch), "SCRATCH").encode())
 
 
 def announce(wanted: list[str], models: list[Studied], taken: Taken) -> None:

@@ -176,13 +176,27 @@ def test_a_picture_reads_in_light_and_dark_and_on_a_phone(
     assert f"the keys: {keys['failures']} of {keys['n']} fail" in drawn
 
 
+def test_results_name_no_folder_of_the_machine_that_ran_them(
+    imported: Callable[[Path], ModuleType], tmp_path: Path
+) -> None:
+    study = imported(BENCHMARKS / "real_study.py")
+    study.Taken(tmp_path / "results", False, tmp_path).take(
+        "x", lambda: {"at": f"{tmp_path}/model"}
+    )
+    assert "SCRATCH/model" in (tmp_path / "results" / "x.json").read_text("utf-8")
+    kept = [*(BENCHMARKS / "results").rglob("*.json")]
+    assert len(kept) > 10
+    for file in kept:
+        assert not re.search(r'[\s"](/(tmp|home|root|work|Users)/)', file.read_text("utf-8")), file
+
+
 def test_a_step_is_taken_once(imported: Callable[[Path], ModuleType], tmp_path: Path) -> None:
     study = imported(BENCHMARKS / "real_study.py")
-    taken = study.Taken(tmp_path / "results", again=False)
+    taken = study.Taken(tmp_path / "results", False, tmp_path)
     taken.take("profile-x", lambda: {"found": 1})
     taken.take("profile-x", lambda: {"found": 2})
     assert json.loads(taken.file("profile-x").read_text())["found"] == 1
-    study.Taken(tmp_path / "results", again=True).take("profile-x", lambda: {"found": 3})
+    study.Taken(tmp_path / "results", True, tmp_path).take("profile-x", lambda: {"found": 3})
     assert json.loads(taken.file("profile-x").read_text())["found"] == 3
     with pytest.raises(ZeroDivisionError):
         taken.take("audit-x", lambda: {"found": 1 // 0})
