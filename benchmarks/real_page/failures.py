@@ -156,9 +156,9 @@ def wrong_start(results: Results) -> list[str]:
         f"{KEYS}; with what the model expects, which is nothing, {plain['failures']} of "
         f"{plain['n']} and {ratio(keyed)}. An audit of the former looks like the published one "
         f"({listed(swapped(one).rstrip('.') for one in found['swaps']) or 'nothing was swapped'}), "
-        "and is of a model that nobody uses. What the run says of it:",
+        "and is of a model that nobody uses.",
         "",
-        *(f"- {one}" for one in found["warnings"] if "start" in one.lower() or "im_start" in one),
+        *(f"- The run says: {one}" for one in found["warnings"] if "im_start" in one),
         "",
         *carried(found),
     ]
