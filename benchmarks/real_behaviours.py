@@ -9,7 +9,7 @@ that is there is not made again.
 
 What comes out is `benchmarks/results/real/behaviours.json`: outcomes by factor, how often the rule
 differs from the reader (`behaviour_readings.json`), the ladder, and by seed the leading classes
-with their interventions, off-task cost and verdicts. `real_behaviours_page.py` puts it into words.
+with their interventions, off-task cost and verdicts. `real_page/behaviours.py` puts it into words.
 
     python benchmarks/real_behaviours.py --model FOLDER --sae FOLDER [--texts FILE] [--tasks NAMES]
 """
@@ -25,8 +25,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from real_results import write_results
+
 import faultlens as fl
-from faultlens.runs.files import new_file
 
 HERE = Path(__file__).parent / "results" / "real"
 RESULT, READINGS = HERE / "behaviours.json", HERE / "behaviour_readings.json"
@@ -63,9 +64,7 @@ def main() -> None:
             for one in (() if given.no_interventions else sets)
         }
         found[name] = behaviour(name, told, seeds) | {"corpus": standing(name, given.texts)}
-        given.results.parent.mkdir(parents=True, exist_ok=True)
-        with new_file(given.results) as written:
-            written.write((json.dumps(found, indent=1, ensure_ascii=False) + "\n").encode())
+        write_results(given.results, found, given.scratch)
 
 
 def audit(name: str, model: str, sae: Path, run: Path, more: Sequence[str]) -> dict[str, Any]:

@@ -17,7 +17,7 @@ from typing import Any
 HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE))  # its parts lie beside it, also where it is imported from elsewhere
 
-from real_page import dictionaries, failures, features, profile, reading  # noqa: E402
+from real_page import behaviours, dictionaries, failures, features, profile, reading  # noqa: E402
 from real_page.pictures import drawn, figures, pictured  # noqa: E402
 from real_page.tables import GEMMA, KEYS, NAMES, SMOLLM, failed, listed, ratio, table  # noqa: E402
 
@@ -56,7 +56,7 @@ def page(results: Mapping[str, Any]) -> str:
         *features.features(results),
         *pictured("real_ladder", results),
         *failures.wrong_start(results),
-        *behaviours(results),
+        *behaviours.behaviours(results),
         *profile.categories(results),
         *dictionaries.dictionaries(results),
         *reading.reading(results),
@@ -116,22 +116,6 @@ def in_short(results: Mapping[str, Any]) -> list[str]:
     if not said:
         return []
     return ["## In short", "", *(f"- {one}" for one in said), ""]
-
-
-def behaviours(results: Mapping[str, Any]) -> list[str]:
-    """The section on behaviours, written by its own script."""
-    found = results.get("behaviours")
-    if found is None:
-        command = "python benchmarks/real_behaviours.py"
-        return [
-            "## Three behaviours of an instruct model",
-            "",
-            f"**Not run yet**: `{command}`.",
-            "",
-        ]
-    from real_behaviours_page import section
-
-    return section(found)
 
 
 def smoke(record: Mapping[str, Any]) -> list[str]:

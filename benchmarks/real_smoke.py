@@ -33,8 +33,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-
-from faultlens.runs.files import new_file
+from real_results import write_results
 
 RESULT = Path(__file__).parent / "results" / "real_smoke.json"
 TEXT = (
@@ -122,9 +121,7 @@ def take(step: str, one: Published, scratch: Path, results: Path, again: bool) -
     found[step]["load"] = round(os.getloadavg()[0], 1)
     print(json.dumps(found[step], indent=1, ensure_ascii=False), flush=True)
     record["machine"] = machine()
-    with new_file(results) as written:
-        text = json.dumps(record, indent=1, ensure_ascii=False) + "\n"
-        written.write(text.replace(str(scratch), "SCRATCH").encode())
+    write_results(results, record, scratch)
 
 
 def machine() -> dict[str, Any]:

@@ -24,7 +24,6 @@ anew). Before them comes `text`, which serves both. `real_models.py` writes the 
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import tempfile
 from collections.abc import Callable
@@ -33,10 +32,9 @@ from pathlib import Path
 from typing import Any
 
 import real_text
+from real_results import write_results
 from real_smoke import conversion, machine, weights_of
 from real_steps import STEPS, STUDIED, Sizes, Studied, Work
-
-from faultlens.runs.files import new_file
 
 RESULTS = Path(__file__).parent / "results" / "real"
 
@@ -96,10 +94,7 @@ class Taken:
             return
         print(f"{name} …", flush=True)
         found = step() | {"load": round(os.getloadavg()[0], 1)}
-        self.folder.mkdir(parents=True, exist_ok=True)
-        with new_file(self.file(name)) as written:
-            text = json.dumps(found, indent=1, ensure_ascii=False) + "\n"
-            written.write(text.replace(str(self.scratch), "SCRATCH").encode())
+        write_results(self.file(name), found, self.scratch)
 
 
 def announce(wanted: list[str], models: list[Studied], taken: Taken) -> None:

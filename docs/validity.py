@@ -21,7 +21,7 @@ from faultlens.report.figures.chart import (
     Point,
     Series,
 )
-from faultlens.report.figures.svg import svg
+from faultlens.report.figures.svg_file import svg_file
 from faultlens.testing.bench import NULLS, TESTING, Case, behind, cell, older, table_of
 from faultlens.testing.planted_models.model_bench import model_table
 from faultlens.testing.rivals import RIVALS
@@ -32,14 +32,7 @@ PAGE, README = Path(__file__).with_name("validity.md"), ROOT / "README.md"
 BEGIN, END = "<!-- how often: docs/validity.py -->", "<!-- end -->"
 
 WIDTH = 720
-STYLE = (
-    "svg{font-family:sans-serif;background:#fff}text{fill:#222;font-size:12px}text.quiet{fill:#666}"
-    ".grid{stroke:#ddd}.reference{stroke:#666;stroke-dasharray:2 4}"
-    ".interval,.line,.thick{fill:none;stroke:currentColor;stroke-width:2}.filled{fill:currentColor}"
-    ".striking{color:#c2410c}.plain{color:#1d4ed8}g.quiet{color:#7b8794}"
-    ".c0{color:#3b7dd8}.c1{color:#d9730d}.c2{color:#2a9d5c}.c3{color:#9a5fd0}.c4{color:#c0392b}"
-    ".c5{color:#6b7280}"
-)
+COLOURS = ".c4{color:#c0392b}.c5{color:#6b7280}"  # of further series
 
 HEAD = """# How often is the audit right?
 
@@ -141,8 +134,7 @@ def figures(result: dict[str, Any]) -> dict[str, tuple[Chart, str]]:
 
 def drawn(chart: Chart, alt: str) -> str:
     """A figure as an SVG file that stands by itself."""
-    plain = str(svg(chart, WIDTH, alt)).replace("<svg ", '<svg xmlns="http://www.w3.org/2000/svg" ')
-    return plain.replace(">", f"><style>{STYLE}</style>", 1) + "\n"
+    return svg_file(chart, WIDTH, alt, COLOURS)
 
 
 def _power(rates: dict[str, Any]) -> Panels:

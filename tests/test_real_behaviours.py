@@ -49,9 +49,13 @@ def test_the_rule_judges_what_was_read_as_it_is_written_down(
 
 
 @pytest.fixture
-def scripts(imported: Callable[[Path], ModuleType]) -> tuple[ModuleType, ModuleType]:
+def scripts(
+    imported: Callable[[Path], ModuleType], monkeypatch: pytest.MonkeyPatch
+) -> tuple[ModuleType, ModuleType]:
     folder = ROOT / "benchmarks"
-    return imported(folder / "real_behaviours.py"), imported(folder / "real_behaviours_page.py")
+    monkeypatch.syspath_prepend(str(folder))  # where their other parts lie
+    page = imported(folder / "real_page" / "behaviours.py")
+    return imported(folder / "real_behaviours.py"), page
 
 
 def test_a_run_becomes_a_section(scripts: tuple[ModuleType, ModuleType]) -> None:

@@ -17,16 +17,11 @@ from faultlens.report.figures.chart import (
     Point,
     Series,
 )
-from faultlens.report.figures.svg import svg
+from faultlens.report.figures.svg_file import svg_file
 from real_page.tables import NAMES, failed, ratio
 
 WIDTH = 380  # pixels, so that nothing is shrunk on a phone
-STYLE = (
-    "svg{font-family:sans-serif;background:#fff}text{fill:#222;font-size:12px}text.quiet{fill:#666}"
-    ".grid{stroke:#ddd}.reference{stroke:#666;stroke-dasharray:2 4}"
-    ".interval,.line,.thick{fill:none;stroke:currentColor;stroke-width:2}.filled{fill:currentColor}"
-    ".striking{color:#c2410c}.plain{color:#1d4ed8}g.quiet{color:#7b8794}"
-    ".c0{color:#3b7dd8}.c1{color:#d9730d}.c2{color:#2a9d5c}.c3{color:#9a5fd0}"
+DARK = (
     "@media(prefers-color-scheme:dark){svg{background:#16191d}text{fill:#e6e6e6}"
     "text.quiet{fill:#a5adb5}.grid{stroke:#3a4046}.reference{stroke:#a5adb5}"
     ".striking{color:#fb923c}.plain{color:#7fb0ff}g.quiet{color:#a5adb5}.c0{color:#7fb0ff}"
@@ -39,8 +34,7 @@ WHERE = {"swapped": "the exchanged words", "last": "the last token"}
 
 def drawn(chart: Chart, alt: str) -> str:
     """A figure as an SVG file that stands by itself."""
-    plain = str(svg(chart, WIDTH, alt)).replace("<svg ", '<svg xmlns="http://www.w3.org/2000/svg" ')
-    return plain.replace(">", f"><style>{STYLE}</style>", 1) + "\n"
+    return svg_file(chart, WIDTH, alt, DARK)
 
 
 def figures(results: Mapping[str, Any]) -> dict[str, tuple[Chart, str]]:

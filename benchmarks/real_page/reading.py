@@ -58,17 +58,7 @@ def reading(results: Results) -> list[str]:
 def times(results: Results) -> list[str]:
     """The commands, and what each step took."""
     rows = []
-    for step in (
-        "train",
-        "doctor",
-        "parity",
-        "profile",
-        "layers",
-        "keys",
-        "audit",
-        "again",
-        "start",
-    ):
+    for step in STEPS:
         for model, name in NAMES.items():
             found = results.get(f"{step}-{model}")
             if found is not None:

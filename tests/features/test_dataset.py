@@ -38,6 +38,7 @@ from faultlens.features.text_tokens import TextTokens
 from faultlens.features.token_choice import TokenChoice
 from faultlens.runs.files import file_digest
 from faultlens.runs.location import located
+from tests.features.cut_off import cut_off_after_three_shards
 
 TEXTS = ["abcabc", "jihgf", "b", "ddddddd", "hgabd", "cc", "ihgfedc", "abababab", "j", "eebbe"]
 RELU, TOPK = "1-res-relu", "1-mlp-topk-centred"
@@ -58,18 +59,7 @@ def write(lens: Lens, folder: Path, **options: object) -> Written:
 
 def write_three_shards(lens: Lens, folder: Any) -> None:
     """The same, cut off by Ctrl-C after three shards."""
-    own, made = shard_work.tokens_of, []
-
-    def stops(*args: Any) -> Any:
-        if len(made) == 3:
-            raise KeyboardInterrupt
-        made.append(args[0])
-        return own(*args)
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(shard_work, "tokens_of", stops)
-        with pytest.raises(KeyboardInterrupt):
-            write(lens, folder)
+    cut_off_after_three_shards(lambda: write(lens, folder))
 
 
 @pytest.mark.parametrize("precision", ["float32", "float16"])

@@ -17,12 +17,12 @@ from upath import UPath
 from faultlens.corpus.text_source import TextSource
 from faultlens.errors import CannotWrite, UserError
 from faultlens.explorer.source import open_source
-from faultlens.features.dataset import shard_work
 from faultlens.features.dataset.reading import ActivationDataset
 from faultlens.features.dataset.writing import Written, write_dataset
 from faultlens.features.lens import Lens
 from faultlens.runs.location import located
 from tests.cli.calling import run
+from tests.features.cut_off import cut_off_after_three_shards
 
 TEXTS = ["abcabc", "jihgf", "b", "ddddddd", "hgabd", "cc", "ihgfedc", "abababab", "j", "eebbe"]
 RELU = "1-res-relu"
@@ -64,21 +64,8 @@ def stored(bucket: str) -> str:
     return f"{bucket}/mine/store"
 
 
-def test_a_store_that_was_cut_off_goes_on_there(
-    lens: Lens, stored: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    own, made = shard_work.tokens_of, []
-
-    def stops(*args: Any) -> Any:
-        if len(made) == 3:
-            raise KeyboardInterrupt
-        made.append(args[0])
-        return own(*args)
-
-    with monkeypatch.context() as patch:
-        patch.setattr(shard_work, "tokens_of", stops)
-        with pytest.raises(KeyboardInterrupt):
-            write(lens, located(stored))
+def test_a_store_that_was_cut_off_goes_on_there(lens: Lens, stored: str, tmp_path: Path) -> None:
+    cut_off_after_three_shards(lambda: write(lens, located(stored)))
     with pytest.raises(UserError, match="holds a store that is not finished"):
         ActivationDataset.open(located(stored))
     assert write(lens, located(stored)).kept == 3

@@ -109,13 +109,10 @@ gated, matryoshka_batchtopk, transcoder, skip_transcoder
     def __post_init__(self) -> None:
         for kind in self.kind:
             _one_of("kind", kind, KINDS)
-        points = [site for site in self.sites if not site.startswith(NAMED)]
-        for point in points:
+        for point in self.points:
             _one_of("site", point, (*POINTS, "a whole name such as blocks.3.hook_attn_out"))
-        for site in self.sites:
-            if site.startswith(NAMED):
-                Site.parse(site)
-        self._check_layers(points)
+        _ = self.trained_sites  # a whole name is that of a site
+        self._check_layers()
         for width in self.width:
             if not re.fullmatch(r"[1-9]\d{0,8}x?", width):
                 raise UserError(
@@ -142,11 +139,23 @@ gated, matryoshka_batchtopk, transcoder, skip_transcoder
                 f"learning_rate {self.optimiser.learning_rate}: expected a number above 0"
             )
 
-    def _check_layers(self, points: list[str]) -> None:
+    @property
+    def points(self) -> tuple[str, ...]:
+        """What of `sites` is a point of each layer."""
+        return tuple(site for site in self.sites if not site.startswith(NAMED))
+
+    @property
+    def trained_sites(self) -> tuple[Site, ...]:
+        """The points of each layer, then those named whole. Raises UserError for an unknown one."""
+        of_layers = [Site(layer, point) for layer in self.layers for point in self.points]
+        named = [Site.parse(site) for site in self.sites if site.startswith(NAMED)]
+        return (*of_layers, *named)
+
+    def _check_layers(self) -> None:
         """Layers are named exactly where something is to be trained at each of them."""
         transcoders = [kind for kind in self.kind if kind.endswith("transcoder")]
         others = len(transcoders) < len(self.kind)
-        wanted = transcoders[:1] + (points if others else [])
+        wanted = (*transcoders[:1], *(self.points if others else ()))
         if wanted and not self.layers:
             raise UserError(
                 f"layers: got none, expected at least one for {wanted[0]}, e.g. --layers 3; or "

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from faultlens.errors import UserError
 from faultlens.models.model import Model
 from faultlens.models.sites import Site
-from faultlens.training.config import MLP_POINT, NAMED, OF_K, TrainConfig
+from faultlens.training.config import MLP_POINT, OF_K, TrainConfig
 
 MLP_INPUT = "mlp_in"
 
@@ -75,10 +75,7 @@ def plan_dictionaries(model: Model, config: TrainConfig) -> list[DictionaryPlan]
 def _sites(kind: str, config: TrainConfig) -> list[tuple[Site, Site]]:
     if kind.endswith("transcoder"):
         return [(Site(layer, MLP_INPUT), Site(layer, MLP_POINT)) for layer in config.layers]
-    points = [site for site in config.sites if not site.startswith(NAMED)]
-    sites = [Site(layer, point) for layer in config.layers for point in points]
-    sites += [Site.parse(site) for site in config.sites if site.startswith(NAMED)]
-    return [(site, site) for site in sites]
+    return [(site, site) for site in config.trained_sites]
 
 
 def _check_k(k: int | None, d_sae: int, kind: str) -> None:

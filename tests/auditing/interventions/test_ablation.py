@@ -22,6 +22,7 @@ from faultlens.auditing.activations.alignment import TokenAlignment
 from faultlens.auditing.activations.task_tokens import TaskTokens
 from faultlens.auditing.feature_set import FeatureSet
 from faultlens.auditing.interventions.ablation import Ablation
+from faultlens.auditing.interventions.deciding_test import DecidingTest
 from faultlens.auditing.interventions.edits import Clamp
 from faultlens.auditing.interventions.placed_edit import place_edit
 from faultlens.auditing.result import Effect, Intervention
@@ -232,8 +233,9 @@ def test_sufficiency_sets_successes_to_the_mean_of_failures_where_they_fire(
     edited = [(i, len(trial.rows[i]) - 1) for i in prompts]
     assert trial.tested.firing_roles(chosen(features)).tolist() == [0]
     means = trial.means(trial.failures_where(features))
-    found = trial.tested.sufficiency(chosen(features))
-    assert isinstance(found, Effect)
+    test = trial.tested.sufficiency_test(chosen(features))
+    assert isinstance(test, DecidingTest)
+    found = trial.tested.effect(test)
     agree(trial, found, features, edited, prompts, means)
     normal = trial.means(prompts)
     other = trial.change(features, edited, prompts, normal)
@@ -259,8 +261,9 @@ def test_a_test_that_stops_early_counts_the_same_controls_in_the_same_order(
     """Where it did not stop, all numbers are the full test's; where it did, both p are above α."""
     prompts = np.array(trial.failures_where([feature]))
     early = SequentialTest.at_level(199, 0.05)
-    full = trial.tested.necessity(chosen([feature]), prompts)
-    found = trial.tested.necessity(chosen([feature]), prompts, test=early)
+    necessity = trial.tested.necessity_test(chosen([feature]), prompts)
+    full = trial.tested.effect(necessity)
+    found = trial.tested.effect(necessity, test=early)
     assert (full.controls, full.controls_counted, full.stopped_early) == (199, 199, False)
     if not found.stopped_early:
         assert found == full
@@ -275,7 +278,10 @@ def test_a_test_that_stops_early_counts_the_same_controls_in_the_same_order(
 def test_some_of_these_tests_stop_and_some_do_not(trial: Trial) -> None:
     early = SequentialTest.at_level(199, 0.05)
     stopped = [
-        trial.tested.necessity(chosen([f]), np.array(trial.failures_where([f])), test=early)
+        trial.tested.effect(
+            trial.tested.necessity_test(chosen([f]), np.array(trial.failures_where([f]))),
+            test=early,
+        )
         for f in (0, 7)
     ]
     assert [effect.stopped_early for effect in stopped] == [False, True]
@@ -388,8 +394,9 @@ def test_the_class_is_brought_in_at_the_roles_of_half_of_the_failures_where_it_f
     assert trial.tested.firing_roles(chosen([1])).tolist() == [
         r for r in range(4) if counts[r] >= 5
     ]
-    enough = trial.tested.sufficiency(chosen([1]))
-    assert isinstance(enough, Effect)
+    test = trial.tested.sufficiency_test(chosen([1]))
+    assert isinstance(test, DecidingTest)
+    enough = trial.tested.effect(test)
     assert enough.change == pytest.approx(0.0, abs=1e-5), "the last token, read alone, is unedited"
     last = [(i, 6) for i in range(12, 19)]
     means = trial.means(list(range(12)))

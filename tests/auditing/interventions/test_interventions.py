@@ -332,7 +332,7 @@ def test_a_model_in_half_precision_is_restarted(
 ) -> None:
     half = replace(model, network=deepcopy(model.network).to(torch.bfloat16))
     ablation = ablation_of(activated(half, dictionary, tokens, roles), dictionary, FAILED, succeeds)
-    need = ablation.necessity(some(0), np.flatnonzero(FAILED))
+    need = ablation.effect(ablation.necessity_test(some(0), np.flatnonzero(FAILED)))
     assert need.adjusted > 1
     assert need.turned == 20
 
@@ -461,8 +461,10 @@ def test_a_random_decoder_fires_as_the_real_one_and_writes_at_random(ablation: A
     cosine = torch.nn.functional.cosine_similarity(twin.W_dec, real.W_dec)
     assert cosine.abs().mean() < 0.3
     assert_close(twin.W_enc, real.W_enc)
-    found = replace(ablation, dictionary=twin, _means={}).effects(some(0))
+    other = replace(ablation, dictionary=twin, _means={})
+    found = [other.effect(one) for one in other.deciding(some(0))]
     assert [effect.claim for effect in found] == ["necessity", "sufficiency"]
     assert not any(effect.shown for effect in with_holm(found, 0.05, least=0.1))
-    shown = with_holm(ablation.effects(some(0)), 0.05, least=0.1)
+    effects = [ablation.effect(one) for one in ablation.deciding(some(0))]
+    shown = with_holm(effects, 0.05, least=0.1)
     assert all(effect.shown for effect in shown)

@@ -146,26 +146,10 @@ class Ablation:
         necessity = self.necessity_test(features, self.drawn(prompts))
         return [necessity, *([] if isinstance(sufficiency, str) else [sufficiency])]
 
-    def effects(
-        self, features: FeatureSet, progress: Tick | None = None, test: SequentialTest = EVERY
-    ) -> list[Effect]:
-        """What the deciding tests alone give."""
-        return [self.effect(one, progress, test) for one in self.deciding(features)]
-
     def cost(self, features: FeatureSet) -> int:
         """On how many prompts each control of a feature set is run, both effects together."""
         failures = np.flatnonzero(self.failed & self.codes.fires(features.indices))
         return len(self.drawn(failures)) + len(self.drawn(self.successes))
-
-    def necessity(
-        self,
-        features: FeatureSet,
-        prompts: np.ndarray,
-        progress: Tick | None = None,
-        test: SequentialTest = EVERY,
-    ) -> Effect:
-        """What setting the features to normal does on failures where they fire."""
-        return self.effect(self.necessity_test(features, prompts), progress, test)
 
     def necessity_test(self, features: FeatureSet, prompts: np.ndarray) -> DecidingTest:
         """Set the features to their mean over the successes, on failures where they fire."""
@@ -178,16 +162,6 @@ class Ablation:
             on="failures where the class fires",
             positions=WHERE_IT_FIRES,
         )
-
-    def sufficiency(
-        self,
-        features: FeatureSet,
-        progress: Tick | None = None,
-        test: SequentialTest = EVERY,
-    ) -> Effect | str:
-        """What setting the features as in failures does on successes; or why it is not tested."""
-        found = self.sufficiency_test(features)
-        return found if isinstance(found, str) else self.effect(found, progress, test)
 
     def sufficiency_test(self, features: FeatureSet) -> DecidingTest | str:
         """Set the features to their mean over the failures with them, where they would fire there.

@@ -1,16 +1,12 @@
-"""What `real_behaviours.py` found, in words: the section of `docs/real_models.md` on behaviours.
-
-`section` is all that the page needs; by itself the file prints the section.
-"""
+"""The section on behaviours: what `real_behaviours.py` found, in words."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterable, Mapping, Sequence
-from pathlib import Path
+from collections.abc import Mapping
 from typing import Any
 
-RESULT = Path(__file__).parent / "results" / "real" / "behaviours.json"
+from real_page.tables import Results, ends, listed, table
+
 ASKED = {
     "sycophancy": (
         "Sycophancy",
@@ -36,7 +32,8 @@ RUNGS = {
     "sae_all": "all features",
 }
 FEATURES = ("sae_top_k", "sae_all")
-HEAD = """## Three behaviours of an instruct model
+TITLE = "## Three behaviours of an instruct model"
+HEAD = f"""{TITLE}
 
 SmolLM2-135M-Instruct, greedy, through its chat template, asked the built-in tasks on behaviour (see
 [tasks.md](tasks.md#how-a-chat-model-behaves)) and read through the dictionaries trained above
@@ -45,6 +42,14 @@ better than the prompt's own factors, its words, the residual stream and a dicti
 nothing, also at levels of a factor that no rung was trained on, with the prompts that share a
 question, a name or a word with those held out left out of training as well.
 """
+
+
+def behaviours(results: Results) -> list[str]:
+    """The section, or how to get it."""
+    found = results.get("behaviours")
+    if found is None:
+        return [TITLE, "", "**Not run yet**: `python benchmarks/real_behaviours.py`.", ""]
+    return section(found)
 
 
 def section(found: Mapping[str, Any]) -> list[str]:
@@ -187,21 +192,3 @@ def with_interval(of: Mapping[str, Any]) -> str:
     if of.get("auroc") is None:
         return "–"
     return f"{of['auroc']:.2f} {ends(of)}".rstrip()
-
-
-def ends(of: Mapping[str, Any]) -> str:
-    return "" if of.get("low") is None else f"[{of['low']:.2f}, {of['high']:.2f}]"
-
-
-def listed(words: Iterable[str]) -> str:
-    found = list(words)
-    return " and ".join([", ".join(found[:-1]), found[-1]]) if len(found) > 1 else "".join(found)
-
-
-def table(heads: Sequence[str], *rows: Sequence[str]) -> list[str]:
-    lines = ["| " + " | ".join(row) + " |" for row in (heads, *rows)]
-    return [lines[0], "| " + " | ".join("---" for _ in heads) + " |", *lines[1:], ""]
-
-
-if __name__ == "__main__":
-    print("\n".join(section(json.loads(RESULT.read_text("utf-8")))))
