@@ -160,3 +160,33 @@ def test_directions_that_are_solved_for_and_searched_for_end_in_one_place(
     searched = fit(rows, failed, weights, CS[:fits])
     assert not asked
     np.testing.assert_allclose(found.coefficients, searched.coefficients, rtol=1e-6, atol=1e-9)
+
+
+class Flagging(np.ndarray):
+    """An array whose products are finite and leave the flag of an invalid operation behind."""
+
+    def __matmul__(self, other: np.ndarray) -> np.ndarray:
+        np.subtract(np.inf, np.inf)
+        return np.asarray(self) @ other
+
+
+def test_a_flag_left_behind_by_a_finite_product_is_no_warning() -> None:
+    """As OpenBLAS does now and then: numpy issue 24067."""
+    rows, failed = rows_and_outcomes(6)
+    weights = balanced(failed, np.arange(90))[:, None]
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        with pytest.raises(RuntimeWarning, match="invalid value"):
+            rows.view(Flagging) @ rows.T
+        found = logistic._product(rows.view(Flagging), rows.T)
+        fit(rows, failed, weights, CS[:1])
+    np.testing.assert_array_equal(found, rows @ rows.T)
+
+
+@pytest.mark.parametrize("single", [False, True])
+def test_values_that_are_not_finite_are_not_fitted(single: bool) -> None:
+    rows, failed = rows_and_outcomes(7)
+    weights = balanced(failed, np.arange(90))[:, None]
+    rows[3, 2] = np.nan
+    with pytest.raises(FloatingPointError, match="gradient of a logistic regression is not finite"):
+        fit(rows, failed, weights, CS[:1], 1e-4, single=single)

@@ -18,6 +18,7 @@ from sklearn.preprocessing import StandardScaler
 from faultlens.stats.effects import cohens_d
 from faultlens.stats.prediction import TunedLogistic, balanced_logistic, correlations
 from faultlens.stats.rotation import Rotation
+from faultlens.stats.wide_rows import WideRows
 
 
 def sparse_activations(rng: np.random.Generator, n: int, features: int) -> np.ndarray:
@@ -103,18 +104,21 @@ def test_rotating_keeps_all_inner_products_sparse_or_dense(
     expected, expected_others = scaler.transform(values), scaler.transform(others)
     expected[:, ~varies] = expected_others[:, ~varies] = 0.0
     size = max(varies.sum(), 1)
-    for kind in (np.asarray, csr_matrix):
+    for kind in (np.asarray, csr_matrix, WideRows.of):
+        # Wide rows are told apart once, by all rows: others come from the same ones.
+        together = kind(np.vstack([values, others]))
+        values_, others_ = together[np.arange(n)], together[np.arange(n, n + rest)]
         rotation = Rotation()
-        rotated = rotation.fit_transform(kind(values))
+        rotated = rotation.fit_transform(values_)
         assert rotated.shape[1] <= max(n, 1)
         mean_square = (rotated**2).sum() / n
         assert mean_square == pytest.approx(1.0 if varies.any() else 0.0, abs=1e-8)
         np.testing.assert_allclose(rotated @ rotated.T, expected @ expected.T / size, atol=1e-7)
-        products = rotation.transform(kind(others)) @ rotated.T
+        products = rotation.transform(others_) @ rotated.T
         np.testing.assert_allclose(products, expected_others @ expected.T / size, atol=1e-6)
 
 
-@pytest.mark.parametrize("kind", [np.asarray, csr_matrix])
+@pytest.mark.parametrize("kind", [np.asarray, csr_matrix, WideRows.of])
 def test_a_penalised_model_predicts_the_same_rotated_or_not(kind: type) -> None:
     rng = np.random.default_rng(2)
     values, failed = sparse_activations(rng, 90, 400), outcomes(rng, 90, 25)

@@ -24,9 +24,10 @@ from sklearn.model_selection import (
 from threadpoolctl import threadpool_limits
 
 from faultlens.stats.effects import auroc, midranks, ties_kept
+from faultlens.stats.wide_rows import WideRows
 
-Inputs = np.ndarray | csr_matrix
-"""One row a prompt: numbers (dense or CSR), or objects (levels of factors, texts)."""
+Inputs = np.ndarray | csr_matrix | WideRows
+"""One row a prompt: numbers (dense, CSR or wide), or objects (levels of factors, texts)."""
 
 Tick = Callable[[int], None]
 

@@ -102,6 +102,9 @@ def fit(
         single: in single precision, which halves the time, for a tolerance of 1e-5 or more; what
             does not arrive there is fitted again in double.
 
+    Raises:
+        FloatingPointError: a gradient is not finite, in double precision either.
+
     Warns:
         ConvergenceWarning: some gradient is still above the tolerance after the last step.
     """
@@ -122,6 +125,10 @@ def fit(
     for _ in range(MOST_STEPS):
         gradient = beta[..., open_] - x.back(costs[..., open_] * miss * y)
         rest = _norms(gradient) / goal[..., open_]
+        if not np.isfinite(rest).all():
+            if single:
+                return fit(rows, failed, weights, cs, tolerance, start)
+            raise FloatingPointError("the gradient of a logistic regression is not finite")
         far = ~(rest <= tolerance).reshape(-1, len(open_)).all(axis=0)
         if not far.any():
             break
@@ -181,18 +188,26 @@ class _Design:
 
     def forward(self, beta: np.ndarray) -> np.ndarray:
         """`[…, n, fits]` of coefficients."""
-        found: np.ndarray = self.rows @ beta
-        return found
+        return _product(self.rows, beta)
 
     def back(self, of_rows: np.ndarray) -> np.ndarray:
         """Sums over the rows, each by its values: `[…, features + 1, fits]`."""
-        found: np.ndarray = self.across @ of_rows
-        return found
+        return _product(self.across, of_rows)
 
     def back_squared(self, of_rows: np.ndarray) -> np.ndarray:
         """The same by its values' squares."""
-        found: np.ndarray = self.squared @ of_rows
-        return found
+        return _product(self.squared, of_rows)
+
+
+def _product(one: Matrix, other: np.ndarray) -> np.ndarray:
+    """`one @ other`, without the warning that OpenBLAS gives of finite numbers now and then.
+
+    Its kernels compute cells beyond the matrix and leave the flag of an invalid operation behind
+    (numpy issue 24067). A result that is not finite is found by its gradient: see `fit`.
+    """
+    with np.errstate(invalid="ignore"):
+        found: np.ndarray = one @ other
+    return found
 
 
 def _norms(of_fits: np.ndarray) -> np.ndarray:
@@ -214,8 +229,7 @@ def _solved_step(x: _Design, curvature: np.ndarray, gradient: np.ndarray) -> np.
     at = np.arange(x.width)
     hessian[..., at, at] += 1
     right = np.moveaxis(gradient, -1, -2)[..., None]
-    found: np.ndarray = -np.moveaxis(np.linalg.solve(hessian, right)[..., 0], -1, -2)
-    return found
+    return -np.ascontiguousarray(np.moveaxis(np.linalg.solve(hessian, right)[..., 0], -1, -2))
 
 
 def _newton_step(

@@ -16,7 +16,8 @@ from sklearn.model_selection import StratifiedKFold
 
 from faultlens.stats.effects import auroc, midranks, ties_kept
 from faultlens.stats.logistic import Fits, Matrix, balanced, fit
-from faultlens.stats.rotation import CONSTANT, Rotation
+from faultlens.stats.rotation import Rotation
+from faultlens.stats.wide_rows import CONSTANT
 
 CS = (0.01, 0.1, 1.0, 10.0, 100.0, 1000.0)
 """Values tried for C, the inverse strength of the penalty, on rows of mean square length one."""

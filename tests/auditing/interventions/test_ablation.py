@@ -22,6 +22,7 @@ from faultlens.auditing.activations.alignment import TokenAlignment
 from faultlens.auditing.activations.task_tokens import TaskTokens
 from faultlens.auditing.feature_set import FeatureSet
 from faultlens.auditing.interventions.ablation import Ablation
+from faultlens.auditing.interventions.cached_run import CachedRun
 from faultlens.auditing.interventions.deciding_test import DecidingTest
 from faultlens.auditing.interventions.edits import Clamp
 from faultlens.auditing.interventions.placed_edit import place_edit
@@ -304,6 +305,22 @@ def test_a_test_that_has_begun_goes_on_to_the_same_numbers(trial: Trial, feature
             assert stopped.controls == 15
             assert stopped.controls_counted == 1 + int(np.argmax(as_large))
             assert stopped.p_value == 10 / (stopped.controls_counted + 9)
+
+
+def test_a_test_that_has_begun_does_not_run_its_edit_again(
+    trial: Trial, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    early = SequentialTest.at_level(199, 0.05)
+    deciding = trial.tested.deciding(chosen([0]))[0]
+    begun = {deciding.claim: trial.tested.begin(deciding, early)}
+
+    def refused(run: CachedRun, change: torch.Tensor) -> None:
+        raise AssertionError("the edit is run again")
+
+    monkeypatch.setattr(CachedRun, "measure", refused)
+    assert trial.tested.effect(deciding, None, early, begun).prompts == len(deciding.prompts)
+    with pytest.raises(AssertionError, match="run again"):
+        trial.tested.effect(deciding, None, early)
 
 
 def test_prompts_in_which_an_edit_moves_nothing_stay_what_they_were(trial: Trial) -> None:

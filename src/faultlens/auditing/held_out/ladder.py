@@ -29,7 +29,6 @@ from faultlens.errors import UserError
 from faultlens.progress import SILENT, Progress
 from faultlens.stats.cross_validation import (
     FOLDS,
-    Inputs,
     cross_validate,
     grouped_folds,
     repeated_folds,
@@ -37,9 +36,10 @@ from faultlens.stats.cross_validation import (
     too_few,
 )
 from faultlens.stats.intervals import nadeau_bengio
-from faultlens.stats.logistic import DENSE
+from faultlens.stats.logistic import DENSE, Matrix
 from faultlens.stats.prediction import KS, TunedLogistic, balanced_logistic
 from faultlens.stats.rotation import Rotation
+from faultlens.stats.wide_rows import WideRows
 
 RUNGS = (
     "base_rate",
@@ -212,20 +212,20 @@ def _candidates(
     counts = CountVectorizer(analyzer=words).fit_transform(texts)
     found["bag_of_tokens"] = _model(scheme), csr_matrix(counts, dtype=float)
     if residual is not None:
-        found["residual"] = _of_values(scheme), residual
+        found["residual"] = _of_values(residual, scheme)
     if random is not None:
-        found["random_dictionary"] = _of_values(scheme), _firing(random)
+        found["random_dictionary"] = _of_values(_firing(random), scheme)
     if features is not None:
         firing = _firing(features)
         selected = TunedLogistic(ks=KS)
         if scheme == "study":
             selected = TunedLogistic(ks=KS, cs=(1.0,), scaled=False)
         found["sae_top_k"] = selected, firing
-        found["sae_all"] = _of_values(scheme), firing
+        found["sae_all"] = _of_values(firing, scheme)
     return found
 
 
-def _firing(activations: csr_matrix) -> Inputs:
+def _firing(activations: csr_matrix) -> Matrix:
     """Without the features that fire nowhere, which no model can use; dense unless few cells fire.
 
     Whether a feature fires is asked without a label. What fires often is multiplied quicker as a
@@ -243,8 +243,11 @@ def _of_factors(factors: Mapping[str, Sequence[str]], scheme: Folds) -> Candidat
     return _model(scheme), csr_matrix(OneHotEncoder().fit_transform(levels))
 
 
-def _of_values(scheme: Folds) -> Any:
-    return make_pipeline(Rotation(), _model(scheme)) if scheme == "repeated" else _model(scheme)
+def _of_values(values: Matrix, scheme: Folds) -> Candidate:
+    if scheme == "study":
+        return _model(scheme), values
+    wide = values.shape[1] > values.shape[0]
+    return make_pipeline(Rotation(), _model(scheme)), WideRows.of(values) if wide else values
 
 
 def _model(scheme: Folds) -> Any:

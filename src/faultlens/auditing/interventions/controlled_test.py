@@ -73,7 +73,7 @@ def run_against_controls(
         claim: whether a rise or a fall of the margin counts.
         seed: of the controls.
         progress: told of each planned control on each prompt, run or not needed.
-        begun: the same with its first controls, which are not run again.
+        begun: the same with its first controls; nothing of it is run again.
         only_first: run no more than the first controls, though the test may need further ones.
     """
     if begun is not None and test.counted(as_large(begun, claim)) is not None:
@@ -82,14 +82,17 @@ def run_against_controls(
         return begun
     place = {int(prompt): i for i, prompt in enumerate(prompts)}
     margin, changed, foil = (np.zeros(len(prompts)) for _ in range(3))
+    if begun is not None:
+        margin, changed, foil = begun.margin, begun.changed, begun.foil
     values = usual.values.new_zeros(len(placed.rows), usual.values.shape[1])
     runs, length = [], 0.0
     for run in runner.cached_runs(placed, prompts, min(FIRST, test.planned)):
         here = [place[int(i)] for i in run.prompts]
         change = runner.change(placed, run)
-        before, after = run.untouched, run.measure(change)
-        margin[here], changed[here] = before.margin, after.margin
-        foil[here] = after.difference - before.difference
+        if begun is None:
+            before, after = run.untouched, run.measure(change)
+            margin[here], changed[here] = before.margin, after.margin
+            foil[here] = after.difference - before.difference
         tokens, at = _tokens_of(runner, placed, run)
         values[tokens] = run.values_at(runner.dictionary.target)[tuple(at)]
         length += float(change.norm(dim=-1).sum())

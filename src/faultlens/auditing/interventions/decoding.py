@@ -18,6 +18,7 @@ from faultlens.auditing.interventions.edits import GeneratedRule
 from faultlens.auditing.interventions.placed_edit import PlacedEdit
 from faultlens.corpus.task import Task
 from faultlens.models.dictionary import Dictionary
+from faultlens.models.few_features import encode_few
 from faultlens.models.hooks import SiteHook
 from faultlens.models.model import Model
 from faultlens.models.sites import Site
@@ -102,7 +103,7 @@ class DecodingEdit(EditHooks):
         elif self.generated is None:
             steps = x.new_zeros(len(flat), len(features))
         else:
-            own = self.dictionary.encode(flat)[:, features]
+            own = encode_few(self.dictionary, flat, features)
             steps = self.generated(own) - own
         return self.dictionary.raised(flat, steps, features).reshape(*x.shape[:2], -1)
 

@@ -21,6 +21,7 @@ from faultlens.auditing.interventions.edit_runner import EditRunner
 from faultlens.auditing.interventions.edits import GeneratedRule
 from faultlens.auditing.interventions.placed_edit import PlacedEdit
 from faultlens.models.dictionary import Dictionary
+from faultlens.models.few_features import encode_few
 from faultlens.models.greedy import end_ids
 from faultlens.models.restart import Restart
 from faultlens.models.sites import Site
@@ -132,7 +133,7 @@ class _ForcedEdit(EditHooks):
         """What is added, `[prompts, positions, d]`, where the dictionary reads `x`."""
         features, steps = list(self.features), self.steps
         if self.generated is not None and bool(self.behind.any()):
-            own = self.dictionary.encode(x[self.behind])[:, features]
+            own = encode_few(self.dictionary, x[self.behind], features)
             steps = steps.clone()
             steps[self.behind] = self.generated(own) - own
         raised = self.dictionary.raised(x.flatten(0, 1), steps.flatten(0, 1), features)

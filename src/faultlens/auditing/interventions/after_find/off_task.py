@@ -21,6 +21,7 @@ from faultlens.auditing.interventions.ablation import Ablation
 from faultlens.auditing.result import OffTask
 from faultlens.corpus.tasks.agreement import agreement
 from faultlens.corpus.tasks.brackets import brackets
+from faultlens.models.few_features import encode_few
 from faultlens.models.fit import SAMPLE
 from faultlens.models.model import Model
 from faultlens.models.sites import Site
@@ -124,7 +125,7 @@ def _rows(model: Model, texts: Sequence[str]) -> list[list[int]]:
 def _cost(ablation: Ablation, features: FeatureSet, texts: TextsElsewhere) -> OffTask:
     dictionary = ablation.dictionary
     x = texts.values(dictionary.site)
-    own = dictionary.encode(x.flatten(0, 1))[:, list(features.indices)]
+    own = encode_few(dictionary, x.flatten(0, 1), features.indices)
     mean = torch.from_numpy(ablation.codes.mean(ablation.successes)[list(features.indices)])
     fires = (own > 0).any(dim=-1).view(texts.ids.shape) & texts.real
     tokens, count = int(texts.real.sum()), int(fires.sum())

@@ -28,6 +28,7 @@ from faultlens.auditing.interventions.patching.swaps import reversed_partners
 from faultlens.auditing.result import Interval, Patch, Positions
 from faultlens.features.plain_encoding import TILE
 from faultlens.models.dictionary import Dictionary
+from faultlens.models.few_features import encode_few
 from faultlens.models.sites import Site
 from faultlens.stats.intervals import bootstrap_mean
 
@@ -82,7 +83,7 @@ class Side:
         activations = x[..., :0]
         if wanted:
             tiles = range(0, len(flat), TILE)
-            seen = [dictionary.encode(flat[start : start + TILE])[:, wanted] for start in tiles]
+            seen = [encode_few(dictionary, flat[start : start + TILE], wanted) for start in tiles]
             activations = torch.cat(seen).reshape(*x.shape[:2], -1)
         return cls(run, x, activations, _padded(partners, x), run.untouched.margin)
 
