@@ -52,7 +52,8 @@ class Rotation(TransformerMixin, BaseEstimator):  # type: ignore[misc]
 
     def transform(self, X: Matrix | WideRows) -> np.ndarray:
         if self.training_ is None:
-            return self._standardised(_dense(X)) / self.length_
+            narrow: np.ndarray = self._standardised(_dense(X)) / self.length_
+            return narrow
         coordinates: np.ndarray = self.training_.products(self._wide(X)) @ self.axes_
         return coordinates if coordinates.shape[1] else np.zeros((X.shape[0], 1))
 
@@ -67,7 +68,8 @@ class Rotation(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         self.weight_ = inverse_spread(self.mean_, variance)
         self.length_ = float(np.sqrt(max(int(np.count_nonzero(self.weight_)), 1)))
         centred *= self.weight_ / self.length_
-        return centred
+        found: np.ndarray = centred
+        return found
 
     def _standardised(self, X: np.ndarray) -> np.ndarray:
         found: np.ndarray = X - self.mean_
@@ -78,5 +80,4 @@ class Rotation(TransformerMixin, BaseEstimator):  # type: ignore[misc]
 def _dense(X: Matrix | WideRows) -> np.ndarray:
     if isinstance(X, WideRows):
         return np.hstack([X.often, X.seldom.toarray()])
-    found: np.ndarray = X.toarray() if issparse(X) else X
-    return found
+    return np.asarray(X.toarray() if issparse(X) else X)

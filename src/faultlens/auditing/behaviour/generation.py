@@ -30,8 +30,7 @@ def run_task(
 ) -> list[PromptOutcome]:
     """Decode every prompt greedily and score it by a rule of text or of logits.
 
-    Prompts of similar length are decoded together; the first step's logits score the answer, so
-    that only answers of several tokens are run once more.
+    Only answers of several tokens are run once more, to be scored: see `decode_and_score`.
 
     Args:
         generated: takes in what is generated, and the residuals on the way.
@@ -45,30 +44,51 @@ def run_task(
     """
     if isinstance(rule, LogitRule):
         _check_compared(task, tokens, rule)
-    model, whole = lens.model, tokens.whole_answers
-    texts: dict[int, str] = {}
+    model = lens.model
+    ids, scores = decode_and_score(model, tokens, generated, progress)
+    texts = [said(model, ids[i], prompt) for i, prompt in enumerate(task.prompts)]
+    leads = [""] * len(task)
+    if all(prompt.rendered for prompt in task.prompts):
+        leads = find_leads(task, texts, model)
+    if any(leads):
+        task = with_leads(task, leads)
+        tokens = tokenize(task, model, tokens.start)
+    later = [i for i, answer in enumerate(tokens.whole_answers) if len(answer) > 1]
+    scores |= forced_scores(model, tokens, later)
+    found = [_outcome(prompt, texts[i], rule, scores[i]) for i, prompt in enumerate(task.prompts)]
+    return [replace(one, before_answer=lead) for one, lead in zip(found, leads, strict=True)]
+
+
+def decode_and_score(
+    model: Model,
+    tokens: TaskTokens,
+    generated: Generated | None = None,
+    progress: Tick | None = None,
+) -> tuple[list[list[int]], dict[int, AnswerScore]]:
+    """Decode every prompt greedily, those of similar length together.
+
+    Args:
+        generated: takes in what is generated, and the residuals on the way.
+        progress: told how many prompts are done.
+
+    Returns:
+        the ids after each prompt; and by prompt the scores of those answers that are one token,
+        which the first step's logits give.
+    """
+    found: dict[int, list[int]] = {}
     scores: dict[int, AnswerScore] = {}
+    whole = tokens.whole_answers
     generated = Generated(model, ()) if generated is None else generated
     for batch in decoded_together(tokens.rows, tokens.new_tokens, not model.pads_left):
         told = generated.continuations(batch, [tokens.rows[i] for i in batch], tokens.new_tokens)
         logits = told.first_logits.cpu().numpy()
         for place, i in enumerate(batch):
-            texts[i] = said(model, told.ids[place], task.prompts[i])
+            found[i] = told.ids[place]
             if len(whole[i]) == 1:
                 scores[i] = score(logits[place][None], whole[i], tokens, i)
         if progress is not None:
             progress(len(batch))
-    leads = [""] * len(task)
-    if all(prompt.rendered for prompt in task.prompts):
-        leads = find_leads(task, [texts[i] for i in range(len(task))], model)
-    if any(leads):
-        task = with_leads(task, leads)
-        tokens = tokenize(task, model, tokens.start)
-        whole = tokens.whole_answers
-    later = [i for i, answer in enumerate(whole) if len(answer) > 1]
-    scores |= forced_scores(model, tokens, later)
-    found = [_outcome(prompt, texts[i], rule, scores[i]) for i, prompt in enumerate(task.prompts)]
-    return [replace(one, before_answer=lead) for one, lead in zip(found, leads, strict=True)]
+    return [found[i] for i in range(len(tokens.rows))], scores
 
 
 def answered(model: Model, ids: Sequence[int], prompt: Prompt) -> str:

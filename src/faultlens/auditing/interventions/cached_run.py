@@ -119,7 +119,7 @@ class CachedRun:
     @property
     def untouched(self) -> AnswerMargins:
         """The answers without a change, `[prompts]`, read off the run that was cached."""
-        return self.readout.answers(self.readout.hidden[None]).of(0)
+        return self.readout.untouched
 
     def measure(self, change: Tensor) -> AnswerMargins:
         """The answers, `[prompts]`, once `change [prompts, positions, d]` is added to the site."""

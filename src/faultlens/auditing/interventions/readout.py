@@ -10,7 +10,6 @@ thousand. Nothing is approximated.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cached_property
 
 import numpy as np
 import torch
@@ -35,8 +34,8 @@ class AnswerMargins:
     margin: np.ndarray
     difference: np.ndarray
 
-    def of(self, change: int) -> AnswerMargins:
-        """The answers after one of several changes, `[prompts]`."""
+    def of(self, change: int | np.ndarray) -> AnswerMargins:
+        """The answers after one of several changes, `[prompts]`; or those of some of the first."""
         return AnswerMargins(self.margin[change], self.difference[change])
 
 
@@ -50,6 +49,8 @@ class Readout:
         foil: `[prompts]`; -1 where there is none.
         hidden: of the untouched prompts, `[prompts, d]`.
         logits: of the untouched prompts, `[prompts, vocabulary]`.
+        strongest_wrong: the wrong token with the largest logit in each of them, `[prompts]`.
+        untouched: their answers, `[prompts]`.
         foil_alone: whether right tokens are compared with the foil alone; each prompt has one then.
     """
 
@@ -58,6 +59,8 @@ class Readout:
     foil: Tensor
     hidden: Tensor
     logits: Tensor
+    strongest_wrong: Tensor
+    untouched: AnswerMargins
     foil_alone: bool = False
 
     @classmethod
@@ -66,19 +69,21 @@ class Readout:
         cls, model: Model, right: Tensor, foil: Tensor, hidden: Tensor, foil_alone: bool = False
     ) -> Readout:
         """Of some prompts, by their hidden states when nothing is changed."""
-        return cls(model, right, foil, hidden, model.unembed(hidden), foil_alone)
+        logits = model.unembed(hidden)
+        strongest_wrong = logits.scatter(1, right, -torch.inf).argmax(dim=1)
+        untouched = [of[0].cpu().numpy() for of in _compared(logits[None], right, foil, foil_alone)]
+        return cls(
+            model, right, foil, hidden, logits, strongest_wrong, AnswerMargins(*untouched),
+            foil_alone,
+        )  # fmt: skip
 
     def some(self, places: Tensor) -> Readout:
         """The same of some of the prompts."""
         return Readout(
             self.model, self.right[places], self.foil[places], self.hidden[places],
-            self.logits[places], self.foil_alone,
+            self.logits[places], self.strongest_wrong[places],
+            self.untouched.of(places.cpu().numpy()), self.foil_alone,
         )  # fmt: skip
-
-    @cached_property
-    def strongest_wrong(self) -> Tensor:
-        """The wrong token with the largest logit in each untouched prompt, `[prompts]`."""
-        return self.logits.scatter(1, self.right, -torch.inf).argmax(dim=1)
 
     @torch.no_grad()
     def answers(self, hidden: Tensor) -> AnswerMargins:

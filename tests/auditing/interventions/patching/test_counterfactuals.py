@@ -22,7 +22,7 @@ from faultlens.auditing.behaviour.answer_scores import answer_scores
 from faultlens.auditing.feature_set import FeatureSet
 from faultlens.auditing.interventions.cached_run import CachedRuns
 from faultlens.auditing.interventions.patching.counterfactuals import (
-    outcomes_after,
+    answers_after,
     run_counterfactuals,
     share_restored,
 )
@@ -383,8 +383,9 @@ def test_swapped_prompts_are_decoded_by_the_rule_of_their_original(lens: Lens) -
         return ids[0] == at("right") and prompt % 4 == 0
 
     done: list[int] = []
-    scores = answer_scores(lens.model, swap.tokens)
-    right = outcomes_after(lens.model, swap, scores, succeeds, done.append)
+    scores, right = answers_after(lens.model, swap, succeeds, done.append)
+    expected = [score.margin for score in answer_scores(lens.model, swap.tokens)]
+    np.testing.assert_allclose([score.margin for score in scores], expected, atol=1e-5)
     assert sorted(asked) == swap.prompts.tolist()
     assert sum(done) == 30
     assert right.tolist() == (swap.prompts % 4 == 0).tolist()

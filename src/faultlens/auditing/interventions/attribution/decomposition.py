@@ -87,15 +87,14 @@ class SiteDecomposition:
         entry = Site(dictionary.target.layer, "resid_pre")
         read = activations.values.of(prompts.tolist())
         restart = Restart(entry.layer, read[entry])
-        leaf, row = read[dictionary.target].clone().requires_grad_(), torch.arange(len(ids))
+        leaf = read[dictionary.target].clone().requires_grad_()
         with torch.enable_grad():
             edits = {dictionary.target: lambda x: leaf}
-            logits = model.logits(ids, at=last, edits=edits, restart=restart)
-            target = right[row, logits.gather(1, right).argmax(dim=-1)]
-            competitor = logits.scatter(1, right, -torch.inf).argmax(dim=-1)
+            hidden = model.hidden(ids, at=last, edits=edits, restart=restart)
+            target, competitor = _compared(model.unembed(hidden.detach()), right)
             if tokens.foil_alone:
                 competitor = torch.from_numpy(tokens.foil[prompts]).to(ids.device)
-            margin = logits[row, target] - logits[row, competitor]
+            margin = _margin(model, hidden, target, competitor)
             (gradient,) = torch.autograd.grad(margin.sum(), leaf)
         position = torch.arange(ids.shape[1], device=ids.device)
         own = (position >= tokens.n_start) & (position <= last[:, None])
@@ -140,10 +139,8 @@ class SiteDecomposition:
     def margin_at(self, values: Tensor, prompts: Tensor | None = None) -> Tensor:
         """The first of `margins` alone, `[prompts]`: two tokens' logits only."""
         chosen = slice(None) if prompts is None else prompts
-        pair = torch.stack([self.target[chosen], self.competitor[chosen]])
-        tokens, place = torch.unique(pair, return_inverse=True)
-        logits = self.model.unembed(self._hidden(values, prompts), tokens).gather(1, place.T)
-        return logits[:, 0] - logits[:, 1]
+        hidden = self._hidden(values, prompts)
+        return _margin(self.model, hidden, self.target[chosen], self.competitor[chosen])
 
     def _hidden(self, values: Tensor, prompts: Tensor | None) -> Tensor:
         """What the unembedding reads after each prompt, `[prompts, d]`."""
@@ -195,6 +192,20 @@ class SiteDecomposition:
     def prompt(self) -> Tensor:
         """Of each firing, its prompt, `[firings]`."""
         return self.place[self.token, 0]
+
+
+def _compared(logits: Tensor, right: Tensor) -> tuple[Tensor, Tensor]:
+    """The strongest right token and the strongest other one, `[prompts]` each."""
+    row = torch.arange(len(logits), device=logits.device)
+    target = right[row, logits.gather(1, right).argmax(dim=-1)]
+    return target, logits.scatter(1, right, -torch.inf).argmax(dim=-1)
+
+
+def _margin(model: Model, hidden: Tensor, target: Tensor, competitor: Tensor) -> Tensor:
+    """The target's logit less the competitor's, `[prompts]`: no other logit is computed."""
+    tokens, place = torch.unique(torch.stack([target, competitor]), return_inverse=True)
+    logits = model.unembed(hidden, tokens).gather(1, place.T)
+    return logits[:, 0] - logits[:, 1]
 
 
 def firings(

@@ -12,11 +12,16 @@ from dataclasses import replace
 import numpy as np
 import torch
 
-from faultlens.auditing.behaviour.answer_scores import AnswerScore, answer_scores
+from faultlens.auditing.behaviour.answer_scores import (
+    AnswerScore,
+    answer_scores,
+    forced_scores,
+)
+from faultlens.auditing.behaviour.generation import decode_and_score
 from faultlens.auditing.behaviour.outcomes import LogitRule
 from faultlens.auditing.feature_set import FeatureSet
 from faultlens.auditing.interventions.cached_run import CachedRuns
-from faultlens.auditing.interventions.decoding import Succeeds, generate
+from faultlens.auditing.interventions.decoding import Succeeds
 from faultlens.auditing.interventions.patching.pair_runs import PairRuns
 from faultlens.auditing.interventions.patching.patching import Patching
 from faultlens.auditing.interventions.patching.swaps import LevelSwap, swap_level
@@ -88,8 +93,7 @@ def run_counterfactuals(
     for swap in swaps:
         pairs = PairRuns.of(swap, runs, blocks)
         paired.append(pairs)
-        scores = answer_scores(lens.model, swap.tokens)
-        after = outcomes_after(lens.model, swap, scores, succeeds, tick)
+        scores, after = answers_after(lens.model, swap, succeeds, tick)
         change = np.array([score.margin for score in scores]) - margin[swap.prompts]
         before = failed[swap.prompts]
         gained, lost = int((before & after).sum()), int((~before & ~after).sum())
@@ -147,19 +151,24 @@ def _swaps(
     return swaps, missing
 
 
-def outcomes_after(
-    model: Model,
-    swap: LevelSwap,
-    scores: Sequence[AnswerScore],
-    succeeds: Succeeds,
-    progress: Tick | None,
-) -> np.ndarray:
-    """Whether each swapped prompt is answered rightly, boolean `[pairs]`."""
+def answers_after(
+    model: Model, swap: LevelSwap, succeeds: Succeeds, progress: Tick | None
+) -> tuple[list[AnswerScore], np.ndarray]:
+    """How sure the model is of each swapped prompt's answer, and whether it gives it.
+
+    Returns:
+        the scores; and the outcomes, boolean `[pairs]`.
+    """
     if isinstance(succeeds, LogitRule):
-        return np.array([succeeds.holds(s.difference, s.margin) for s in scores], dtype=bool)
-    found = generate(model, swap.tokens.rows, progress=progress, new_tokens=swap.tokens.new_tokens)
-    pairs = zip(found, swap.prompts, strict=True)
-    return np.array([succeeds(ids, int(prompt)) for ids, prompt in pairs], dtype=bool)
+        scores = answer_scores(model, swap.tokens)
+        holds = [succeeds.holds(score.difference, score.margin) for score in scores]
+        return scores, np.array(holds, dtype=bool)
+    ids, of_one_token = decode_and_score(model, swap.tokens, progress=progress)
+    others = [i for i in range(len(swap)) if i not in of_one_token]
+    by_pair = of_one_token | forced_scores(model, swap.tokens, others)
+    pairs = zip(ids, swap.prompts, strict=True)
+    after = np.array([succeeds(given, int(prompt)) for given, prompt in pairs], dtype=bool)
+    return [by_pair[i] for i in range(len(swap))], after
 
 
 def _patches(
