@@ -482,6 +482,26 @@ def test_the_margin_at_the_end_of_a_panel_is_computed_once(
     assert len(set(points)) == len(points) == 9 * 5 + halvings
 
 
+def test_short_prompts_are_not_run_to_the_length_of_long_ones(
+    tiny: Model, dictionary: Dictionary, tokens: TaskTokens, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    decomposed = decomposed_by(tiny, dictionary, tokens, EVERY[:9])
+    together = MeanGradient.of(decomposed, 64, 1e-2)
+    hidden, columns = Model.hidden, set()
+
+    def noted(model: Model, ids: torch.Tensor, **given: Any) -> torch.Tensor:
+        assert ids.shape[1] == int(given["at"].max()) + 1
+        columns.add(ids.shape[1])
+        return hidden(model, ids, **given)
+
+    monkeypatch.setattr(Model, "hidden", noted)
+    monkeypatch.setattr(mean_gradient, "ROWS", 4)
+    apart = MeanGradient.of(decomposed, 64, 1e-2)
+    assert len(columns) > 1
+    assert_close(apart.nodes, together.nodes)
+    assert_close(apart.gradient, together.gradient, rtol=1e-3, atol=1e-5)
+
+
 def test_each_prompt_is_read_once(
     tiny: Model, dictionary: Dictionary, tokens: TaskTokens, monkeypatch: pytest.MonkeyPatch
 ) -> None:

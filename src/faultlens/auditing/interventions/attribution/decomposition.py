@@ -143,13 +143,15 @@ class SiteDecomposition:
         return _margin(self.model, hidden, self.target[chosen], self.competitor[chosen])
 
     def _hidden(self, values: Tensor, prompts: Tensor | None) -> Tensor:
-        """What the unembedding reads after each prompt, `[prompts, d]`."""
+        """What the unembedding reads after each prompt, `[prompts, d]`; no column behind them."""
         chosen = slice(None) if prompts is None else prompts
+        last = self.last[chosen]
+        columns = slice(int(last.max()) + 1)
         return self.model.hidden(
-            self.ids[chosen],
-            at=self.last[chosen],
-            edits={self.dictionary.target: lambda x: values},
-            restart=Restart(self.restart.layer, self.restart.residual[chosen]),
+            self.ids[chosen, columns],
+            at=last,
+            edits={self.dictionary.target: lambda x: values[:, columns]},
+            restart=Restart(self.restart.layer, self.restart.residual[chosen, columns]),
         )
 
     def gradient_at(self, values: Tensor, prompts: Tensor | None = None) -> Tensor:

@@ -53,8 +53,7 @@ class MeanGradient:
             halved = torch.zeros_like(panels.prompt, dtype=torch.bool)
             of_prompt = torch.bincount(panels.prompt, minlength=n)
             may_halve = nodes + 2 * PANEL * of_prompt <= most_nodes
-            for first in range(0, len(panels.prompt), ROWS):
-                rows = slice(first, first + ROWS)
+            for rows in path.passes(panels.prompt):
                 of = panels.prompt[rows]
                 integral = path.integral(of, panels.low[rows], panels.high[rows])
                 error = (integral * path.along[of]).sum(dim=(1, 2)) - panels.rise[rows]
@@ -82,6 +81,15 @@ class _Path:
         """The site's values at shares of some prompts' paths, `[rows, positions, d]`."""
         return self.begin[prompt] + share[:, None, None] * self.along[prompt]
 
+    def passes(self, prompt: Tensor) -> list[Tensor]:
+        """Places of points in passes, those on paths of similar length together: little is padded.
+
+        Args:
+            prompt: on whose path each point lies, `[rows]`.
+        """
+        order = torch.argsort(self.decomposed.last[prompt], stable=True)
+        return [order[start : start + ROWS] for start in range(0, len(order), ROWS)]
+
     def integral(self, prompt: Tensor, low: Tensor, high: Tensor) -> Tensor:
         """Of the gradient, from `low` to `high`, `[rows, positions, d]`."""
         total, width = torch.zeros_like(self.along[prompt]), high - low
@@ -95,8 +103,7 @@ class _Path:
     def margins(self, prompt: Tensor, share: Tensor) -> Tensor:
         """m at shares of some prompts' paths, `[rows]`."""
         found = torch.empty_like(share)
-        for start in range(0, len(share), ROWS):
-            part = slice(start, start + ROWS)
+        for part in self.passes(prompt):
             values = self.at(prompt[part], share[part])
             found[part] = self.decomposed.margin_at(values, prompt[part])
         return found
