@@ -220,3 +220,16 @@ def test_what_the_study_published_is_found_again_on_gemma(script: ModuleType) ->
     assert (failures.pop("the keys"), counts["the keys"][1]) == (16, 22)
     assert sum(failures.values()) == 2
     assert audit["swaps"][0]["mended"] == "16 of 16"
+
+
+def test_sites_and_activations_are_what_transformers_and_saelens_give(script: ModuleType) -> None:
+    results = script.load()
+    for model in ("gemma-3-270m", "SmolLM2-135M-Instruct"):
+        found = results[f"parity-{model}"]
+        for of_layers in found["sites"]["largest_by_layer"].values():
+            assert max(of_layers) < 1e-5
+        dictionaries = [one for seed in found["activations"].values() for one in seed.values()]
+        assert len(dictionaries) == 8
+        assert all(one["tokens"] >= 30 for one in dictionaries)
+        assert not any(one["other_features"] for one in dictionaries)
+        assert max(one["largest_relative_error"] for one in dictionaries) < 1e-4
