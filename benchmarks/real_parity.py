@@ -1,7 +1,7 @@
 """What FaultLens reads of a real model, against transformers' own modules and SAELens's encode.
 
 The reference takes its values by plain hooks on the modules of the model, without FaultLens, of the
-ids that transformers' own tokenizer gives, so that a start token which one of them leaves out shows.
+ids that transformers' own tokenizer gives: a start token that one of them leaves out shows.
 """
 
 from __future__ import annotations

@@ -139,6 +139,7 @@ def test_the_page_says_how_dictionaries_fit_and_what_others_read(script: ModuleT
         "train-gemma-3-270m": {"cards": [card], "tokens_by_source": {"bible": 4_000_000},
                                "load": 1.0, "cost": None},
         "doctor-gemma-3-270m": {"dictionaries": {"2-att-seed-0": fit}, "load": 1.0,
+                                "with_first": {"2-att-seed-0": {"norm_ratio": 21.3, "fvu": 0.004}},
                                 "complaint": "faultlens: 2-att-seed-0 does not fit"},
         "parity-gemma-3-270m": {"load": 1.0, "activations": {"seed-0": {site: seen}}, "sites": {
             "tokens": 32, "largest_logit_error": 2e-5,
@@ -150,7 +151,7 @@ def test_the_page_says_how_dictionaries_fit_and_what_others_read(script: ModuleT
     }  # fmt: skip
     said = script.page(results)
     assert "| 2 attention | 0 | 0.210 | 32 | 10.0% | 0.970 | 2.1% |" in said
-    assert "| 2 attention | 13 | 0.210 | 0.007 | 32.0 | 31.5 |" in said
+    assert "| 2 attention | 13 | 0.210 | 0.007 | 32.0 | 31.5 | 21.3 × | 0.004 |" in said
     assert "It refuses one of them: 2-att-seed-0 does not fit" in said
     assert "resid_pre 3e-07 (layer 1), attn_out 1e-07 (layer 0)" in said
     assert "| 2 attention | 0 | 31 | 992 | 0 | 3e-06 |" in said
