@@ -1,6 +1,7 @@
 """What FaultLens reads of a real model, against transformers' own modules and SAELens's encode.
 
-The reference takes its values by plain hooks on the modules of the model, without FaultLens.
+The reference takes its values by plain hooks on the modules of the model, without FaultLens, of the
+ids that transformers' own tokenizer gives: a start token that one of them leaves out shows.
 """
 
 from __future__ import annotations
@@ -19,6 +20,14 @@ MODULES = {
     "llama": ("self_attn", "mlp"),
     "gemma3_text": ("post_attention_layernorm", "post_feedforward_layernorm"),
 }
+
+
+def plain_ids(folder: Path) -> list[int]:
+    """The text's ids, with the start token if transformers puts one in front."""
+    from transformers import AutoTokenizer
+
+    ids: list[int] = AutoTokenizer.from_pretrained(folder)(TEXT)["input_ids"]
+    return ids
 
 
 @torch.no_grad()
@@ -55,7 +64,7 @@ def site_errors(folder: Path) -> dict[str, Any]:
     from faultlens.models.sites import Site
 
     model = load_model(str(folder))
-    ids = model.ids(TEXT)
+    ids = plain_ids(folder)
     expected = reference(folder, ids)
     sites = [Site(layer, point) for point in POINTS for layer in range(model.n_layers)]
     read = model.read(torch.tensor([ids]), sites)
@@ -85,19 +94,21 @@ def activation_errors(folder: Path, trained: Path) -> dict[str, Any]:
 
     lens = fl.load(str(folder), sae=str(trained), sites=["all"])
     view = lens.tokens(TEXT)
-    ids = [*lens.tokenize([TEXT])[0].ids.tolist()]
-    expected = reference(folder, ids)
+    ids = plain_ids(folder)
+    start = len(ids) - len(view.tokens)  # tokens in front, which no reading counts
+    expected = {site: values[start:] for site, values in reference(folder, ids).items()}
     found = {}
     for dictionary in lens.dictionaries:
         sae = SAE.load_from_disk(str(trained / dictionary.site.name), device="cpu")
         other = sae.encode(expected[dictionary.site.name].float())
         mine = torch.from_numpy(view.activations[dictionary.name].toarray())
-        counted = [at for at in range(len(ids)) if at not in view.left_out[dictionary.name]]
+        left_out = view.left_out[dictionary.name]
+        counted = [at for at in range(len(view.tokens)) if at not in left_out]
         mine, other = mine[counted], other[counted]
         scale = other.amax(dim=1, keepdim=True)
         found[dictionary.site.name] = {
             "tokens": len(counted),
-            "left_out": len(ids) - len(counted),
+            "left_out": len(left_out),
             "firings": int((other > 0).sum()),
             "other_features": int(((mine > 0) != (other > 0)).sum()),
             "largest_relative_error": float(((mine - other).abs() / scale).max()),

@@ -163,6 +163,8 @@ def tokens_by_source(work: Work) -> dict[str, int]:
 
 def doctor(work: Work) -> dict[str, Any]:
     """How the dictionaries of the first seed fit, and whether the model is read rightly."""
+    from real_fit import fit_with_first
+
     command = [*FAULTLENS, "doctor", "--model", str(work.model), "--threads", "1", "--json"]
     sae = ["--sae", str(work.trained / "seed-0"), "--sites", "all"]
     through = subprocess.run([*command, *sae], capture_output=True, text=True, check=False)
@@ -180,6 +182,7 @@ def doctor(work: Work) -> dict[str, Any]:
             }
             for name, one in told.items()
         },
+        "with_first": fit_with_first(work.model, work.trained / "seed-0"),
         "model": json.loads(alone.stdout) | {"model": work.studied.name},
     }  # fmt: skip
 

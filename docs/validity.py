@@ -22,7 +22,16 @@ from faultlens.report.figures.chart import (
     Series,
 )
 from faultlens.report.figures.svg_file import svg_file
-from faultlens.testing.bench import NULLS, TESTING, Case, behind, cell, older, table_of
+from faultlens.testing.bench import (
+    NULLS,
+    TESTING,
+    Case,
+    behind,
+    cell,
+    older,
+    rate,
+    table_of,
+)
 from faultlens.testing.planted_models.model_bench import model_table
 from faultlens.testing.rivals import RIVALS
 
@@ -125,9 +134,9 @@ def figures(result: dict[str, Any]) -> dict[str, tuple[Chart, str]]:
             "causes failure by firing; below, one that fires everywhere",
         ),
         "validity_errors": (
-            _errors(result["rates"]),
+            _errors(result),
             "How often something is said to be found where there is nothing, at .05, with 95 % "
-            "intervals",
+            "intervals: 300 prompts, and all such sets of every kind and size together",
         ),
     }
 
@@ -164,19 +173,35 @@ def _power(rates: dict[str, Any]) -> Panels:
     return Panels(Axis("prompts", 50, 1200, log=True, ticks=ticks), tuple(panels), 400)
 
 
-def _errors(rates: dict[str, Any]) -> Dots:
+def _errors(result: dict[str, Any]) -> Dots:
+    rates, together = result["rates"], _nulls_together(result)
     found = {kind: rates[Case(kind).name] for kind in NULLS}
     series = []
     names = ("FaultLens", *TESTING)
     styles: tuple[Literal["striking", "plain", "quiet"], ...] = ("striking", "plain", "quiet")
     for name, style in zip(names, styles, strict=True):
         marks = []
-        for kind, rate in found.items():
-            value = rate["any_found"] if name == "FaultLens" else rate["rivals_found"][name]
+        for kind, of_kind in found.items():
+            value = of_kind["any_found"] if name == "FaultLens" else of_kind["rivals_found"][name]
             marks.append(Mark(*value, words=f"{name}, {kind}: {cell(value)}"))
+        marks.append(Mark(*together[name], words=f"{name}, all of them: {cell(together[name])}"))
         series.append(Series(name, style, tuple(marks)))
-    rows = tuple(kind.removeprefix("null_").replace("_", " ") for kind in NULLS)
+    rows = (*(kind.removeprefix("null_").replace("_", " ") for kind in NULLS), "all of them")
     return Dots(rows, tuple(series), Axis("share of sets", 0, 1, percent=True), 0.05)
+
+
+def _null_scores(result: dict[str, Any]) -> list[dict[str, Any]]:
+    """The scores of all sets in which nothing is to be found."""
+    null = [one for one in result["cases"].values() if one["case"]["kind"] in NULLS]
+    return [score for one in null for score in one["scores"]]
+
+
+def _nulls_together(result: dict[str, Any]) -> dict[str, list[float]]:
+    """In what share of them something is said to be found, by procedure."""
+    scores = _null_scores(result)
+    found = {"FaultLens": [score["any_found"] for score in scores]}
+    found |= {name: [score["rivals_found"][name] for score in scores] for name in TESTING}
+    return {name: rate(sum(said), len(said)) for name, said in found.items()}
 
 
 def summary(result: dict[str, Any]) -> str:
@@ -200,6 +225,9 @@ def summary(result: dict[str, Any]) -> str:
         assert kind in NULLS
         found = rates[Case(kind).name]
         rows.append([words, found["any_found"], *found["rivals_found"].values()])
+    together = _nulls_together(result)
+    words = f"all {len(_null_scores(result)):,} sets with nothing there, of every kind and size"
+    rows.append([words, together["FaultLens"], *[together.get(name) for name in RIVALS]])
     for words, kind in (
         ("follows the length only: said to add beyond it", "numeric"),
         ("copies a pair of factors only: said to add", "and_cell"),

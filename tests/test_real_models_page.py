@@ -139,6 +139,7 @@ def test_the_page_says_how_dictionaries_fit_and_what_others_read(script: ModuleT
         "train-gemma-3-270m": {"cards": [card], "tokens_by_source": {"bible": 4_000_000},
                                "load": 1.0, "cost": None},
         "doctor-gemma-3-270m": {"dictionaries": {"2-att-seed-0": fit}, "load": 1.0,
+                                "with_first": {"2-att-seed-0": {"norm_ratio": 21.3, "fvu": 0.004}},
                                 "complaint": "faultlens: 2-att-seed-0 does not fit"},
         "parity-gemma-3-270m": {"load": 1.0, "activations": {"seed-0": {site: seen}}, "sites": {
             "tokens": 32, "largest_logit_error": 2e-5,
@@ -150,7 +151,7 @@ def test_the_page_says_how_dictionaries_fit_and_what_others_read(script: ModuleT
     }  # fmt: skip
     said = script.page(results)
     assert "| 2 attention | 0 | 0.210 | 32 | 10.0% | 0.970 | 2.1% |" in said
-    assert "| 2 attention | 13 | 0.210 | 0.007 | 32.0 | 31.5 |" in said
+    assert "| 2 attention | 13 | 0.210 | 0.007 | 32.0 | 31.5 | 21.3 × | 0.004 |" in said
     assert "It refuses one of them: 2-att-seed-0 does not fit" in said
     assert "resid_pre 3e-07 (layer 1), attn_out 1e-07 (layer 0)" in said
     assert "| 2 attention | 0 | 31 | 992 | 0 | 3e-06 |" in said
@@ -220,3 +221,16 @@ def test_what_the_study_published_is_found_again_on_gemma(script: ModuleType) ->
     assert (failures.pop("the keys"), counts["the keys"][1]) == (16, 22)
     assert sum(failures.values()) == 2
     assert audit["swaps"][0]["mended"] == "16 of 16"
+
+
+def test_sites_and_activations_are_what_transformers_and_saelens_give(script: ModuleType) -> None:
+    results = script.load()
+    for model in ("gemma-3-270m", "SmolLM2-135M-Instruct"):
+        found = results[f"parity-{model}"]
+        for of_layers in found["sites"]["largest_by_layer"].values():
+            assert max(of_layers) < 1e-5
+        dictionaries = [one for seed in found["activations"].values() for one in seed.values()]
+        assert len(dictionaries) == 8
+        assert all(one["tokens"] >= 30 for one in dictionaries)
+        assert not any(one["other_features"] for one in dictionaries)
+        assert max(one["largest_relative_error"] for one in dictionaries) < 1e-4

@@ -57,14 +57,20 @@ def trained(model: str, results: Results) -> list[str]:
     first = next(iter(doctor["dictionaries"].values()))
     lines += [
         f"`faultlens doctor` on {first['tokens']:,} tokens of general text, without and with the "
-        "massive ones (beyond ten times the median norm at the site):",
+        "massive ones (beyond ten times the median norm at the site). It leaves out the first "
+        "position (the start token, or of a model without one the text's first token), which is "
+        "where these models keep their longest values: how long they are, in median norms of the "
+        "others, and what FVU would be with them, stands beside it.",
         "",
         *table(
-            ("site", "massive tokens", "FVU without", "FVU with", "L0 without", "L0 with"),
+            ("site", "massive tokens", "FVU without", "FVU with", "L0 without", "L0 with",
+             "norm at the first position", "FVU with it"),
             *(
                 (
                     short_site(site), str(fit["massive"]), f"{fit['fvu']:.3f}",
                     f"{fit['fvu_all']:.3f}", f"{fit['l0']:.1f}", f"{fit['l0_all']:.1f}",
+                    f"{doctor['with_first'][site]['norm_ratio']:.1f} ×",
+                    f"{doctor['with_first'][site]['fvu']:.3f}",
                 )
                 for site, fit in sorted(
                     doctor["dictionaries"].items(), key=lambda item: order(item[0])
