@@ -9,6 +9,7 @@ from faultlens.auditing.behaviour.outcomes import exact_word
 from faultlens.corpus.task import Prompt
 
 GYM = Prompt("When Lisa and Alex went to the gym, Alex gave her keys to", "Lisa", "Alex")
+STORE = Prompt("James told Mary's mother about the store's manager, and gave", "James", "Mary")
 CODE = Prompt("total = sum(data[row", "])", "))", separator="")
 CAPITAL = Prompt("法国的首都是", "巴黎", "里昂")
 ASKED = Prompt("Who is the tallest?\nAnswer:", "Lisa", "Alex")
@@ -34,6 +35,32 @@ ASKED = Prompt("Who is the tallest?\nAnswer:", "Lisa", "Alex")
         (GYM, " James' mother", "possessive noun phrase"),
         (GYM, " Alex and Lisa", "names the foil"),
         (GYM, " **Alex**", "names the foil"),
+        (GYM, " Alex's going home", "names the foil"),
+        (GYM, " the gym's manager", "possessive noun phrase"),
+        (GYM, " the gym's", "another phrase of the prompt"),
+        (GYM, " the gym’s newest member, and Lisa", "possessive noun phrase"),
+        (GYM, " the old library's books", "possessive noun phrase"),
+        (GYM, " the gym's going to close", "another phrase of the prompt"),
+        (STORE, " the store's manager, who", "another phrase of the prompt"),
+        (STORE, " Mary's mother", "another phrase of the prompt"),
+        (STORE, " the store's owner", "possessive noun phrase"),
+        (STORE, " James' car", "first token right, word wrong"),
+        # what belongs to the target is not the target, nor what belongs to the foil the foil
+        (GYM, " the door to Lisa's room.", "another noun phrase"),
+        (GYM, " the door to Lisa’s room.", "another noun phrase"),
+        (GYM, " the gym to Lisa's.", "another phrase of the prompt"),
+        (GYM, " a friend of Lisa's, who", "another noun phrase"),
+        (GYM, " her friend Lisa's house", "possessive noun phrase"),
+        (GYM, " the door to Lisa's room to Lisa", "names the target later"),
+        (GYM, " the one who knows that Lisa's going home", "names the target later"),
+        (GYM, " Alex's friend Lisa", "names the target later"),
+        (GYM, " the door to Alex’s room to Lisa", "names the target later"),
+        (GYM, " the gym's cameras to Lisa.", "names the target later"),
+        (STORE, " the car of James' mother", "another noun phrase"),
+        (STORE, " the car of James’ mother", "another noun phrase"),
+        (STORE, " the car of James's mother", "another noun phrase"),
+        (STORE, " the store 'of James' and", "names the target later"),
+        (STORE, " the store to James' and", "names the target later"),
         # a detour
         (GYM, " the gym to Lisa", "names the target later"),
         (GYM, " the gym to Alex and Lisa", "another phrase of the prompt"),

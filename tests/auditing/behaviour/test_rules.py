@@ -152,7 +152,7 @@ def test_a_target_that_the_rule_never_finds_is_refused(target: str, why: str) ->
         ("'s 's", "suffix of the prompt's last word"),
         ("...a", "another noun phrase"),
         ("...her", "pronoun"),
-        ("THE KEYS’ owner", "another phrase of the prompt"),
+        ("THE KEYS’ owner", "possessive noun phrase"),
     ],
 )
 def test_every_continuation_has_a_kind(generated: str, kind: str) -> None:

@@ -9,7 +9,6 @@ word ends depends on its script (`same_word`).
 from __future__ import annotations
 
 import re
-import sys
 import unicodedata
 from collections.abc import Iterator
 from functools import lru_cache
@@ -18,9 +17,6 @@ from faultlens.corpus.plain_text import plain
 
 PUNCTUATION = ".,!?;:"
 QUOTES = "\"'`“”„‟‘‚‛«»‹›「」『』《》〈〉"
-
-NOWHERE = sys.maxsize
-"""Behind every place of a text."""
 
 _SPACELESS = frozenset(
     (
@@ -189,18 +185,17 @@ def _ends_before(text: str, at: int) -> bool:
 
 def stands_in(text: str, answer: str) -> bool:
     """Whether the answer stands somewhere in a text as a word of its own."""
-    return place_of(text, answer) < NOWHERE
+    return next(places_of(text, answer), None) is not None
 
 
-def place_of(text: str, answer: str) -> int:
-    """Where the answer first stands in the plain text as a word of its own; else `NOWHERE`."""
+def places_of(text: str, answer: str) -> Iterator[int]:
+    """All places of the plain text where the answer stands as a word of its own, in order."""
     said, wanted = plain(text), plain(answer)
     at = said.find(wanted)
     while at >= 0:
         if not same_word(said, at) and not same_word(said, at + len(wanted)):
-            return at
+            yield at
         at = said.find(wanted, at + 1)
-    return NOWHERE
 
 
 def is_inside(text: str, answer: str) -> bool:

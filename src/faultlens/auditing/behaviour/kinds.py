@@ -3,19 +3,26 @@
 from __future__ import annotations
 
 import re
+import sys
 from collections import Counter
 from collections.abc import Iterable
 
 from faultlens.auditing.behaviour.answer_text import (
-    NOWHERE,
     PUNCTUATION,
     QUOTES,
     begins_with,
     is_spaceless,
     openings,
-    place_of,
+    places_of,
     stands_in,
 )
+from faultlens.auditing.behaviour.function_words import (
+    DETERMINERS,
+    FUNCTION_WORDS,
+    POSSESSIVES,
+    PRONOUNS,
+)
+from faultlens.auditing.behaviour.possessives import is_owner, possessive_phrase
 from faultlens.auditing.result import SCORED_WRONG
 from faultlens.corpus.plain_text import plain
 from faultlens.corpus.task import Prompt
@@ -40,28 +47,8 @@ KINDS = (
 )
 """The kinds, in the order in which they are listed."""
 
-POSSESSIVES = frozenset("my your his her its our their whose".split())
-PRONOUNS = frozenset(
-    (
-        "i me mine you yours he him she her hers it we us ours they them theirs himself herself "
-        "itself themselves myself yourself ourselves yourselves"
-    ).split()
-)
-DETERMINERS = frozenset("the a an this that these those".split())
-FUNCTION_WORDS = frozenset(
-    (
-        "about after again against and as at back because before behind beside between but by "
-        "during for from if in into is was were are be been like near next of off on onto or out "
-        "over since so than that then through to too toward towards under until up upon when "
-        "where while who whom which with without not no yes"
-    ).split()
-)
-"""Words that name nothing."""
-
 NO_NOUNS = FUNCTION_WORDS | DETERMINERS
 """Words that cannot follow a possessive "her": there it is a pronoun by itself."""
-NO_OWNERS = PRONOUNS | FUNCTION_WORDS | frozenset("there here what how let".split())
-"""Words behind which "'s" is a verb."""
 
 _ENDERS = ".!?。।؟۔"
 _ENDS = re.compile(rf"[{_ENDERS}](?![{_ENDERS}A-Za-z0-9_])")
@@ -71,7 +58,7 @@ _CLAUSE = re.compile(
 )
 """Where another clause begins, whose names answer nothing: "the gym, and Lily left"."""
 _SUFFIX = re.compile(r"\s?'(?:s|re|ve|ll|d|m|t)\b|' (?=\w)", re.IGNORECASE)
-_POSSESSIVE = re.compile(r"\w(?:'s|(?<=s)')$", re.IGNORECASE)
+_NOWHERE = sys.maxsize  # behind every place of a text
 _REPEATS = 4  # times that one word, or more than this one sign, is no answer
 
 
@@ -85,7 +72,9 @@ def kind_of(prompt: Prompt, generated: str | None, success: bool) -> str:
     """The kind of an outcome, one of `KINDS`; of the failures the first that matches wins.
 
     Names count for themselves, not for what belongs to them: "Alex's friend" is a possessive noun
-    phrase and does not name a foil Alex; "her friend" is no pronoun.
+    phrase and does not name a foil Alex, "the door to Lisa's room" does not name a target Lisa, and
+    "her friend" is no pronoun; but "Lisa's room" begins with the right token. "Alex's going" is
+    "Alex is going".
     """
     if success:
         return "success"
@@ -118,13 +107,19 @@ def _answered(prompt: Prompt, generated: str) -> str | None:
     right = max((a for a in prompt.answers if _begins(generated, a)), key=len, default="")
     foil = prompt.foil
     if foil is not None and _begins(generated, foil) and len(foil) >= len(right):
-        return None if _begins(generated, f"{foil}'s") else "names the foil"
+        return None if _is_owner_first(generated, foil) else "names the foil"
     return SCORED_WRONG if right else None
 
 
 def _begins(generated: str, answer: str) -> bool:
     """Whether it begins with an answer, whatever its case."""
     return begins_with(generated.casefold(), answer.casefold())
+
+
+def _is_owner_first(generated: str, name: str) -> bool:
+    """Whether what it begins with is the name, as the owner of something."""
+    said, wanted = _looked_through(plain(generated)), plain(name)
+    return said.casefold().startswith(wanted.casefold()) and is_owner(said, len(wanted))
 
 
 def _wordless(prompt: Prompt, generated: str, said: str) -> str | None:
@@ -155,9 +150,16 @@ def _later(prompt: Prompt, generated: str) -> str | None:
     """Whether the clause goes on to a right answer, not to the foil first: "the gym to Lily"."""
     line = _looked_through(plain(generated.strip().split("\n")[0]))
     clause = _CLAUSE.split(_ENDS.split(line, maxsplit=1)[0], maxsplit=1)[0]
-    right = min((place_of(clause, a) for a in prompt.answers), default=NOWHERE)
-    foil = NOWHERE if prompt.foil is None else place_of(clause, prompt.foil)
+    right = min((_named_at(clause, a) for a in prompt.answers), default=_NOWHERE)
+    foil = _NOWHERE if prompt.foil is None else _named_at(clause, prompt.foil)
     return "names the target later" if right < foil else None
+
+
+def _named_at(clause: str, name: str) -> int:
+    """Where a plain clause first has a name that is no owner; else `_NOWHERE`."""
+    length = len(plain(name))
+    places = (at for at in places_of(clause, name) if not is_owner(clause, at + length))
+    return next(places, _NOWHERE)
 
 
 def _phrase(prompt: Prompt, said: str) -> str:
@@ -170,9 +172,11 @@ def _phrase(prompt: Prompt, said: str) -> str:
     bare = [re.sub(r"'\w{1,2}$", "", word).lower() for word in words]
     goes_on = len(bare) > 1 and written[0][-1] not in PUNCTUATION
     two = " ".join(bare[:2])
-    owner = bare[0] in POSSESSIVES and goes_on and bare[1] not in NO_NOUNS
-    if owner or (_POSSESSIVE.search(written[0]) and bare[0] not in NO_OWNERS):
-        known = goes_on and stands_in(before, two)
+    owned = possessive_phrase(text)
+    if owned is None and bare[0] in POSSESSIVES and goes_on and bare[1] not in NO_NOUNS:
+        owned = two
+    if owned is not None:
+        known = stands_in(before, owned.lower())
         return "another phrase of the prompt" if known else "possessive noun phrase"
     if bare[0] in PRONOUNS | POSSESSIVES:
         return "pronoun"
