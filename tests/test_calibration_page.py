@@ -63,3 +63,21 @@ def test_random_features_have_any_p_as_often_as_any_other(benchmark: ModuleType)
         if "p" in found:  # older results keep the summary alone
             for family in benchmark.FAMILIES:
                 assert benchmark.spread(np.array(found["p"][family])) == found[family], name
+
+
+def test_the_page_holds_the_table_of_prompts_that_fill_forms(
+    imported: Callable[[Path], ModuleType], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.syspath_prepend(str(BENCHMARK.parent))  # where its other parts lie
+    script = imported(BENCHMARK.with_name("calibration_groups.py"))
+    lines = list(script.seeds_of(script.RESULTS))
+    page = script.PAGE.read_text(encoding="utf-8")
+    stale = "docs/calibration.md is stale: run `python benchmarks/calibration_groups.py --table`"
+    assert script.with_table(page, lines) == page, stale
+    kept = {name: [line["by group"] for line in lines if line["design"] == name]
+            for name in script.DESIGNS}  # fmt: skip
+    for found in kept.values():
+        assert len(found) >= 100
+        assert np.mean(found) <= 0.1, "above .05 by more than chance allows (99 %, 100 sets)"
+    grouped = {line["design"]: line["groups"] for line in lines}
+    assert list(grouped.values()) == [26, 24, 1, 24]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 
 import numpy as np
@@ -11,14 +10,15 @@ from rapidfuzz.process import cdist
 from scipy.sparse import coo_matrix
 from scipy.sparse.csgraph import connected_components
 
+from faultlens.corpus.content import WORD, Content, words_of
+
 NEAR = 0.1  # of the longer text's words: that many at most are put in, left out or replaced
 MOST_TEXTS = 5_000  # that are compared with one another; 13 million pairs take seconds
 BLOCK = 1_000  # texts compared with all at once
 LEAST_FRAME = 20  # words that all texts begin and end with: beside as many, two are a tenth
 LEAST_FRAMED = 10  # different texts that have a frame
+LEAST_FILLINGS = 3  # of one form; two texts that differ only in what they are about are a pair
 FIRST_CHARACTER = 0xE000  # words are numbered in characters from here on, above the surrogates
-
-WORD = re.compile(r"\w+|[^\w\s]")
 
 
 def repeats(texts: Sequence[str]) -> np.ndarray:
@@ -62,7 +62,11 @@ def _shared(one: Sequence[str], other: Sequence[str]) -> int:
     return next((i for i, (a, b) in enumerate(pairs) if a != b), min(len(one), len(other)))
 
 
-def near_duplicates(texts: Sequence[str], alike: Sequence[object] | None = None) -> np.ndarray:
+def near_duplicates(
+    texts: Sequence[str],
+    alike: Sequence[object] | None = None,
+    contents: Sequence[Content] = (),
+) -> np.ndarray:
     """Numbers the texts, those that are nearly the same alike.
 
     Two texts are nearly the same if at most a tenth of the longer one's words has to be put in,
@@ -74,6 +78,9 @@ def near_duplicates(texts: Sequence[str], alike: Sequence[object] | None = None)
         texts: the prompts.
         alike: for each text what it must share with another to be compared with it, e.g. its
             factors' levels; None: all are compared.
+        contents: what is declared of the texts. Where all texts that share what they must are
+            nearly the same, and say at least three different things of these, they fill one form:
+            those that say different things are no duplicates.
 
     Returns:
         whole numbers from 0, `[texts]`.
@@ -89,7 +96,11 @@ def near_duplicates(texts: Sequence[str], alike: Sequence[object] | None = None)
     for i, shared in enumerate(alike if alike is not None else [None] * len(texts)):
         parts.setdefault(shared, []).append(i)
     written = _as_characters(texts)
-    pairs = [_pairs(written, np.array(members)) for members in parts.values() if len(members) > 1]
+    pairs = []
+    for members in map(np.array, parts.values()):
+        if len(members) > 1:
+            near = _pairs(written, members)
+            pairs.append(near[~_fillings(members, near, contents)])
     return connected(len(texts), [same], pairs)
 
 
@@ -124,8 +135,7 @@ def _as_characters(texts: Sequence[str]) -> list[str]:
     numbers: dict[str, int] = {}
     return [
         "".join(
-            chr(FIRST_CHARACTER + numbers.setdefault(word, len(numbers)))
-            for word in WORD.findall(text.casefold())
+            chr(FIRST_CHARACTER + numbers.setdefault(word, len(numbers))) for word in words_of(text)
         )
         for text in texts
     ]
@@ -147,3 +157,14 @@ def _pairs(written: Sequence[str], members: np.ndarray) -> np.ndarray:
         pairs = np.column_stack([row + start, column])
         found.append(members[pairs[pairs[:, 0] < pairs[:, 1]]])
     return np.concatenate(found)
+
+
+def _fillings(members: np.ndarray, pairs: np.ndarray, contents: Sequence[Content]) -> np.ndarray:
+    """Which pairs of members fill one form with different contents, bool `[pairs]`."""
+    found = np.zeros(len(pairs), dtype=bool)
+    if connected(len(members), [], [np.searchsorted(members, pairs)]).any():
+        return found  # several forms: what two of these share, the others do not
+    for content in contents:
+        if len(np.unique(content.own[members])) >= LEAST_FILLINGS:
+            found |= content.differs(pairs)
+    return found

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+import faultlens as fl
 from faultlens.auditing.factors.groups import Grouping, group_prompts
 from faultlens.auditing.result import PromptGroups
 from faultlens.corpus.near_duplicates import near_duplicates
@@ -106,6 +107,63 @@ def test_the_fillings_of_one_template_are_taken_as_independent_and_said() -> Non
         "fill one template: they are taken as independent; name what belongs together with "
         "--groups",
     ]
+
+
+NAMES = ["Ann", "Bob", "Cleo", "Dan"]
+FORMS = [f"form {i}" for i in range(12)]
+FILLED = [f"{TEXTS[i]} asks {name}" for i in range(12) for name in NAMES]
+FORM = {"form": [form for form in FORMS for _ in NAMES]}
+NAME = {"name": NAMES * len(FORMS)}
+"""Four names in each of twelve sentences, of which the names are a fourteenth."""
+
+
+def test_what_fills_a_form_that_factors_tell_is_no_near_duplicate() -> None:
+    found = group_prompts([*FILLED, *TEXTS[12:]], with_others(FORM), with_others(NAME))
+    assert sizes(found) == [1] * 28 + [12] * 4
+    assert (found.record.nearly, found.record.columns, found.warnings) == (0, ["name"], [])
+
+
+def with_others(columns: dict[str, list[str]]) -> dict[str, list[str]]:
+    """The columns, and a value of its own for each prompt of another kind."""
+    return {name: [*values, *(f"other {i}" for i in range(28))] for name, values in columns.items()}
+
+
+def test_a_form_that_no_factor_tells_makes_near_duplicates() -> None:
+    for factors in ({}, {"all": ["a"] * 48}, {"half": ["a"] * 24 + ["b"] * 24}):
+        assert group_prompts(FILLED, factors, NAME).record.nearly == 36
+
+
+def test_a_name_that_the_prompts_do_not_say_tells_no_two_apart() -> None:
+    numbers = {"name": [str(i % 4) for i in range(48)]}
+    assert group_prompts(FILLED, FORM, numbers).record.nearly == 36
+    assert group_prompts(FILLED, FORM, {}).record.nearly == 36
+
+
+def test_two_prompts_that_differ_in_what_they_are_about_alone_are_a_pair() -> None:
+    pairs = [i for i in range(48) if i % 4 < 2]
+    form, name = ([column[i] for i in pairs] for column in (FORM["form"], NAME["name"]))
+    found = group_prompts([FILLED[i] for i in pairs], {"form": form}, {"name": name})
+    assert found.record.nearly == 12
+
+
+def test_prompts_that_say_the_same_of_one_name_stay_near_duplicates() -> None:
+    twice = [*FILLED, *(f"{text}!" for text in FILLED)]
+    factors, declared = ({name: v * 2 for name, v in c.items()} for c in (FORM, NAME))
+    found = group_prompts(twice, factors, declared, ["form"])
+    assert (found.record.nearly, found.record.groups) == (48, 12)
+
+
+@pytest.mark.parametrize(
+    ("task", "column", "groups"),
+    [(fl.tasks.sycophancy(), "question", 26), (fl.tasks.unanswerable(), "name", 24),
+     (fl.tasks.over_refusal(), "word", 12)],
+)  # fmt: skip
+def test_prompts_on_behaviour_belong_to_what_they_ask_about(
+    task: fl.Task, column: str, groups: int
+) -> None:
+    found = group_prompts([prompt.text for prompt in task.prompts], task.factors, task.groups)
+    assert (found.record.columns, found.record.groups) == ([column], groups)
+    assert found.record.largest == len(task) // groups
 
 
 def test_a_system_prompt_makes_no_two_questions_alike() -> None:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from faultlens.auditing.result import PromptGroups
+from faultlens.corpus.content import content_of
 from faultlens.corpus.near_duplicates import (
     MOST_TEXTS,
     connected,
@@ -49,8 +50,10 @@ def group_prompts(
     Where several columns are named, prompts that share the value of any of them belong together,
     and so do those that belong to a common third. Near-duplicates are looked for among prompts that
     have the same level of every factor: two that differ in one were made to differ; what all begin
-    and end with, as a system prompt, does not count. Where they are
-    so many that a tenth of all prompts make one group, they fill a template, and only prompts that
+    and end with, as a system prompt, does not count. Nor are they duplicates where all prompts of
+    the same levels fill one form with what the task declares, three names or questions at least:
+    the factors then tell of the form, and the groups of what fills it. Where near-duplicates are so
+    many that a tenth of all prompts make one group, they fill a template, and only prompts that
     repeat another stay grouped.
 
     Args:
@@ -87,7 +90,7 @@ def group_prompts(
             "independent"
         )
         named, blocks = [], np.arange(n)
-    same, near = repeats(texts), _near(texts, factors)
+    same, near = repeats(texts), _near(texts, factors, declared)
     if _fills_a_template(near, same, n):
         alike = n - _count(near)
         warnings.append(
@@ -106,9 +109,16 @@ def group_prompts(
     return Grouping(record, blocks if record.grouped else None, [*_said(record, n), *warnings])
 
 
-def _near(texts: Sequence[str], factors: Mapping[str, Sequence[str]]) -> np.ndarray:
+def _near(
+    texts: Sequence[str],
+    factors: Mapping[str, Sequence[str]],
+    declared: Mapping[str, Sequence[str]],
+) -> np.ndarray:
     levels = list(zip(*factors.values(), strict=True)) if factors else None
-    return near_duplicates(without_frame(texts), levels)
+    if len(texts) > MOST_TEXTS:
+        return repeats(texts)
+    contents = [content_of(texts, values) for values in declared.values()]
+    return near_duplicates(without_frame(texts), levels, contents)
 
 
 def _fills_a_template(near: np.ndarray, same: np.ndarray, n: int) -> bool:
