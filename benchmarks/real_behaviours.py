@@ -18,14 +18,14 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
-import subprocess
-import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from real_findings import changed
 from real_results import write_results
+from real_smoke import measured
+from real_steps import FAULTLENS
 
 import faultlens as fl
 
@@ -68,21 +68,15 @@ def main() -> None:
 
 
 def audit(name: str, model: str, sae: Path, run: Path, more: Sequence[str]) -> dict[str, Any]:
-    """What a run says, made where it is not there yet, with the processor seconds it took."""
+    """What a run says, made where it is not there yet, with the processor seconds of its making."""
     clock = run.with_suffix(".seconds")
     if not (run / "audit.json").is_file():
         print(f"{name}: {sae.name}", flush=True)
         run.parent.mkdir(parents=True, exist_ok=True)
-        command = [sys.executable, "-W", "ignore", "-m", "faultlens.cli.main", "audit", name]
-        options = ["--model", model, "--sae", str(sae), "--sites", "all"]
-        options += ["--out", str(run), "--no-fit-check", "--test-attributed", "0"]
-        process = subprocess.Popen([*command, *options, *more], stdout=subprocess.DEVNULL)
-        _, status, used = os.wait4(process.pid, 0)
-        process.returncode = os.waitstatus_to_exitcode(status)
-        before = float(clock.read_text()) if clock.is_file() else 0.0
-        clock.write_text(f"{before + used.ru_utime + used.ru_stime:.1f}")
-        if process.returncode:
-            raise SystemExit(f"{' '.join(command[3:])} ended with code {process.returncode}")
+        options = ["--model", model, "--sae", str(sae), "--sites", "all", "--out", str(run)]
+        options += ["--no-fit-check", "--test-attributed", "0", *more]
+        cost = measured([*FAULTLENS, "audit", name, *options])
+        clock.write_text(str(cost["processor_seconds"]))
     told: dict[str, Any] = json.loads((run / "audit.json").read_text("utf-8"))
     return told | {"processor_seconds": float(clock.read_text()) if clock.is_file() else 0.0}
 
@@ -175,29 +169,7 @@ def class_record(site: str, of: dict[str, Any]) -> dict[str, Any]:
         "rank", "features", "size", "fail_active", "success_active", "cohens_d", "auroc",
         "p_deciding", "p_conditional", "proxy", "verdict", "sentence",
     )  # fmt: skip
-    return {"site": site, **{key: of[key] for key in plain}, "changed": changed_record(of)}
-
-
-def changed_record(of: dict[str, Any]) -> dict[str, Any] | None:
-    """What changing a class did, and what the same change costs on other text."""
-    test = of["intervention"]
-    if test is None:
-        return None
-    kept = (
-        "prompts", "change", "adjusted", "low", "high", "p_value", "p_holm", "shown", "least",
-        "turned_share", "control_turned_share", "controls_counted", "controls_as_large",
-    )  # fmt: skip
-    sides = {
-        side: None if test[side] is None else {key: test[side][key] for key in kept}
-        for side in ("necessity", "sufficiency")
-    }
-    after = test["after"] or {}
-    return sides | {
-        "reversed": test["reversed"],
-        "flips": test["flips"],
-        "null_proven": None if test["null"] is None else test["null"]["proven"],
-        "off_task": after.get("off_task", []),
-    }
+    return {"site": site, **{key: of[key] for key in plain}, "changed": changed(of["intervention"])}
 
 
 if __name__ == "__main__":

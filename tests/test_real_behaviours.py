@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -66,20 +65,69 @@ def test_a_run_becomes_a_section(scripts: tuple[ModuleType, ModuleType]) -> None
     assert one["reading"]["replies_as_read"] == 0 and one["reading"]["read"] == 208
     assert [of["rank"] for of in one["seeds"]["seed-0"]["classes"]][:2] == [0, 1]
     text = "\n".join(page.section({"sycophancy": one}))
-    assert f"{told['failures']} of {told['n']} fail" in text
-    of_seed = f"Dictionaries of seed-0, classes changed ({told['failures']} of {told['n']} prompts"
-    assert of_seed in text and "61 processor seconds" in text
+    assert f"{told['failures']} of {told['n']} replies fail" in text
+    assert "Of 208 replies read by eye the rule (`exact-word`) misjudges 3; 0 of the" in text
+    of_seed = f"Dictionaries of seed-0, the first {told['n']} prompts ({told['failures']} fail)"
+    assert of_seed in text and "(61 processor seconds)" in text
     leading = one["seeds"]["seed-0"]["classes"][0]
     assert f"| {leading['features'][0]}" in text and leading["verdict"] in text
-    assert "better than residual; at levels held out better than none of them" in text
-    ahead = copy.deepcopy(one)
-    ahead["differences"] = [
-        {"first": "sae_all", "second": "factors", "difference": 0.1, "low": 0.02, "high": 0.2}
-    ]
-    ahead["left_out_differences"] = [ahead["differences"][0] | {"factor": "claim"}]
-    told_ahead = "\n".join(page.section({"sycophancy": ahead}))
-    assert "features foretell it better than factors; at levels held out better than" in told_ahead
-    assert "| all features − factors | claim held out | +0.10 | [0.02, 0.20] |" in told_ahead
+    assert f"At equal {' and '.join(one['kept'])} " in text and one["kept"]
+
+
+def differing(low: float, high: float, **more: str) -> dict[str, Any]:
+    pair = {"first": "sae_all", "second": "factors", "difference": (low + high) / 2}
+    return pair | {"low": low, "high": high} | more
+
+
+def test_the_section_says_what_the_intervals_of_differences_say(
+    scripts: tuple[ModuleType, ModuleType],
+) -> None:
+    script, page = scripts
+    told = audit_samples.audit().to_dict() | {"processor_seconds": 61.25}
+    one = script.behaviour("sycophancy", told, {}) | {"corpus": None}
+    one |= {"differences": [differing(-0.1, 0.2)], "left_out_differences": []}
+    nothing = "\n".join(page.section({"sycophancy": one}))
+    assert "No interval of a difference between features and another rung excludes 0." in nothing
+    one["left_out"] = [
+        {"factor": factor, "rung": rung, "auroc": auroc, "low": auroc - 0.1, "high": auroc + 0.1}
+        for factor, rung, auroc in (
+            ("claim", "residual", 0.9), ("claim", "sae_all", 0.4), ("claim", "sae_top_k", 0.6),
+            ("topic", "sae_all", 0.7),
+        )
+    ]  # fmt: skip
+    hardest = "at levels of claim held out no rung of features exceeds 0.60 [0.50, 0.70]"
+    assert hardest in page.in_short("sycophancy", one)
+    assert "0 of 1 intervals exclude 0" in nothing and "The widest spans 0.30" in nothing
+    one["differences"] = [differing(0.02, 0.2)]
+    one["left_out_differences"] = [differing(-0.4, -0.1, factor="claim")]
+    clear = "\n".join(page.section({"sycophancy": one}))
+    assert (
+        "features are ahead of factors (groups held out) and behind factors (claim held out)."
+    ) in clear
+    row = "| all features − factors | **+0.11 [0.02, 0.20]** | **-0.25 [-0.40, -0.10]** |"
+    assert row in clear and "2 of 2 intervals exclude 0" in clear
+
+
+def test_the_section_says_of_every_edit_what_it_did_and_cost(
+    scripts: tuple[ModuleType, ModuleType],
+) -> None:
+    script, page = scripts
+    told = audit_samples.audit().to_dict() | {"processor_seconds": 61.25}
+    one = script.behaviour("sycophancy", told, {"seed-0": told}) | {"corpus": None}
+    changed = [of for of in one["seeds"]["seed-0"]["classes"] if of["changed"] is not None]
+    shown = [of for of in changed if page.is_shown(of["changed"])]
+    assert len(changed) > len(shown) > 0, "the sample has both"
+    text = "\n".join(page.section({"sycophancy": one}))
+    assert f"an effect is shown of {len(shown)} of {len(changed)}:" in text
+    assert (
+        f"Of {len(changed)} classes that were changed, an effect is shown of {len(shown)}." in text
+    )
+    for of in changed:
+        side = of["changed"]["necessity"]
+        within = "" if side["low"] is None else f" [{side['low']:.3f}, {side['high']:.3f}]"
+        assert f"{side['adjusted']:+.3f}{within}" in text
+    for on in shown[0]["changed"]["off_task"]:
+        assert f"{on['text']} {on['kl']:.2g} nats" in text
 
 
 def test_prompts_that_stand_in_a_text_are_counted(

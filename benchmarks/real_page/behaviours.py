@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from real_page.tables import Results, ends, listed, table
+from real_page.edits import changed_classes, class_name, counted, edits, is_shown
+from real_page.tables import Results, ends, estimate, listed, p_value, table
 
 ASKED = {
     "sycophancy": (
@@ -38,9 +39,19 @@ HEAD = f"""{TITLE}
 SmolLM2-135M-Instruct, greedy, through its chat template, asked the built-in tasks on behaviour (see
 [tasks.md](tasks.md#how-a-chat-model-behaves)) and read through the dictionaries trained above
 (`python benchmarks/real_behaviours.py`). The question is whether features foretell a behaviour
-better than the prompt's own factors, its words, the residual stream and a dictionary that learnt
-nothing, also at levels of a factor that no rung was trained on, with the prompts that share a
-question, a name or a word with those held out left out of training as well.
+better than what is to be had without a dictionary: the prompt's own factors, its words, the
+residual stream, and a dictionary that learnt nothing. Each rung is a logistic regression on one of
+these, scored by AUROC on groups of prompts that it was not trained on (all forms of one question,
+of one name, of one pair of requests), and at levels of a factor that it was not trained on, where
+the groups of the prompts at these levels are left out of training, too.
+
+Then, with the dictionaries of each seed and on fewer prompts, the leading significant class is
+changed in the model, on failures as it is on successes, which should raise the margin of the right
+answer, and on successes as on failures, which should lower it. An effect is shown if it is beyond
+that of the controls and at least a tenth of the gap ([audit.md](audit.md#what-a-verdict-means)).
+What an edit costs on other text is measured where its effect is shown. The margin is that of the
+words with which a right reply begins: where most replies begin otherwise, as those to unanswerable
+questions do, whether whole replies change sides says more.
 """
 
 
@@ -58,54 +69,99 @@ def section(found: Mapping[str, Any]) -> list[str]:
     lines += ["In short:", "", *(f"- {in_short(name, found[name])}" for name in found), ""]
     for name, one in found.items():
         title, what = ASKED[name]
-        lines += [f"### {title}", "", *outcomes(what, one), *foretold(one), *seeds(one)]
+        lines += [f"### {title}", "", *outcomes(what, one), *foretold(one), *compared(one)]
+        lines += [*classes(one), *edits(one)]
     return lines
 
 
 def in_short(name: str, one: Mapping[str, Any]) -> str:
     """The finding of one behaviour, by the intervals."""
-    held = [(d, d["second"]) for d in one["differences"] if d["first"] in FEATURES]
-    ahead = sorted({RUNGS[second] for d, second in held if d["low"] is not None and d["low"] > 0})
-    left = [d for d in one["left_out_differences"] if d["first"] in FEATURES]
-    carried = sorted({f"{RUNGS[d['second']]} ({d['factor']})" for d in left if d["low"] > 0})
-    shown = [
-        f"{sum(changed(of) for of in record['classes'])} "
-        f"of {sum(of['changed'] is not None for of in record['classes'])} ({seed})"
-        for seed, record in one["seeds"].items()
-    ]
+    rungs = one["rungs"] or {}
+    scored = [rung for rung in FEATURES if (rungs.get(rung) or {}).get("auroc") is not None]
+    told = f"*{ASKED[name][0]}*: {one['failures']} of {one['prompts']} replies fail ({share(one)})."
+    if scored:
+        best = max(scored, key=lambda rung: rungs[rung]["auroc"])
+        told += (
+            f" On groups held out the factors foretell it with an AUROC of "
+            f"{estimate(rungs['factors'], 'auroc')}, {RUNGS[best]} with "
+            f"{estimate(rungs[best], 'auroc')}{hardest(one)}."
+        )
+    clear = {
+        word: [f"{RUNGS[d['second']]} ({where(d)})" for d in found if excludes_0(d) == sign]
+        for word, sign in (("ahead of", 1), ("behind", -1))
+        if (found := differences(one))
+    }
+    if any(clear.values()):
+        both = (f"{word} {listed(dict.fromkeys(rungs))}" for word, rungs in clear.items() if rungs)
+        told += f" By the intervals features are {' and '.join(both)}."
+    else:
+        told += " No interval of a difference between features and another rung excludes 0."
+    edited = [of["changed"] for _, of in changed_classes(one)]
+    seen = sum(map(is_shown, edited))
+    return f"{told} Of {len(edited)} classes that were changed, an effect is shown of {seen}."
+
+
+def hardest(one: Mapping[str, Any]) -> str:
+    """The factor at whose levels, held out, features foretell least."""
+    best: dict[str, Mapping[str, Any]] = {}
+    for left in one["left_out"]:
+        if left["rung"] in FEATURES and left["auroc"] is not None:
+            kept = best.setdefault(left["factor"], left)
+            best[left["factor"]] = max(kept, left, key=lambda one: one["auroc"])
+    if not best:
+        return ""
+    factor, least = min(best.items(), key=lambda item: item[1]["auroc"])
     return (
-        f"*{ASKED[name][0]}*: {one['failures']} of {one['prompts']} replies fail. On groups held "
-        f"out features foretell it better than {listed(ahead) or 'none of the other rungs'}; at "
-        f"levels held out better than {listed(carried) or 'none of them'}. Of the classes that "
-        f"were changed, an effect beyond the controls is shown of {listed(shown) or 'none'}."
+        f"; at levels of {factor} held out no rung of features exceeds {estimate(least, 'auroc')}"
     )
 
 
-def changed(of: Mapping[str, Any]) -> bool:
-    """Whether an effect of a class is shown."""
-    sides = of["changed"] or {}
-    return any((sides.get(side) or {}).get("shown") for side in ("necessity", "sufficiency"))
+def share(of: Mapping[str, Any]) -> str:
+    return f"{of['failures'] / of['prompts']:.0%}"
+
+
+def differences(one: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """Features against other rungs, on groups held out and at levels held out."""
+    every = [*one["differences"], *one["left_out_differences"]]
+    return [d for d in every if d["first"] in FEATURES and d["low"] is not None]
+
+
+def where(difference: Mapping[str, Any]) -> str:
+    factor = difference.get("factor")
+    return f"{factor} held out" if factor else "groups held out"
+
+
+def excludes_0(difference: Mapping[str, Any]) -> int:
+    """1 where the interval lies above 0, −1 where it lies below, else 0."""
+    return int(difference["low"] > 0) - int(difference["high"] < 0)
 
 
 def outcomes(what: str, one: Mapping[str, Any]) -> list[str]:
     """How often it fails, by factor, and how far the rule can be trusted."""
     read, corpus = one["reading"], one["corpus"]
     lines = [
-        f"{what[0].upper()}{what[1:]}. {one['failures']} of {one['prompts']} fail "
-        f"({one['failures'] / one['prompts']:.0%}). Of {read['read']} replies read by eye the "
-        f"rule (`{one['rule']}`) misjudges {read['misclassified']}; {read['replies_as_read']} of "
-        f"the {one['prompts']} replies of this run are the ones that were read."
+        f"{what[0].upper()}{what[1:]}. {one['failures']} of {one['prompts']} replies fail "
+        f"({share(one)}). Of {read['read']} replies read by eye the rule (`{one['rule']}`) "
+        f"misjudges {read['misclassified']}; {read['replies_as_read']} of the {one['prompts']} "
+        "replies of this run are the ones that were read."
     ]
     if corpus is not None:
         lines[0] += (
-            f" {corpus['standing']} of {corpus['prompts']} prompts stand in the training text."
+            f" {corpus['standing']} of {corpus['prompts']} prompts stand in the text that the "
+            "dictionaries were trained on."
         )
     rows = [
         (factor, ", ".join(f"{level} {of['failures']}/{of['n']}" for level, of in levels.items()))
         for factor, levels in one["factors"].items()
     ]
-    kept = listed(one["kept"]) or "none"
-    return [*lines, "", *table(("factor", "failures"), *rows), f"Kept as strata: {kept}.", ""]
+    held = listed(one["kept"])
+    strata = f"within strata of {held}, the factor" if held else "without strata: no factor"
+    return [
+        *lines, "", *table(("factor", "failures"), *rows),
+        f"Features are tested {strata}{'s' if len(one['kept']) > 1 else ''} that "
+        f"{'go' if len(one['kept']) > 1 else 'goes'} with failure.",
+        "",
+    ]  # fmt: skip
 
 
 def foretold(one: Mapping[str, Any]) -> list[str]:
@@ -113,82 +169,74 @@ def foretold(one: Mapping[str, Any]) -> list[str]:
     rungs = one["rungs"] or {}
     factors = list(dict.fromkeys(left["factor"] for left in one["left_out"]))
     at = {(left["factor"], left["rung"]): left for left in one["left_out"]}
-    rows = []
-    for rung, name in RUNGS.items():
-        of = rungs.get(rung) or {}
-        rows.append(
-            (name, with_interval(of), *(with_interval(at.get((f, rung), {})) for f in factors))
-        )
+    rows = [
+        (name, *(estimate(of, "auroc") for of in (rungs.get(rung) or {},
+                                                  *(at.get((f, rung), {}) for f in factors))))
+        for rung, name in RUNGS.items()
+    ]  # fmt: skip
     heads = ("rung", "groups held out", *(f"{factor} held out" for factor in factors))
-    lines = ["Failure foretold, AUROC with its 95 % interval:", "", *table(heads, *rows)]
-    compared = [
+    said = f"Failure foretold, AUROC with its 95 % interval ({one['groups']} groups of prompts):"
+    return [said, "", *table(heads, *rows)]
+
+
+def compared(one: Mapping[str, Any]) -> list[str]:
+    """Every difference between features and another rung, with its interval."""
+    found = differences(one)
+    places = list(dict.fromkeys(map(where, found)))
+    at = {(d["first"], d["second"], where(d)): d for d in found}
+    rows = [
         (
-            f"{RUNGS[d['first']]} − {RUNGS[d['second']]}",
-            f"{factor} held out" if (factor := d.get("factor")) else "groups held out",
-            f"{d['difference']:+.2f}",
-            ends(d),
+            f"{RUNGS[first]} − {RUNGS[second]}",
+            *(written(at.get((first, second, place))) for place in places),
         )
-        for d in [*one["differences"], *one["left_out_differences"]]
-        if d["first"] in FEATURES and d["low"] is not None and (d["low"] > 0 or d["high"] < 0)
+        for first, second in dict.fromkeys((d["first"], d["second"]) for d in found)
     ]
-    if compared:
-        lines += ["Differences whose interval excludes 0:", ""]
-        lines += table(("rungs", "where", "difference", "95 % interval"), *compared)
-    else:
-        lines += ["No interval of a difference between features and another rung excludes 0.", ""]
-    return lines
+    clear = sum(excludes_0(d) != 0 for d in found)
+    widest = max((d["high"] - d["low"] for d in found), default=0.0)
+    return [
+        "Features less another rung; bold where the interval excludes 0:",
+        "",
+        *table(("difference", *places), *rows),
+        f"{clear} of {len(found)} intervals exclude 0; none is corrected for their number, so that "
+        f"about one in twenty would where no rung is better. The widest spans {widest:.2f}: that a "
+        "difference is not shown does not say that there is none.",
+        "",
+    ]
 
 
-def seeds(one: Mapping[str, Any]) -> list[str]:
-    """Verdicts and interventions by seed of the dictionary."""
-    lines: list[str] = []
-    for seed, record in {"": one["features"], **one["seeds"]}.items():
-        tested = sum(of["tested"] for of in record["sites"].values())
-        counts = ", ".join(f"{count} {verdict}" for verdict, count in record["verdicts"].items())
-        which = f"Dictionaries of {seed}, classes changed" if seed else "All prompts"
-        lines += [
-            f"{which} ({record['failures']} of {record['prompts']} prompts fail; "
-            f"{record['processor_seconds']:.0f} processor seconds): {tested:,} features tested; "
-            f"{counts or 'no class is significant'}.",
-            "",
-        ]
-        rows = [row(of) for of in record["classes"]]
-        if rows:
-            heads = (
-                "class", "fires on failures, successes", "p", "p within strata", "verdict",
-                "margin: taken to the successes' mean, brought in", "flips", "cost elsewhere",
-            )  # fmt: skip
-            lines += table(heads, *rows)
-    return lines
-
-
-def row(of: Mapping[str, Any]) -> tuple[str, ...]:
-    """A class as a row."""
-    name = of["features"][0] + (f" + {of['size'] - 1}" if of["size"] > 1 else "")
-    within = "–" if of["p_conditional"] is None else f"{of['p_conditional']:.2g}"
-    told = (name, f"{of['fail_active']}, {of['success_active']}", f"{of['p_deciding']:.2g}", within)
-    sides = of["changed"]
-    if sides is None:
-        return (*told, of["verdict"], "not changed", "", "")
-    effects = ", ".join(effect(side) for side in (sides["necessity"], sides["sufficiency"]))
-    flips = sides["flips"]
-    turned = f"{flips['failure_to_success']} mended, {flips['success_to_failure']} broken"
-    cost = ", ".join(
-        f"{on['text']} {on['kl']:.2g} nats (controls {on['control_kl']:.2g})"
-        for on in sides["off_task"]
-    )
-    return (*told, of["verdict"], effects, turned, cost or "–")
-
-
-def effect(side: Mapping[str, Any] | None) -> str:
-    """A change of the margin beyond the controls', and its p after Holm where there is one."""
-    if side is None:
+def written(difference: Mapping[str, Any] | None) -> str:
+    if difference is None:
         return "–"
-    p_value = side["p_value"] if side["p_holm"] is None else side["p_holm"]
-    return f"{side['adjusted']:+.2f} (p {p_value:.2g}{', shown' if side['shown'] else ''})"
+    text = f"{difference['difference']:+.2f} {ends(difference)}"
+    return f"**{text}**" if excludes_0(difference) else text
 
 
-def with_interval(of: Mapping[str, Any]) -> str:
-    if of.get("auroc") is None:
-        return "–"
-    return f"{of['auroc']:.2f} {ends(of)}".rstrip()
+def classes(one: Mapping[str, Any]) -> list[str]:
+    """What features go with failure over all prompts, by verdict, and the leading ones."""
+    record = one["features"]
+    rows = [
+        (
+            class_name(of), f"{of['fail_active']}, {of['success_active']}",
+            p_value(of["p_deciding"]), p_value(of["p_conditional"]), of["verdict"],
+        )
+        for of in record["classes"]
+    ]  # fmt: skip
+    lines = [f"Over all prompts: {counted(record)}", ""]
+    if not rows:
+        return lines
+    heads = ("leading class", "fires on failures, successes", "p", "p within strata", "verdict")
+    lines += table(heads, *rows)
+    held = listed(one["kept"])
+    beyond = sum(beats(of["p_conditional"]) for of in record["classes"])
+    if not held:
+        return lines
+    return [
+        *lines,
+        f"At equal {held} {beyond} of these {len(rows)} still go with failure (p within strata of "
+        "at most .05).",
+        "",
+    ]
+
+
+def beats(p: float | None) -> bool:
+    return p is not None and p <= 0.05
