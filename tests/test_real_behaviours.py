@@ -117,17 +117,21 @@ def test_the_section_says_of_every_edit_what_it_did_and_cost(
     changed = [of for of in one["seeds"]["seed-0"]["classes"] if of["changed"] is not None]
     shown = [of for of in changed if page.is_shown(of["changed"])]
     assert len(changed) > len(shown) > 0, "the sample has both"
+    shown[0]["changed"]["off_task"] = [{"text": "a book", "kl": 0.012, "control_kl": 0.003}]
     text = "\n".join(page.section({"sycophancy": one}))
     assert f"an effect is shown of {len(shown)} of {len(changed)}:" in text
     assert (
-        f"Of {len(changed)} classes that were changed, an effect is shown of {len(shown)}." in text
+        f"Of {len(changed)} classes that were changed, an effect is shown of {len(shown)}" in text
     )
+    assert "a book 0.012 nats (controls 0.003)" in text
     for of in changed:
-        side = of["changed"]["necessity"]
-        within = "" if side["low"] is None else f" [{side['low']:.3f}, {side['high']:.3f}]"
-        assert f"{side['adjusted']:+.3f}{within}" in text
-    for on in shown[0]["changed"]["off_task"]:
-        assert f"{on['text']} {on['kl']:.2g} nats" in text
+        for name, should in (("necessity", "rise"), ("sufficiency", "fall")):
+            side = of["changed"][name]
+            if side is not None:
+                within = "" if side["low"] is None else f" [{side['low']:.3f}, {side['high']:.3f}]"
+                done = f"| {side['kind']} | {side['prompts']} {side['on']} | "
+                assert f"{done}{side['adjusted']:+.3f}{within} (p" in text and f"| {should}" in text
+    assert any(of["changed"]["sufficiency"] for of in changed), "the sample has both edits"
 
 
 def test_prompts_that_stand_in_a_text_are_counted(
