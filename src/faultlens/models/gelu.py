@@ -35,7 +35,7 @@ class TanhGelu(nn.Module):
             return functional.gelu(x, approximate="tanh")
         flat = x.view(-1)
         held = torch.empty(min(PIECE, len(flat)))
-        for piece in flat.split(PIECE):
+        for piece in torch.split(flat, PIECE):
             share = held[: len(piece)]
             torch.mul(piece, piece, out=share)
             share.mul_(CUBIC).add_(LINEAR).mul_(piece).sigmoid_()
