@@ -9,7 +9,7 @@ controls together and of each alone.
 Without options two dictionaries of `mini` are measured, in about six minutes of processor time.
 Another model, with dictionaries and a task on which it fails:
 
-    python benchmarks/control_pvalues.py --model DIR --sae DIR --task sycophancy --layers 15 \\
+    python benchmarks/control_pvalues.py --model DIR --sae DIR --task ioi -n 500 --layers 18 \\
         --prompts 6 --controls 59
 
 `--task` is a built-in task (`-n` and `--task-seed` say which prompts) or a file of prompts. Each
