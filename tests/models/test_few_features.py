@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
 import torch
 from torch.testing import assert_close
@@ -49,11 +47,11 @@ def test_they_are_those_of_all(activation: Activation) -> None:
     assert 0 < int((found > 0).sum()) < found.numel()
 
 
-@pytest.mark.parametrize("activation", BY_THEMSELVES)
-def test_others_are_not_computed_where_each_is_encoded_by_itself(activation: Activation) -> None:
-    whole, x = dictionary(activation), drawn(50, D_IN)
-    others = [feature for feature in range(D_SAE) if feature not in FEATURES]
-    broken = whole.W_enc.clone()
-    broken[:, others] = torch.nan
-    found = encode_few(replace(whole, W_enc=broken), x, FEATURES)
-    assert_close(found, encode_few(whole, x, FEATURES))
+@pytest.mark.parametrize("activation", [*BY_THEMSELVES, TopK(5)])
+def test_others_are_computed_only_where_features_compete(
+    activation: Activation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole, x, asked = dictionary(activation), drawn(50, D_IN), []
+    monkeypatch.setattr(Dictionary, "encode", lambda own, x: asked.append(x) or drawn(50, D_SAE))
+    encode_few(whole, x, FEATURES)
+    assert len(asked) == isinstance(activation, TopK)

@@ -11,6 +11,7 @@ from scipy import stats
 from scipy.optimize import brentq, minimize
 from statsmodels.tools.sm_exceptions import PerfectSeparationError, PerfectSeparationWarning
 
+from faultlens.stats import firth
 from faultlens.stats.firth import firth_logistic
 
 
@@ -55,6 +56,13 @@ def test_a_2_by_2_table_gets_half_a_prompt_in_each_cell(table: tuple[int, int, i
     assert fit.coefficients[0] == pytest.approx(expected, abs=1e-7)
     assert fit.intercept == pytest.approx(np.log((c + 0.5) / (d + 0.5)), abs=1e-7)
     assert fit.low < expected < fit.high
+
+
+def test_equal_rows_are_computed_once() -> None:
+    X, y = table_rows(42, 3, 19, 236)
+    rows = firth._Rows.distinct(np.column_stack([np.ones(300), X]), np.zeros((300, 2)), y)
+    assert len(rows.Q) == len(rows.y) == 4
+    assert sorted(rows.times) == [3, 19, 42, 236]
 
 
 def test_the_keys_of_the_reference_study() -> None:

@@ -105,8 +105,8 @@ def continue_greedily(
 def _unembedding_whole_rows(network: Any) -> Iterator[None]:
     """Within this context the unembedding reads rows that lie together.
 
-    After the prompts transformers hands it the last position of a longer tensor, which PyTorch
-    multiplies row by row: ten to twenty times as slow.
+    After the prompts transformers hands it the last position of a longer tensor. With weights that
+    need no gradient PyTorch multiplies that row by row: ten to twenty times as slow.
     """
 
     def together(module: Any, args: tuple[Any, ...]) -> tuple[Any, ...]:

@@ -13,6 +13,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import scaled_dot_product_attention
 
+from faultlens.models.gelu import TanhGelu
+
 
 class Projection(nn.Module):
     def __init__(self, inputs: int, outputs: int) -> None:
@@ -42,7 +44,7 @@ class Block(nn.Module):
         d, eps = config.n_embd, config.layer_norm_epsilon
         self.ln_1, self.attn = nn.LayerNorm(d, eps=eps), Attention(d, config.n_head)
         self.ln_2, self.mlp = nn.LayerNorm(d, eps=eps), nn.Sequential()
-        self.mlp.c_fc, self.mlp.act = Projection(d, 4 * d), nn.GELU(approximate="tanh")
+        self.mlp.c_fc, self.mlp.act = Projection(d, 4 * d), TanhGelu()
         self.mlp.c_proj = Projection(4 * d, d)
 
     def forward(self, x: Tensor, mask: Tensor | None) -> Tensor:

@@ -79,7 +79,7 @@ def firth_logistic(X: np.ndarray, y: np.ndarray, *, of: int = 0, level: float = 
             f"column {of} is constant or a combination of the others: it has no effect of its own"
         )
     Q, R = np.linalg.qr(design[:, kept])
-    profile = _Profile(Q * np.sqrt(n), np.asarray(y, dtype=bool))
+    profile = _Profile(_Rows.distinct(design[:, kept], Q * np.sqrt(n), np.asarray(y, dtype=bool)))
     scale = R / np.sqrt(n)
     solved = np.linalg.solve(scale, profile.best.point)
     coefficients: list[float | None] = [None] * p
@@ -112,6 +112,29 @@ def _independent(design: np.ndarray) -> list[int]:
 
 
 @dataclass(frozen=True, eq=False)
+class _Rows:
+    """The rows of a design and their outcomes, equal ones once: where all is 0 or 1, few differ.
+
+    Attributes:
+        Q: `[rows, p]`.
+        y: boolean `[rows]`.
+        times: how often each occurs, `[rows]`.
+    """
+
+    Q: np.ndarray
+    y: np.ndarray
+    times: np.ndarray
+
+    @classmethod
+    def distinct(cls, design: np.ndarray, Q: np.ndarray, y: np.ndarray) -> _Rows:
+        """The rows of `Q` at which those of the design, or their outcomes, differ."""
+        _, first, times = np.unique(
+            np.column_stack([design, y]), axis=0, return_index=True, return_counts=True
+        )
+        return cls(Q[first], y[first], times.astype(np.float64))
+
+
+@dataclass(frozen=True, eq=False)
 class _Place:
     """The penalised log-likelihood, its modified score and the information at one point."""
 
@@ -121,38 +144,41 @@ class _Place:
     information: np.ndarray
 
 
-def _place(Q: np.ndarray, y: np.ndarray, point: np.ndarray) -> _Place:
+def _place(rows: _Rows, point: np.ndarray) -> _Place:
     """Value -inf, and no score, where the information is singular in float64."""
+    Q, y, times = rows.Q, rows.y, rows.times
     predictor = Q @ point
     chance = expit(predictor)
-    weight = chance * expit(-predictor)
+    weight = times * chance * expit(-predictor)
     information = Q.T @ (weight[:, None] * Q)
     sign, log_determinant = np.linalg.slogdet(information)
     if sign <= 0:
         return _Place(point, -np.inf, np.zeros_like(point), information)
     hat = weight * np.einsum("ij,ji->i", Q, np.linalg.solve(information, Q.T))
-    value = log_expit(np.where(y, predictor, -predictor)).sum() + log_determinant / 2
-    return _Place(point, float(value), Q.T @ (y - chance + hat * (0.5 - chance)), information)
+    value = times @ log_expit(np.where(y, predictor, -predictor)) + log_determinant / 2
+    score = Q.T @ (times * (y - chance) + hat * (0.5 - chance))
+    return _Place(point, float(value), score, information)
 
 
-def _maximum(Q: np.ndarray, y: np.ndarray, start: np.ndarray, free: slice) -> tuple[_Place, bool]:
+def _maximum(rows: _Rows, start: np.ndarray, free: slice) -> tuple[_Place, bool]:
     """Climb from `start` in the `free` coordinates; whether the modified score came to 0."""
-    now = _place(Q, y, start)
-    share, before = 1.0, np.zeros_like(start)
+    now = _place(rows, start)
+    share, before = 1.0, np.zeros(len(rows.Q))
     for _ in range(NEWTON_STEPS):
         if not np.isfinite(now.value):
             return now, False
         step = np.zeros_like(start)
         step[free] = np.linalg.solve(now.information[free, free], now.score[free])
-        change = np.abs(Q @ step).max()
+        moved = rows.Q @ step
+        change = np.abs(moved).max()
         if change <= LAST_STEP:
             return now, True
         # Near the maximum the steps may swing from side to side of it: shorter ones come to rest.
-        share = share / 2 if (Q @ step) @ (Q @ before) < 0 else min(1.0, 1.5 * share)
-        before = step.copy()
+        share = share / 2 if (rows.times * moved) @ before < 0 else min(1.0, 1.5 * share)
+        before = moved
         step *= min(share, LARGEST_STEP / change)
         for _ in range(HALVINGS):
-            following = _place(Q, y, now.point + step)
+            following = _place(rows, now.point + step)
             if following.value >= now.value - ROUNDING * (1 + abs(now.value)):
                 break
             step /= 2
@@ -165,15 +191,15 @@ def _maximum(Q: np.ndarray, y: np.ndarray, start: np.ndarray, free: slice) -> tu
 class _Profile:
     """The fall of the penalised log-likelihood as the last coordinate is held ever farther off."""
 
-    def __init__(self, Q: np.ndarray, y: np.ndarray) -> None:
-        self.Q, self.y = Q, y
-        self.best, self.converged = _maximum(Q, y, np.zeros(Q.shape[1]), slice(None))
+    def __init__(self, rows: _Rows) -> None:
+        self.rows = rows
+        self.best, self.converged = _maximum(rows, np.zeros(rows.Q.shape[1]), slice(None))
         self.nearest = self.best.point  # where the next maximisation starts
 
     def fall(self, held: float) -> float:
         """Twice the fall of the maximum, the last coordinate being `held`."""
         start = np.append(self.nearest[:-1], held)
-        found, converged = _maximum(self.Q, self.y, start, slice(-1))
+        found, converged = _maximum(self.rows, start, slice(-1))
         if not np.isfinite(found.value):
             return FARTHEST
         self.nearest = found.point

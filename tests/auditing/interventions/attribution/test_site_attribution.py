@@ -498,6 +498,11 @@ def test_short_prompts_are_not_run_to_the_length_of_long_ones(
     monkeypatch.setattr(mean_gradient, "ROWS", 4)
     apart = MeanGradient.of(decomposed, 64, 1e-2)
     assert len(columns) > 1
+    path = mean_gradient._Path(decomposed, decomposed.values, decomposed.path)
+    prompts = torch.arange(9).repeat(5)
+    passes = torch.cat(path.passes(prompts))
+    assert sorted(passes.tolist()) == list(range(45))
+    assert (decomposed.last[prompts[passes]].diff() >= 0).all(), "those of one length together"
     assert_close(apart.nodes, together.nodes)
     assert_close(apart.gradient, together.gradient, rtol=1e-3, atol=1e-5)
 
