@@ -8,7 +8,9 @@ labels permuted one by one (`--groups none`) and by the groups that are found:
 - *names*: those of `unanswerable`; they go with the name;
 - *forms*: the same; they also go with the form, which is one of the 72 combinations of the factors'
   levels;
-- *pairs*: 120 sentences of `ioi`, each with two names; they go with the sentence.
+- *pairs*: 120 sentences of `ioi`, each with two names; they go with the sentence;
+- *twins*: 120 sentences of `ioi`, each twice but for a word, whose group is the name; they go with
+  the sentence.
 
 Each set is a line of `benchmarks/results/calibration_groups.jsonl`, and a second call goes on where
 the first stopped. The table in docs/calibration.md is then written; `--table` does only that.
@@ -73,11 +75,20 @@ def pairs(rng: np.random.Generator) -> Design:
     return one + other, [np.tile(np.arange(PAIRS), 2)]
 
 
+def twins(rng: np.random.Generator) -> Design:
+    task = fl.tasks.ioi(n=PAIRS, seed=int(rng.integers(1_000)))
+    one, other = records(task), records(task)
+    for record in other:
+        record["prompt"] = f"Now {record['prompt'][0].lower()}{record['prompt'][1:]}"
+    return one + other, [np.tile(np.arange(PAIRS), 2)]
+
+
 DESIGNS: dict[str, Callable[[np.random.Generator], Design]] = {
     "the questions of `sycophancy`": questions,
     "the names of `unanswerable`, effects of forms": forms,
     "pairs that differ in a name alone": pairs,
     "the names of `unanswerable`": names,
+    "every sentence twice but for a word, grouped by name": twins,
 }
 
 

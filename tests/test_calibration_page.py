@@ -80,4 +80,4 @@ def test_the_page_holds_the_table_of_prompts_that_fill_forms(
         assert len(found) >= 100
         assert np.mean(found) <= 0.1, "above .05 by more than chance allows (99 %, 100 sets)"
     grouped = {line["design"]: line["groups"] for line in lines}
-    assert list(grouped.values()) == [26, 24, 1, 24]
+    assert list(grouped.values())[:4] == [26, 24, 1, 24]

@@ -104,3 +104,28 @@ def test_blocks_that_lie_in_one_stratum_change_places_within_it() -> None:
     failed = np.isin(blocks, [0, 3, 16, 31, 47, 48, 49])
     sets = block_sets(failed, blocks, strata, 300, np.random.default_rng(1))
     assert (sets[:, :60] == sets[:, 60:]).all()
+
+
+@settings(deadline=None, max_examples=30)
+@given(st.integers(0, 10_000))
+def test_rows_that_repeat_one_another_get_one_label_in_blocks_of_any_size(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    pairs = int(rng.integers(12, 60))
+    blocks = rng.integers(0, int(rng.integers(2, 12)), pairs)
+    failed, strata = rng.random(pairs) < 0.3, rng.integers(0, int(rng.integers(1, 4)), pairs)
+    twice = {"blocks": np.tile(blocks, 2), "strata": np.tile(strata, 2)}
+    parts = np.tile(np.arange(pairs), 2)
+    sets = block_sets(np.tile(failed, 2), **twice, permutations=100, rng=rng, parts=parts)
+    one, other = sets[:, :pairs], sets[:, pairs:]
+    assert (one == other).all()
+    torn = block_sets(np.tile(failed, 2), **twice, permutations=100, rng=rng)
+    if len(np.unique(np.bincount(blocks))) > 2 and failed.sum() > 2:
+        assert (torn[:, :pairs] != torn[:, pairs:]).any()
+
+
+def test_parts_of_one_row_are_no_parts() -> None:
+    rng = np.random.default_rng(5)
+    failed, blocks = rng.random(60) < 0.3, rng.integers(0, 9, 60)
+    sets = block_sets(failed, blocks, np.zeros(60, dtype=int), 4_000, rng, np.arange(60))
+    plain = block_sets(failed, blocks, np.zeros(60, dtype=int), 4_000, rng)
+    assert np.abs(sets.mean(axis=0) - plain.mean(axis=0)).max() < 0.05

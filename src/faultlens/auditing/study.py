@@ -250,8 +250,10 @@ def _findings(
     alpha, seed = config.alpha, config.seed
     texts = [outcome.prompt for outcome in outcomes]
     grouping = group_prompts(texts, observed.factors, observed.groups, config.groups)
-    blocks = grouping.blocks
-    factors = find_factors(observed.factors, texts, failed, alpha=alpha, seed=seed, blocks=blocks)
+    blocks, parts = grouping.blocks, grouping.parts
+    factors = find_factors(
+        observed.factors, texts, failed, alpha=alpha, seed=seed, blocks=blocks, parts=parts
+    )
     check_held(factors.levels, config.tests.strata)  # where there is nothing to test, too
     verdict = of_audit(len(failed), int(failed.sum()))
     strata = ladder = halves = None
@@ -263,7 +265,8 @@ def _findings(
         )  # fmt: skip
         features = find_features(
             tables, failed, strata, factors.levels, other_rules(by_rule, observed.rule),
-            config=config.tests, alpha=alpha, seed=seed, blocks=blocks, progress=progress,
+            config=config.tests, alpha=alpha, seed=seed, blocks=blocks, parts=parts,
+            progress=progress,
         )  # fmt: skip
         if config.ladder.baselines:
             ladder = kept.once(
@@ -276,7 +279,7 @@ def _findings(
     causes = _causes(observed, features, factors, blocks, config, verdict, verdicts_alone)
     if verdict is None and tables and not verdicts_alone:
         halves = replicate(
-            tables, failed, config=config.tests, alpha=alpha, seed=seed, blocks=blocks
+            tables, failed, config=config.tests, alpha=alpha, seed=seed, blocks=blocks, parts=parts
         )
     return Findings(
         observed=observed,

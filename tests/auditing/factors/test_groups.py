@@ -45,6 +45,17 @@ def test_near_duplicates_are_grouped_and_said() -> None:
     ]
 
 
+def test_near_duplicates_within_what_is_declared_are_parts_of_its_groups() -> None:
+    texts, declared = [*TEXTS, *(text + " z" for text in TEXTS)], {"document": DOCUMENT * 2}
+    found = group_prompts(texts, {}, declared)
+    assert sizes(found) == [2] + [6] * 13
+    assert found.parts is not None
+    assert (found.parts[:40] == found.parts[40:]).all()
+    assert len(np.unique(found.parts)) == 40
+    assert group_prompts(TEXTS, {}, {"document": DOCUMENT}).parts is None
+    assert group_prompts(texts, {}, {}).parts is None  # the groups themselves
+
+
 def test_prompts_that_were_made_to_differ_are_no_duplicates() -> None:
     texts = [*TEXTS, *(text + " z" for text in TEXTS)]
     plain = group_prompts(texts, {"end": ["none"] * 40 + ["z"] * 40}, {})

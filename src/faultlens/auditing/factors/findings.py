@@ -53,6 +53,7 @@ def find_factors(
     alpha: float,
     seed: int,
     blocks: np.ndarray | None = None,
+    parts: np.ndarray | None = None,
 ) -> FactorFindings:
     """Test what describes the prompts against the outcome, before any feature is looked at.
 
@@ -63,13 +64,14 @@ def find_factors(
         alpha: the family-wise level of forward selection and of the pairs.
         seed: of permutations.
         blocks: the group of every prompt that belongs together; None: each stands by itself.
+        parts: which prompts of a block repeat one another; None: none do.
 
     Raises UserError where a factor has not one level a prompt.
     """
     given = {name: [*map(str, levels)] for name, levels in brought.items()}
     given = given or derived_factors(texts)
     levels = prepared(given)
-    test = LevelTest(failed, blocks, seed)
+    test = LevelTest(failed, blocks, seed, parts)
     held = held_levels(given)
     selection = select_levels(levels, failed, alpha, test)
     pairs = pair_table(levels, failed, alpha, test)
@@ -83,6 +85,8 @@ def find_factors(
         table=factor_table(levels, failed, test),
         selection=selection,
         pairs=pairs,
-        within=factors_within(held, failed, kept, alpha=alpha, seed=seed, blocks=blocks),
-        trends=trends(given, failed, seed, blocks),
+        within=factors_within(
+            held, failed, kept, alpha=alpha, seed=seed, blocks=blocks, parts=parts
+        ),
+        trends=trends(given, failed, seed, blocks, parts),
     )

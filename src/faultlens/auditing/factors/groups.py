@@ -31,12 +31,15 @@ class Grouping:
     Attributes:
         record: what they share, and how many groups there are.
         blocks: the group of every prompt, whole numbers `[prompts]`; None: each by itself.
+        parts: which prompts of a group repeat one another, or nearly, whole numbers `[prompts]`;
+            None: a group is no more than that.
         warnings: what a reader should know of it, a sentence each.
     """
 
     record: PromptGroups
     blocks: np.ndarray | None
     warnings: Sequence[str] = ()
+    parts: np.ndarray | None = None
 
 
 def group_prompts(
@@ -106,7 +109,9 @@ def group_prompts(
             f"near-duplicates are looked for among {MOST_TEXTS:,} prompts at most: of {n:,} only "
             "those that repeat another are grouped"
         )
-    return Grouping(record, blocks if record.grouped else None, [*_said(record, n), *warnings])
+    said = [*_said(record, n), *warnings]
+    nested = bool(named) and _count(near) < n
+    return Grouping(record, blocks if record.grouped else None, said, near if nested else None)
 
 
 def _near(

@@ -31,12 +31,17 @@ class LevelTest:
         failed: the outcome, boolean `[prompts]`.
         blocks: the block of every prompt, `[prompts]`; None: prompts are independent.
         drawn_by: the seed of the permutations.
+        parts: which prompts of a block repeat one another; None: none do.
     """
 
     def __init__(
-        self, failed: np.ndarray, blocks: np.ndarray | None = None, drawn_by: int = 0
+        self,
+        failed: np.ndarray,
+        blocks: np.ndarray | None = None,
+        drawn_by: int = 0,
+        parts: np.ndarray | None = None,
     ) -> None:
-        self.failed, self.blocks, self.drawn_by = failed, blocks, drawn_by
+        self.failed, self.blocks, self.drawn_by, self.parts = failed, blocks, drawn_by, parts
 
     @cached_property
     def _sets(self) -> np.ndarray:
@@ -88,7 +93,9 @@ class LevelTest:
         if self.blocks is None:
             return exact_conditional(here, self.failed, strata)
         rng = np.random.default_rng(self.drawn_by)
-        sets = outcome_sets(self.failed, PERMUTATIONS, rng, strata=strata, blocks=self.blocks)
+        sets = outcome_sets(
+            self.failed, PERMUTATIONS, rng, strata=strata, blocks=self.blocks, parts=self.parts
+        )
         sizes = np.maximum(np.bincount(strata), 1)
         rate = (np.bincount(strata, weights=self.failed) / sizes)[strata]
         expected = float(rate[here].sum())
@@ -99,7 +106,10 @@ class LevelTest:
     def _drawn(self, rows: np.ndarray) -> np.ndarray:
         assert self.blocks is not None
         rng = np.random.default_rng(self.drawn_by)
-        return outcome_sets(self.failed[rows], PERMUTATIONS, rng, blocks=self.blocks[rows])
+        parts = None if self.parts is None else self.parts[rows]
+        return outcome_sets(
+            self.failed[rows], PERMUTATIONS, rng, blocks=self.blocks[rows], parts=parts
+        )
 
 
 def _with_tail(null: np.ndarray, observed: float, exact: float) -> float:

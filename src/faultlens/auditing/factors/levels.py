@@ -196,13 +196,15 @@ def trends(
     failed: np.ndarray,
     seed: int,
     blocks: np.ndarray | None = None,
+    parts: np.ndarray | None = None,
 ) -> dict[str, TrendReading]:
     """The trend of failure with every numeric factor, on its values before they are binned.
 
     The p-value is the share of 10,000 random outcome vectors with as many failures whose AUROC lies
     at least as far from 1/2 as the observed (+1 correction): the permutation form of the
     Mann–Whitney test, ties included. Its least value is therefore 1e-4. Where prompts belong
-    together the outcome is permuted by their `blocks [prompts]`.
+    together the outcome is permuted by their `blocks [prompts]`, of which `parts [prompts]` repeat
+    one another.
 
     Returns:
         by factor; empty where all prompts have one outcome. Raises UserError where a factor has not
@@ -218,7 +220,7 @@ def trends(
     rng = np.random.default_rng(seed)
     failures, successes = int(failed.sum()), int((~failed).sum())
     sums = [
-        outcome_sets(failed, BLOCK, rng, blocks=blocks).astype(np.float32) @ ranks
+        outcome_sets(failed, BLOCK, rng, blocks=blocks, parts=parts).astype(np.float32) @ ranks
         for _ in range(PERMUTATIONS // BLOCK)
     ]
     null = (np.concatenate(sums) - failures * (failures + 1) / 2) / (failures * successes)

@@ -27,6 +27,7 @@ def factors_within(
     alpha: float,
     seed: int,
     blocks: np.ndarray | None = None,
+    parts: np.ndarray | None = None,
 ) -> list[str]:
     """The factors beside those kept whose levels go with failure within the strata of these.
 
@@ -40,6 +41,7 @@ def factors_within(
         alpha: the family-wise level.
         seed: of the permutations.
         blocks: the block of each prompt that belongs together; None: each stands by itself.
+        parts: which prompts of a block repeat one another; None: none do.
 
     Returns:
         their names, by rising p.
@@ -49,7 +51,7 @@ def factors_within(
         return []
     codes = stratum_codes([factors[name] for name in kept])
     rng = np.random.default_rng(seed)
-    sets = outcome_sets(failed, PERMUTATIONS, rng, strata=codes, blocks=blocks)
+    sets = outcome_sets(failed, PERMUTATIONS, rng, strata=codes, blocks=blocks, parts=parts)
     p = np.array([
         association_within(stratum_codes([factors[name]]), failed, codes, sets) for name in others
     ])  # fmt: skip

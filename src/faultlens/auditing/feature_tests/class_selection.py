@@ -52,6 +52,7 @@ def select_classes(
     permutations: int,
     seed: int,
     blocks: np.ndarray | None = None,
+    parts: np.ndarray | None = None,
 ) -> list[TakenClass]:
     """The classes that forward selection takes, in its order; none where none is significant.
 
@@ -64,6 +65,7 @@ def select_classes(
         permutations: of the outcome, behind each step; at most 1,000 are made.
         seed: of these.
         blocks: the block of each prompt that belongs together; None: each stands by itself.
+        parts: which prompts of a block repeat one another; None: none do.
     """
     significant = [members for members in groups if found.decisive[members[0]] <= alpha]
     if not significant:
@@ -78,7 +80,8 @@ def select_classes(
         left = int((failed & telling).sum())
         if left < LEAST_INFORMATIVE or len(np.unique(codes)) == 1:
             break
-        p = conditional_p(found, failed, codes, min(permutations, MOST_PERMUTATIONS), seed, blocks)
+        repeated = min(permutations, MOST_PERMUTATIONS)
+        p = conditional_p(found, failed, codes, repeated, seed, blocks, parts)
         level = np.where(found.decisive <= alpha, alpha, SHARE * alpha)
         able = np.flatnonzero(p <= level)
         if not len(able):

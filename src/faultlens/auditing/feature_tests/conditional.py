@@ -16,6 +16,7 @@ def conditional_p(
     permutations: int,
     seed: int,
     blocks: np.ndarray | None = None,
+    parts: np.ndarray | None = None,
 ) -> np.ndarray:
     """Strength and firing against outcomes permuted within strata, adjusted `[features]`.
 
@@ -31,11 +32,12 @@ def conditional_p(
         permutations: of the outcome, within the strata.
         seed: of the permutations.
         blocks: the block of each prompt that belongs together; None: each stands by itself.
+        parts: which prompts of a block repeat one another; None: none do.
     """
     if len(np.unique(codes)) == 1:
         return found.decisive
     rng = np.random.default_rng(seed)
-    sets = outcome_sets(failed, permutations, rng, strata=codes, blocks=blocks)
+    sets = outcome_sets(failed, permutations, rng, strata=codes, blocks=blocks, parts=parts)
     firing = found.firing
     smaller = np.minimum(
         max_t(found.values, sets, failed, codes), max_t(firing, sets, failed, codes)

@@ -187,6 +187,7 @@ def correlate(
     permutations: int,
     seed: int,
     blocks: np.ndarray | None = None,
+    parts: np.ndarray | None = None,
 ) -> Correlates:
     """Test every feature of every table against the outcome.
 
@@ -198,6 +199,7 @@ def correlate(
         seed: of the permutations.
         blocks: the block of every prompt that belongs together, by which the outcome is permuted;
             None: each stands by itself.
+        parts: which prompts of a block repeat one another; None: none do.
 
     Raises:
         UserError: more memory is needed than is free.
@@ -218,7 +220,8 @@ def correlate(
     firing = _firing(values)
     active = np.asarray(firing.sum(axis=0)).ravel().astype(int)
     fail_active = np.asarray(firing[np.flatnonzero(failed)].sum(axis=0)).ravel().astype(int)
-    sets = outcome_sets(failed, permutations, np.random.default_rng(seed), blocks=blocks)
+    rng = np.random.default_rng(seed)
+    sets = outcome_sets(failed, permutations, rng, blocks=blocks, parts=parts)
     p_fisher = fisher_exact(fail_active, active, failures, n)
     first, rest = moments(values, failed), moments(values, ~failed)
     ranks = mann_whitney(values, failed)

@@ -151,6 +151,7 @@ def find_features(
     alpha: float,
     seed: int,
     blocks: np.ndarray | None = None,
+    parts: np.ndarray | None = None,
     progress: Progress = SILENT,
 ) -> FeatureFindings:
     """Test all features of all tables, group those that go with the outcome, and describe them.
@@ -166,6 +167,7 @@ def find_features(
         alpha: the family-wise level.
         seed: of all permutations.
         blocks: the block of every prompt that belongs together; None: each stands by itself.
+        parts: which prompts of a block repeat one another; None: none do.
         progress: told of the stages.
     """
     if not tables:
@@ -176,7 +178,7 @@ def find_features(
     within = bool(strata.record.factors)
     found = correlate(
         tables, failed, min_support=config.min_support, permutations=permutations, seed=seed,
-        blocks=blocks,
+        blocks=blocks, parts=parts,
     )  # fmt: skip
     tick(1)
     if within:
@@ -184,21 +186,22 @@ def find_features(
     sites = _site_tests(found, tables, alpha)
     if not len(found.column):
         return FeatureFindings(0, sites, [], found.columns)
-    conditional = conditional_p(found, failed, strata.codes, permutations, seed, blocks)
+    conditional = conditional_p(found, failed, strata.codes, permutations, seed, blocks, parts)
     tick(1)
     p_suppressed = np.minimum(conditional / SUPPRESSED, 1.0) if within else None
     groups = feature_classes(found, alpha, p_suppressed)
     taken = select_classes(
-        found, failed, groups, alpha=alpha, permutations=permutations, seed=seed, blocks=blocks
-    )
+        found, failed, groups, alpha=alpha, permutations=permutations, seed=seed, blocks=blocks,
+        parts=parts,
+    )  # fmt: skip
     groups = _with_taken(groups, taken, sum(found.decisive[g[0]] <= alpha for g in groups))
     others, finest = [], None
     if found.decisive[groups[0][0]] <= alpha:
         if strata.finest is not None:
             repeated = min(permutations, REPEATED)
-            finest = conditional_p(found, failed, strata.finest, repeated, seed, blocks)
+            finest = conditional_p(found, failed, strata.finest, repeated, seed, blocks, parts)
         others = [
-            under_rule(found, failed, rule, failing, permutations, seed, blocks)
+            under_rule(found, failed, rule, failing, permutations, seed, blocks, parts)
             for rule, failing in other_rules.items()
         ]
     tick(1)

@@ -74,6 +74,7 @@ def under_rule(
     permutations: int,
     seed: int,
     blocks: np.ndarray | None = None,
+    parts: np.ndarray | None = None,
 ) -> OtherRule:
     """The deciding tests of the same family against the outcomes of another rule.
 
@@ -87,12 +88,14 @@ def under_rule(
         permutations: of the outcome.
         seed: of the permutations.
         blocks: the block of each prompt that belongs together; None: each stands by itself.
+        parts: which prompts of a block repeat one another; None: none do.
     """
     n, failures = len(failed), int(failed.sum())
     if min(failures, n - failures) < LEAST_OUTCOMES:
         return OtherRule(rule, found, own, failed, None)
     firing = found.firing
-    sets = outcome_sets(failed, permutations, np.random.default_rng(seed), blocks=blocks)
+    rng = np.random.default_rng(seed)
+    sets = outcome_sets(failed, permutations, rng, blocks=blocks, parts=parts)
     smaller = np.minimum(min_p(firing, sets, failed), max_t(found.values, sets, failed))
     return OtherRule(rule, found, own, failed, np.minimum(2 * smaller, 1.0))
 

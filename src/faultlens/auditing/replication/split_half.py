@@ -70,6 +70,7 @@ def replicate(
     alpha: float,
     seed: int,
     blocks: np.ndarray | None = None,
+    parts: np.ndarray | None = None,
 ) -> HalfReplication:
     """Discover classes in one half, and measure each one's strongest member in the other.
 
@@ -80,6 +81,7 @@ def replicate(
         alpha: the level of discovery.
         seed: of the halves and the permutations.
         blocks: the block of every prompt that belongs together; None: each stands by itself.
+        parts: which prompts of a block repeat one another; None: none do.
     """
     successes = len(failed) - int(failed.sum())
     if not tables or min(int(failed.sum()), successes) < LEAST_FAILURES:
@@ -96,6 +98,7 @@ def replicate(
         permutations=config.permutations,
         seed=seed,
         blocks=None if blocks is None else blocks[first],
+        parts=None if parts is None else parts[first],
     )
     if not len(found.column):
         return HalfReplication()
