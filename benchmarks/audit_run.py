@@ -9,7 +9,6 @@ is bound to fail, mostly by its object, so that features go with failure and are
 from __future__ import annotations
 
 import json
-import os
 import random
 import sys
 import time
@@ -18,6 +17,7 @@ from pathlib import Path
 
 import torch
 import transformers
+from gpt2_shape import reference_tokenizer
 
 import faultlens as fl
 from faultlens.auditing.config import AuditConfig
@@ -96,7 +96,7 @@ def succeeds(generated: str, target: str) -> bool:
 
 def main() -> None:
     seeds = int(sys.argv[1]) if len(sys.argv) > 1 else 1
-    tokenizer = Path(os.environ["FAULTLENS_REFERENCE_DATA"]) / "gpt2_tokenizer"
+    tokenizer = reference_tokenizer()
     model = gpt2(tokenizer)
     texts = [prompt.text for prompt in fl.tasks.ioi(n=300, seed=42).prompts]
     lens = Lens(model, (sae(model, texts),)).unchecked()

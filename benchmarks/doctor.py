@@ -20,6 +20,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import torch
+from gpt2_shape import reference_tokenizer
 from huggingface_hub import constants
 from torch import Tensor
 from torch.nn.functional import cross_entropy
@@ -120,7 +121,7 @@ def plainly(model: Model, dictionary: Dictionary) -> list[tuple[float, ...]]:
 
 def prepared(folder: Path) -> tuple[Model, Dictionary]:
     """GPT-2's shape in a local cache; the encoder's bias set so that FIRING features fire."""
-    tokenizer = Path(os.environ["FAULTLENS_REFERENCE_DATA"]) / "gpt2_tokenizer"
+    tokenizer = reference_tokenizer()
     put_gpt2(folder, tokenizer, width=768, heads=12)
     put_saes(folder, [LAYER], width=768, features=24_576)
     constants.HF_HUB_CACHE, constants.HF_HUB_OFFLINE = str(folder), True

@@ -50,7 +50,8 @@ def _name(hub: Path) -> None:
     os.environ |= {"HF_HUB_CACHE": str(hub), "HF_HUB_OFFLINE": "1", "TRANSFORMERS_OFFLINE": "1"}
 
 
-def _tokenizer() -> Path:
+def reference_tokenizer() -> Path:
+    """The folder of GPT-2's tokenizer, in the reference data."""
     folder = os.environ.get("FAULTLENS_REFERENCE_DATA")
     if folder is not None:
         return Path(folder) / "gpt2_tokenizer"
@@ -70,7 +71,7 @@ def _put_model(hub: Path) -> None:
     from safetensors.torch import load_file, save_file
 
     hub.mkdir(parents=True, exist_ok=True)
-    model_folder = put_gpt2(hub, _tokenizer(), width=768, heads=12)
+    model_folder = put_gpt2(hub, reference_tokenizer(), width=768, heads=12)
     weights = load_file(model_folder / "model.safetensors")
     for dimension, shift in MASSIVE.items():
         weights["transformer.wte.weight"][:, dimension] += shift
