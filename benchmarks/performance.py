@@ -262,6 +262,9 @@ def workers(results: dict[str, Any]) -> list[str]:
     """Reading a large corpus by one process and by Ray workers."""
     machine, by_size = results["machine"], results["by million tokens"]
     busy = machine["load when it began"] > 1
+    ways = dict.fromkeys(way for of in by_size.values() for way in of["ways"])
+    counted = any(way.startswith("statistics") for way in ways)
+    same = "the files and the statistics" if counted else "the files"
     shared = (
         f" **The machine was shared (load {machine['load when it began']} on {machine['cores']} "
         "cores): measure again with `python benchmarks/ray_reading.py`.**"
@@ -273,14 +276,13 @@ def workers(results: dict[str, Any]) -> list[str]:
         f"`mini` through its dictionary at layer 3, {machine['cores']} cores, one "
         f"thread each, {results['workers']} workers on a local Ray "
         f"{machine['versions']['ray']}; slow storage takes {results['latency, s']} s more for "
-        "each file. Whoever reads, the files and the statistics are equal to the byte, which is "
+        f"each file. Whoever reads, {same} are equal to the byte, which is "
         "checked. A worker loads for some seconds before its first token, which is counted."
         f"{shared if busy else ''}",
         "",
         "| | " + " | ".join(f"{millions} M tokens" for millions in by_size) + " |",
         "| --- |" + " --- |" * len(by_size),
     ]
-    ways = dict.fromkeys(way for of in by_size.values() for way in of["ways"])
     for way in ways:
         cells = [
             f"{of['ways'][way]['tokens a second']:,} tokens/s, driver "
