@@ -150,6 +150,7 @@ def wrong_start(results: Results) -> list[str]:
         return [*lines, *missing("layers,start", SMOLLM)]
     objects = found["factors"]["object"]
     keyed = plain["factors"]["object"][KEYS]
+    said = [f"- The run says: {one}" for one in found["warnings"] if "im_start" in one]
     lines += [
         "SmolLM2's tokenizer names a first token and never puts it there. Behind it (`--start "
         f"bos`) {found['failures']} of {found['n']} prompts fail, {ratio(objects[KEYS])} with "
@@ -158,8 +159,7 @@ def wrong_start(results: Results) -> list[str]:
         f"({listed(swapped(one).rstrip('.') for one in found['swaps']) or 'nothing was swapped'}), "
         "and is of a model that nobody uses.",
         "",
-        *(f"- The run says: {one}" for one in found["warnings"] if "im_start" in one),
-        "",
+        *([*said, ""] if said else []),
         *carried(found),
     ]
     return lines
