@@ -22,11 +22,11 @@ def fit_with_first(folder: Path, trained: Path) -> dict[str, dict[str, Any]]:
 
     Returns:
         `positions`; `first`, how many of them are first ones; `norm_ratio`, the median norm there
-        over the median norm elsewhere; `fvu` and `l0` of all, and `fvu_first` of the first ones
-        about the mean of all.
+        over the median norm elsewhere; `fvu` and `l0` of all.
     """
     import faultlens as fl
     from faultlens.models.fit import sample_rows
+    from faultlens.models.reconstruction import Reconstruction
     from faultlens.models.start_ids import ids_in_front
 
     lens = fl.load(str(folder), sae=str(trained), sites=["all"]).unchecked()
@@ -38,18 +38,15 @@ def fit_with_first(folder: Path, trained: Path) -> dict[str, dict[str, Any]]:
             model.read(torch.tensor([[*before, *row]]), [dictionary.site])[dictionary.site][0]
             for row in rows
         ]
-        values = torch.cat(read).float()
+        values = torch.cat(read)
         is_first = torch.cat([torch.arange(len(value)) == 0 for value in read])
-        activations = dictionary.encode(values)
-        error = (values - dictionary.rebuilt_of(activations, values)).double().square().sum(1)
-        variance = (values.double() - values.double().mean(0)).square().sum(1)
-        norms = values.norm(dim=1)
+        seen, norms = Reconstruction(dictionary), values.norm(dim=1)
+        seen.add(values, values, ~is_first)
         found[dictionary.name] = {
-            "positions": len(values),
+            "positions": seen.tokens,
             "first": int(is_first.sum()),
             "norm_ratio": float(norms[is_first].median() / norms[~is_first].median()),
-            "fvu": float(error.sum() / variance.sum()),
-            "fvu_first": float(error[is_first].sum() / variance[is_first].sum()),
-            "l0": float((activations > 0).sum(1).float().mean()),
+            "fvu": seen.fvu_all,
+            "l0": seen.l0_all,
         }
     return found
