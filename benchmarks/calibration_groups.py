@@ -29,6 +29,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from calibration_ladder import seeds_of
+from marked_page import between
 from scipy.sparse import csr_matrix
 from scipy.special import expit
 from scipy.stats import binomtest
@@ -148,8 +149,7 @@ def share(found: list[bool]) -> str:
 
 def with_table(page: str, lines: Iterable[dict[str, Any]]) -> str:
     """The page with the table between its marks."""
-    before, rest = page.split(MARKS[0])
-    return f"{before}{MARKS[0]}\n{table(lines)}\n{MARKS[1]}{rest.split(MARKS[1])[1]}"
+    return between(page, MARKS, table(lines))
 
 
 def main() -> None:

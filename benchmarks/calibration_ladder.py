@@ -26,6 +26,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from marked_page import between
 from scipy.sparse import csr_matrix
 
 from faultlens.auditing.config import LadderConfig
@@ -125,8 +126,7 @@ def table(lines: Iterable[dict[str, Any]]) -> str:
 
 def with_table(page: str, lines: Iterable[dict[str, Any]]) -> str:
     """The page with the table between its marks."""
-    before, rest = page.split(MARKS[0])
-    return f"{before}{MARKS[0]}\n{table(lines)}\n{MARKS[1]}{rest.split(MARKS[1])[1]}"
+    return between(page, MARKS, table(lines))
 
 
 def main() -> None:

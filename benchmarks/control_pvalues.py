@@ -34,6 +34,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from marked_page import between
 from scipy.stats import kstest
 
 import faultlens as fl
@@ -209,9 +210,7 @@ def table(record: dict[str, Any]) -> str:
 
 def write_page(record: dict[str, Any]) -> None:
     """Put the table between its marks in docs/calibration.md."""
-    before, rest = PAGE.read_text(encoding="utf-8").split(MARKS[0])
-    _, after = rest.split(MARKS[1])
-    text = f"{before}{MARKS[0]}\n{table(record)}\n{MARKS[1]}{after}"
+    text = between(PAGE.read_text(encoding="utf-8"), MARKS, table(record))
     PAGE.write_text(text, encoding="utf-8")
 
 

@@ -13,6 +13,12 @@ import pytest
 BENCHMARK = Path(__file__).parent.parent / "benchmarks" / "control_pvalues.py"
 
 
+@pytest.fixture(autouse=True)
+def beside(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A script finds those that lie beside it."""
+    monkeypatch.syspath_prepend(str(BENCHMARK.parent))
+
+
 @pytest.fixture
 def benchmark(imported: Callable[[Path], ModuleType]) -> ModuleType:
     return imported(BENCHMARK)
@@ -66,9 +72,8 @@ def test_random_features_have_any_p_as_often_as_any_other(benchmark: ModuleType)
 
 
 def test_the_page_holds_the_table_of_prompts_that_fill_forms(
-    imported: Callable[[Path], ModuleType], monkeypatch: pytest.MonkeyPatch
+    imported: Callable[[Path], ModuleType],
 ) -> None:
-    monkeypatch.syspath_prepend(str(BENCHMARK.parent))  # where its other parts lie
     script = imported(BENCHMARK.with_name("calibration_groups.py"))
     lines = list(script.seeds_of(script.RESULTS))
     page = script.PAGE.read_text(encoding="utf-8")
