@@ -28,8 +28,8 @@ if TYPE_CHECKING:
     from scipy.sparse import csr_matrix
     from typing_extensions import TypeIs
 
-    from faultlens.auditing.replication.spread_seeds import Spread
     from faultlens.auditing.result.audit import Audit
+    from faultlens.auditing.spread import Spread
     from faultlens.corpus.answers import Answers
     from faultlens.corpus.pairs import PairSet
     from faultlens.corpus.task import Task
@@ -150,7 +150,8 @@ def audit(
         recorder: takes in what is read of the prompts through a lens.
         checkpoint: keeps the finished stages of an audit with a model, so that a call that was
             interrupted goes on from there.
-        spread: who audits the seeds after the first, where there are several; None: this process.
+        spread: of a task, who audits the seeds after the first; of one set of prompts, who makes
+            the stages that need nothing of each other. None: this process.
         progress: told of the stages.
         options: fields of `AuditConfig` and of its stages, in place of those of `config`.
 
@@ -200,8 +201,9 @@ def _audit_task(
             base=base, spread=spread,
         )  # fmt: skip
     return audit_task(
-        lens, task, config=config, progress=progress, recorder=recorder, kept=checkpoint, base=base
-    )
+        lens, task, config=config, progress=progress, recorder=recorder, kept=checkpoint,
+        base=base, spread=spread,
+    )  # fmt: skip
 
 
 def _audit_answers(

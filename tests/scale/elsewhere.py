@@ -4,13 +4,21 @@ from __future__ import annotations
 
 import pickle
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
-from faultlens.scale.workers import Begin
+from faultlens.scale.workers import Begin, Crew
 
 
 class Elsewhere:
-    """Two workers that take turns."""
+    """Two workers that take turns.
+
+    Attributes:
+        given: the jobs of all crews.
+    """
+
+    def __init__(self) -> None:
+        self.given: list[Any] = []
 
     def results(self, begin: Begin, jobs: Iterable[Any]) -> Iterator[Any]:
         works = [begin(), begin()]
@@ -19,3 +27,22 @@ class Elsewhere:
             yield pickle.loads(pickle.dumps(done))
 
     in_order = results
+
+    @contextmanager
+    def ready(self, begin: Begin) -> Iterator[Crew]:
+        yield Two(self, begin)
+
+
+class Two:
+    """The two, begun alike."""
+
+    def __init__(self, workers: Elsewhere, begin: Begin) -> None:
+        self._works = [begin(), begin()]
+        self._given = workers.given
+
+    def results(self, jobs: Iterable[Any]) -> Iterator[Any]:
+        """The last first: nobody may rely on their order."""
+        for number, job in reversed(list(enumerate(jobs))):
+            self._given.append(job)
+            done = self._works[number % 2](pickle.loads(pickle.dumps(job)))
+            yield pickle.loads(pickle.dumps(done))

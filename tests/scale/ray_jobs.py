@@ -65,5 +65,22 @@ def refuses(job: int) -> int:
     return job
 
 
+def lens_whose_worker_dies(marker: str) -> Any:
+    """A lens of two dictionaries; the first worker that attributes by one is killed at it."""
+    import faultlens as fl
+    from faultlens.auditing.interventions import causal_tests
+
+    real = causal_tests.site_attribution
+
+    def attributed(*given: Any, **more: Any) -> Any:
+        if not Path(marker).exists():
+            Path(marker).touch()
+            os.kill(os.getpid(), signal.SIGKILL)
+        return real(*given, **more)
+
+    causal_tests.site_attribution = attributed
+    return fl.load("mini", layers=[2, 3], threads=1).unchecked()
+
+
 def cannot_begin() -> Any:
     raise UserError("no model 'x'")

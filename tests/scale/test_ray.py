@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -20,10 +21,12 @@ from ray_jobs import (
     dies_always,
     dies_once,
     hangs_once,
+    lens_whose_worker_dies,
     refuses,
 )
 
 import faultlens as fl
+from faultlens.auditing.spread import Spread
 from faultlens.cli.main import main
 from faultlens.errors import CannotWrite, UserError
 from faultlens.features.dataset.reading import ActivationDataset
@@ -164,6 +167,23 @@ def test_a_driver_that_is_killed_goes_on_with_the_unfinished_shards(
     assert files(folder) == files(alone)
     kept = [path.stat().st_mtime_ns == when for path, when in finished.items()]
     assert any(kept), "finished shards were read again"
+
+
+def test_an_audits_stages_by_workers_of_which_one_dies(cluster: RayWorkers, tmp_path: Path) -> None:
+    lens, task = fl.load("mini", layers=[2, 3], threads=1), fl.tasks.mini_ioi(n=40, seed=0)
+    marker = tmp_path / "died"
+    spread = Spread(cluster, partial(lens_whose_worker_dies, str(marker)))
+
+    def audited(spread: Spread | None) -> dict[str, object]:
+        audit = fl.audit(
+            lens, task, spread=spread, fit_check=False, permutations=199, baselines=False,
+            test_classes=1, test_attributed=1,
+        )  # fmt: skip
+        return audit.to_dict()
+
+    many = audited(spread)
+    assert marker.exists(), "no worker died"
+    assert many == audited(None)
 
 
 def test_what_the_cluster_cannot_do_is_one_sentence(cluster: RayWorkers) -> None:

@@ -38,7 +38,7 @@ from faultlens.models.lens_config import NO_ADAPTER, LensConfig
 from faultlens.scale.config import SpreadConfig
 
 if TYPE_CHECKING:
-    from faultlens.auditing.replication.spread_seeds import Spread
+    from faultlens.auditing.spread import Spread
     from faultlens.corpus.answers import Answers
     from faultlens.corpus.task import Task
     from faultlens.features.lens import Lens
@@ -133,8 +133,8 @@ def audit(
 ) -> None:
     """Which features go with failure on a task, and whether taking them away changes it."""
     meaningless = _refuse_what_does_not_go_together(task, outcomes, matrices, call)
-    if spread.ray is not None and not prompts.seeds:
-        raise UserError("--ray spreads the audits of several seeds: name them with --seeds")
+    if spread.ray is not None and task is None:
+        raise UserError("--ray spreads the audit of a task that is run: it goes with a task")
     with run_claimed(run.out, run.overwrite) as claim:
         manifest = begin(call, meaningless)
         if task is None and _with_model(call):
@@ -168,6 +168,8 @@ def _of_task(
 
     first = next(iter(task.values())) if isinstance(task, Mapping) else task
     manifest.inputs["task"] = identity(first)
+    if spread.ray is not None and lens.threads is None:
+        lens = replace(lens, threads=1)  # as many as the workers have
     recorder = None if claim is None else Recorder()
     with progress_bars() as bars, spread.opened(lens.threads, lens.device) as workers:
         opened = open_lens(lens, config.reading.fit_check, bars, needs_dictionaries=False)
@@ -201,10 +203,9 @@ def _of_task(
 
 def _spread(workers: Workers, config: LensConfig, opened: Lens) -> Spread:
     """Workers that audit other seeds, each through the same lens as this process."""
-    from faultlens.auditing.replication.spread_seeds import Spread
+    from faultlens.auditing.spread import Spread
 
-    threads = 1 if config.threads is None else config.threads
-    return Spread(workers, partial(_opened_as, replace(config, threads=threads), opened.fit_check))
+    return Spread(workers, partial(_opened_as, config, opened.fit_check))
 
 
 def _opened_as(config: LensConfig, fit_check: Mapping[str, str]) -> Lens:

@@ -2,7 +2,8 @@
 
 An actor loads what it needs once and then takes jobs, two at a time, so that it never waits for the
 next one. A job whose actor dies is given to another; towards the end, a job that takes much longer
-than the others did is given to a second actor as well, and whichever is first counts.
+than the others did is given to a second actor as well, and whichever is first counts. What an actor
+takes to load is no job's time.
 
 What goes to a worker and back is pickled here, so that both sides hold arrays of their own. Arrays
 that Ray itself hands over lie read-only in memory that all workers of a machine share, and
@@ -29,7 +30,7 @@ AT_A_TIME = 2  # jobs of an actor: one is computed while the other's result is w
 AHEAD = 3  # jobs a worker may be ahead of the next one that is due, where the order matters
 DEATHS = 5  # actors that may die of one job before it is given up
 LATE = 4.0  # times the median duration after which a job is late
-LEAST_LATE = 5.0  # seconds that a job may take without being late
+LEAST_LATE = 5.0  # seconds that a job, or loading, may take without being late
 WAITED = 1.0  # seconds between two looks at what is late
 MISSING = "--ray needs the library ray: install it with pip install 'faultlens[ray]'"
 
@@ -111,6 +112,9 @@ class Worker:
         except Exception as error:  # told by the first job: an actor that cannot begin only dies
             self._failure = error
 
+    def begun(self) -> None:
+        """Answers once it is ready."""
+
     def do(self, job: bytes) -> bytes:
         """The pickled result of a pickled job, or the pickled error that the user caused."""
         try:
@@ -119,6 +123,11 @@ class Worker:
             return pickle.dumps(self._work(pickle.loads(job)))
         except UserError as error:
             return pickle.dumps(error)
+
+
+def _late_after(took: list[float]) -> float:
+    """The duration after which something is late, given how long its like took."""
+    return max(LEAST_LATE, LATE * sorted(took)[len(took) // 2] if took else 0.0)
 
 
 @dataclass(eq=False)
@@ -142,7 +151,7 @@ class _Asked:
 
 @dataclass(eq=False)
 class RayWorkers:
-    """So many actors on a cluster, for each call anew.
+    """So many actors on a cluster, for each call anew, or for a block (`ready`).
 
     Attributes:
         ray: the library.
@@ -160,8 +169,14 @@ class RayWorkers:
         """Do every job; the results, in whatever order they are finished (see `Workers`)."""
         crew = _Crew(self.ray, begin, self.count, self.threads, self.gpu)
         with crew.dismissed():
-            for _, result in crew.numbered(jobs):
-                yield result
+            yield from crew.results(jobs)
+
+    @contextmanager
+    def ready(self, begin: Begin) -> Iterator[_Crew]:
+        """Actors that begin once, and do several lists of jobs until the block ends."""
+        crew = _Crew(self.ray, begin, self.count, self.threads, self.gpu)
+        with crew.dismissed():
+            yield crew
 
     def in_order(self, begin: Begin, jobs: Iterable[Any]) -> Iterator[Any]:
         """The same, in the order of the jobs: what is finished too early waits."""
@@ -180,14 +195,17 @@ class RayWorkers:
 
 
 class _Crew:
-    """The actors of one call, what each is doing, and what is still to be done."""
+    """Actors that begin alike, what each is doing, and what is still to be done."""
 
     def __init__(self, ray: Any, begin: Begin, count: int, threads: int, gpu: bool) -> None:
         self._ray, self._begin, self._threads = ray, ray.cloudpickle.dumps(begin), threads
         self._make = ray.remote(Worker).options(
             num_cpus=threads, num_gpus=1 if gpu else 0, max_concurrency=AT_A_TIME
         )
-        self._actors = {number: self._new() for number in range(count)}
+        self._beginning: dict[Any, int] = {}
+        self._since: dict[int, float] = {}
+        self._to_begin: list[float] = []
+        self._actors = {number: self._new(number) for number in range(count)}
         self._load = dict.fromkeys(self._actors, 0)
         self._asked: dict[Any, _Asked] = {}
         self._again: deque[_Job] = deque()
@@ -195,19 +213,32 @@ class _Crew:
         self._begun = 0
         self.limit: float = math.inf  # jobs that may have been begun by now
 
-    def _new(self) -> Any:
-        return self._make.remote(self._begin, self._threads)
+    def _new(self, number: int) -> Any:
+        actor = self._make.remote(self._begin, self._threads)
+        self._beginning[actor.begun.remote()] = number
+        self._since[number] = time.monotonic()
+        return actor
+
+    def results(self, jobs: Iterable[Any]) -> Iterator[Any]:
+        """The results of one list of jobs, as they are finished; then another may be given."""
+        for _, result in self.numbered(jobs):
+            yield result
 
     def numbered(self, jobs: Iterable[Any]) -> Iterator[tuple[int, Any]]:
         """Each job's number and result, as they are finished."""
+        self._took, self._begun = [], 0  # of this list
         coming = (_Job(number, pickle.dumps(job)) for number, job in enumerate(jobs))
         while True:
             self._hand_out(coming)
             if not self._asked:
                 return
-            ready, _ = self._ray.wait(list(self._asked), num_returns=1, timeout=WAITED)
+            waited_for = [*self._beginning, *self._asked]
+            ready, _ = self._ray.wait(waited_for, num_returns=1, timeout=WAITED)
             for one in ready:
-                yield from self._taken(one)
+                if one in self._beginning:
+                    self._has_begun(self._beginning.pop(one))
+                else:
+                    yield from self._taken(one)
 
     @contextmanager
     def dismissed(self) -> Iterator[None]:
@@ -248,13 +279,23 @@ class _Crew:
         """A job that takes much longer than the others did, for an actor without work."""
         if self._load[actor] or not self._took:
             return None
-        limit = max(LEAST_LATE, LATE * sorted(self._took)[len(self._took) // 2])
+        limit = _late_after(self._took)
         now, held = time.monotonic(), [one.job for one in self._asked.values()]
         for one in self._asked.values():
             twice = held.count(one.job) > 1
-            if now - one.since > limit and not twice and not one.job.done:
+            begins = one.actor in self._beginning.values()
+            since = self._since[one.actor] + _late_after(self._to_begin) if begins else one.since
+            if now - since > limit and not twice and not one.job.done:
                 return one.job
         return None
+
+    def _has_begun(self, number: int) -> None:
+        """An actor is ready, or has died: then its jobs say so. They count from now."""
+        now = time.monotonic()
+        self._to_begin.append(now - self._since[number])
+        for one in self._asked.values():
+            if one.actor == number:
+                one.since = now
 
     def _taken(self, reference: Any) -> Iterator[tuple[int, Any]]:
         """The result of what has ended, unless it was had before; a dead actor is replaced."""
@@ -290,7 +331,9 @@ class _Crew:
             if one.actor == number:
                 del self._asked[reference]
                 self._give_again(one.job, error)
-        self._actors[number] = self._new()
+        for reference in [of for of, actor in self._beginning.items() if actor == number]:
+            del self._beginning[reference]
+        self._actors[number] = self._new(number)
         self._load[number] = 0
 
     def _give_again(self, job: _Job, error: Exception | None) -> None:

@@ -7,6 +7,8 @@ that it may be done twice, or by another worker after one has died.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
 from threading import Lock
 from typing import Any, Protocol, final
 
@@ -28,6 +30,14 @@ def one_at_a_time(work: Work) -> Work:
     return locked
 
 
+class Crew(Protocol):
+    """Workers that have begun."""
+
+    def results(self, jobs: Iterable[Any]) -> Iterator[Any]:
+        """Do every job; the results, in whatever order they are finished. Raises as `Workers`."""
+        ...
+
+
 class Workers(Protocol):
     """Who does jobs."""
 
@@ -47,6 +57,10 @@ class Workers(Protocol):
         """The same, the results in the order of the jobs."""
         ...
 
+    def ready(self, begin: Begin) -> AbstractContextManager[Crew]:
+        """Workers that begin once, now, and do several lists of jobs until the block ends."""
+        ...
+
 
 @final
 class Alone:
@@ -59,6 +73,21 @@ class Alone:
 
     def in_order(self, begin: Begin, jobs: Iterable[Any]) -> Iterator[Any]:
         return self.results(begin, jobs)
+
+    @contextmanager
+    def ready(self, begin: Begin) -> Iterator[Crew]:
+        yield _OneWorker(begin())
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class _OneWorker:
+    """This process, which has begun."""
+
+    work: Work
+
+    def results(self, jobs: Iterable[Any]) -> Iterator[Any]:
+        return map(self.work, jobs)
 
 
 ALONE: Workers = Alone()
