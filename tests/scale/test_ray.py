@@ -79,7 +79,12 @@ def alone(corpus: Path) -> Path:
 
 def read(corpus: Path, folder: Path, *options: str) -> None:
     """`faultlens read`, in this process."""
-    given = ["faultlens", "read", str(corpus), *STORE, "--out", str(folder), *options]
+    called("read", str(corpus), *STORE, "--out", str(folder), *options)
+
+
+def called(*arguments: str) -> None:
+    """A command that ends well, in this process."""
+    given = ["faultlens", *arguments]
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(sys, "argv", given)
         with pytest.raises(SystemExit) as leave:
@@ -184,6 +189,28 @@ def test_an_audits_stages_by_workers_of_which_one_dies(cluster: RayWorkers, tmp_
     many = audited(spread)
     assert marker.exists(), "no worker died"
     assert many == audited(None)
+
+
+def test_tasks_audited_by_workers_are_those_of_one_process(
+    cluster: RayWorkers, tmp_path: Path
+) -> None:
+    """From the command line: a run each, the same bytes."""
+    tasks = ("mini-ioi", "agreement")
+    given = ["-n", "20", *STORE, "--no-baselines", "--permutations", "99", "--test-classes", "1",
+             "--test-attributed", "0"]  # fmt: skip
+    called("audit", *tasks, *given, "--ray", "auto", "--out", str(tmp_path / "many"))
+    called("audit", *tasks, *given, "--out", str(tmp_path / "alone"))
+    told = {"manifest.json", "report.html"}  # when, and by which command
+    one, other = (
+        {
+            name: digest
+            for name, digest in files(tmp_path / who).items()
+            if Path(name).name not in told
+        }
+        for who in ("many", "alone")
+    )
+    assert one == other
+    assert {"audits.json", "mini-ioi/audit.json", "agreement/audit.json"} < set(one)
 
 
 def test_what_the_cluster_cannot_do_is_one_sentence(cluster: RayWorkers) -> None:

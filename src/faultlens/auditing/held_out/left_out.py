@@ -86,7 +86,7 @@ def scores_left_out(
         )  # fmt: skip
 
     def here(stage: Stage, tick: Tick) -> Any:
-        return stage.make(*stage.arguments, threads=THREADS, tick=tick)
+        return stage.make(*stage.arguments, at_once=THREADS, tick=tick)
 
     return stages.made("Levels held out", wanted, here)
 
@@ -97,7 +97,7 @@ def leave_out(
     rungs: Mapping[str, Candidate | None],
     failed: np.ndarray,
     how: LeavingOut,
-    threads: int = 1,
+    at_once: int = 1,
     tick: Tick | None = None,
 ) -> LevelsLeftOut:
     """Hold out one factor's levels in turn.
@@ -105,7 +105,7 @@ def leave_out(
     Args:
         levels: of every prompt, rare ones put together.
         rungs: by name; None: there is no other factor to make one of.
-        threads: trainings done at once; the numbers do not depend on it.
+        at_once: trainings done at once; the numbers do not depend on it.
         tick: told of each rung that is done.
     """
     found = []
@@ -118,7 +118,7 @@ def leave_out(
             pipeline, inputs = candidate
             held = leave_one_level_out(
                 pipeline, inputs, failed, levels, seed=how.seed, blocks=how.blocks,
-                apart=how.apart, threads=threads,
+                apart=how.apart, threads=at_once,
             )  # fmt: skip
             if held.pairs:
                 scored[name] = held

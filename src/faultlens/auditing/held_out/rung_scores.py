@@ -45,7 +45,7 @@ def scores_by_fold(
     ]  # fmt: skip
 
     def here(stage: Stage, tick: Tick) -> Any:
-        return stage.make(*stage.arguments, threads=THREADS, tick=tick)
+        return stage.make(*stage.arguments, at_once=THREADS, tick=tick)
 
     found = stages.made("Baseline ladder", wanted, here)
     return {name: np.array(of.auroc) for name, of in zip(candidates, found, strict=True)}
@@ -56,9 +56,9 @@ def score_rung(
     inputs: Inputs,
     failed: np.ndarray,
     splits: Splits,
-    threads: int = 1,
+    at_once: int = 1,
     tick: Tick | None = None,
 ) -> FoldScores:
-    """One rung's scores; the arguments are those of `cross_validate`."""
-    scores = cross_validate(pipeline, inputs, failed, splits, threads=threads, tick=tick)
+    """One rung's scores; the arguments are those of `cross_validate`, `at_once` its threads."""
+    scores = cross_validate(pipeline, inputs, failed, splits, threads=at_once, tick=tick)
     return FoldScores(scores.tolist())
