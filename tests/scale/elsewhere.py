@@ -20,7 +20,7 @@ class Elsewhere:
     def __init__(self) -> None:
         self.given: list[Any] = []
 
-    def results(self, begin: Begin, jobs: Iterable[Any]) -> Iterator[Any]:
+    def results(self, begin: Begin, jobs: Iterable[Any], *, alike: bool = True) -> Iterator[Any]:
         works = [begin(), begin()]
         for number, job in enumerate(jobs):
             done = works[number % 2](pickle.loads(pickle.dumps(job)))

@@ -52,6 +52,25 @@ def hangs_once(job: tuple[int, str]) -> int:
     return number
 
 
+@dataclass(frozen=True)
+class SlowToBegin:
+    """Notes each job and its worker; all workers but the first take a while to begin."""
+
+    folder: str
+
+    def __call__(self) -> Callable[[float], float]:
+        try:
+            Path(self.folder).mkdir()
+        except FileExistsError:
+            time.sleep(1.0)
+        return self._noted
+
+    def _noted(self, job: float) -> float:
+        (Path(self.folder) / f"{job}-{os.getpid()}").touch()
+        time.sleep(job)
+        return job
+
+
 def changes_in_place(job: np.ndarray) -> float:
     job += 1
     return float(job.sum())

@@ -16,6 +16,7 @@ import pytest
 import ray
 from ray_jobs import (
     Beginning,
+    SlowToBegin,
     cannot_begin,
     changes_in_place,
     dies_always,
@@ -31,7 +32,7 @@ from faultlens.cli.main import main
 from faultlens.errors import CannotWrite, UserError
 from faultlens.features.dataset.reading import ActivationDataset
 from faultlens.runs.files import file_digest
-from faultlens.scale import ray_workers as ours
+from faultlens.scale import crew
 from faultlens.scale.config import SpreadConfig
 from faultlens.scale.ray_workers import RayWorkers, ray_workers
 
@@ -116,7 +117,7 @@ def test_a_worker_that_dies_loses_nothing(cluster: RayWorkers, tmp_path: Path) -
 def test_a_job_that_kills_every_worker_is_given_up(
     cluster: RayWorkers, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(ours, "DEATHS", 2)
+    monkeypatch.setattr(crew, "DEATHS", 2)
     with pytest.raises(UserError) as given_up:
         list(cluster.results(Beginning(dies_always), range(3)))
     said = str(given_up.value)
@@ -128,9 +129,23 @@ def test_a_job_that_kills_every_worker_is_given_up(
 def test_a_late_job_is_given_to_another_worker(
     cluster: RayWorkers, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(ours, "LEAST_LATE", 0.5)
+    monkeypatch.setattr(crew, "LEAST_LATE", 0.5)
     jobs = [(number, str(tmp_path / "hangs")) for number in range(10)]
     assert sorted(cluster.results(Beginning(hangs_once), jobs)) == list(range(10))
+
+
+@pytest.mark.parametrize("alike", [True, False])
+def test_what_loads_is_not_late_nor_is_a_long_job_among_short_ones(
+    cluster: RayWorkers, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, alike: bool
+) -> None:
+    """Nothing is done twice, and a worker that begins keeps its jobs."""
+    monkeypatch.setattr(crew, "LEAST_LATE", 0.2)
+    monkeypatch.setattr(crew, "WAITED", 0.05)
+    jobs = [0.01, 0.02, 0.03, 0.04 if alike else 0.8]
+    begin = SlowToBegin(str(tmp_path / "noted"))
+    assert sorted(cluster.results(begin, jobs, alike=alike)) == jobs
+    done, by = zip(*(path.name.split("-") for path in (tmp_path / "noted").iterdir()), strict=True)
+    assert sorted(map(float, done)) == jobs and len(set(by)) == 2
 
 
 def test_a_worker_may_change_what_it_was_given(cluster: RayWorkers) -> None:

@@ -138,7 +138,7 @@ def audit_each(
         return
     there = OneLens(spread.open_lens, spread.open_base, config, recorded, lens.fit_check)
     tick = progress.start("Auditing tasks", len(jobs))
-    for done in spread.workers.results(there, jobs):
+    for done in spread.workers.results(there, jobs, alike=False):
         tick(1)
         yield done
 

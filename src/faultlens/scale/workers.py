@@ -41,12 +41,14 @@ class Crew(Protocol):
 class Workers(Protocol):
     """Who does jobs."""
 
-    def results(self, begin: Begin, jobs: Iterable[Any]) -> Iterator[Any]:
+    def results(self, begin: Begin, jobs: Iterable[Any], *, alike: bool = True) -> Iterator[Any]:
         """Do every job; the results, in whatever order they are finished.
 
         Args:
             begin: called by each worker before its first job.
             jobs: taken one after the other, never far ahead of the results.
+            alike: whether all take about as long, so that one that takes much longer may be given
+                to a second worker.
 
         Raises:
             UserError: a job's own, or there are no workers.
@@ -58,7 +60,10 @@ class Workers(Protocol):
         ...
 
     def ready(self, begin: Begin) -> AbstractContextManager[Crew]:
-        """Workers that begin once, now, and do several lists of jobs until the block ends."""
+        """Workers that begin once, now, and do lists of jobs until the block ends.
+
+        The jobs need not take alike long.
+        """
         ...
 
 
@@ -66,7 +71,7 @@ class Workers(Protocol):
 class Alone:
     """This process, which does one job after the other."""
 
-    def results(self, begin: Begin, jobs: Iterable[Any]) -> Iterator[Any]:
+    def results(self, begin: Begin, jobs: Iterable[Any], *, alike: bool = True) -> Iterator[Any]:
         work = begin()
         for job in jobs:
             yield work(job)
