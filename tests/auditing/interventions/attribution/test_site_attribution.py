@@ -516,7 +516,8 @@ def test_short_prompts_are_not_run_to_the_length_of_long_ones(
         return hidden(model, ids, **given)
 
     monkeypatch.setattr(Model, "hidden", noted)
-    monkeypatch.setattr(mean_gradient, "ROWS", 4)
+    monkeypatch.setattr(mean_gradient, "PASS_TOKENS", 40)
+    monkeypatch.setattr(mean_gradient, "HELD", 1)  # prompt by prompt
     apart = MeanGradient.of(decomposed, 64, 1e-2)
     assert len(columns) > 1
     path = mean_gradient._Path(decomposed, decomposed.values, decomposed.path)

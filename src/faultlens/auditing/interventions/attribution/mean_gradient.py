@@ -20,7 +20,9 @@ from faultlens.auditing.interventions.attribution.decomposition import SiteDecom
 BOOLE = tuple(weight / 90 for weight in (7, 32, 12, 32, 7))
 PANEL = len(BOOLE) - 1  # nodes that each further panel needs: it shares one end
 FIRST_PANELS = (0.0, 0.0625, 0.25, 0.5625, 1.0)  # narrow near x0, where norms are small
-ROWS = 64  # points of the path in one pass
+PASS_TOKENS = 1024  # of points of the path that are run in one pass
+NODES = 64  # that a prompt's panels may hold at once, in the count of what is held
+HELD = 2**28  # bytes of gradients up to which prompts are integrated together
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,19 +50,21 @@ class MeanGradient:
         """
         path = _Path(decomposed, decomposed.values - decomposed.path, decomposed.path)
         n, device = len(decomposed.ids), decomposed.ids.device
-        total = torch.zeros_like(path.along)
+        total, difference = torch.zeros_like(path.along), torch.zeros(n, device=device)
         nodes = torch.full((n,), PANEL * (len(FIRST_PANELS) - 1) + 1, device=device)
-        panels = _Panels.first(path, n)
-        difference = torch.zeros(n, device=device).index_add_(0, panels.prompt, panels.rise)
-        while len(panels.prompt):
-            integral = panels.integral()
-            error = (integral * path.along[panels.prompt]).sum(dim=(1, 2)) - panels.rise
-            wanting = torch.where(error.abs() > tolerance, error.abs(), 0.0)
-            room = (most_nodes - nodes) // PANEL
-            halved = (wanting > 0) & (_rank(panels.prompt, wanting) < room[panels.prompt])
-            total.index_add_(0, panels.prompt[~halved], integral[~halved])
-            nodes += PANEL * torch.bincount(panels.prompt[halved], minlength=n)
-            panels = panels.halves(path, halved)
+        together = max(1, HELD // (NODES * path.along[0].nbytes))
+        for prompts in torch.split(torch.arange(n, device=device), together):
+            panels = _Panels.first(path, prompts)
+            difference.index_add_(0, panels.prompt, panels.rise)
+            while len(panels.prompt):
+                integral = panels.integral()
+                error = (integral * path.along[panels.prompt]).sum(dim=(1, 2)) - panels.rise
+                wanting = torch.where(error.abs() > tolerance, error.abs(), 0.0)
+                room = (most_nodes - nodes) // PANEL
+                halved = (wanting > 0) & (_rank(panels.prompt, wanting) < room[panels.prompt])
+                total.index_add_(0, panels.prompt[~halved], integral[~halved])
+                nodes += PANEL * torch.bincount(panels.prompt[halved], minlength=n)
+                panels = panels.halves(path, halved)
         return cls(total[tuple(decomposed.place.T)], difference, nodes)
 
     def gap(self, decomposed: SiteDecomposition) -> Tensor:
@@ -87,8 +91,11 @@ class _Path:
         Args:
             prompt: on whose path each point lies, `[rows]`.
         """
-        order = torch.argsort(self.decomposed.last[prompt], stable=True)
-        return [order[start : start + ROWS] for start in range(0, len(order), ROWS)]
+        if not len(prompt):
+            return []
+        columns = self.decomposed.last[prompt] + 1
+        rows = max(1, PASS_TOKENS // int(columns.max()))
+        return list(torch.split(torch.argsort(columns, stable=True), rows))
 
     def evaluated(self, prompt: Tensor, share: Tensor) -> tuple[Tensor, Tensor]:
         """m and its gradient at shares of some prompts' paths: `[rows]`, `[rows, positions, d]`."""
@@ -119,21 +126,21 @@ class _Panels:
     gradient: Tensor
 
     @classmethod
-    def first(cls, path: _Path, prompts: int) -> _Panels:
-        """The panels of every prompt before any is halved."""
+    def first(cls, path: _Path, prompts: Tensor) -> _Panels:
+        """The panels of some prompts, by their indices, before any is halved."""
         ends = torch.tensor(FIRST_PANELS, device=path.along.device)
         begins, widths, part = ends[:-1, None], ends.diff()[:, None], torch.arange(PANEL) / PANEL
         shares = torch.cat([(begins + widths * part.to(ends)).flatten(), ends[-1:]])
-        every = torch.arange(prompts, device=ends.device)
         m, gradient = path.evaluated(
-            every.repeat_interleave(len(shares)), shares.repeat(prompts)
-        )  # fmt: skip
-        number = torch.arange(len(ends) - 1, device=ends.device)[:, None]
-        node = PANEL * number + torch.arange(PANEL + 1, device=ends.device)  # [panels, 5]
-        of_prompt = (every[:, None, None] * len(shares) + node).flatten(0, 1)
+            prompts.repeat_interleave(len(shares)), shares.repeat(len(prompts))
+        )
+        panel = torch.arange(len(ends) - 1, device=ends.device)[:, None]
+        node = PANEL * panel + torch.arange(PANEL + 1, device=ends.device)  # [panels, 5]
+        row = torch.arange(len(prompts), device=ends.device)[:, None, None]
+        of_panel = (row * len(shares) + node).flatten(0, 1)
         return cls(
-            every.repeat_interleave(len(number)), ends[:-1].repeat(prompts),
-            ends[1:].repeat(prompts), m[of_prompt], gradient[of_prompt],
+            prompts.repeat_interleave(len(panel)), ends[:-1].repeat(len(prompts)),
+            ends[1:].repeat(len(prompts)), m[of_panel], gradient[of_panel],
         )  # fmt: skip
 
     @property
