@@ -161,7 +161,18 @@ class Lens:
         for examination in found:
             if examination.complaint is not None:
                 raise UserError(examination.complaint)
-        passed = {e.name: f"passed: FVU {e.fit.fvu:.3f}, L0 {e.fit.l0:.1f}" for e in found}
+        return self.known_to_fit({e.name: (e.fit.fvu, e.fit.l0) for e in found})
+
+    def known_to_fit(self, found: Mapping[str, tuple[float, float]]) -> Lens:
+        """The same lens, its dictionaries known to fit the model.
+
+        Args:
+            found: by dictionary its FVU and L0; of others as well.
+        """
+        passed = {
+            d.name: "passed: FVU {:.3f}, L0 {:.1f}".format(*found[d.name])
+            for d in self.dictionaries
+        }
         return replace(self, fit_check=passed)
 
     def unchecked(self) -> Lens:
