@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import shutil
 from collections import Counter
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from faultlens.auditing.result.audit import Audit
 from faultlens.auditing.spread import Spread
 from faultlens.auditing.study import audit_task
 from faultlens.features.lens import Lens
+from faultlens.features.shapes import Shapes
 from faultlens.runs.checkpoint import Checkpoint
 from faultlens.serialisation import to_json
 
@@ -91,3 +93,21 @@ def test_a_driver_that_is_started_again_has_only_the_unfinished_stages_made(
     assert to_json(audit) == to_json(alone)
     assert set(stages) == lost
     assert {*lost, one, "ladder"} <= set(kept.stages)
+
+
+def test_workers_read_in_the_shapes_in_which_this_process_does(
+    lens: Lens, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever they would choose themselves: how much is read at once decides the last bits."""
+    config = AuditConfig.of(permutations=200, baselines=False, test_classes=0, test_attributed=2)
+    read: list[Shapes] = []
+    reader = Lens.reader
+    monkeypatch.setattr(
+        Lens, "reader", lambda self, shapes: read.append(shapes) or reader(self, shapes)
+    )
+    own = Shapes(budget=64, row=32)
+    workers = Elsewhere()
+    spread = Spread(workers, partial(copy.deepcopy, lens))
+    audit_task(replace(lens, given_shapes=own), asked(40, 0), config=config, spread=spread)
+    assert set(read) == {own} and len(read) >= 3, "this process, and two workers"
+    assert {job.shapes for job in workers.given} == {own}

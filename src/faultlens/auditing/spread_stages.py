@@ -11,7 +11,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from faultlens.auditing.config import AuditConfig
@@ -28,18 +29,21 @@ if TYPE_CHECKING:
     from faultlens.auditing.interventions.causal_tests import CausalTests
     from faultlens.corpus.task import Task
     from faultlens.features.lens import Lens
+    from faultlens.features.shapes import Shapes
 
 
 @dataclass(frozen=True)
 class StageJob:
-    """A stage, and what the task's prompts gave in the process that ran it.
+    """A stage, and how the process that has it made ran the task and read its prompts.
 
     Attributes:
         outcomes: one a prompt; empty for a stage that needs no model.
+        shapes: in which the prompts were read.
     """
 
     stage: Stage
     outcomes: Sequence[PromptOutcome]
+    shapes: Shapes
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,18 +72,19 @@ class _Maker:
         self._tests: CausalTests | None = None
 
     def __call__(self, job: StageJob) -> tuple[str, Any]:
-        return job.stage.name, job.stage.made(lambda: self._tests_of(job.outcomes))
+        return job.stage.name, job.stage.made(lambda: self._tests_of(job))
 
-    def _tests_of(self, outcomes: Sequence[PromptOutcome]) -> CausalTests:
+    def _tests_of(self, job: StageJob) -> CausalTests:
         from faultlens.auditing.from_task import observe_task  # loads the model's libraries
 
         if self._tests is None:
+            lens = replace(self._lens, given_shapes=job.shapes)
             observed = observe_task(
-                self._lens, self._task, self._config, progress=SILENT, recorder=None,
-                kept=Checkpoint(), known=outcomes,
+                lens, self._task, self._config, progress=SILENT, recorder=None,
+                kept=Checkpoint(), known=job.outcomes,
             )  # fmt: skip
             assert observed.causal_tests is not None
-            texts = [outcome.prompt for outcome in outcomes]
+            texts = [outcome.prompt for outcome in job.outcomes]
             grouping = group_prompts(texts, observed.factors, observed.groups, self._config.groups)
             self._tests = observed.causal_tests.grouped(grouping.blocks)
         return self._tests
@@ -99,9 +104,11 @@ def stages_elsewhere(
     with spread.workers.ready(SameTask(spread.open_lens, task, config)) as crew:
 
         def made(observed: Observed, stages: Iterable[Stage]) -> Iterator[tuple[str, Any]]:
-            outcomes = observed.outcomes
+            assert observed.causal_tests is not None
+            shapes = observed.causal_tests.activations.reader.shapes
             return crew.results(
-                StageJob(stage, outcomes if stage.with_model else ()) for stage in stages
+                StageJob(stage, observed.outcomes if stage.with_model else (), shapes)
+                for stage in stages
             )
 
-        yield lambda observed: lambda stages: made(observed, stages)
+        yield lambda observed: partial(made, observed)
