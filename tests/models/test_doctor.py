@@ -366,6 +366,36 @@ def test_minis_own_dictionaries_fit_as_they_are() -> None:
         assert known_fit["l0"] == pytest.approx(examination.fit.l0, abs=0.051)
 
 
+def test_only_the_bundled_pair_as_it_is_need_not_be_checked_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    import faultlens as fl
+
+    asked = []
+
+    def noted(model: Model, dictionaries: tuple[Dictionary, ...], progress: Any) -> Any:
+        asked.append([dictionary.name for dictionary in dictionaries])
+        raise UserError("examined")
+
+    monkeypatch.setattr("faultlens.features.lens.examine", noted)
+    lens = fl.load("mini", layers=[2, 3])
+    assert set(lens.checked().fit_check) == {"2-res-mini", "3-res-mini"}
+    assert lens.checked().fit_check["3-res-mini"] == "passed: FVU 0.117, L0 32.0"
+    assert not asked
+    one, other = lens.dictionaries
+    changed = replace(other, W_enc=2 * other.W_enc)
+    others = [
+        replace(lens, dictionaries=(one, changed)),
+        replace(lens, model=replace(lens.model)),
+        fl.load("mini", layers=[3], convention=["no-bos"]),
+        fl.load("mini", layers=[3], dtype="bfloat16"),
+    ]
+    for different in others:
+        with pytest.raises(UserError, match="examined"):
+            different.checked()
+    assert len(asked) == len(others)
+
+
 def test_bfloat16_gives_the_same_figures_within_its_precision() -> None:
     """8 bits: FVU within 0.02, L0 within 2 %, and no other convention becomes the better one."""
     import faultlens as fl

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from faultlens.features.reading_config import ReadingConfig
 from faultlens.importing import uncollected
-from faultlens.mini import FITS
 from faultlens.models.lens_config import NO_ADAPTER, LensConfig
 from faultlens.progress import Progress
 
@@ -87,29 +85,16 @@ def load_base(config: LensConfig, progress: Progress) -> Model:
     return replace(model, split_special_tokens=config.special_tokens == "text")
 
 
-def fit_checked(lens: Lens, config: LensConfig, wanted: bool, progress: Progress) -> Lens:
+def fit_checked(lens: Lens, wanted: bool, progress: Progress) -> Lens:
     """The lens, its dictionaries found to fit the model, unless the check is not wanted.
-
-    What the check finds of the bundled model and its own dictionaries lies beside them, and is not
-    found out again.
-
-    Args:
-        lens: as the options open it, with all its dictionaries or some.
-        config: these options.
 
     Raises UserError if one does not fit.
     """
-    if not wanted:
-        return lens.unchecked()
-    if replace(config, layers=None, sites=None, threads=None) != LensConfig():
-        return lens.checked(progress)
-    found = json.loads(FITS.read_text(encoding="utf-8"))
-    return lens.known_to_fit({name: (fit["fvu"], fit["l0"]) for name, fit in found.items()})
+    return lens.checked(progress) if wanted else lens.unchecked()
 
 
 def open_lens(
     config: LensConfig, fit_check: bool, progress: Progress, needs_dictionaries: bool = True
 ) -> Lens:
     """Load, then check the fit."""
-    lens = load_lens(config, progress, needs_dictionaries)
-    return fit_checked(lens, config, fit_check, progress)
+    return fit_checked(load_lens(config, progress, needs_dictionaries), fit_check, progress)

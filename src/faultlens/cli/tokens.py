@@ -134,7 +134,7 @@ def _open(
             f"--feature {wanted.feature!r}: {name} has the features 0 to {lens[name].d_sae - 1}"
         )
     one = replace(lens, dictionaries=(lens[name],))
-    return fit_checked(one, config, fit_check, bars), name
+    return fit_checked(one, fit_check, bars), name
 
 
 def _only_name(lens: Lens, place: str) -> str:

@@ -118,6 +118,8 @@ class Lens:
         chosen: what `auto` has chosen so far.
         given_shapes: those in which another process reads the same, to be read in here, too; None:
             those that suit.
+        known: FVU and L0 of these very dictionaries on this very model, where the fit check has
+            found them before: of the bundled pair.
     """
 
     model: Model
@@ -128,6 +130,9 @@ class Lens:
     encoding: AskedEncoding = AUTO
     chosen: ChosenEncoding = field(default_factory=ChosenEncoding, repr=False)
     given_shapes: Shapes | None = None
+    known: Mapping[tuple[Model, Dictionary], tuple[float, float]] = field(
+        default_factory=dict, repr=False
+    )
 
     def __post_init__(self) -> None:
         names = [dictionary.name for dictionary in self.dictionaries]
@@ -160,21 +165,17 @@ class Lens:
         """
         if self.fit_check or not self.dictionaries:
             return self
-        found = examine(self.model, self.dictionaries, progress)
-        for examination in found:
-            if examination.complaint is not None:
-                raise UserError(examination.complaint)
-        return self.known_to_fit({e.name: (e.fit.fvu, e.fit.l0) for e in found})
-
-    def known_to_fit(self, found: Mapping[str, tuple[float, float]]) -> Lens:
-        """The same lens, its dictionaries known to fit the model.
-
-        Args:
-            found: by dictionary its FVU and L0; of others as well.
-        """
+        if all((self.model, dictionary) in self.known for dictionary in self.dictionaries):
+            fits = [self.known[self.model, dictionary] for dictionary in self.dictionaries]
+        else:
+            found = examine(self.model, self.dictionaries, progress)
+            for examination in found:
+                if examination.complaint is not None:
+                    raise UserError(examination.complaint)
+            fits = [(examination.fit.fvu, examination.fit.l0) for examination in found]
         passed = {
-            d.name: "passed: FVU {:.3f}, L0 {:.1f}".format(*found[d.name])
-            for d in self.dictionaries
+            dictionary.name: f"passed: FVU {fvu:.3f}, L0 {l0:.1f}"
+            for dictionary, (fvu, l0) in zip(self.dictionaries, fits, strict=True)
         }
         return replace(self, fit_check=passed)
 
