@@ -211,10 +211,13 @@ def audit_tasks(
     wanted = configured(config or AuditConfig(), options, "fl.audit_tasks")
     from faultlens.auditing.over_tasks import TaskJob, audit_each
     from faultlens.runs.checkpoint import Checkpoint
+    from faultlens.runs.files import file_name
 
     lens = lens.checked(progress) if wanted.reading.fit_check else lens.unchecked()
     kept = checkpoint or Checkpoint()
-    jobs = [TaskJob(name, task, kept.within(name)) for name, task in tasks.items()]
+    jobs = [
+        TaskJob(name, task, kept.within(file_name(f"task-{name}"))) for name, task in tasks.items()
+    ]
     found = {
         done.name: done
         for done in audit_each(

@@ -22,7 +22,7 @@ from faultlens.runs.checkpoint import Checkpoint
 from faultlens.serialisation import to_json
 
 QUICK = AuditConfig.of(
-    permutations=200, baselines=False, test_classes=1, test_attributed=0, fit_check=False
+    permutations=99, baselines=False, test_classes=1, test_attributed=0, fit_check=False
 )
 
 
@@ -35,7 +35,7 @@ def lens(tmp_path_factory: pytest.TempPathFactory) -> Lens:
 @pytest.fixture(scope="module")
 def tasks() -> dict[str, Task | Mapping[int, Task]]:
     """One set of prompts, and one over seeds."""
-    return {"one": asked(60, 0), "two": {seed: asked(60, seed) for seed in (1, 2)}}
+    return {"one": asked(40, 0), "two": {seed: asked(40, seed) for seed in (1, 2)}}
 
 
 @pytest.fixture(scope="module")
@@ -60,8 +60,11 @@ def test_each_audit_is_that_of_its_task_alone(
     }
     assert found["two"].robustness is not None
     assert len(found["two"].robustness.seeds) == 2
-    assert "outcomes" in kept.within("one").stages, "stages are kept, each task's by itself"
-    assert {path.name for path in (tmp_path / "work" / "two").iterdir()} == {"seed-1", "seed-2"}
+    assert "outcomes" in kept.within("task-one").stages, "stages are kept, each task's by itself"
+    assert {path.name for path in (tmp_path / "work" / "task-two").iterdir()} == {
+        "seed-1",
+        "seed-2",
+    }
 
 
 def test_a_task_that_cannot_be_audited_is_named_once_the_others_are_done(
@@ -70,8 +73,8 @@ def test_a_task_that_cannot_be_audited_is_named_once_the_others_are_done(
     long = Task("long", (Prompt("w1 " * 500 + "key", target="Mary", foil="John"),))
     kept = Checkpoint.kept_in(tmp_path / "work", {"audits": 1})
     with pytest.raises(UserError) as refused:
-        fl.audit_tasks(lens, {"long": long, **tasks}, config=QUICK, checkpoint=kept)
+        fl.audit_tasks(lens, {"long": long, "one": tasks["one"]}, config=QUICK, checkpoint=kept)
     with pytest.raises(UserError) as by_itself:
         fl.audit(lens, long, config=QUICK)
-    assert str(refused.value) == f"1 of 3 tasks could not be audited (long: {by_itself.value})"
-    assert "outcomes" in kept.within("one").stages
+    assert str(refused.value) == f"1 of 2 tasks could not be audited (long: {by_itself.value})"
+    assert "outcomes" in kept.within("task-one").stages

@@ -177,6 +177,11 @@ def test_another_run_is_in_the_way_and_a_file_that_was_changed_is_written_anew(
             "different names",
         ),
         (
+            "ioi audits.html.jsonl --out new",
+            "audits.html.jsonl would be written to new/audits.html, which is no place for a run: "
+            "give the file another name",
+        ),
+        (
             "ioi agreement --out run",
             "run holds a run: expected a folder in which the runs of several tasks lie, choose "
             "another --out",
@@ -214,6 +219,8 @@ def test_one_sentence_and_exit_code_two(
     for name in ("run/manifest.json", "site/audits.html", "other/audits.json"):
         (tmp_path / name).parent.mkdir()
         (tmp_path / name).write_text("{}")
+    prompt = {"prompt": "Ann gave it to", "target": "Tom", "foil": "Bob"}
+    (tmp_path / "audits.html.jsonl").write_text(json.dumps(prompt))
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "argv", ["faultlens", "audit", *arguments.split()])
     with pytest.raises(SystemExit) as leave:

@@ -20,6 +20,8 @@ from faultlens.runs.files import file_name, json_text
 from faultlens.runs.folder import AUDIT, Manifest, read_manifest, read_result, written_file
 from faultlens.runs.lock import held
 
+INDEX, INDEX_PAGE = "audits.json", "audits.html"  # beside the runs
+
 if TYPE_CHECKING:
     from faultlens.auditing.result.task_index import TaskFinding
     from faultlens.corpus.task import Task
@@ -117,6 +119,11 @@ def planned_runs(
     planned: dict[str, PlannedRun] = {}
     for name, task in tasks:
         folder = file_name(Path(name).stem if is_file(name) else name)
+        if folder.startswith(".") or folder in (INDEX, INDEX_PAGE):
+            raise UserError(
+                f"{name} would be written to {out / folder}, which is no place for a run: give the "
+                "file another name"
+            )
         if folder in planned:
             raise UserError(
                 f"{planned[folder].name} and {name} would both be written to {out / folder}: name "

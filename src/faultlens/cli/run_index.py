@@ -7,13 +7,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from faultlens.cli.planned_runs import INDEX_PAGE
 from faultlens.cli.screen import say, say_json
 from faultlens.errors import UserError
 
 if TYPE_CHECKING:
     from faultlens.auditing.result.task_index import TaskFinding, TaskIndex
-
-PAGE = "audits.html"
 
 
 def folder_of_runs(out: Path | None) -> Path:
@@ -39,10 +38,10 @@ def folder_of_runs(out: Path | None) -> Path:
             TaskIndex.from_dict(index)
         except UserError as error:
             raise UserError(f"{out / TaskIndex.FILE}: {error}; or choose another --out") from error
-    elif (out / PAGE).exists():
+    elif (out / INDEX_PAGE).exists():
         raise UserError(
-            f"{out} holds {PAGE}, and no {TaskIndex.FILE} says that FaultLens wrote it: choose "
-            "another --out"
+            f"{out} holds {INDEX_PAGE}, and no {TaskIndex.FILE} says that FaultLens wrote it: "
+            "choose another --out"
         )
     return out
 
@@ -76,7 +75,7 @@ class RunIndex:
 
         self.found[finding.task] = finding
         self.index.save(self.out)
-        write_text(self.out / PAGE, build_page(index_document(self.index)))
+        write_text(self.out / INDEX_PAGE, build_page(index_document(self.index)))
 
     def tell(self, json: bool) -> None:
         """Say what was found of all. Raises UserError for tasks that could not be audited."""
@@ -86,7 +85,8 @@ class RunIndex:
         if json:
             say_json(self.index.to_dict())
         else:
-            say([*document_lines(index_document(self.index)), f"The index: {self.out / PAGE}"])
+            page = f"The index: {self.out / INDEX_PAGE}"
+            say([*document_lines(index_document(self.index)), page])
         refused = [one for one in self.index.tasks if one.refused is not None]
         if refused:
             said = "; ".join(f"{one.task}: {one.refused}" for one in refused)
