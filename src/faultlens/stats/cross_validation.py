@@ -23,7 +23,7 @@ from sklearn.model_selection import (
 )
 from threadpoolctl import threadpool_limits
 
-from faultlens.stats.effects import auroc, midranks, ties_kept
+from faultlens.stats.effects import auroc_of_scores, ties_kept
 from faultlens.stats.wide_rows import WideRows
 
 Inputs = np.ndarray | csr_matrix | WideRows
@@ -142,7 +142,7 @@ def cross_validate(
     def one(pair: tuple[np.ndarray, np.ndarray]) -> float:
         train, test = pair
         scores = _scores(pipeline, inputs, failed, train, test)
-        return float(auroc(midranks(scores[:, None]), failed[test])[0])
+        return float(auroc_of_scores(scores[:, None], failed[test])[0])
 
     found = _in_threads(one, splits.pairs, threads, tick)
     return np.array(found).reshape(splits.repeats, splits.folds)

@@ -38,6 +38,7 @@ HALVINGS = 40
 DENSE = 20_000_000  # cells up to which sparse rows are made dense: 160 MB
 SOLVED = 32  # coefficients up to which a step is solved for directly, whatever the number of fits
 SOLVED_ALONE = 400  # and up to which it is where one regression is fitted
+SOLVED_CELLS = 80_000  # and up to which of all Hessians' cells it is where few are unfinished
 WORTH_LEAVING = 0.75  # of the fits: once fewer are unfinished, the finished ones are left out
 
 
@@ -108,31 +109,58 @@ def fit(
     Warns:
         ConvergenceWarning: some gradient is still above the tolerance after the last step.
     """
-    kind = np.float32 if single else np.float64
-    x = _Design.of(rows, kind)
-    y = np.where(failed, kind(1.0), kind(-1.0))[:, None]
-    costs = (weights * cs).astype(kind)
+    kinds = (np.float32, np.float64) if single else (np.float64,)
+    for kind in kinds:
+        x = _Design.of(rows, kind)
+        y = np.where(failed, kind(1.0), kind(-1.0))[:, None]
+        # OpenBLAS computes cells beyond a matrix and leaves the flag of an invalid operation behind
+        # (numpy issue 24067). What is really not finite is found by its gradient.
+        with np.errstate(invalid="ignore"):
+            found, unfinished = _minimised(x, y, (weights * cs).astype(kind), tolerance, start)
+        if not unfinished:
+            return found
+    if not np.isfinite(found.scores).all():
+        raise FloatingPointError("the gradient of a logistic regression is not finite")
+    warnings.warn(
+        f"{unfinished} of {len(cs)} logistic regressions have not converged after "
+        f"{MOST_STEPS} steps: their rows may differ too much in size",
+        ConvergenceWarning,
+        stacklevel=2,
+    )
+    return found
+
+
+def _minimised(
+    x: _Design, y: np.ndarray, costs: np.ndarray, tolerance: float, start: np.ndarray | None
+) -> tuple[Fits, int]:
+    """The fits, and how many of them have not arrived.
+
+    Those that have not arrived because a gradient is not finite have no finite scores.
+
+    Args:
+        y: 1 or −1, `[n, 1]`.
+        costs: C times the weight of every row in every regression, `[…, n, fits]`.
+    """
     at_zero = _norms(x.back(costs * y / 2))
     # Where the rows cancel out at zero, only rounding is left of that gradient.
     at_zero = np.maximum(at_zero, CANCELLED * np.sqrt(x.back_squared(costs**2).sum(axis=-2)))
     goal = np.where(at_zero > 0, at_zero, 1.0)
-    beta = np.zeros((*costs.shape[:-2], x.width, len(cs)), kind)
+    beta = np.zeros((*costs.shape[:-2], x.width, costs.shape[-1]), costs.dtype)
     if start is not None:
         beta += start
     scores = x.forward(beta)
     miss = expit(-y * scores)  # the share by which each row is still wrong
-    open_ = np.arange(len(cs))
+    open_ = np.arange(costs.shape[-1])
     for _ in range(MOST_STEPS):
         gradient = beta[..., open_] - x.back(costs[..., open_] * miss * y)
         rest = _norms(gradient) / goal[..., open_]
         if not np.isfinite(rest).all():
-            if single:
-                return fit(rows, failed, weights, cs, tolerance, start)
-            raise FloatingPointError("the gradient of a logistic regression is not finite")
-        far = ~(rest <= tolerance).reshape(-1, len(open_)).all(axis=0)
-        if not far.any():
+            scores[..., open_] = np.nan
             break
+        far = ~(rest <= tolerance).reshape(-1, len(open_)).all(axis=0)
         open_, miss, gradient, rest = open_[far], miss[..., far], gradient[..., far], rest[..., far]
+        if not len(open_):
+            break
         cost = costs[..., open_]
         curvature = cost * miss * (1 - miss)
         if x.solves(len(open_)):
@@ -145,16 +173,7 @@ def fit(
         )  # fmt: skip
         beta[..., open_] += size * step
         scores[..., open_] += size * moved
-    else:
-        if single:
-            return fit(rows, failed, weights, cs, tolerance, start)
-        warnings.warn(
-            f"{len(open_)} of {len(cs)} logistic regressions have not converged after "
-            f"{MOST_STEPS} steps: their rows may differ too much in size",
-            ConvergenceWarning,
-            stacklevel=2,
-        )
-    return Fits(beta[..., :-1, :], beta[..., -1, :], scores)
+    return Fits(beta[..., :-1, :], beta[..., -1, :], scores), len(open_)
 
 
 @dataclass(frozen=True, eq=False)
@@ -183,31 +202,24 @@ class _Design:
 
     def solves(self, fits: int) -> bool:
         """Whether so many fits' Newton steps are sooner solved for than searched for."""
-        alone = fits == 1 and self.rows.ndim == 2
-        return not issparse(self.rows) and self.width <= (SOLVED_ALONE if alone else SOLVED)
+        if issparse(self.rows):
+            return False
+        hessians = fits * int(np.prod(self.rows.shape[:-2]))
+        if hessians * self.width**2 <= SOLVED_CELLS:
+            return True
+        return self.width <= (SOLVED_ALONE if hessians == 1 else SOLVED)
 
     def forward(self, beta: np.ndarray) -> np.ndarray:
         """`[…, n, fits]` of coefficients."""
-        return _product(self.rows, beta)
+        return np.asarray(self.rows @ beta)
 
     def back(self, of_rows: np.ndarray) -> np.ndarray:
         """Sums over the rows, each by its values: `[…, features + 1, fits]`."""
-        return _product(self.across, of_rows)
+        return np.asarray(self.across @ of_rows)
 
     def back_squared(self, of_rows: np.ndarray) -> np.ndarray:
         """The same by its values' squares."""
-        return _product(self.squared, of_rows)
-
-
-def _product(one: Matrix, other: np.ndarray) -> np.ndarray:
-    """`one @ other`, without the warning that OpenBLAS gives of finite numbers now and then.
-
-    Its kernels compute cells beyond the matrix and leave the flag of an invalid operation behind
-    (numpy issue 24067). A result that is not finite is found by its gradient: see `fit`.
-    """
-    with np.errstate(invalid="ignore"):
-        found: np.ndarray = one @ other
-    return found
+        return np.asarray(self.squared @ of_rows)
 
 
 def _norms(of_fits: np.ndarray) -> np.ndarray:
@@ -223,9 +235,9 @@ def _dot(one: np.ndarray, other: np.ndarray) -> np.ndarray:
 
 def _solved_step(x: _Design, curvature: np.ndarray, gradient: np.ndarray) -> np.ndarray:
     """Solves `(1 + Xᵀ diag(curvature) X) step = −gradient` for every fit, exactly."""
-    by_fit = np.moveaxis(curvature, -1, -2)[..., None, :]  # […, fits, 1, n]
-    rows, across = np.asarray(x.rows), np.asarray(x.across)
-    hessian = (across[..., None, :, :] * by_fit) @ rows[..., None, :, :]
+    by_fit = np.moveaxis(np.sqrt(curvature), -1, -2)[..., None]  # […, fits, n, 1]
+    weighted = np.asarray(x.rows)[..., None, :, :] * by_fit
+    hessian = np.swapaxes(weighted, -1, -2) @ weighted
     at = np.arange(x.width)
     hessian[..., at, at] += 1
     right = np.moveaxis(gradient, -1, -2)[..., None]
@@ -249,17 +261,24 @@ def _newton_step(
     enough = accuracy[..., None, :] ** 2 * size
     at = np.arange(gradient.shape[-1])
     for _ in range(MOST_INNER):
-        bent = along + x.back(curvature * x.forward(along))
+        bent = x.forward(along)
+        bent *= curvature
+        bent = x.back(bent)
+        bent += along
         length = size / np.maximum(_dot(along, bent)[..., None, :], tiny)
         step += length * along
-        residual -= length * bent
+        bent *= length
+        residual -= bent
         scaled = scale * residual
         before, size = size, _dot(residual, scaled)[..., None, :]
-        far = (size > enough).reshape(-1, len(at)).any(axis=0)
-        if not far.any():
+        far = (size > enough).reshape(-1, len(at))
+        far = far[0] if len(far) == 1 else far.any(axis=0)
+        unfinished = np.count_nonzero(far)
+        if not unfinished:
             break
-        along = scaled + size / np.maximum(before, tiny) * along
-        if far.sum() < WORTH_LEAVING * len(at):
+        along *= size / np.maximum(before, tiny)
+        along += scaled
+        if unfinished < WORTH_LEAVING * len(at):
             found[..., at] = step
             at, (step, residual, along, size, enough, curvature, scale) = (
                 at[far],
@@ -286,24 +305,31 @@ def _line_search(
     often as is needed for it to have fallen enough.
     """
 
+    miss = expit(-(margins + moved))
+    slope_at_end = (_dot(beta + step, step) - _dot(costs * miss, moved))[..., None, :]
+    size = np.ones_like(slope_at_end)
+    rising = np.flatnonzero((slope_at_end > 0).reshape(-1, size.shape[-1]).any(axis=0))
+    if not len(rising):
+        return size, miss
+    margins, moved, costs, beta, step, gradient = (
+        of_fits[..., rising] for of_fits in (margins, moved, costs, beta, step, gradient)
+    )
+
     def objective(size: np.ndarray | float) -> np.ndarray:
         loss = costs * np.logaddexp(0.0, -(margins + size * moved))
         value: np.ndarray = ((beta + size * step) ** 2).sum(axis=-2, keepdims=True) / 2
         value += loss.sum(axis=-2, keepdims=True)
         return value
 
-    miss = expit(-(margins + moved))
-    slope_at_end = (_dot(beta + step, step) - _dot(costs * miss, moved))[..., None, :]
-    size = np.ones_like(slope_at_end)
-    if (slope_at_end <= 0).all():
-        return size, miss
     slope, now = (gradient * step).sum(axis=-2, keepdims=True), objective(0.0)
     rounding = 50 * np.finfo(now.dtype).eps * np.abs(now)
+    part, rises = size[..., rising], slope_at_end[..., rising] > 0
     for _ in range(HALVINGS):
-        short = (slope_at_end > 0) & (objective(size) > now + FALLS_BY * size * slope + rounding)
+        short = rises & (objective(part) > now + FALLS_BY * part * slope + rounding)
         if not short.any():
             break
-        size[short] /= 2
-    if (size < 1).any():
-        miss = expit(-(margins + size * moved))
+        part[short] /= 2
+    if (part < 1).any():
+        size[..., rising] = part
+        miss[..., rising] = expit(-(margins + part * moved))
     return size, miss

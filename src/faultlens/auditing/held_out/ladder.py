@@ -17,7 +17,7 @@ from functools import partial
 from typing import Any
 
 import numpy as np
-from scipy.sparse import csr_matrix
+from scipy.sparse import csr_matrix, issparse
 from sklearn.feature_extraction.text import CountVectorizer
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder
@@ -29,6 +29,7 @@ from faultlens.errors import UserError
 from faultlens.progress import SILENT, Progress
 from faultlens.stats.cross_validation import (
     FOLDS,
+    Inputs,
     cross_validate,
     grouped_folds,
     repeated_folds,
@@ -212,11 +213,11 @@ def _candidates(
     counts = CountVectorizer(analyzer=words).fit_transform(texts)
     found["bag_of_tokens"] = _model(scheme), csr_matrix(counts, dtype=float)
     if residual is not None:
-        found["residual"] = _of_values(residual, scheme)
+        found["residual"] = _of_values(_inputs(residual, scheme), scheme)
     if random is not None:
-        found["random_dictionary"] = _of_values(_firing(random), scheme)
+        found["random_dictionary"] = _of_values(_inputs(_firing(random), scheme), scheme)
     if features is not None:
-        firing = _firing(features)
+        firing = _inputs(_firing(features), scheme)
         selected = TunedLogistic(ks=KS)
         if scheme == "study":
             selected = TunedLogistic(ks=KS, cs=(1.0,), scaled=False)
@@ -225,17 +226,25 @@ def _candidates(
     return found
 
 
-def _firing(activations: csr_matrix) -> Matrix:
-    """Without the features that fire nowhere, which no model can use; dense unless few cells fire.
-
-    Whether a feature fires is asked without a label. What fires often is multiplied quicker as a
-    dense matrix.
-    """
+def _firing(activations: csr_matrix) -> csr_matrix:
+    """Without the features that fire nowhere, which no model can use; no label is looked at."""
     counts = np.bincount(activations.indices, minlength=activations.shape[1])
     fires = np.flatnonzero(counts) if counts.any() else np.arange(1)
-    kept = csr_matrix(activations[:, fires])
-    cells = kept.shape[0] * kept.shape[1]
-    return kept.toarray() if DENSE >= cells <= kept.nnz / FILLED else kept
+    return csr_matrix(activations[:, fires])
+
+
+def _inputs(values: Matrix, scheme: Folds) -> Inputs:
+    """Values as they are soonest multiplied.
+
+    Wide where they are to be standardised and are more than the prompts. Otherwise what fires often
+    is dense.
+    """
+    n, width = values.shape
+    if scheme == "repeated" and width > n:
+        return WideRows.of(values)
+    if issparse(values) and DENSE >= n * width <= values.nnz / FILLED:
+        return np.asarray(values.toarray())
+    return values
 
 
 def _of_factors(factors: Mapping[str, Sequence[str]], scheme: Folds) -> Candidate:
@@ -243,11 +252,9 @@ def _of_factors(factors: Mapping[str, Sequence[str]], scheme: Folds) -> Candidat
     return _model(scheme), csr_matrix(OneHotEncoder().fit_transform(levels))
 
 
-def _of_values(values: Matrix, scheme: Folds) -> Candidate:
-    if scheme == "study":
-        return _model(scheme), values
-    wide = values.shape[1] > values.shape[0]
-    return make_pipeline(Rotation(), _model(scheme)), WideRows.of(values) if wide else values
+def _of_values(values: Inputs, scheme: Folds) -> Candidate:
+    model = _model(scheme)
+    return model if scheme == "study" else make_pipeline(Rotation(), model), values
 
 
 def _model(scheme: Folds) -> Any:
