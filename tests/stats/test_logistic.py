@@ -23,6 +23,13 @@ def rows_and_outcomes(seed: int, n: int = 90, d: int = 15) -> tuple[np.ndarray, 
     return rows, rows[:, 0] + rng.normal(size=n) > 0.8
 
 
+def never_solved(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every step is searched for by conjugate gradients."""
+    monkeypatch.setattr(logistic, "SOLVED", 0)
+    monkeypatch.setattr(logistic, "SOLVED_ALONE", 0)
+    monkeypatch.setattr(logistic, "SOLVED_TIMES", 1e9)
+
+
 @pytest.mark.parametrize("kind", [np.array, csr_matrix])
 def test_each_is_what_liblinear_finds_on_the_rows_it_was_given(kind: type) -> None:
     rows, failed = rows_and_outcomes(0)
@@ -91,13 +98,14 @@ def test_what_does_not_arrive_in_single_precision_is_fitted_in_double(
 ) -> None:
     rows, failed = rows_and_outcomes(5)
     weights = np.repeat(balanced(failed, np.arange(90))[:, None], 3, axis=1)
-    for limit in ("SOLVED", "SOLVED_ALONE", "SOLVED_CELLS"):
-        monkeypatch.setattr(logistic, limit, 0)
+    never_solved(monkeypatch)
     double, step = fit(rows, failed, weights, CS, 1e-4), logistic._newton_step
 
-    def stuck(x: object, curvature: object, gradient: np.ndarray, accuracy: object) -> np.ndarray:
-        found = step(x, curvature, gradient, accuracy)  # type: ignore[arg-type]
-        return found * (gradient.dtype == np.float64)
+    def stuck(
+        x: object, curvature: object, gradient: np.ndarray, accuracy: object
+    ) -> tuple[np.ndarray, int]:
+        found, taken = step(x, curvature, gradient, accuracy)  # type: ignore[arg-type]
+        return found * (gradient.dtype == np.float64), taken
 
     monkeypatch.setattr(logistic, "_newton_step", stuck)
     found = fit(rows, failed, weights, CS, 1e-4, single=True)
@@ -156,8 +164,7 @@ def test_directions_that_are_solved_for_and_searched_for_end_in_one_place(
     found = fit(rows, failed, weights, CS[:fits])
     assert asked
     assert max(asked) == fits
-    for limit in ("SOLVED", "SOLVED_ALONE", "SOLVED_CELLS"):
-        monkeypatch.setattr(logistic, limit, 0)
+    never_solved(monkeypatch)
     asked.clear()
     searched = fit(rows, failed, weights, CS[:fits])
     assert not asked

@@ -38,7 +38,8 @@ HALVINGS = 40
 DENSE = 20_000_000  # cells up to which sparse rows are made dense: 160 MB
 SOLVED = 32  # coefficients up to which a step is solved for directly, whatever the number of fits
 SOLVED_ALONE = 400  # and up to which it is where one regression is fitted
-SOLVED_CELLS = 80_000  # and up to which of all Hessians' cells it is where few are unfinished
+SOLVED_TIMES = 3  # what an operation of solving costs, in operations of searching
+SEARCHED_AT_LEAST = 1_500_000  # operations in whose time one conjugate gradient is taken care of
 WORTH_LEAVING = 0.75  # of the fits: once fewer are unfinished, the finished ones are left out
 
 
@@ -150,7 +151,7 @@ def _minimised(
         beta += start
     scores = x.forward(beta)
     miss = expit(-y * scores)  # the share by which each row is still wrong
-    open_ = np.arange(costs.shape[-1])
+    open_, searched = np.arange(costs.shape[-1]), 0
     for _ in range(MOST_STEPS):
         gradient = beta[..., open_] - x.back(costs[..., open_] * miss * y)
         rest = _norms(gradient) / goal[..., open_]
@@ -163,10 +164,11 @@ def _minimised(
             break
         cost = costs[..., open_]
         curvature = cost * miss * (1 - miss)
-        if x.solves(len(open_)):
+        if x.solves(len(open_), searched):
             step = _solved_step(x, curvature, gradient)
         else:
-            step = _newton_step(x, curvature, gradient, np.minimum(0.1, np.sqrt(rest)))
+            accuracy = np.minimum(0.1, np.sqrt(rest))
+            step, searched = _newton_step(x, curvature, gradient, accuracy)
         size, miss = _line_search(
             y * scores[..., open_], y * (moved := x.forward(step)), cost, beta[..., open_], step,
             gradient,
@@ -200,14 +202,20 @@ class _Design:
     def width(self) -> int:
         return int(self.rows.shape[-1])
 
-    def solves(self, fits: int) -> bool:
-        """Whether so many fits' Newton steps are sooner solved for than searched for."""
+    def solves(self, fits: int, searched: int) -> bool:
+        """Whether so many fits' Newton steps are sooner solved for than searched for.
+
+        Args:
+            searched: how many conjugate gradients the last step took; 0: there was none.
+        """
         if issparse(self.rows):
             return False
+        n, width = self.rows.shape[-2:]
         hessians = fits * int(np.prod(self.rows.shape[:-2]))
-        if hessians * self.width**2 <= SOLVED_CELLS:
+        if width <= (SOLVED_ALONE if hessians == 1 else SOLVED):
             return True
-        return self.width <= (SOLVED_ALONE if hessians == 1 else SOLVED)
+        solving = SOLVED_TIMES * hessians * width**2 * (n + width)
+        return solving < searched * (4 * hessians * n * width + SEARCHED_AT_LEAST)
 
     def forward(self, beta: np.ndarray) -> np.ndarray:
         """`[…, n, fits]` of coefficients."""
@@ -246,11 +254,14 @@ def _solved_step(x: _Design, curvature: np.ndarray, gradient: np.ndarray) -> np.
 
 def _newton_step(
     x: _Design, curvature: np.ndarray, gradient: np.ndarray, accuracy: np.ndarray
-) -> np.ndarray:
+) -> tuple[np.ndarray, int]:
     """Solves `(1 + Xᵀ diag(curvature) X) step = −gradient` for every fit, by conjugate gradients.
 
     Args:
         accuracy: the residual left, as a share of the first one in the preconditioned norm.
+
+    Returns:
+        the steps, and how many conjugate gradients were taken.
     """
     found, tiny = np.zeros_like(gradient), np.finfo(gradient.dtype).tiny
     scale = 1 / (1 + x.back_squared(curvature))
@@ -260,7 +271,7 @@ def _newton_step(
     size = _dot(residual, scaled)[..., None, :]
     enough = accuracy[..., None, :] ** 2 * size
     at = np.arange(gradient.shape[-1])
-    for _ in range(MOST_INNER):
+    for taken in range(1, MOST_INNER + 1):
         bent = x.forward(along)
         bent *= curvature
         bent = x.back(bent)
@@ -288,7 +299,7 @@ def _newton_step(
                 ),
             )
     found[..., at] = step
-    return found
+    return found, taken
 
 
 def _line_search(
