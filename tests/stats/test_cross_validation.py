@@ -66,16 +66,6 @@ def test_blocks_that_hold_all_failures_cannot_be_split() -> None:
     assert grouped_folds(failed, np.arange(60) // 20, repeats=1) is None, "three blocks"
 
 
-def test_threads_change_nothing() -> None:
-    values, failed = noise(1, 60, 15, 200)
-    pipeline = make_pipeline(Rotation(), TunedLogistic())
-    splits = repeated_folds(failed, repeats=1)
-    one, three = (
-        cross_validate(pipeline, values, failed, splits, threads=threads) for threads in (1, 3)
-    )
-    assert (one == three).all()
-
-
 def test_a_pipeline_forgets_what_it_was_fitted_on() -> None:
     values, failed = noise(2, 80, 20, 500)
     fresh, fitted = TunedLogistic(ks=(5,)), TunedLogistic(ks=(5,)).fit(values, failed)
@@ -203,7 +193,7 @@ def test_the_interval_of_levels_held_out_covers_on_noise() -> None:
     for _ in range(80):
         failed = rng.permutation(np.arange(90) < 25)
         values, levels = rng.normal(size=(90, 4)), [str(v) for v in rng.integers(0, 4, 90)]
-        found = leave_one_level_out(balanced_logistic(), values, failed, levels, threads=1)
+        found = leave_one_level_out(balanced_logistic(), values, failed, levels)
         covered.append(found.low <= 0.5 <= found.high)
     assert sum(covered) >= binom.ppf(1e-3, 80, 0.95)
 
@@ -273,7 +263,7 @@ def test_the_interval_of_a_difference_covers_on_noise() -> None:
         levels = [str(v) for v in rng.integers(0, 4, 90)]
         one, other = (
             leave_one_level_out(
-                balanced_logistic(), rng.normal(size=(90, 4)), failed, levels, threads=1
+                balanced_logistic(), rng.normal(size=(90, 4)), failed, levels
             )
             for _ in range(2)
         )

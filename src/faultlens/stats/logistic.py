@@ -149,33 +149,37 @@ def _minimised(
     beta = np.zeros((*costs.shape[:-2], x.width, costs.shape[-1]), costs.dtype)
     if start is not None:
         beta += start
-    scores = x.forward(beta)
-    miss = expit(-y * scores)  # the share by which each row is still wrong
+    margins = y * x.forward(beta)
+    miss = expit(-margins)  # the share by which each row is still wrong
+    every, of_every = beta.copy(), margins.copy()
     open_, searched = np.arange(costs.shape[-1]), 0
     for _ in range(MOST_STEPS):
-        gradient = beta[..., open_] - x.back(costs[..., open_] * miss * y)
-        rest = _norms(gradient) / goal[..., open_]
+        gradient = beta - x.back(costs * miss * y)
+        rest = _norms(gradient) / goal
         if not np.isfinite(rest).all():
-            scores[..., open_] = np.nan
+            margins[...] = np.nan
             break
         far = ~(rest <= tolerance).reshape(-1, len(open_)).all(axis=0)
-        open_, miss, gradient, rest = open_[far], miss[..., far], gradient[..., far], rest[..., far]
+        if not far.all():
+            every[..., open_], of_every[..., open_] = beta, margins
+            open_, costs, goal, beta, margins, miss, gradient, rest = (
+                of_fits[..., far]
+                for of_fits in (open_, costs, goal, beta, margins, miss, gradient, rest)
+            )
         if not len(open_):
             break
-        cost = costs[..., open_]
-        curvature = cost * miss * (1 - miss)
+        curvature = costs * miss * (1 - miss)
         if x.solves(len(open_), searched):
             step = _solved_step(x, curvature, gradient)
         else:
             accuracy = np.minimum(0.1, np.sqrt(rest))
             step, searched = _newton_step(x, curvature, gradient, accuracy)
-        size, miss = _line_search(
-            y * scores[..., open_], y * (moved := x.forward(step)), cost, beta[..., open_], step,
-            gradient,
-        )  # fmt: skip
-        beta[..., open_] += size * step
-        scores[..., open_] += size * moved
-    return Fits(beta[..., :-1, :], beta[..., -1, :], scores), len(open_)
+        moved = y * x.forward(step)
+        size, miss = _line_search(margins, moved, costs, beta, step, gradient)
+        beta += size * step
+        margins += size * moved
+    every[..., open_], of_every[..., open_] = beta, margins
+    return Fits(every[..., :-1, :], every[..., -1, :], y * of_every), len(open_)
 
 
 @dataclass(frozen=True, eq=False)

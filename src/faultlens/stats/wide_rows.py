@@ -57,26 +57,25 @@ class Columns:
         return self.seldom.power(2)
 
     @cached_property
-    def pairs(self) -> csr_matrix | None:
+    def pairs(self) -> csc_matrix | None:
         """Products of two values of one seldom filled column, `[n · n, columns]`.
 
         Row `i n + k` is of the rows i and k, i ≤ k; of a row with itself it is half the square, so
         that the sum with its transpose is whole. None: there are too many to be kept.
         """
-        by_column, n = self.seldom, len(self.often)
-        counts, place = np.diff(by_column.indptr), np.arange(by_column.nnz)
+        values, n = self.seldom, len(self.often)
+        place = np.arange(values.nnz, dtype=np.int32)
         # Each value is paired with itself and with those behind it in its column.
-        behind = np.repeat(by_column.indptr[1:], counts) - place
-        start = np.concatenate([[0], np.cumsum(behind)])
-        if start[-1] > PAIRS:
+        behind = np.repeat(values.indptr[1:], np.diff(values.indptr)) - place
+        start = np.concatenate([[0], np.cumsum(behind, dtype=np.int64)])
+        if start[-1] > PAIRS or n**2 > np.iinfo(np.int32).max:
             return None
-        first = np.repeat(place, behind)
-        second = np.arange(start[-1]) + np.repeat(place - start[:-1], behind)
-        products = by_column.data[first] * by_column.data[second]
-        products[first == second] /= 2
-        at = by_column.indices[first].astype(np.int64) * n + by_column.indices[second]
-        shape = (n * n, by_column.shape[0])
-        return csr_matrix(csc_matrix((products, at, start[by_column.indptr]), shape))
+        start = start.astype(np.int32)
+        other = np.arange(start[-1], dtype=np.int32) + np.repeat(place - start[:-1], behind)
+        products = np.repeat(values.data, behind) * values.data[other]
+        products[start[:-1]] /= 2
+        at = np.repeat(values.indices * np.int32(n), behind) + values.indices[other]
+        return csc_matrix((products, at, start[values.indptr]), (n**2, values.shape[0]))
 
     def seldom_products(self, weight: np.ndarray) -> np.ndarray:
         """Inner products of the rows' seldom filled columns, each weighted, `[n, n]`."""
