@@ -157,7 +157,7 @@ def test_directions_that_are_solved_for_and_searched_for_end_in_one_place(
     solved = logistic._solved_step
 
     def counted(x: object, curvature: object, gradient: np.ndarray) -> np.ndarray:
-        asked.append(gradient.shape[-1])
+        asked.append(gradient.shape[-2])
         return solved(x, curvature, gradient)  # type: ignore[arg-type]
 
     monkeypatch.setattr(logistic, "_solved_step", counted)
@@ -176,7 +176,10 @@ class Flagging(np.ndarray):
 
     def __matmul__(self, other: np.ndarray) -> np.ndarray:
         np.subtract(np.inf, np.inf)
-        return np.asarray(self) @ other
+        return np.asarray(self) @ np.asarray(other)
+
+    def __rmatmul__(self, other: np.ndarray) -> np.ndarray:
+        return other.view(Flagging) @ self
 
 
 def test_a_flag_left_behind_by_a_finite_product_is_no_warning(
@@ -187,8 +190,8 @@ def test_a_flag_left_behind_by_a_finite_product_is_no_warning(
     weights = balanced(failed, np.arange(90))[:, None]
     expected, design = fit(rows, failed, weights, CS[:1]), logistic._Design.of
 
-    def flagging(rows: np.ndarray, kind: type) -> object:
-        made = design(rows, kind)
+    def flagging(rows: np.ndarray, sign: np.ndarray, kind: type) -> object:
+        made = design(rows, sign, kind)
         return replace(made, rows=made.rows.view(Flagging), across=made.across.view(Flagging))
 
     with warnings.catch_warnings():
