@@ -136,8 +136,8 @@ class WideRows:
         """
         held = self.columns
         share = np.bincount(self.rows, minlength=len(held.often)) / len(self.rows)
-        mean = held.seldom @ share
-        weight = inverse_spread(mean, held.squares @ share - mean**2) ** 2
+        mean, squares = held.seldom @ share, held.squares @ share
+        weight = inverse_spread(mean, squares - mean**2) ** 2
         shift = held.seldom.T @ (weight * mean)
         found = held.seldom_products(weight)
         found += weight @ mean**2 - shift[:, None] - shift[None, :]

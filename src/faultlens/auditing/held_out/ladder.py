@@ -211,7 +211,7 @@ def _candidates(
     if factors:
         found["factors"] = _of_factors(factors, scheme)
     counts = CountVectorizer(analyzer=words).fit_transform(texts)
-    found["bag_of_tokens"] = _model(scheme), csr_matrix(counts, dtype=float)
+    found["bag_of_tokens"] = _model(scheme), _dense_where_filled(csr_matrix(counts, dtype=float))
     if residual is not None:
         found["residual"] = _of_values(_inputs(residual, scheme), scheme)
     if random is not None:
@@ -234,22 +234,24 @@ def _firing(activations: csr_matrix) -> csr_matrix:
 
 
 def _inputs(values: Matrix, scheme: Folds) -> Inputs:
-    """Values as they are soonest multiplied.
-
-    Wide where they are to be standardised and are more than the prompts. Otherwise what fires often
-    is dense.
-    """
-    n, width = values.shape
-    if scheme == "repeated" and width > n:
+    """Wide where they are to be standardised and there are more of them than prompts."""
+    if scheme == "repeated" and values.shape[1] > values.shape[0]:
         return WideRows.of(values)
-    if issparse(values) and DENSE >= n * width <= values.nnz / FILLED:
+    return _dense_where_filled(values)
+
+
+def _dense_where_filled(values: Matrix) -> Matrix:
+    """What is not mostly zeros is multiplied quicker as a dense matrix."""
+    cells = values.shape[0] * values.shape[1]
+    if issparse(values) and DENSE >= cells <= values.nnz / FILLED:
         return np.asarray(values.toarray())
     return values
 
 
 def _of_factors(factors: Mapping[str, Sequence[str]], scheme: Folds) -> Candidate:
     levels = np.array([list(column) for column in factors.values()], dtype=object).T
-    return _model(scheme), csr_matrix(OneHotEncoder().fit_transform(levels))
+    encoded = csr_matrix(OneHotEncoder().fit_transform(levels))
+    return _model(scheme), _dense_where_filled(encoded)
 
 
 def _of_values(values: Inputs, scheme: Folds) -> Candidate:
