@@ -21,7 +21,6 @@ from faultlens.stats.cross_validation import (
     too_few,
 )
 from faultlens.stats.prediction import TunedLogistic, balanced_logistic, correlations
-from faultlens.stats.rotation import Rotation
 
 
 def noise(seed: int, n: int, failures: int, features: int) -> tuple[csr_matrix, np.ndarray]:
@@ -262,9 +261,7 @@ def test_the_interval_of_a_difference_covers_on_noise() -> None:
         failed = rng.permutation(np.arange(90) < 25)
         levels = [str(v) for v in rng.integers(0, 4, 90)]
         one, other = (
-            leave_one_level_out(
-                balanced_logistic(), rng.normal(size=(90, 4)), failed, levels
-            )
+            leave_one_level_out(balanced_logistic(), rng.normal(size=(90, 4)), failed, levels)
             for _ in range(2)
         )
         _, low, high = one.minus(other)

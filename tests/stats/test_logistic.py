@@ -171,6 +171,29 @@ def test_directions_that_are_solved_for_and_searched_for_end_in_one_place(
     np.testing.assert_allclose(found.coefficients, searched.coefficients, rtol=1e-6, atol=1e-9)
 
 
+def test_directions_are_solved_for_once_the_search_for_them_takes_longer(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    rows, failed = rows_and_outcomes(8, n=90, d=logistic.SOLVED + 8)
+    weights = np.repeat(balanced(failed, np.arange(90))[:, None], 3, axis=1)
+    taken: list[str] = []
+    for name in ("_solved_step", "_newton_step"):
+        step = getattr(logistic, name)
+        monkeypatch.setattr(
+            logistic,
+            name,
+            lambda *given, name=name, step=step: (taken.append(name), step(*given))[1],
+        )
+    found = fit(rows, failed, weights, np.array([1.0, 100.0, 1000.0]), 1e-11)
+    assert taken[0] == "_newton_step", "how long the search takes is not known yet"
+    assert "_solved_step" in taken
+    never_solved(monkeypatch)
+    taken.clear()
+    searched = fit(rows, failed, weights, np.array([1.0, 100.0, 1000.0]), 1e-11)
+    assert set(taken) == {"_newton_step"}
+    np.testing.assert_allclose(found.coefficients, searched.coefficients, rtol=1e-5, atol=1e-8)
+
+
 class Flagging(np.ndarray):
     """An array whose products are finite and leave the flag of an invalid operation behind."""
 

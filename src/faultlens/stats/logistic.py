@@ -7,9 +7,9 @@ out weigh nothing in it, so that all inner folds and all strengths of one traini
 
 The method is Newton's, its directions by conjugate gradients with the Hessian's diagonal as
 preconditioner, its steps halved until the objective falls enough (Nocedal & Wright 2006, section
-7.1; Hsia et al. 2018). Where coefficients are few, the directions are solved for instead. All
-regressions go in step, and one matrix product serves them all; what has converged is left out of
-the next one. Rows may also come as several designs of one shape, each with its own regressions,
+7.1; Hsia et al. 2018). Where coefficients are few, or the last search took longer than solving
+would, the directions are solved for instead. All regressions go in step, and one matrix product
+serves them all; what has converged is left out of the next one. Inside, each regression is a row. Rows may also come as several designs of one shape, each with its own regressions,
 whose products are made in one call.
 
 Why not scikit-learn's own: a ladder makes fifteen thousand fits of 200 rows, and three quarters of
@@ -32,7 +32,7 @@ from sklearn.exceptions import ConvergenceWarning
 Matrix = np.ndarray | csr_matrix
 
 TOLERANCE = 1e-8  # of the gradient's norm at zero, below which a fit has arrived
-CANCELLED = 1e-6  # of what the rows' parts of it would have if they were independent
+CANCELLED = 1e-6  # of what the rows' parts of it would come to if they were independent
 MOST_STEPS = 100
 MOST_INNER = 200  # conjugate gradients a step
 FALLS_BY = 1e-4  # share of the slope by which a step must lower the objective (Armijo)
@@ -157,10 +157,7 @@ def _minimised(
         margins = x.forward(beta)
         miss = expit(-margins)  # the share by which each row is still wrong
         gradient = beta - x.back(costs * miss)
-    # Where the rows cancel out at zero, only rounding is left of that gradient.
-    independent = np.sqrt(np.vecdot(costs**2, x.lengths[..., None, :]))
-    goal = np.maximum(_norms(at_zero), CANCELLED * independent)
-    goal[goal == 0] = 1.0
+    goal = _scale(x, costs, at_zero)
     every, of_every = beta.copy(), margins.copy()
     open_, searched = np.arange(costs.shape[-2]), 0
     for _ in range(MOST_STEPS):
@@ -190,6 +187,17 @@ def _minimised(
         gradient = beta - x.back(costs * miss)
     every[..., open_, :], of_every[..., open_, :] = beta, margins
     return every, of_every, len(open_)
+
+
+def _scale(x: _Design, costs: np.ndarray, at_zero: np.ndarray) -> np.ndarray:
+    """What the norm of each fit's gradient is measured by, `[…, fits]`: its norm at zero.
+
+    Where the rows cancel out there, only rounding is left of it.
+    """
+    independent = np.sqrt(np.vecdot(costs**2, x.lengths[..., None, :]))
+    scale: np.ndarray = np.maximum(_norms(at_zero), CANCELLED * independent)
+    scale[scale == 0] = 1.0
+    return scale
 
 
 @dataclass(frozen=True, eq=False)
@@ -290,7 +298,9 @@ def _newton_step(
     size = np.vecdot(residual, scaled)
     enough = accuracy**2 * size
     at = np.arange(gradient.shape[-2])
-    for taken in range(1, MOST_INNER + 1):
+    taken = 0
+    while taken < MOST_INNER:
+        taken += 1
         bent = x.forward(along)
         bent *= curvature
         bent = x.back(bent)

@@ -168,7 +168,7 @@ class TunedLogistic(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         if len(trained):
             weights = np.stack([balanced(failed, np.flatnonzero(rows)) for rows in sets])
             if orders is None:
-                together = self._together(X, failed, weights)
+                together = self._together(_columns(X, None), failed, weights)
                 scores = [np.stack(np.split(together.scores, len(sets), axis=1))[:-1]]
             else:
                 strongest = [_columns(X, of_set) for of_set in orders[:-1]]
@@ -221,7 +221,7 @@ class TunedLogistic(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
 
     def _selected(
         self,
-        selected: Sequence[np.ndarray],
+        selected: Sequence[Matrix],
         failed: np.ndarray,
         trained: np.ndarray,
         weights: np.ndarray,

@@ -50,16 +50,15 @@ class Rotation(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         if self.training_ is None:
             narrow: np.ndarray = self._standardised(_dense(X)) / self.length_
             return narrow
-        coordinates: np.ndarray = self._products(X) @ self.axes_
+        coordinates: np.ndarray = self._products(X, self.training_) @ self.axes_
         return coordinates if coordinates.shape[1] else np.zeros((X.shape[0], 1))
 
-    def _products(self, X: Matrix | WideRows) -> np.ndarray:
+    def _products(self, X: Matrix | WideRows, training: Matrix | WideRows) -> np.ndarray:
         """Inner products of rows with the training rows, `[rows, n]`."""
-        training = self.training_
-        if isinstance(training, WideRows) and isinstance(X, WideRows):
-            if X.columns is training.columns:
-                of_rows: np.ndarray = self.products_[X.rows]
-                return of_rows
+        held = training.columns if isinstance(training, WideRows) else None
+        if isinstance(X, WideRows) and X.columns is held:
+            of_rows: np.ndarray = self.products_[X.rows]
+            return of_rows
         n = training.shape[0]
         together = WideRows.of(np.vstack([_dense(training), _dense(X)]))
         products, _ = together[np.arange(n)].standardised_products()

@@ -41,15 +41,11 @@ class Columns:
         place = np.empty(len(often), dtype=int)
         place[often] = np.arange(often.sum())
         place[~often] = np.arange(often.sum(), len(often))
-        if issparse(rows):
-            by_column = csc_matrix(rows, dtype=np.float64)
-            dense, seldom = by_column[:, often].toarray(), by_column[:, ~often].T
-        else:
-            dense, seldom = np.asarray(rows[:, often], np.float64), rows[:, ~often].T
-        columns = cls(np.ascontiguousarray(dense), csr_matrix(seldom, dtype=np.float64), place)
-        columns.seldom.sum_duplicates()
-        columns.seldom.eliminate_zeros()
-        return columns
+        by_column = csc_matrix(rows, dtype=np.float64) if issparse(rows) else np.asarray(rows)
+        dense, seldom = by_column[:, often], csr_matrix(by_column[:, ~often].T, dtype=np.float64)
+        seldom.sum_duplicates()
+        seldom.eliminate_zeros()
+        return cls(np.array(dense.toarray() if issparse(dense) else dense, float), seldom, place)
 
     @cached_property
     def squares(self) -> csr_matrix:
@@ -87,8 +83,9 @@ class Columns:
             )
             found: np.ndarray = (weighted @ self.seldom).toarray()
             return found
-        upper = (pairs @ weight).reshape(n, n)
-        return upper + upper.T
+        half = (pairs @ weight).reshape(n, n)
+        whole: np.ndarray = half + half.T
+        return whole
 
 
 @dataclass(frozen=True, eq=False)

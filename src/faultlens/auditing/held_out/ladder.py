@@ -30,6 +30,7 @@ from faultlens.progress import SILENT, Progress
 from faultlens.stats.cross_validation import (
     FOLDS,
     Inputs,
+    Splits,
     cross_validate,
     grouped_folds,
     repeated_folds,
@@ -137,23 +138,55 @@ def build_ladder(
         UserError: rows that do not match, values that are not finite.
     """
     failed = np.asarray(failed, dtype=bool)
-    matrices = {"residuals": residual, "random features": random, "features": features}
-    _check(texts, factors, failed, matrices)
+    _check(texts, factors, failed, residual, random, features)
     scheme = config.folds
-    repeats = config.repeats if scheme == "repeated" else 1
-    reason, splits = too_few(failed), None
-    if not reason and scheme == "repeated":
-        if blocks is None:
-            splits = repeated_folds(failed, repeats, seed=seed)
-        else:
-            splits = grouped_folds(failed, blocks, repeats, seed=seed)
-        reason = None if splits is not None else BLOCKS_TOO_LARGE
-    if reason:
-        rungs = {name: Rung(None, None, None, reason) for name in RUNGS}
-        rungs["base_rate"] = _base_rate()
-        return LadderFindings(rungs, Ladder(scheme, repeats, FOLDS, [], []))
-    splits = splits or study_folds(failed)
+    splits = _splits(failed, config, seed, blocks)
+    if isinstance(splits, str):
+        return _not_climbed(splits, config)
     candidates = _candidates(texts, factors, residual, random, features, scheme)
+    rungs, differences = _climbed(candidates, failed, splits, missing, progress)
+    strict = config.left_out == "strict"
+    left_out, at_levels = score_left_out(
+        {name: of for name, of in candidates.items() if strict or name in QUICK},
+        partial(_of_factors, scheme=scheme), factors if hold_out_levels else {}, failed,
+        compared=COMPARED, seed=seed, blocks=blocks, apart=strict, progress=progress,
+    )  # fmt: skip
+    ladder = Ladder(
+        scheme, splits.repeats, splits.folds, differences, left_out, config.left_out, at_levels
+    )
+    return LadderFindings(rungs, ladder)
+
+
+def _not_climbed(reason: str, config: LadderConfig) -> LadderFindings:
+    rungs = {name: Rung(None, None, None, reason) for name in RUNGS}
+    repeats = config.repeats if config.folds == "repeated" else 1
+    return LadderFindings(
+        rungs | {"base_rate": _base_rate()}, Ladder(config.folds, repeats, FOLDS, [], [])
+    )
+
+
+def _splits(
+    failed: np.ndarray, config: LadderConfig, seed: int, blocks: np.ndarray | None
+) -> Splits | str:
+    """The folds, or why there can be none."""
+    reason = too_few(failed)
+    if reason is not None:
+        return reason
+    if config.folds == "study":
+        return study_folds(failed)
+    if blocks is None:
+        return repeated_folds(failed, config.repeats, seed=seed)
+    return grouped_folds(failed, blocks, config.repeats, seed=seed) or BLOCKS_TOO_LARGE
+
+
+def _climbed(
+    candidates: Mapping[str, Candidate],
+    failed: np.ndarray,
+    splits: Splits,
+    missing: Mapping[str, str],
+    progress: Progress,
+) -> tuple[dict[str, Rung], list[RungDifference]]:
+    """Every rung, and the differences between those that can be had."""
     tick = progress.start("Baseline ladder", len(candidates) * len(splits.pairs))
     folds = {
         name: cross_validate(pipeline, inputs, failed, splits, tick=tick)
@@ -168,18 +201,7 @@ def build_ladder(
         for first, second in COMPARED
         if first in folds and second in folds
     ]
-    strict = config.left_out == "strict"
-    left_out, at_levels = score_left_out(
-        {name: of for name, of in candidates.items() if strict or name in QUICK},
-        partial(_of_factors, scheme=scheme), factors if hold_out_levels else {}, failed,
-        compared=COMPARED, seed=seed, blocks=blocks, apart=strict, progress=progress,
-    )  # fmt: skip
-    return LadderFindings(
-        rungs,
-        Ladder(
-            scheme, splits.repeats, splits.folds, differences, left_out, config.left_out, at_levels
-        ),
-    )
+    return rungs, differences
 
 
 def words(text: str) -> list[str]:
@@ -275,8 +297,13 @@ def _check(
     texts: Sequence[str],
     factors: Mapping[str, Sequence[str]],
     failed: np.ndarray,
-    matrices: Mapping[str, np.ndarray | csr_matrix | None],
+    residual: np.ndarray | None,
+    random: csr_matrix | None,
+    features: csr_matrix | None,
 ) -> None:
+    matrices: dict[str, np.ndarray | csr_matrix | None] = {
+        "residuals": residual, "random features": random, "features": features,
+    }  # fmt: skip
     sizes = {"prompts": len(texts), **{f"levels of {f!r}": len(c) for f, c in factors.items()}}
     sizes |= {name: m.shape[0] for name, m in matrices.items() if m is not None}
     for name, size in sizes.items():
