@@ -15,6 +15,7 @@ from planting import SITE, centred, one, planted, random_model, values, wrong_an
 
 from faultlens.errors import UserError
 from faultlens.features.lens import Lens
+from faultlens.mini import FITS
 from faultlens.models.convention import put_in_force, rivals
 from faultlens.models.dictionary import Convention, Dictionary, JumpRelu, Published, TopK
 from faultlens.models.doctor import examine, read
@@ -355,9 +356,44 @@ def test_minis_own_dictionaries_fit_as_they_are() -> None:
     import faultlens as fl
 
     lens = fl.load("mini", sites=["all"])
+    known = json.loads(FITS.read_text(encoding="utf-8"))
+    assert list(known) == [dictionary.name for dictionary in lens.dictionaries]
     for examination in examine(lens.model, lens.dictionaries):
         assert examination.complaint is None, examination.complaint
         assert examination.fit.tokens >= 2000
+        known_fit = known[examination.name]
+        assert known_fit["fvu"] == pytest.approx(examination.fit.fvu, abs=0.00051)
+        assert known_fit["l0"] == pytest.approx(examination.fit.l0, abs=0.051)
+
+
+def test_only_the_bundled_pair_as_it_is_need_not_be_checked_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    import faultlens as fl
+
+    asked = []
+
+    def noted(model: Model, dictionaries: tuple[Dictionary, ...], progress: Any) -> Any:
+        asked.append([dictionary.name for dictionary in dictionaries])
+        raise UserError("examined")
+
+    monkeypatch.setattr("faultlens.features.lens.examine", noted)
+    lens = fl.load("mini", layers=[2, 3])
+    assert set(lens.checked().fit_check) == {"2-res-mini", "3-res-mini"}
+    assert lens.checked().fit_check["3-res-mini"] == "passed: FVU 0.117, L0 32.0"
+    assert not asked
+    one, other = lens.dictionaries
+    changed = replace(other, W_enc=2 * other.W_enc)
+    others = [
+        replace(lens, dictionaries=(one, changed)),
+        replace(lens, model=replace(lens.model)),
+        fl.load("mini", layers=[3], convention=["no-bos"]),
+        fl.load("mini", layers=[3], dtype="bfloat16"),
+    ]
+    for different in others:
+        with pytest.raises(UserError, match="examined"):
+            different.checked()
+    assert len(asked) == len(others)
 
 
 def test_bfloat16_gives_the_same_figures_within_its_precision() -> None:

@@ -134,8 +134,6 @@ def _open(
             f"--feature {wanted.feature!r}: {name} has the features 0 to {lens[name].d_sae - 1}"
         )
     one = replace(lens, dictionaries=(lens[name],))
-    if replace(config, layers=None, sites=None) == LensConfig():
-        return one, name  # the bundled model and its own dictionaries, which tests show to fit
     return fit_checked(one, fit_check, bars), name
 
 

@@ -116,6 +116,8 @@ class Lens:
             pass.
         encoding: how sites' values are encoded; `auto` chooses once.
         chosen: what `auto` has chosen so far.
+        known: FVU and L0 of these very dictionaries on this very model, where the fit check has
+            found them before: of the bundled pair.
     """
 
     model: Model
@@ -125,6 +127,9 @@ class Lens:
     sites: tuple[Site, ...] = ()
     encoding: AskedEncoding = AUTO
     chosen: ChosenEncoding = field(default_factory=ChosenEncoding, repr=False)
+    known: Mapping[tuple[Model, Dictionary], tuple[float, float]] = field(
+        default_factory=dict, repr=False
+    )
 
     def __post_init__(self) -> None:
         names = [dictionary.name for dictionary in self.dictionaries]
@@ -157,11 +162,18 @@ class Lens:
         """
         if self.fit_check or not self.dictionaries:
             return self
-        found = examine(self.model, self.dictionaries, progress)
-        for examination in found:
-            if examination.complaint is not None:
-                raise UserError(examination.complaint)
-        passed = {e.name: f"passed: FVU {e.fit.fvu:.3f}, L0 {e.fit.l0:.1f}" for e in found}
+        if all((self.model, dictionary) in self.known for dictionary in self.dictionaries):
+            fits = [self.known[self.model, dictionary] for dictionary in self.dictionaries]
+        else:
+            found = examine(self.model, self.dictionaries, progress)
+            for examination in found:
+                if examination.complaint is not None:
+                    raise UserError(examination.complaint)
+            fits = [(examination.fit.fvu, examination.fit.l0) for examination in found]
+        passed = {
+            dictionary.name: f"passed: FVU {fvu:.3f}, L0 {l0:.1f}"
+            for dictionary, (fvu, l0) in zip(self.dictionaries, fits, strict=True)
+        }
         return replace(self, fit_check=passed)
 
     def unchecked(self) -> Lens:

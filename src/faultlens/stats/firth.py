@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.optimize import brentq
 from scipy.special import expit, log_expit
 from scipy.stats import chi2
 
@@ -14,7 +13,9 @@ LARGEST_STEP = 5.0  # in any linear predictor
 LAST_STEP = 1e-9  # in any linear predictor: the maximum is reached
 NEWTON_STEPS = 200
 HALVINGS = 40
-WIDENINGS = 60  # of a bracket, by half as much again each
+ROOT_STEPS = 100  # until an interval's end is found
+WIDENING = 1.5  # of the reach, where the end lies farther off
+LAST_MOVE = 1e-9  # of an interval's end: it is found
 ROUNDING = 1e-12  # of the penalised log-likelihood
 FARTHEST = 1e6  # stands for a fall that is infinite in float64
 
@@ -194,17 +195,30 @@ class _Profile:
     def __init__(self, rows: _Rows) -> None:
         self.rows = rows
         self.best, self.converged = _maximum(rows, np.zeros(rows.Q.shape[1]), slice(None))
-        self.nearest = self.best.point  # where the next maximisation starts
+        self.nearest = self.best  # where the next maximisation starts
 
     def fall(self, held: float) -> float:
         """Twice the fall of the maximum, the last coordinate being `held`."""
-        start = np.append(self.nearest[:-1], held)
+        start = self._start(held)
         found, converged = _maximum(self.rows, start, slice(-1))
         if not np.isfinite(found.value):
             return FARTHEST
-        self.nearest = found.point
+        self.nearest = found
         self.converged &= converged
         return float(2 * max(self.best.value - found.value, 0.0))
+
+    def _start(self, held: float) -> np.ndarray:
+        """The other coordinates as they were, or as they move to first order; what is likelier."""
+        near = self.nearest
+        as_they_were = np.append(near.point[:-1], held)
+        ahead = as_they_were.copy()
+        try:
+            moves = np.linalg.solve(near.information[:-1, :-1], near.information[:-1, -1])
+        except np.linalg.LinAlgError:
+            return as_they_were
+        ahead[:-1] -= (held - near.point[-1]) * moves
+        here, there = (_place(self.rows, point).value for point in (as_they_were, ahead))
+        return ahead if there > here else as_they_were
 
     def interval(self, most: float) -> tuple[float, float]:
         """Where the fall is `most`, below and above the maximum."""
@@ -213,12 +227,28 @@ class _Profile:
         return low, high
 
     def _end(self, most: float, reach: float) -> float:
-        inner = self.best.point[-1]
-        self.nearest = self.best.point
-        for _ in range(WIDENINGS):
-            outer = inner + reach
-            if self.fall(outer) > most:
-                return float(brentq(lambda held: self.fall(held) - most, inner, outer, rtol=1e-9))
-            inner, reach = outer, reach * 1.5
+        """By Newton's method on the root of the fall, which is nearly straight, in a bracket."""
+        self.nearest = self.best
+        inner, outer = float(self.best.point[-1]), None
+        held, side = inner + reach, np.sign(reach)
+        for _ in range(ROOT_STEPS):
+            fall = self.fall(held)
+            if fall > most:
+                outer = held
+            else:
+                inner = held
+            straight = np.nan
+            if 0 < fall < FARTHEST and self.nearest.score[-1] * side < 0:
+                slope = -self.nearest.score[-1] / np.sqrt(fall)
+                straight = held - (np.sqrt(fall) - np.sqrt(most)) / slope
+                if abs(straight - held) <= LAST_MOVE * abs(held):
+                    return float(straight)
+            if outer is not None and abs(outer - inner) <= LAST_MOVE * abs(outer):
+                return float(outer)
+            farthest = inner + WIDENING * abs(reach) * side if outer is None else outer
+            if outer is None:
+                reach *= WIDENING
+            between = (straight - inner) * side > 0 and (farthest - straight) * side > 0
+            held = straight if between else farthest if outer is None else (inner + outer) / 2
         self.converged = False
-        return float(inner)
+        return inner

@@ -15,14 +15,14 @@ from pathlib import Path
 import torch
 from transformers import AutoTokenizer
 
-from faultlens.mini import CARD, LANGUAGE_MODEL, SAES
-from faultlens.mini.recipe.card import write_card
+from faultlens.mini import CARD, FITS, LANGUAGE_MODEL, SAES
+from faultlens.mini.recipe.card import write_card, write_fits
 from faultlens.mini.recipe.dictionaries import train_sets
 from faultlens.mini.recipe.language_model import TrainingPlan, device, train_language_model
 from faultlens.mini.recipe.tokenizer import train_tokenizer
 from faultlens.models.load import load_model
 
-STEPS = ("tokenizer", "language-model", "dictionaries", "card")
+STEPS = ("tokenizer", "language-model", "dictionaries", "fits", "card")
 
 
 def main() -> None:
@@ -44,6 +44,8 @@ def main() -> None:
         train_language_model(tokenizer, plan, options.build, LANGUAGE_MODEL)
     if "dictionaries" in steps:
         train_sets(load_model("mini", str(device())), options.build, SAES)
+    if "fits" in steps:
+        write_fits(FITS)
     if "card" in steps:
         write_card(CARD)
 

@@ -6,6 +6,7 @@ brings together. Targets were set before training; the card says of each whether
 
 from __future__ import annotations
 
+import json
 import random
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
@@ -26,6 +27,7 @@ from faultlens.features.lens import Lens
 from faultlens.mini import FILES
 from faultlens.mini.recipe.stories import story
 from faultlens.mini.recipe.text import KINDS, documents
+from faultlens.models.doctor import examine
 from faultlens.models.fit import Fit, mean_loss, measure_fit
 from faultlens.stats.fisher import fisher_exact
 
@@ -54,6 +56,21 @@ def write_card(path: Path) -> None:
         _dictionaries(lens, fits),
     ]
     path.write_text("\n\n".join(sections) + "\n", encoding="utf-8")
+
+
+def write_fits(path: Path) -> None:
+    """Check the fit of all dictionaries, and write what was found, three digits of it.
+
+    Raises ValueError if one does not fit.
+    """
+    lens = load("mini", sites=["all"])
+    found = {}
+    for examination in examine(lens.model, lens.dictionaries):
+        if examination.complaint is not None:
+            raise ValueError(examination.complaint)
+        fit = examination.fit
+        found[examination.name] = {"fvu": round(fit.fvu, 3), "l0": round(fit.l0, 1)}
+    path.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
 
 
 def held_out_rows(lens: Lens) -> list[list[int]]:

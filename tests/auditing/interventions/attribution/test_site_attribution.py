@@ -229,8 +229,8 @@ def test_integrated_gradients_sum_to_the_difference_on_mini() -> None:
     decomposed = SiteDecomposition.of(lens.dictionaries[0], activations, np.arange(4))
     mean = MeanGradient.of(decomposed, 2000, 2e-4)
     assert (mean.gap(decomposed).abs() <= 1e-3 * mean.difference.abs().mean()).all()
-    coarse = MeanGradient.of(decomposed, 16, 2e-4)
-    assert (coarse.nodes == 16).all()
+    coarse = MeanGradient.of(decomposed, 17, 2e-4)
+    assert (coarse.nodes == 17).all()
     assert coarse.gap(decomposed).abs().max() > 0.1, "too few nodes are seen to be too few"
 
 
@@ -462,24 +462,45 @@ def test_agreement_is_of_what_ranks_the_features_and_linearity_is_not(
     assert abs(found.linearity - expected) > 0.5, "the data tell the two apart"
 
 
-def test_the_margin_at_the_end_of_a_panel_is_computed_once(
+def test_no_point_of_a_path_is_computed_twice(
     tiny: Model, dictionary: Dictionary, tokens: TaskTokens, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     decomposed = decomposed_by(tiny, dictionary, tokens, EVERY[:9])
-    points = []
-    margins = mean_gradient._Path.margins
+    points: list[tuple[int, float]] = []
+    evaluated = mean_gradient._Path.evaluated
 
-    def counted(path: Any, prompt: torch.Tensor, share: torch.Tensor) -> torch.Tensor:
+    def counted(path: Any, prompt: torch.Tensor, share: torch.Tensor) -> Any:
         points.extend(zip(prompt.tolist(), share.tolist(), strict=True))
-        return margins(path, prompt, share)
+        return evaluated(path, prompt, share)
 
-    monkeypatch.setattr(mean_gradient._Path, "margins", counted)
+    monkeypatch.setattr(mean_gradient._Path, "evaluated", counted)
     mean = MeanGradient.of(decomposed, 400, 1e-4)
-    halvings = int((mean.nodes - 16).sum()) // 8
     assert_close(decomposed.margin_at(decomposed.values), decomposed.margins(decomposed.values)[0])
-    assert halvings > 9
+    assert int((mean.nodes - 17).sum()) // 4 > 9, "panels were halved"
     assert mean.nodes.max() < 100, "each panel is held against its own rise, and soon small enough"
-    assert len(set(points)) == len(points) == 9 * 5 + halvings
+    assert len(set(points)) == len(points) == int(mean.nodes.sum())
+
+
+def test_the_nodes_of_a_panel_integrate_a_polynomial_of_the_fifth_degree_exactly() -> None:
+    nodes = torch.linspace(0.25, 1.0, 5, dtype=torch.float64)
+    weights = torch.tensor(mean_gradient.BOOLE, dtype=torch.float64)
+    for degree in range(7):
+        found = float((weights * nodes**degree).sum()) * 0.75
+        exact = (1 - 0.25 ** (degree + 1)) / (degree + 1)
+        assert (abs(found - exact) < 1e-12) == (degree <= 5)
+
+
+def test_where_nodes_are_few_the_panels_with_the_largest_error_are_halved(
+    tiny: Model, dictionary: Dictionary, tokens: TaskTokens
+) -> None:
+    decomposed = decomposed_by(tiny, dictionary, tokens, EVERY[:9])
+    exact = MeanGradient.of(decomposed, 4000, 1e-6)
+    gaps = []
+    for most in (17, 24, 25, 400):
+        found = MeanGradient.of(decomposed, most, 1e-4)
+        assert found.nodes.max() <= most
+        gaps.append(float((found.gradient - exact.gradient).norm()))
+    assert gaps[0] > gaps[1] > gaps[2] > gaps[3]
 
 
 def test_short_prompts_are_not_run_to_the_length_of_long_ones(
@@ -495,7 +516,8 @@ def test_short_prompts_are_not_run_to_the_length_of_long_ones(
         return hidden(model, ids, **given)
 
     monkeypatch.setattr(Model, "hidden", noted)
-    monkeypatch.setattr(mean_gradient, "ROWS", 4)
+    monkeypatch.setattr(mean_gradient, "PASS_TOKENS", 40)
+    monkeypatch.setattr(mean_gradient, "HELD", 1)  # prompt by prompt
     apart = MeanGradient.of(decomposed, 64, 1e-2)
     assert len(columns) > 1
     path = mean_gradient._Path(decomposed, decomposed.values, decomposed.path)

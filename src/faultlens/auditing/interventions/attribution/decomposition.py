@@ -154,13 +154,13 @@ class SiteDecomposition:
             restart=Restart(self.restart.layer, self.restart.residual[chosen, columns]),
         )
 
-    def gradient_at(self, values: Tensor, prompts: Tensor | None = None) -> Tensor:
-        """∂m/∂x at other values of the site, in their shape `[prompts, positions, d]`."""
+    def slope_at(self, values: Tensor, prompts: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        """m and ∂m/∂x at other values of the site: `[prompts]`, `[prompts, positions, d]`."""
         leaf = values.detach().clone().requires_grad_()
         with torch.enable_grad():
-            total = self.margin_at(leaf, prompts).sum()
-            gradient: Tensor = torch.autograd.grad(total, leaf)[0]
-        return gradient
+            margin = self.margin_at(leaf, prompts)
+            (gradient,) = torch.autograd.grad(margin.sum(), leaf)
+        return margin.detach(), gradient
 
     @property
     def path(self) -> Tensor:

@@ -39,7 +39,7 @@ from faultlens.models.dictionary import Dictionary
 from faultlens.progress import Tick
 
 STEPS = 128  # most nodes of the integral a prompt
-TOLERANCE = 0.05  # nats that a panel of it may be off before it is halved
+TOLERANCE = 0.02  # nats that a panel of it may be off before it is halved
 MOST = 6  # failures, and successes, over which it is taken
 TOP = 10  # features named
 EXPECTED = 6  # kept beside them: those of which setting them to normal promises most
