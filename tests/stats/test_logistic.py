@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
@@ -177,13 +178,16 @@ def test_directions_are_solved_for_once_the_search_for_them_takes_longer(
     rows, failed = rows_and_outcomes(8, n=90, d=logistic.SOLVED + 8)
     weights = np.repeat(balanced(failed, np.arange(90))[:, None], 3, axis=1)
     taken: list[str] = []
+
+    def noted(name: str, step: Callable[..., object]) -> Callable[..., object]:
+        def noting(*given: object) -> object:
+            taken.append(name)
+            return step(*given)
+
+        return noting
+
     for name in ("_solved_step", "_newton_step"):
-        step = getattr(logistic, name)
-        monkeypatch.setattr(
-            logistic,
-            name,
-            lambda *given, name=name, step=step: (taken.append(name), step(*given))[1],
-        )
+        monkeypatch.setattr(logistic, name, noted(name, getattr(logistic, name)))
     found = fit(rows, failed, weights, np.array([1.0, 100.0, 1000.0]), 1e-11)
     assert taken[0] == "_newton_step", "how long the search takes is not known yet"
     assert "_solved_step" in taken

@@ -9,8 +9,9 @@ The method is Newton's, its directions by conjugate gradients with the Hessian's
 preconditioner, its steps halved until the objective falls enough (Nocedal & Wright 2006, section
 7.1; Hsia et al. 2018). Where coefficients are few, or the last search took longer than solving
 would, the directions are solved for instead. All regressions go in step, and one matrix product
-serves them all; what has converged is left out of the next one. Inside, each regression is a row. Rows may also come as several designs of one shape, each with its own regressions,
-whose products are made in one call.
+serves them all; what has converged is left out of the next one. Rows may also come as several
+designs of one shape, each with its own regressions, whose products are made in one call. Inside,
+each regression is a row of its arrays.
 
 Why not scikit-learn's own: a ladder makes fifteen thousand fits of 200 rows, and three quarters of
 their time went into checking the input of each.
