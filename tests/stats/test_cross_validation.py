@@ -21,7 +21,6 @@ from faultlens.stats.cross_validation import (
     too_few,
 )
 from faultlens.stats.prediction import TunedLogistic, balanced_logistic, correlations
-from faultlens.stats.rotation import Rotation
 
 
 def noise(seed: int, n: int, failures: int, features: int) -> tuple[csr_matrix, np.ndarray]:
@@ -64,16 +63,6 @@ def test_blocks_that_hold_all_failures_cannot_be_split() -> None:
     failed = np.arange(60) < 12
     assert grouped_folds(failed, np.arange(60) // 6, repeats=1) is None, "two blocks fail"
     assert grouped_folds(failed, np.arange(60) // 20, repeats=1) is None, "three blocks"
-
-
-def test_threads_change_nothing() -> None:
-    values, failed = noise(1, 60, 15, 200)
-    pipeline = make_pipeline(Rotation(), TunedLogistic())
-    splits = repeated_folds(failed, repeats=1)
-    one, three = (
-        cross_validate(pipeline, values, failed, splits, threads=threads) for threads in (1, 3)
-    )
-    assert (one == three).all()
 
 
 def test_a_pipeline_forgets_what_it_was_fitted_on() -> None:
@@ -203,7 +192,7 @@ def test_the_interval_of_levels_held_out_covers_on_noise() -> None:
     for _ in range(80):
         failed = rng.permutation(np.arange(90) < 25)
         values, levels = rng.normal(size=(90, 4)), [str(v) for v in rng.integers(0, 4, 90)]
-        found = leave_one_level_out(balanced_logistic(), values, failed, levels, threads=1)
+        found = leave_one_level_out(balanced_logistic(), values, failed, levels)
         covered.append(found.low <= 0.5 <= found.high)
     assert sum(covered) >= binom.ppf(1e-3, 80, 0.95)
 
@@ -272,9 +261,7 @@ def test_the_interval_of_a_difference_covers_on_noise() -> None:
         failed = rng.permutation(np.arange(90) < 25)
         levels = [str(v) for v in rng.integers(0, 4, 90)]
         one, other = (
-            leave_one_level_out(
-                balanced_logistic(), rng.normal(size=(90, 4)), failed, levels, threads=1
-            )
+            leave_one_level_out(balanced_logistic(), rng.normal(size=(90, 4)), failed, levels)
             for _ in range(2)
         )
         _, low, high = one.minus(other)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -20,6 +22,13 @@ def rows_and_outcomes(seed: int, n: int = 90, d: int = 15) -> tuple[np.ndarray, 
     rng = np.random.default_rng(seed)
     rows = rng.normal(size=(n, d)) * (rng.random((n, d)) < 0.5)
     return rows, rows[:, 0] + rng.normal(size=n) > 0.8
+
+
+def never_solved(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every step is searched for by conjugate gradients."""
+    monkeypatch.setattr(logistic, "SOLVED", 0)
+    monkeypatch.setattr(logistic, "SOLVED_ALONE", 0)
+    monkeypatch.setattr(logistic, "SOLVED_TIMES", 1e9)
 
 
 @pytest.mark.parametrize("kind", [np.array, csr_matrix])
@@ -90,12 +99,14 @@ def test_what_does_not_arrive_in_single_precision_is_fitted_in_double(
 ) -> None:
     rows, failed = rows_and_outcomes(5)
     weights = np.repeat(balanced(failed, np.arange(90))[:, None], 3, axis=1)
-    monkeypatch.setattr(logistic, "SOLVED", 0)
+    never_solved(monkeypatch)
     double, step = fit(rows, failed, weights, CS, 1e-4), logistic._newton_step
 
-    def stuck(x: object, curvature: object, gradient: np.ndarray, accuracy: object) -> np.ndarray:
-        found = step(x, curvature, gradient, accuracy)  # type: ignore[arg-type]
-        return found * (gradient.dtype == np.float64)
+    def stuck(
+        x: object, curvature: object, gradient: np.ndarray, accuracy: object
+    ) -> tuple[np.ndarray, int]:
+        found, taken = step(x, curvature, gradient, accuracy)  # type: ignore[arg-type]
+        return found * (gradient.dtype == np.float64), taken
 
     monkeypatch.setattr(logistic, "_newton_step", stuck)
     found = fit(rows, failed, weights, CS, 1e-4, single=True)
@@ -147,19 +158,44 @@ def test_directions_that_are_solved_for_and_searched_for_end_in_one_place(
     solved = logistic._solved_step
 
     def counted(x: object, curvature: object, gradient: np.ndarray) -> np.ndarray:
-        asked.append(gradient.shape[-1])
+        asked.append(gradient.shape[-2])
         return solved(x, curvature, gradient)  # type: ignore[arg-type]
 
     monkeypatch.setattr(logistic, "_solved_step", counted)
     found = fit(rows, failed, weights, CS[:fits])
     assert asked
     assert max(asked) == fits
-    monkeypatch.setattr(logistic, "SOLVED", 0)
-    monkeypatch.setattr(logistic, "SOLVED_ALONE", 0)
+    never_solved(monkeypatch)
     asked.clear()
     searched = fit(rows, failed, weights, CS[:fits])
     assert not asked
     np.testing.assert_allclose(found.coefficients, searched.coefficients, rtol=1e-6, atol=1e-9)
+
+
+def test_directions_are_solved_for_once_the_search_for_them_takes_longer(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    rows, failed = rows_and_outcomes(8, n=90, d=logistic.SOLVED + 8)
+    weights = np.repeat(balanced(failed, np.arange(90))[:, None], 3, axis=1)
+    taken: list[str] = []
+
+    def noted(name: str, step: Callable[..., object]) -> Callable[..., object]:
+        def noting(*given: object) -> object:
+            taken.append(name)
+            return step(*given)
+
+        return noting
+
+    for name in ("_solved_step", "_newton_step"):
+        monkeypatch.setattr(logistic, name, noted(name, getattr(logistic, name)))
+    found = fit(rows, failed, weights, np.array([1.0, 100.0, 1000.0]), 1e-11)
+    assert taken[0] == "_newton_step", "how long the search takes is not known yet"
+    assert "_solved_step" in taken
+    never_solved(monkeypatch)
+    taken.clear()
+    searched = fit(rows, failed, weights, np.array([1.0, 100.0, 1000.0]), 1e-11)
+    assert set(taken) == {"_newton_step"}
+    np.testing.assert_allclose(found.coefficients, searched.coefficients, rtol=1e-5, atol=1e-8)
 
 
 class Flagging(np.ndarray):
@@ -167,20 +203,31 @@ class Flagging(np.ndarray):
 
     def __matmul__(self, other: np.ndarray) -> np.ndarray:
         np.subtract(np.inf, np.inf)
-        return np.asarray(self) @ other
+        return np.asarray(self) @ np.asarray(other)
+
+    def __rmatmul__(self, other: np.ndarray) -> np.ndarray:
+        return other.view(Flagging) @ self
 
 
-def test_a_flag_left_behind_by_a_finite_product_is_no_warning() -> None:
+def test_a_flag_left_behind_by_a_finite_product_is_no_warning(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     """As OpenBLAS does now and then: numpy issue 24067."""
     rows, failed = rows_and_outcomes(6)
     weights = balanced(failed, np.arange(90))[:, None]
+    expected, design = fit(rows, failed, weights, CS[:1]), logistic._Design.of
+
+    def flagging(rows: np.ndarray, sign: np.ndarray, kind: type) -> object:
+        made = design(rows, sign, kind)
+        return replace(made, rows=made.rows.view(Flagging), across=made.across.view(Flagging))
+
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         with pytest.raises(RuntimeWarning, match="invalid value"):
             rows.view(Flagging) @ rows.T
-        found = logistic._product(rows.view(Flagging), rows.T)
-        fit(rows, failed, weights, CS[:1])
-    np.testing.assert_array_equal(found, rows @ rows.T)
+        monkeypatch.setattr(logistic._Design, "of", flagging)
+        found = fit(rows, failed, weights, CS[:1])
+    np.testing.assert_allclose(found.weights, expected.weights)
 
 
 @pytest.mark.parametrize("single", [False, True])

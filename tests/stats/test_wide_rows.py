@@ -7,7 +7,8 @@ import pytest
 from scipy.sparse import csr_matrix
 from sklearn.preprocessing import StandardScaler
 
-from faultlens.stats.wide_rows import Standardised, WideRows
+from faultlens.stats import wide_rows
+from faultlens.stats.wide_rows import WideRows
 
 
 def mixed(n: int = 60, columns: int = 300) -> np.ndarray:
@@ -19,26 +20,36 @@ def mixed(n: int = 60, columns: int = 300) -> np.ndarray:
     return values
 
 
+@pytest.mark.parametrize("pairs", [wide_rows.PAIRS, 0])
 @pytest.mark.parametrize("kind", [np.asarray, csr_matrix])
-def test_products_are_those_of_rows_standardised_by_the_training_rows(kind: type) -> None:
-    values, train, test = mixed(), np.arange(0, 60, 2), np.arange(1, 60, 2)
+def test_products_are_those_of_rows_standardised_by_the_training_rows(
+    kind: type, pairs: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whether the products of two values are few enough to be kept, or not."""
+    monkeypatch.setattr(wide_rows, "PAIRS", pairs)
+    values, train = mixed(), np.arange(0, 60, 2)
     values[train, 9] = 3.0  # constant in training
+    values[train, 10] = 0.0  # of the seldom filled ones, too
+    values[1, 10] = 4.0
     wide = WideRows.of(kind(values))
     assert wide.shape == values.shape
-    assert wide.often.shape[1] > 90 and wide.seldom.shape[1] > 180, "both parts are there"
+    assert wide.columns.often.shape[1] > 90, "both parts are there"
+    assert wide.columns.seldom.shape[0] > 180
+    assert (wide.columns.pairs is None) == (not pairs)
     scaler = StandardScaler().fit(values[train])
     varies = values[train].std(axis=0) > 0
-    expected, others = (scaler.transform(values[of]) * varies for of in (train, test))
-    training = Standardised.by_itself(wide[train])
-    assert training.varying == varies.sum()
     assert 2 < (~varies).sum() < 100
-    np.testing.assert_allclose(training.products(), expected @ expected.T, atol=1e-8)
-    np.testing.assert_allclose(training.products(wide[test]), others @ expected.T, atol=1e-8)
+    expected = scaler.transform(values) * varies
+    products, varying = wide[train].standardised_products()
+    assert varying == varies.sum()
+    np.testing.assert_allclose(products, expected @ expected.T, atol=1e-8)
 
 
-def test_the_columns_may_be_told_apart_as_in_other_rows() -> None:
+@pytest.mark.parametrize("kind", [np.asarray, csr_matrix])
+def test_rows_and_columns_taken_are_those_of_the_matrix(kind: type) -> None:
     values = mixed()
-    often = np.arange(300) < 120
-    wide = WideRows.of(csr_matrix(values), often)
-    np.testing.assert_array_equal(wide.often, values[:, often])
-    np.testing.assert_array_equal(wide.seldom.toarray(), values[:, ~often])
+    wide = WideRows.of(kind(values))[np.array([3, 4, 50])][np.array([2, 0])]
+    assert len(wide) == 2
+    np.testing.assert_array_equal(wide.dense(), values[[50, 3]])
+    columns = np.array([299, 0, 5, 3])
+    np.testing.assert_array_equal(wide.dense(columns), values[[50, 3]][:, columns])

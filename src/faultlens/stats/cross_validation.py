@@ -6,9 +6,7 @@ pipeline, cloned for each fold, and the inputs of all prompts as they came.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -23,7 +21,7 @@ from sklearn.model_selection import (
 )
 from threadpoolctl import threadpool_limits
 
-from faultlens.stats.effects import auroc, midranks, ties_kept
+from faultlens.stats.effects import auroc_of_scores, ties_kept
 from faultlens.stats.wide_rows import WideRows
 
 Inputs = np.ndarray | csr_matrix | WideRows
@@ -34,7 +32,6 @@ Tick = Callable[[int], None]
 FOLDS = 5
 RESAMPLES = 2_000
 DRAWS = 20  # of folds that keep blocks whole, until each holds both outcomes
-THREADS = min(2, os.cpu_count() or 1)  # liblinear leaves the interpreter to others while it fits
 
 
 @dataclass(frozen=True, eq=False)
@@ -115,7 +112,6 @@ def cross_validate(
     splits: Splits,
     *,
     tick: Tick | None = None,
-    threads: int = THREADS,
 ) -> np.ndarray:
     """AUROC in each fold of a pipeline trained on the other folds.
 
@@ -126,7 +122,6 @@ def cross_validate(
         failed: boolean, `[n]`.
         splits: of these prompts.
         tick: told of each fold that is done.
-        threads: folds worked on at once; the numbers do not depend on it.
 
     Returns:
         `[repeats, folds]`.
@@ -142,9 +137,9 @@ def cross_validate(
     def one(pair: tuple[np.ndarray, np.ndarray]) -> float:
         train, test = pair
         scores = _scores(pipeline, inputs, failed, train, test)
-        return float(auroc(midranks(scores[:, None]), failed[test])[0])
+        return float(auroc_of_scores(scores[:, None], failed[test])[0])
 
-    found = _in_threads(one, splits.pairs, threads, tick)
+    found = _each(one, splits.pairs, tick)
     return np.array(found).reshape(splits.repeats, splits.folds)
 
 
@@ -185,7 +180,6 @@ def leave_one_level_out(
     blocks: np.ndarray | None = None,
     apart: bool = False,
     tick: Tick | None = None,
-    threads: int = THREADS,
 ) -> HeldOutLevels:
     """Train on all other levels, score the prompts of the one held out; pool pairs within levels.
 
@@ -212,7 +206,6 @@ def leave_one_level_out(
             place of prompts; None: each row is its own.
         apart: whether no row of a block is trained on where another is scored.
         tick: told of each training that is done.
-        threads: trainings done at once.
     """
     if not inputs.shape[0] == len(failed) == len(levels):
         raise ValueError(f"{inputs.shape[0]} inputs, {len(failed)} outcomes, {len(levels)} levels")
@@ -233,7 +226,7 @@ def leave_one_level_out(
         gap = scores[failed[test]][:, None] - scores[~failed[test]][None, :]
         return failures, successes, (np.sign(gap) + 1) / 2
 
-    found = _in_threads(one, mixed, threads, tick)
+    found = _each(one, mixed, tick)
     pairs = sum(concordant.size for _, _, concordant in found)
     share = sum(float(concordant.sum()) for _, _, concordant in found) / pairs
     draws = _bootstrap(found, len(failed), blocks, np.random.default_rng(seed))
@@ -313,18 +306,17 @@ def _scores(
     return ties_kept(scores[:, None])[:, 0]
 
 
-def _in_threads(
-    work: Callable[[Any], Any], items: Iterable[Any], threads: int, tick: Tick | None
-) -> list[Any]:
-    """`work` of every item, in order.
+def _each(work: Callable[[Any], Any], items: Iterable[Any], tick: Tick | None) -> list[Any]:
+    """`work` of every item, one after the other.
 
-    BLAS keeps to one thread meanwhile: on matrices this small its own threads wait for one another,
-    and beside ours they made a ladder four times slower.
+    BLAS keeps to one thread meanwhile: on matrices this small its threads wait for one another. So
+    do threads of Python, for the interpreter: two of them took no less time than one, and a fifth
+    more of the processor.
     """
     done = []
-    with threadpool_limits(1, user_api="blas"), ThreadPoolExecutor(threads) as pool:
-        for result in pool.map(work, items):
-            done.append(result)
+    with threadpool_limits(1, user_api="blas"):
+        for item in items:
+            done.append(work(item))
             if tick is not None:
                 tick(1)
     return done

@@ -50,6 +50,24 @@ def auroc(ranks: np.ndarray, inside: np.ndarray) -> np.ndarray:
     return result
 
 
+def auroc_of_scores(scores: np.ndarray, inside: np.ndarray) -> np.ndarray:
+    """`auroc` of scores that are not ranked yet, `[n, fits]`: quicker where rows are few.
+
+    >>> scores = np.array([[0.0], [1.0], [1.0], [3.0]])
+    >>> auroc_of_scores(scores, np.array([False, False, True, True])).tolist()
+    [0.875]
+    """
+    above, below = scores[inside], scores[~inside]
+    if not len(above) or not len(below):
+        raise ValueError("AUROC needs members inside and outside")
+    won = np.zeros(scores.shape[1], dtype=np.int64)
+    for row in above:  # twice the pairs that are won, ties counting one
+        won += (row > below).sum(axis=0)
+        won += (row >= below).sum(axis=0)
+    result: np.ndarray = won / (2 * len(above) * len(below))
+    return result
+
+
 def cohens_d(values: csr_matrix, first: np.ndarray) -> np.ndarray:
     """Difference of means, first minus rest, in pooled standard deviations (n − 1 each).
 

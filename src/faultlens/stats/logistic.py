@@ -7,10 +7,11 @@ out weigh nothing in it, so that all inner folds and all strengths of one traini
 
 The method is Newton's, its directions by conjugate gradients with the Hessian's diagonal as
 preconditioner, its steps halved until the objective falls enough (Nocedal & Wright 2006, section
-7.1; Hsia et al. 2018). Where coefficients are few, the directions are solved for instead. All
-regressions go in step, and one matrix product serves them all; what has converged is left out of
-the next one. Rows may also come as several designs of one shape, each with its own regressions,
-whose products are made in one call.
+7.1; Hsia et al. 2018). Where coefficients are few, or the last search took longer than solving
+would, the directions are solved for instead. All regressions go in step, and one matrix product
+serves them all; what has converged is left out of the next one. Rows may also come as several
+designs of one shape, each with its own regressions, whose products are made in one call. Inside,
+each regression is a row of its arrays.
 
 Why not scikit-learn's own: a ladder makes fifteen thousand fits of 200 rows, and three quarters of
 their time went into checking the input of each.
@@ -20,6 +21,8 @@ from __future__ import annotations
 
 import warnings
 from dataclasses import dataclass
+from functools import cached_property
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -30,7 +33,7 @@ from sklearn.exceptions import ConvergenceWarning
 Matrix = np.ndarray | csr_matrix
 
 TOLERANCE = 1e-8  # of the gradient's norm at zero, below which a fit has arrived
-CANCELLED = 1e-6  # of what the rows' parts of it would have if they were independent
+CANCELLED = 1e-6  # of what the rows' parts of it would come to if they were independent
 MOST_STEPS = 100
 MOST_INNER = 200  # conjugate gradients a step
 FALLS_BY = 1e-4  # share of the slope by which a step must lower the objective (Armijo)
@@ -38,6 +41,8 @@ HALVINGS = 40
 DENSE = 20_000_000  # cells up to which sparse rows are made dense: 160 MB
 SOLVED = 32  # coefficients up to which a step is solved for directly, whatever the number of fits
 SOLVED_ALONE = 400  # and up to which it is where one regression is fitted
+SOLVED_TIMES = 3  # what an operation of solving costs, in operations of searching
+SEARCHED_AT_LEAST = 1_500_000  # operations in whose time one conjugate gradient is taken care of
 WORTH_LEAVING = 0.75  # of the fits: once fewer are unfinished, the finished ones are left out
 
 
@@ -108,168 +113,221 @@ def fit(
     Warns:
         ConvergenceWarning: some gradient is still above the tolerance after the last step.
     """
-    kind = np.float32 if single else np.float64
-    x = _Design.of(rows, kind)
-    y = np.where(failed, kind(1.0), kind(-1.0))[:, None]
-    costs = (weights * cs).astype(kind)
-    at_zero = _norms(x.back(costs * y / 2))
-    # Where the rows cancel out at zero, only rounding is left of that gradient.
-    at_zero = np.maximum(at_zero, CANCELLED * np.sqrt(x.back_squared(costs**2).sum(axis=-2)))
-    goal = np.where(at_zero > 0, at_zero, 1.0)
-    beta = np.zeros((*costs.shape[:-2], x.width, len(cs)), kind)
-    if start is not None:
-        beta += start
-    scores = x.forward(beta)
-    miss = expit(-y * scores)  # the share by which each row is still wrong
-    open_ = np.arange(len(cs))
-    for _ in range(MOST_STEPS):
-        gradient = beta[..., open_] - x.back(costs[..., open_] * miss * y)
-        rest = _norms(gradient) / goal[..., open_]
-        if not np.isfinite(rest).all():
-            if single:
-                return fit(rows, failed, weights, cs, tolerance, start)
-            raise FloatingPointError("the gradient of a logistic regression is not finite")
-        far = ~(rest <= tolerance).reshape(-1, len(open_)).all(axis=0)
-        if not far.any():
+    kinds = (np.float32, np.float64) if single else (np.float64,)
+    sign = np.where(failed, 1, -1)
+    for kind in kinds:
+        x = _Design.of(rows, sign, kind)
+        costs = np.ascontiguousarray(np.swapaxes(weights * cs, -1, -2), kind)
+        # OpenBLAS computes cells beyond a matrix and leaves the flag of an invalid operation behind
+        # (numpy issue 24067). What is really not finite is found by its gradient.
+        with np.errstate(invalid="ignore"):
+            beta, margins, unfinished = _minimised(x, costs, tolerance, start)
+        if not unfinished:
             break
-        open_, miss, gradient, rest = open_[far], miss[..., far], gradient[..., far], rest[..., far]
-        cost = costs[..., open_]
-        curvature = cost * miss * (1 - miss)
-        if x.solves(len(open_)):
-            step = _solved_step(x, curvature, gradient)
-        else:
-            step = _newton_step(x, curvature, gradient, np.minimum(0.1, np.sqrt(rest)))
-        size, miss = _line_search(
-            y * scores[..., open_], y * (moved := x.forward(step)), cost, beta[..., open_], step,
-            gradient,
-        )  # fmt: skip
-        beta[..., open_] += size * step
-        scores[..., open_] += size * moved
-    else:
-        if single:
-            return fit(rows, failed, weights, cs, tolerance, start)
+    margins *= sign.astype(kind)
+    coefficients, scores = (np.swapaxes(of_fits, -1, -2) for of_fits in (beta, margins))
+    found = Fits(coefficients[..., :-1, :], coefficients[..., -1, :], scores)
+    if not np.isfinite(margins).all():
+        raise FloatingPointError("the gradient of a logistic regression is not finite")
+    if unfinished:
         warnings.warn(
-            f"{len(open_)} of {len(cs)} logistic regressions have not converged after "
+            f"{unfinished} of {len(cs)} logistic regressions have not converged after "
             f"{MOST_STEPS} steps: their rows may differ too much in size",
             ConvergenceWarning,
             stacklevel=2,
         )
-    return Fits(beta[..., :-1, :], beta[..., -1, :], scores)
+    return found
+
+
+def _minimised(
+    x: _Design, costs: np.ndarray, tolerance: float, start: np.ndarray | None
+) -> tuple[np.ndarray, np.ndarray, int]:
+    """Coefficients `[…, fits, features + 1]`, margins `[…, fits, n]`, and how many are unfinished.
+
+    Where a gradient is not finite, nor are the margins.
+
+    Args:
+        costs: C times the weight of every row in every regression, `[…, fits, n]`.
+        start: as in `fit`.
+    """
+    beta = np.zeros((*costs.shape[:-1], x.width), costs.dtype)
+    gradient = at_zero = -x.back(costs / 2)
+    margins, miss = np.zeros_like(costs), np.full_like(costs, 0.5)
+    if start is not None:
+        beta += start.T
+        margins = x.forward(beta)
+        miss = expit(-margins)  # the share by which each row is still wrong
+        gradient = beta - x.back(costs * miss)
+    goal = _scale(x, costs, at_zero)
+    every, of_every = beta.copy(), margins.copy()
+    open_, searched = np.arange(costs.shape[-2]), 0
+    for _ in range(MOST_STEPS):
+        rest = _norms(gradient) / goal
+        if not np.isfinite(rest).all():
+            margins[...] = np.nan
+            break
+        far = ~(rest <= tolerance).reshape(-1, len(open_)).all(axis=0)
+        if not far.all():
+            every[..., open_, :], of_every[..., open_, :] = beta, margins
+            open_, goal, rest = open_[far], goal[..., far], rest[..., far]
+            costs, beta, margins, miss, gradient = (
+                of_fits[..., far, :] for of_fits in (costs, beta, margins, miss, gradient)
+            )
+        if not len(open_):
+            break
+        curvature = costs * miss * (1 - miss)
+        if x.solves(len(open_), searched):
+            step = _solved_step(x, curvature, gradient)
+        else:
+            accuracy = np.minimum(0.1, np.sqrt(rest))
+            step, searched = _newton_step(x, curvature, gradient, accuracy)
+        moved = x.forward(step)
+        size, miss = _line_search(margins, moved, costs, beta, step, gradient)
+        beta += size * step
+        margins += size * moved
+        gradient = beta - x.back(costs * miss)
+    every[..., open_, :], of_every[..., open_, :] = beta, margins
+    return every, of_every, len(open_)
+
+
+def _scale(x: _Design, costs: np.ndarray, at_zero: np.ndarray) -> np.ndarray:
+    """What the norm of each fit's gradient is measured by, `[…, fits]`: its norm at zero.
+
+    Where the rows cancel out there, only rounding is left of it.
+    """
+    independent = np.sqrt(np.vecdot(costs**2, x.lengths[..., None, :]))
+    scale: np.ndarray = np.maximum(_norms(at_zero), CANCELLED * independent)
+    scale[scale == 0] = 1.0
+    return scale
 
 
 @dataclass(frozen=True, eq=False)
 class _Design:
-    """The rows with a column of ones behind them."""
+    """The rows with a column of ones behind them, those of successes times −1."""
 
-    rows: Matrix
+    rows: Matrix  # […, n, width]
     across: Matrix  # transposed
-    squared: Matrix  # transposed, each value squared
 
     @classmethod
-    def of(cls, rows: Matrix, kind: type[np.floating[Any]]) -> _Design:
+    def of(cls, rows: Matrix, sign: np.ndarray, kind: type[np.floating[Any]]) -> _Design:
         if issparse(rows):
             if rows.shape[0] * rows.shape[1] > DENSE:
                 ones = csr_matrix(np.ones((rows.shape[0], 1)))
                 design = csr_matrix(hstack([csr_matrix(rows), ones], format="csr"), dtype=kind)
-                return cls(design, csr_matrix(design.T), csr_matrix(design.multiply(design).T))
+                design.data *= np.repeat(sign, np.diff(design.indptr))
+                return cls(design, csr_matrix(design.T))
             rows = rows.toarray()
-        dense = np.ones((*rows.shape[:-1], rows.shape[-1] + 1), kind)
-        dense[..., :-1] = rows
-        return cls(dense, np.swapaxes(dense, -1, -2), np.swapaxes(dense * dense, -1, -2))
+        dense = np.empty((*rows.shape[:-1], rows.shape[-1] + 1), kind)
+        np.multiply(rows, sign[:, None], out=dense[..., :-1], casting="same_kind")
+        dense[..., -1] = sign
+        return cls(dense, np.ascontiguousarray(np.swapaxes(dense, -1, -2)))
+
+    @cached_property
+    def squared(self) -> Matrix:
+        """Each value squared."""
+        return self.rows.power(2) if issparse(self.rows) else self.rows**2
+
+    @cached_property
+    def lengths(self) -> np.ndarray:
+        """The squared length of each row, `[…, n]`."""
+        return np.asarray(self.squared.sum(axis=-1)).reshape(self.rows.shape[:-1])
 
     @property
     def width(self) -> int:
         return int(self.rows.shape[-1])
 
-    def solves(self, fits: int) -> bool:
-        """Whether so many fits' Newton steps are sooner solved for than searched for."""
-        alone = fits == 1 and self.rows.ndim == 2
-        return not issparse(self.rows) and self.width <= (SOLVED_ALONE if alone else SOLVED)
+    def solves(self, fits: int, searched: int) -> bool:
+        """Whether so many fits' Newton steps are sooner solved for than searched for.
+
+        Args:
+            searched: how many conjugate gradients the last step took; 0: there was none.
+        """
+        if issparse(self.rows):
+            return False
+        *designs, n, width = self.rows.shape
+        hessians = fits * prod(designs)
+        if width <= (SOLVED_ALONE if hessians == 1 else SOLVED):
+            return True
+        solving = SOLVED_TIMES * hessians * width**2 * (n + width)
+        return bool(solving < searched * (4 * hessians * n * width + SEARCHED_AT_LEAST))
 
     def forward(self, beta: np.ndarray) -> np.ndarray:
-        """`[…, n, fits]` of coefficients."""
-        return _product(self.rows, beta)
+        """`[…, fits, n]` of coefficients."""
+        return np.asarray(beta @ self.across)
 
     def back(self, of_rows: np.ndarray) -> np.ndarray:
-        """Sums over the rows, each by its values: `[…, features + 1, fits]`."""
-        return _product(self.across, of_rows)
+        """Sums over the rows, each by its values: `[…, fits, width]`."""
+        return np.asarray(of_rows @ self.rows)
 
     def back_squared(self, of_rows: np.ndarray) -> np.ndarray:
         """The same by its values' squares."""
-        return _product(self.squared, of_rows)
-
-
-def _product(one: Matrix, other: np.ndarray) -> np.ndarray:
-    """`one @ other`, without the warning that OpenBLAS gives of finite numbers now and then.
-
-    Its kernels compute cells beyond the matrix and leave the flag of an invalid operation behind
-    (numpy issue 24067). A result that is not finite is found by its gradient: see `fit`.
-    """
-    with np.errstate(invalid="ignore"):
-        found: np.ndarray = one @ other
-    return found
+        return np.asarray(of_rows @ self.squared)
 
 
 def _norms(of_fits: np.ndarray) -> np.ndarray:
-    norms: np.ndarray = np.sqrt(_dot(of_fits, of_fits))
+    norms: np.ndarray = np.sqrt(np.vecdot(of_fits, of_fits))
     return norms
-
-
-def _dot(one: np.ndarray, other: np.ndarray) -> np.ndarray:
-    """The inner product of each fit's column with the other's, `[…, fits]`."""
-    found: np.ndarray = np.einsum("...ij,...ij->...j", one, other)
-    return found
 
 
 def _solved_step(x: _Design, curvature: np.ndarray, gradient: np.ndarray) -> np.ndarray:
     """Solves `(1 + Xᵀ diag(curvature) X) step = −gradient` for every fit, exactly."""
-    by_fit = np.moveaxis(curvature, -1, -2)[..., None, :]  # […, fits, 1, n]
-    rows, across = np.asarray(x.rows), np.asarray(x.across)
-    hessian = (across[..., None, :, :] * by_fit) @ rows[..., None, :, :]
+    weighted = np.sqrt(curvature)[..., None] * np.asarray(x.rows)[..., None, :, :]
+    hessian = np.swapaxes(weighted, -1, -2) @ weighted  # […, fits, width, width]
     at = np.arange(x.width)
     hessian[..., at, at] += 1
-    right = np.moveaxis(gradient, -1, -2)[..., None]
-    return -np.ascontiguousarray(np.moveaxis(np.linalg.solve(hessian, right)[..., 0], -1, -2))
+    step: np.ndarray = np.linalg.solve(hessian, -gradient[..., None])[..., 0]
+    return step
 
 
 def _newton_step(
     x: _Design, curvature: np.ndarray, gradient: np.ndarray, accuracy: np.ndarray
-) -> np.ndarray:
+) -> tuple[np.ndarray, int]:
     """Solves `(1 + Xᵀ diag(curvature) X) step = −gradient` for every fit, by conjugate gradients.
 
     Args:
-        accuracy: the residual left, as a share of the first one in the preconditioned norm.
+        accuracy: the residual left, as a share of the first one in the preconditioned norm,
+            `[…, fits]`.
+
+    Returns:
+        the steps, and how many conjugate gradients were taken.
     """
     found, tiny = np.zeros_like(gradient), np.finfo(gradient.dtype).tiny
     scale = 1 / (1 + x.back_squared(curvature))
     step, residual = np.zeros_like(gradient), -gradient
     scaled = scale * residual
     along = scaled.copy()
-    size = _dot(residual, scaled)[..., None, :]
-    enough = accuracy[..., None, :] ** 2 * size
-    at = np.arange(gradient.shape[-1])
-    for _ in range(MOST_INNER):
-        bent = along + x.back(curvature * x.forward(along))
-        length = size / np.maximum(_dot(along, bent)[..., None, :], tiny)
+    size = np.vecdot(residual, scaled)
+    enough = accuracy**2 * size
+    at = np.arange(gradient.shape[-2])
+    taken = 0
+    while taken < MOST_INNER:
+        taken += 1
+        bent = x.forward(along)
+        bent *= curvature
+        bent = x.back(bent)
+        bent += along
+        length = (size / np.maximum(np.vecdot(along, bent), tiny))[..., None]
         step += length * along
-        residual -= length * bent
-        scaled = scale * residual
-        before, size = size, _dot(residual, scaled)[..., None, :]
-        far = (size > enough).reshape(-1, len(at)).any(axis=0)
-        if not far.any():
+        bent *= length
+        residual -= bent
+        np.multiply(scale, residual, out=scaled)
+        before, size = size, np.vecdot(residual, scaled)
+        far = (size > enough).reshape(-1, len(at))
+        far = far[0] if len(far) == 1 else far.any(axis=0)
+        unfinished = np.count_nonzero(far)
+        if not unfinished:
             break
-        along = scaled + size / np.maximum(before, tiny) * along
-        if far.sum() < WORTH_LEAVING * len(at):
-            found[..., at] = step
-            at, (step, residual, along, size, enough, curvature, scale) = (
-                at[far],
-                (
-                    of_fits[..., far]
-                    for of_fits in (step, residual, along, size, enough, curvature, scale)
-                ),
+        along *= (size / np.maximum(before, tiny))[..., None]
+        along += scaled
+        if unfinished < WORTH_LEAVING * len(at):
+            found[..., at, :] = step
+            at, size, enough = at[far], size[..., far], enough[..., far]
+            step, residual, along, scaled, curvature, scale = (
+                of_fits[..., far, :]
+                for of_fits in (step, residual, along, scaled, curvature, scale)
             )
-    found[..., at] = step
-    return found
+    found[..., at, :] = step
+    return found, taken
 
 
 def _line_search(
@@ -280,30 +338,36 @@ def _line_search(
     step: np.ndarray,
     gradient: np.ndarray,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """How much of its step each fit takes, `[…, 1, fits]`, and the rows' misses after it.
+    """How much of its step each fit takes, `[…, fits, 1]`, and the rows' misses after it.
 
     All of it where the objective, which is convex, still falls at its end; otherwise half of it as
     often as is needed for it to have fallen enough.
     """
+    miss = expit(-(margins + moved))
+    slope_at_end = np.vecdot(beta + step, step) - np.vecdot(costs * miss, moved)
+    size = np.ones_like(slope_at_end)
+    rising = np.flatnonzero((slope_at_end > 0).reshape(-1, size.shape[-1]).any(axis=0))
+    if not len(rising):
+        return size[..., None], miss
+    margins, moved, costs, beta, step, gradient = (
+        of_fits[..., rising, :] for of_fits in (margins, moved, costs, beta, step, gradient)
+    )
 
-    def objective(size: np.ndarray | float) -> np.ndarray:
-        loss = costs * np.logaddexp(0.0, -(margins + size * moved))
-        value: np.ndarray = ((beta + size * step) ** 2).sum(axis=-2, keepdims=True) / 2
-        value += loss.sum(axis=-2, keepdims=True)
+    def objective(size: np.ndarray) -> np.ndarray:
+        taken = size[..., None]
+        loss = costs * np.logaddexp(0.0, -(margins + taken * moved))
+        value: np.ndarray = ((beta + taken * step) ** 2).sum(axis=-1) / 2 + loss.sum(axis=-1)
         return value
 
-    miss = expit(-(margins + moved))
-    slope_at_end = (_dot(beta + step, step) - _dot(costs * miss, moved))[..., None, :]
-    size = np.ones_like(slope_at_end)
-    if (slope_at_end <= 0).all():
-        return size, miss
-    slope, now = (gradient * step).sum(axis=-2, keepdims=True), objective(0.0)
+    part, rises = size[..., rising], slope_at_end[..., rising] > 0
+    slope, now = np.vecdot(gradient, step), objective(np.zeros_like(part))
     rounding = 50 * np.finfo(now.dtype).eps * np.abs(now)
     for _ in range(HALVINGS):
-        short = (slope_at_end > 0) & (objective(size) > now + FALLS_BY * size * slope + rounding)
+        short = rises & (objective(part) > now + FALLS_BY * part * slope + rounding)
         if not short.any():
             break
-        size[short] /= 2
-    if (size < 1).any():
-        miss = expit(-(margins + size * moved))
-    return size, miss
+        part[short] /= 2
+    if (part < 1).any():
+        size[..., rising] = part
+        miss[..., rising, :] = expit(-(margins + part[..., None] * moved))
+    return size[..., None], miss

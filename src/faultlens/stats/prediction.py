@@ -6,6 +6,7 @@ prompts out, holds them out of scaling, rotation, selection and tuning alike.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import lru_cache
 
 import numpy as np
@@ -14,10 +15,10 @@ from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import StratifiedKFold
 
-from faultlens.stats.effects import auroc, midranks, ties_kept
+from faultlens.stats.effects import auroc_of_scores, ties_kept
 from faultlens.stats.logistic import Fits, Matrix, balanced, fit
 from faultlens.stats.rotation import Rotation
-from faultlens.stats.wide_rows import CONSTANT
+from faultlens.stats.wide_rows import CONSTANT, WideRows
 
 CS = (0.01, 0.1, 1.0, 10.0, 100.0, 1000.0)
 """Values tried for C, the inverse strength of the penalty, on rows of mean square length one."""
@@ -40,7 +41,9 @@ def balanced_logistic(c: float = 1.0) -> LogisticRegression:
     return LogisticRegression(C=c, solver="liblinear", class_weight="balanced", max_iter=1000)
 
 
-def correlations(values: Matrix, failed: np.ndarray, among: np.ndarray | None = None) -> np.ndarray:
+def correlations(
+    values: Matrix | WideRows, failed: np.ndarray, among: np.ndarray | None = None
+) -> np.ndarray:
     """|Pearson's r| of each column with the outcome: how features are put in order.
 
     `|m₁ − m₀| sqrt(p (1 − p)) / s`, p the share of failures and s the standard deviation (1 / n) of
@@ -50,7 +53,7 @@ def correlations(values: Matrix, failed: np.ndarray, among: np.ndarray | None = 
     and tests nothing. Reference: Pearson (1895).
 
     Args:
-        values: `[n, features]`, dense or CSR.
+        values: `[n, features]`, dense, CSR or wide.
         failed: boolean, `[n]`, at least one of each.
         among: sets of rows to take it over, each with both outcomes, boolean `[sets, n]`; None: all
             rows.
@@ -65,30 +68,69 @@ def correlations(values: Matrix, failed: np.ndarray, among: np.ndarray | None = 
     if among is None:
         every: np.ndarray = correlations(values, failed, np.ones((1, len(failed)), dtype=bool))[0]
         return every
+    share = among / among.sum(axis=1, keepdims=True)
+    if isinstance(values, WideRows):
+        held, of_all = values.columns, np.zeros((len(among), len(values.columns.often)))
+        of_all[:, values.rows] = share
+        outcome = np.zeros(of_all.shape[1])
+        outcome[values.rows] = failed
+        often = _of_dense(held.often, outcome, of_all)
+        seldom = _correlations(held.seldom, held.squares, outcome, of_all)
+        return np.concatenate([often, seldom], axis=1)[:, held.place]
     if issparse(values):
-        return _correlations(csr_matrix(values, dtype=np.float64), failed, among)
-    blocks = [
-        _correlations(np.asarray(values[:, start : start + BLOCK], float), failed, among)
-        for start in range(0, values.shape[1], BLOCK)
-    ]
-    return np.concatenate(blocks, axis=1) if blocks else np.zeros((len(among), 0))
+        columns = csr_matrix(values.T, dtype=np.float64)
+        return _correlations(columns, columns.power(2), failed, share)
+    return _of_dense(values, failed, share)
 
 
-def _correlations(x: Matrix, failed: np.ndarray, among: np.ndarray) -> np.ndarray:
-    """The same of some columns, `[sets, features]`."""
-    squares = x.multiply(x) if issparse(x) else x * x
-    counts = among.sum(axis=1)
-    weights = among / counts[:, None]
-    mean, of_failures = np.split(np.asarray(x.T @ np.vstack([weights, weights * failed]).T).T, 2)
-    variance = np.asarray(squares.T @ weights.T).T - mean**2
+def _of_dense(values: np.ndarray, failed: np.ndarray, share: np.ndarray) -> np.ndarray:
+    """The same of a dense matrix, block by block."""
+    found = np.zeros((len(share), values.shape[1]))
+    for start in range(0, values.shape[1], BLOCK):
+        columns = np.asarray(values[:, start : start + BLOCK], float).T
+        found[:, start : start + BLOCK] = _correlations(columns, columns**2, failed, share)
+    return found
+
+
+def _correlations(
+    columns: Matrix, squares: Matrix, failed: np.ndarray, share: np.ndarray
+) -> np.ndarray:
+    """The same of some columns.
+
+    Args:
+        columns: `[features, n]`.
+        squares: of their values.
+        failed: the outcome, `[n]`.
+        share: of each set that a row makes up, `[sets, n]`.
+
+    Returns:
+        `[sets, features]`.
+    """
+    mean, of_failures = np.split(np.asarray(columns @ np.vstack([share, share * failed]).T).T, 2)
+    variance = np.asarray(squares @ share.T).T - mean**2
     spread = np.sqrt(np.maximum(variance, 0.0))
     varies = spread > CONSTANT * np.abs(mean)
-    share = (weights @ failed)[:, None]
+    failing = (share @ failed)[:, None]
     # p (m₁ − mean) = p (1 − p) (m₁ − m₀)
-    difference = np.abs(of_failures - share * mean)
-    scale = np.where(varies, spread, 1.0) * np.sqrt(share * (1 - share))
+    difference = np.abs(of_failures - failing * mean)
+    scale = np.where(varies, spread, 1.0) * np.sqrt(failing * (1 - failing))
     result: np.ndarray = np.where(varies, np.minimum(difference / scale, 1.0), 0.0)
     return result
+
+
+def _strongest(of_sets: np.ndarray, most: int) -> np.ndarray:
+    """Of each set the features with the largest values, in falling order, `[sets, most]`.
+
+    The first of equals comes first, as if all were sorted.
+    """
+    if most >= of_sets.shape[1]:
+        return np.argsort(-of_sets, axis=1, kind="stable")
+    least = np.partition(of_sets, -most, axis=1)[:, -most]
+    found = np.empty((len(of_sets), most), dtype=int)
+    for order, values, bound in zip(found, of_sets, least, strict=True):
+        among = np.flatnonzero(values >= bound)
+        order[:] = among[np.argsort(-values[among], kind="stable")[:most]]
+    return found
 
 
 class TunedLogistic(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
@@ -116,7 +158,7 @@ class TunedLogistic(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     ) -> None:
         self.ks, self.cs, self.scaled, self.seed = ks, cs, scaled, seed
 
-    def fit(self, X: Matrix, y: np.ndarray) -> TunedLogistic:
+    def fit(self, X: Matrix | WideRows, y: np.ndarray) -> TunedLogistic:
         failed = np.asarray(y, dtype=bool)
         self.classes_ = np.array([False, True])
         trained = self._inner_folds(failed)
@@ -126,11 +168,12 @@ class TunedLogistic(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         if len(trained):
             weights = np.stack([balanced(failed, np.flatnonzero(rows)) for rows in sets])
             if orders is None:
-                together = self._together(X, failed, weights)
+                together = self._together(_columns(X, None), failed, weights)
                 scores = [np.stack(np.split(together.scores, len(sets), axis=1))[:-1]]
             else:
+                strongest = [_columns(X, of_set) for of_set in orders[:-1]]
                 scores = [
-                    self._selected(X, failed, trained, weights[:-1], orders[:-1, :k])
+                    self._selected([rows[:, :k] for rows in strongest], failed, trained, weights)
                     for k in self.ks or ()
                 ]
             reached = np.concatenate([_mean_auroc(of_k, failed, trained) for of_k in scores])
@@ -148,7 +191,7 @@ class TunedLogistic(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         self.fits_ = fit(rows, failed, everyone[:, None], np.array([self.c_]), start=start)
         return self
 
-    def decision_function(self, X: Matrix) -> np.ndarray:
+    def decision_function(self, X: Matrix | WideRows) -> np.ndarray:
         """Log odds of failure, `[rows]`."""
         rows = _columns(X, self.columns_)
         if self.scaler_ is not None:
@@ -156,7 +199,7 @@ class TunedLogistic(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         scores: np.ndarray = self.fits_.of(rows)[:, 0]
         return scores
 
-    def predict(self, X: Matrix) -> np.ndarray:
+    def predict(self, X: Matrix | WideRows) -> np.ndarray:
         return self.decision_function(X) > 0
 
     def _inner_folds(self, failed: np.ndarray) -> np.ndarray:
@@ -167,10 +210,9 @@ class TunedLogistic(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             return np.zeros((0, len(failed)), dtype=bool)
         return _stratified(failed.tobytes(), folds, self.seed)
 
-    def _orders(self, X: Matrix, failed: np.ndarray, sets: np.ndarray) -> np.ndarray:
+    def _orders(self, X: Matrix | WideRows, failed: np.ndarray, sets: np.ndarray) -> np.ndarray:
         """Of each set of rows the features, strongest first, as many as may be selected."""
-        order = np.argsort(-correlations(X, failed, sets), axis=1, kind="stable")
-        return order[:, : max(self.ks or (0,))]
+        return _strongest(correlations(X, failed, sets), max(self.ks or (0,)))
 
     def _together(self, X: Matrix, failed: np.ndarray, weights: np.ndarray) -> Fits:
         """Of each set of rows the fits for every C, `[features, sets * cs]`, by one call."""
@@ -179,26 +221,24 @@ class TunedLogistic(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
 
     def _selected(
         self,
-        X: Matrix,
+        selected: Sequence[Matrix],
         failed: np.ndarray,
         trained: np.ndarray,
         weights: np.ndarray,
-        selected: np.ndarray,
     ) -> np.ndarray:
         """The scores of all rows in each inner fold for every C, `[folds, n, cs]`.
 
         Args:
-            selected: the features of each inner fold, `[folds, k]`.
+            selected: of each inner fold the values of its features, `[n, k]`.
         """
-        designs = np.zeros((*trained.shape, selected.shape[1]))
-        for design, rows, columns in zip(designs, trained, selected, strict=True):
-            seen = _columns(X, columns)
+        designs = np.zeros((*trained.shape, selected[0].shape[1]))
+        for design, rows, seen in zip(designs, trained, selected, strict=True):
             if self.scaled:
                 scaler = Rotation()
                 scaler.fit(seen[rows])
                 seen = scaler.transform(seen)
             design[:, : seen.shape[1]] = seen  # rotation may leave fewer columns
-        per_fold = np.repeat(weights[:, :, None], len(self.cs), axis=2)
+        per_fold = np.repeat(weights[: len(trained), :, None], len(self.cs), axis=2)
         return fit(designs, failed, per_fold, np.array(self.cs), TUNED_TO, single=True).scores
 
 
@@ -217,15 +257,17 @@ def _stratified(failed: bytes, folds: int, seed: int) -> np.ndarray:
 def _mean_auroc(scores: np.ndarray, failed: np.ndarray, trained: np.ndarray) -> np.ndarray:
     """AUROC of scores `[folds, n, fits]` on the rows not trained on, mean over the folds."""
     of_folds = [
-        auroc(midranks(ties_kept(of_fold[~rows])), failed[~rows])
+        auroc_of_scores(ties_kept(of_fold[~rows]), failed[~rows])
         for of_fold, rows in zip(scores, trained, strict=True)
     ]
     mean: np.ndarray = np.mean(of_folds, axis=0)
     return mean
 
 
-def _columns(X: Matrix, columns: np.ndarray | None) -> Matrix:
+def _columns(X: Matrix | WideRows, columns: np.ndarray | None) -> Matrix:
     """Selected columns of all rows, dense; everything where none are selected."""
+    if isinstance(X, WideRows):
+        return X.dense(columns)
     if columns is None:
         return X
     return X[:, columns].toarray() if issparse(X) else X[:, columns]

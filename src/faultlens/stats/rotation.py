@@ -7,12 +7,7 @@ from scipy.sparse import issparse
 from sklearn.base import BaseEstimator, TransformerMixin
 
 from faultlens.stats.logistic import Matrix
-from faultlens.stats.wide_rows import (
-    Standardised,
-    WideRows,
-    inverse_spread,
-    often_filled,
-)
+from faultlens.stats.wide_rows import WideRows, inverse_spread
 
 ROUNDING = 1e-12  # of the largest eigenvalue: a smaller one is rounding
 
@@ -37,13 +32,14 @@ class Rotation(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         return self
 
     def fit_transform(self, X: Matrix | WideRows, y: np.ndarray | None = None) -> np.ndarray:
-        self.training_: Standardised | None = None
+        self.training_: Matrix | WideRows | None = None
         if X.shape[1] <= X.shape[0]:
             return self._fit_narrow(_dense(X))
-        self.often_ = None if isinstance(X, WideRows) else often_filled(X)
-        self.training_ = Standardised.by_itself(self._wide(X))
-        self.length_ = float(np.sqrt(max(self.training_.varying, 1)))  # of a standardised row
-        eigenvalues, vectors = np.linalg.eigh(self.training_.products())
+        self.training_, wide = X, X if isinstance(X, WideRows) else WideRows.of(X)
+        products, varying = wide.standardised_products()
+        self.products_ = products[:, wide.rows]  # of all rows that the training rows are among
+        self.length_ = float(np.sqrt(max(varying, 1)))  # of a standardised row
+        eigenvalues, vectors = np.linalg.eigh(self.products_[wide.rows])
         kept = eigenvalues > ROUNDING * eigenvalues[-1]
         roots = np.sqrt(eigenvalues[kept])
         self.axes_ = vectors[:, kept] / (roots * self.length_)
@@ -54,12 +50,19 @@ class Rotation(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         if self.training_ is None:
             narrow: np.ndarray = self._standardised(_dense(X)) / self.length_
             return narrow
-        coordinates: np.ndarray = self.training_.products(self._wide(X)) @ self.axes_
+        coordinates: np.ndarray = self._products(X, self.training_) @ self.axes_
         return coordinates if coordinates.shape[1] else np.zeros((X.shape[0], 1))
 
-    def _wide(self, X: Matrix | WideRows) -> WideRows:
-        """The rows, their columns told apart as in training."""
-        return X if isinstance(X, WideRows) else WideRows.of(X, self.often_)
+    def _products(self, X: Matrix | WideRows, training: Matrix | WideRows) -> np.ndarray:
+        """Inner products of rows with the training rows, `[rows, n]`."""
+        held = training.columns if isinstance(training, WideRows) else None
+        if isinstance(X, WideRows) and X.columns is held:
+            of_rows: np.ndarray = self.products_[X.rows]
+            return of_rows
+        n = training.shape[0]
+        together = WideRows.of(np.vstack([_dense(training), _dense(X)]))
+        products, _ = together[np.arange(n)].standardised_products()
+        return products[n:, :n]
 
     def _fit_narrow(self, X: np.ndarray) -> np.ndarray:
         self.mean_ = X.mean(axis=0, dtype=np.float64)
@@ -79,5 +82,5 @@ class Rotation(TransformerMixin, BaseEstimator):  # type: ignore[misc]
 
 def _dense(X: Matrix | WideRows) -> np.ndarray:
     if isinstance(X, WideRows):
-        return np.hstack([X.often, X.seldom.toarray()])
+        return X.dense()
     return np.asarray(X.toarray() if issparse(X) else X)

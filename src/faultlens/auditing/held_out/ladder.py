@@ -17,7 +17,7 @@ from functools import partial
 from typing import Any
 
 import numpy as np
-from scipy.sparse import csr_matrix
+from scipy.sparse import csr_matrix, issparse
 from sklearn.feature_extraction.text import CountVectorizer
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder
@@ -30,6 +30,8 @@ from faultlens.errors import UserError
 from faultlens.runs.stages import Stages
 from faultlens.stats.cross_validation import (
     FOLDS,
+    Inputs,
+    Splits,
     grouped_folds,
     repeated_folds,
     study_folds,
@@ -75,8 +77,8 @@ WITHOUT_DICTIONARIES = MISSING | dict.fromkeys(
     ("random_dictionary", "sae_top_k", "sae_all"), "needs a dictionary: none was given"
 )
 """Reasons where a model was run without dictionaries."""
-HERE = Stages()
 FILLED = 0.05  # share of filled cells above which activations are multiplied as a dense matrix
+HERE = Stages()
 BLOCKS_TOO_LARGE = (
     "prompts that belong together cannot be split into 5 folds that each hold both outcomes"
 )
@@ -137,23 +139,57 @@ def build_ladder(
         UserError: rows that do not match, values that are not finite.
     """
     failed = np.asarray(failed, dtype=bool)
-    matrices = {"residuals": residual, "random features": random, "features": features}
-    _check(texts, factors, failed, matrices)
+    _check(texts, factors, failed, residual, random, features)
     scheme = config.folds
-    repeats = config.repeats if scheme == "repeated" else 1
-    reason, splits = too_few(failed), None
-    if not reason and scheme == "repeated":
-        if blocks is None:
-            splits = repeated_folds(failed, repeats, seed=seed)
-        else:
-            splits = grouped_folds(failed, blocks, repeats, seed=seed)
-        reason = None if splits is not None else BLOCKS_TOO_LARGE
-    if reason:
-        rungs = {name: Rung(None, None, None, reason) for name in RUNGS}
-        rungs["base_rate"] = _base_rate()
-        return LadderFindings(rungs, Ladder(scheme, repeats, FOLDS, [], []))
-    splits = splits or study_folds(failed)
+    splits = _splits(failed, config, seed, blocks)
+    if isinstance(splits, str):
+        return _not_climbed(splits, config)
     candidates = _candidates(texts, factors, residual, random, features, scheme)
+    rungs, differences = _climbed(candidates, failed, splits, missing, stages)
+    strict = config.left_out == "strict"
+    at_levels = scores_left_out(
+        {name: of for name, of in candidates.items() if strict or name in QUICK},
+        partial(_of_factors, scheme=scheme), factors if hold_out_levels else {}, failed,
+        LeavingOut(COMPARED, seed, blocks, apart=strict), stages,
+    )  # fmt: skip
+    left_out = [rung for of_factor in at_levels for rung in of_factor.rungs]
+    apart = [difference for of_factor in at_levels for difference in of_factor.differences]
+    ladder = Ladder(
+        scheme, splits.repeats, splits.folds, differences, left_out, config.left_out, apart
+    )
+    return LadderFindings(rungs, ladder)
+
+
+def _not_climbed(reason: str, config: LadderConfig) -> LadderFindings:
+    rungs = {name: Rung(None, None, None, reason) for name in RUNGS}
+    repeats = config.repeats if config.folds == "repeated" else 1
+    return LadderFindings(
+        rungs | {"base_rate": _base_rate()}, Ladder(config.folds, repeats, FOLDS, [], [])
+    )
+
+
+def _splits(
+    failed: np.ndarray, config: LadderConfig, seed: int, blocks: np.ndarray | None
+) -> Splits | str:
+    """The folds, or why there can be none."""
+    reason = too_few(failed)
+    if reason is not None:
+        return reason
+    if config.folds == "study":
+        return study_folds(failed)
+    if blocks is None:
+        return repeated_folds(failed, config.repeats, seed=seed)
+    return grouped_folds(failed, blocks, config.repeats, seed=seed) or BLOCKS_TOO_LARGE
+
+
+def _climbed(
+    candidates: Mapping[str, Candidate],
+    failed: np.ndarray,
+    splits: Splits,
+    missing: Mapping[str, str],
+    stages: Stages,
+) -> tuple[dict[str, Rung], list[RungDifference]]:
+    """Every rung, and the differences between those that can be had."""
     folds = scores_by_fold(candidates, failed, splits, stages)
     rungs = {name: Rung(None, None, None, missing.get(name)) for name in RUNGS}
     rungs["base_rate"] = _base_rate()
@@ -164,24 +200,7 @@ def build_ladder(
         for first, second in COMPARED
         if first in folds and second in folds
     ]
-    strict = config.left_out == "strict"
-    at_levels = scores_left_out(
-        {name: of for name, of in candidates.items() if strict or name in QUICK},
-        partial(_of_factors, scheme=scheme), factors if hold_out_levels else {}, failed,
-        LeavingOut(COMPARED, seed, blocks, apart=strict), stages,
-    )  # fmt: skip
-    return LadderFindings(
-        rungs,
-        Ladder(
-            scheme,
-            splits.repeats,
-            splits.folds,
-            differences,
-            [rung for of_factor in at_levels for rung in of_factor.rungs],
-            config.left_out,
-            [difference for of_factor in at_levels for difference in of_factor.differences],
-        ),
-    )
+    return rungs, differences
 
 
 def words(text: str) -> list[str]:
@@ -213,13 +232,13 @@ def _candidates(
     if factors:
         found["factors"] = _of_factors(factors, scheme)
     counts = CountVectorizer(analyzer=words).fit_transform(texts)
-    found["bag_of_tokens"] = _model(scheme), csr_matrix(counts, dtype=float)
+    found["bag_of_tokens"] = _model(scheme), _dense_where_filled(csr_matrix(counts, dtype=float))
     if residual is not None:
-        found["residual"] = _of_values(residual, scheme)
+        found["residual"] = _of_values(_inputs(residual, scheme), scheme)
     if random is not None:
-        found["random_dictionary"] = _of_values(_firing(random), scheme)
+        found["random_dictionary"] = _of_values(_inputs(_firing(random), scheme), scheme)
     if features is not None:
-        firing = _firing(features)
+        firing = _inputs(_firing(features), scheme)
         selected = TunedLogistic(ks=KS)
         if scheme == "study":
             selected = TunedLogistic(ks=KS, cs=(1.0,), scaled=False)
@@ -228,29 +247,37 @@ def _candidates(
     return found
 
 
-def _firing(activations: csr_matrix) -> Matrix:
-    """Without the features that fire nowhere, which no model can use; dense unless few cells fire.
-
-    Whether a feature fires is asked without a label. What fires often is multiplied quicker as a
-    dense matrix.
-    """
+def _firing(activations: csr_matrix) -> csr_matrix:
+    """Without the features that fire nowhere, which no model can use; no label is looked at."""
     counts = np.bincount(activations.indices, minlength=activations.shape[1])
     fires = np.flatnonzero(counts) if counts.any() else np.arange(1)
-    kept = csr_matrix(activations[:, fires])
-    cells = kept.shape[0] * kept.shape[1]
-    return kept.toarray() if DENSE >= cells <= kept.nnz / FILLED else kept
+    return csr_matrix(activations[:, fires])
+
+
+def _inputs(values: Matrix, scheme: Folds) -> Inputs:
+    """Wide where they are to be standardised and there are more of them than prompts."""
+    if scheme == "repeated" and values.shape[1] > values.shape[0]:
+        return WideRows.of(values)
+    return _dense_where_filled(values)
+
+
+def _dense_where_filled(values: Matrix) -> Matrix:
+    """What is not mostly zeros is multiplied quicker as a dense matrix."""
+    cells = values.shape[0] * values.shape[1]
+    if issparse(values) and DENSE >= cells <= values.nnz / FILLED:
+        return np.asarray(values.toarray())
+    return values
 
 
 def _of_factors(factors: Mapping[str, Sequence[str]], scheme: Folds) -> Candidate:
     levels = np.array([list(column) for column in factors.values()], dtype=object).T
-    return _model(scheme), csr_matrix(OneHotEncoder().fit_transform(levels))
+    encoded = csr_matrix(OneHotEncoder().fit_transform(levels))
+    return _model(scheme), _dense_where_filled(encoded)
 
 
-def _of_values(values: Matrix, scheme: Folds) -> Candidate:
-    if scheme == "study":
-        return _model(scheme), values
-    wide = values.shape[1] > values.shape[0]
-    return make_pipeline(Rotation(), _model(scheme)), WideRows.of(values) if wide else values
+def _of_values(values: Inputs, scheme: Folds) -> Candidate:
+    model = _model(scheme)
+    return model if scheme == "study" else make_pipeline(Rotation(), model), values
 
 
 def _model(scheme: Folds) -> Any:
@@ -269,8 +296,13 @@ def _check(
     texts: Sequence[str],
     factors: Mapping[str, Sequence[str]],
     failed: np.ndarray,
-    matrices: Mapping[str, np.ndarray | csr_matrix | None],
+    residual: np.ndarray | None,
+    random: csr_matrix | None,
+    features: csr_matrix | None,
 ) -> None:
+    matrices: dict[str, np.ndarray | csr_matrix | None] = {
+        "residuals": residual, "random features": random, "features": features,
+    }  # fmt: skip
     sizes = {"prompts": len(texts), **{f"levels of {f!r}": len(c) for f, c in factors.items()}}
     sizes |= {name: m.shape[0] for name, m in matrices.items() if m is not None}
     for name, size in sizes.items():

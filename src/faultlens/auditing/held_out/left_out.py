@@ -13,7 +13,6 @@ from faultlens.auditing.result import LeftOut, LeftOutDifference
 from faultlens.progress import Tick
 from faultlens.runs.stages import Stage, Stages
 from faultlens.stats.cross_validation import (
-    THREADS,
     HeldOutLevels,
     Inputs,
     leave_one_level_out,
@@ -86,7 +85,7 @@ def scores_left_out(
         )  # fmt: skip
 
     def here(stage: Stage, tick: Tick) -> Any:
-        return stage.make(*stage.arguments, at_once=THREADS, tick=tick)
+        return stage.make(*stage.arguments, tick=tick)
 
     return stages.made("Levels held out", wanted, here)
 
@@ -97,7 +96,6 @@ def leave_out(
     rungs: Mapping[str, Candidate | None],
     failed: np.ndarray,
     how: LeavingOut,
-    at_once: int = 1,
     tick: Tick | None = None,
 ) -> LevelsLeftOut:
     """Hold out one factor's levels in turn.
@@ -105,7 +103,6 @@ def leave_out(
     Args:
         levels: of every prompt, rare ones put together.
         rungs: by name; None: there is no other factor to make one of.
-        at_once: trainings done at once; the numbers do not depend on it.
         tick: told of each rung that is done.
     """
     found = []
@@ -118,7 +115,7 @@ def leave_out(
             pipeline, inputs = candidate
             held = leave_one_level_out(
                 pipeline, inputs, failed, levels, seed=how.seed, blocks=how.blocks,
-                apart=how.apart, threads=at_once,
+                apart=how.apart,
             )  # fmt: skip
             if held.pairs:
                 scored[name] = held

@@ -11,7 +11,7 @@ import numpy as np
 from faultlens.auditing.held_out.left_out import Candidate
 from faultlens.progress import Tick
 from faultlens.runs.stages import Stage, Stages
-from faultlens.stats.cross_validation import THREADS, Inputs, Splits, cross_validate
+from faultlens.stats.cross_validation import Inputs, Splits, cross_validate
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,7 @@ def scores_by_fold(
     ]  # fmt: skip
 
     def here(stage: Stage, tick: Tick) -> Any:
-        return stage.make(*stage.arguments, at_once=THREADS, tick=tick)
+        return stage.make(*stage.arguments, tick=tick)
 
     found = stages.made("Baseline ladder", wanted, here)
     return {name: np.array(of.auroc) for name, of in zip(candidates, found, strict=True)}
@@ -56,9 +56,8 @@ def score_rung(
     inputs: Inputs,
     failed: np.ndarray,
     splits: Splits,
-    at_once: int = 1,
     tick: Tick | None = None,
 ) -> FoldScores:
-    """One rung's scores; the arguments are those of `cross_validate`, `at_once` its threads."""
-    scores = cross_validate(pipeline, inputs, failed, splits, threads=at_once, tick=tick)
+    """One rung's scores; the arguments are those of `cross_validate`."""
+    scores = cross_validate(pipeline, inputs, failed, splits, tick=tick)
     return FoldScores(scores.tolist())
