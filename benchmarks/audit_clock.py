@@ -82,6 +82,7 @@ def stages(said: str) -> dict[str, float]:
     spent: dict[str, float] = {}
     for (_, start, stage), end in zip(found, [*ends, float(total[1])], strict=True):
         name = re.sub(r"^(Testing|Attributing to) \S*\d.*", r"\1 …", stage)
+        name = "Attributing to …" if name == "Attributing the margin" else name
         spent[name] = round(spent.get(name, 0.0) + end - float(start), 2)
     return spent
 

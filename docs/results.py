@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any, Literal, Union, get_args, get_origin
 
 from faultlens.auditing.result.audit import Audit
+from faultlens.auditing.result.task_index import TaskIndex
 from faultlens.comparing.result import Comparison
 from faultlens.profiling.result import Profile
 from faultlens.profiling.result.streamed import StreamedProfile
@@ -27,6 +28,7 @@ from faultlens.serialisation import FORMAT_VERSION, Key, keys_of
 PAGE = Path(__file__).with_name("results.md")
 FILES: dict[str, type[Any]] = {
     "audit.json": Audit,
+    "audits.json": TaskIndex,
     "profile.json": Profile,
     "streamed.json": StreamedProfile,
     "faultlens compare --json": Comparison,
@@ -37,10 +39,11 @@ HEAD = """# What a run's results hold
 <!-- Written by docs/results.py from the records' own words: change those, and run it again. -->
 
 A run writes `audit.json`, `profile.json` or both, `profile --streaming` and `--store` write
-`streamed.json`; `--json` prints the same. A comparison of runs is
-printed by `faultlens compare --json`. All begin with `format_version`. This version of FaultLens
-reads exactly the version that stands below; any other, an unknown key, a missing one or a value of
-another type is refused with one sentence. What was not done, or is not defined, is `null`, never
+`streamed.json`, an audit of several tasks `audits.json` beside their runs; `--json` prints the
+same. A comparison of runs is printed by `faultlens compare --json`. All begin with
+`format_version`. This version of FaultLens reads exactly the version that stands below; any other,
+an unknown key, a missing one or a value of another type is refused with one sentence. What was not
+done, or is not defined, is `null`, never
 zero; no number is NaN or infinite. A feature is written `DICTIONARY/INDEX`.
 """
 

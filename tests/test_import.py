@@ -68,6 +68,6 @@ def test_what_a_user_starts_from_is_a_handful_of_names() -> None:
     """Verbs, their configs and inputs, results to read back; the rest is one import deeper."""
     assert set(faultlens.__all__) - EDITS == {
         "Audit", "AuditConfig", "LensConfig", "Profile", "ProfileConfig", "TrainConfig",
-        "UserError", "audit", "intervene", "load", "profile", "read_answers", "read_corpus",
-        "read_task", "seven_categories", "tasks", "train",
+        "UserError", "audit", "audit_tasks", "intervene", "load", "profile", "read_answers",
+        "read_corpus", "read_task", "seven_categories", "tasks", "train",
     }  # fmt: skip

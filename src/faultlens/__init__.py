@@ -16,7 +16,7 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from faultlens.api import audit, load, profile, train
+from faultlens.api import audit, audit_tasks, load, profile, train
 from faultlens.auditing.config import AuditConfig
 from faultlens.errors import UserError
 from faultlens.models.lens_config import LensConfig
@@ -49,6 +49,7 @@ __all__ = [
     "UserError",
     "Zero",
     "audit",
+    "audit_tasks",
     "intervene",
     "load",
     "profile",

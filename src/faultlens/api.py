@@ -1,7 +1,7 @@
-"""The verbs that a user starts from: `load`, `profile`, `audit`, `train`. Importing them is light.
+"""The verbs that a user starts from: `load`, `profile`, `audit`, `audit_tasks`, `train`.
 
-Each takes a config, or its fields as flat keywords, or both: `fl.audit(lens, task, seed=3)` is
-`fl.audit(lens, task, config=AuditConfig(seed=3))`.
+Importing them is light. Each takes a config, or its fields as flat keywords, or both:
+`fl.audit(lens, task, seed=3)` is `fl.audit(lens, task, config=AuditConfig(seed=3))`.
 """
 
 from __future__ import annotations
@@ -28,8 +28,8 @@ if TYPE_CHECKING:
     from scipy.sparse import csr_matrix
     from typing_extensions import TypeIs
 
-    from faultlens.auditing.replication.spread_seeds import Spread
     from faultlens.auditing.result.audit import Audit
+    from faultlens.auditing.spread import Spread
     from faultlens.corpus.answers import Answers
     from faultlens.corpus.pairs import PairSet
     from faultlens.corpus.task import Task
@@ -150,7 +150,8 @@ def audit(
         recorder: takes in what is read of the prompts through a lens.
         checkpoint: keeps the finished stages of an audit with a model, so that a call that was
             interrupted goes on from there.
-        spread: who audits the seeds after the first, where there are several; None: this process.
+        spread: of a task, who audits the seeds after the first; of one set of prompts, who makes
+            the stages that need nothing of each other. None: this process.
         progress: told of the stages.
         options: fields of `AuditConfig` and of its stages, in place of those of `config`.
 
@@ -173,6 +174,62 @@ def audit(
             "a task is run by a model: give a lens (fl.load), or answers that are there"
         )
     return _audit_task(source, task, wanted, recorder, checkpoint, progress, base, spread)
+
+
+@takes(AuditConfig)
+def audit_tasks(
+    lens: Lens,
+    tasks: Mapping[str, Task | Mapping[int, Task]],
+    *,
+    config: AuditConfig | None = None,
+    base: Model | None = None,
+    checkpoint: Checkpoint | None = None,
+    spread: Spread | None = None,
+    progress: Progress = SILENT,
+    **options: Any,
+) -> dict[str, Audit]:
+    """Audit several tasks through one lens, each as `audit` does by itself.
+
+    Args:
+        lens: the model, and the dictionaries it is read through.
+        tasks: by name, e.g. `{"ioi": fl.tasks.ioi(n=300), "agreement": fl.tasks.agreement()}`; of
+            each one set of prompts, or several by seed.
+        config: how every audit is carried out, stage by stage.
+        base: the model that the lens's was tuned from, to be run on the same prompts.
+        checkpoint: keeps the finished stages of each, so that a call that was interrupted goes on
+            from there.
+        spread: who audits them, each a whole task; None: this process, one after the other.
+        progress: told of the stages.
+        options: fields of `AuditConfig` and of its stages, in place of those of `config`.
+
+    Returns:
+        the audits, by the names of the tasks and in their order.
+
+    Raises:
+        UserError: as `audit` does, naming the tasks that could not be audited once the others are.
+    """
+    wanted = configured(config or AuditConfig(), options, "fl.audit_tasks")
+    from faultlens.auditing.over_tasks import TaskJob, audit_each
+    from faultlens.runs.checkpoint import Checkpoint
+    from faultlens.runs.files import file_name
+
+    lens = lens.checked(progress) if wanted.reading.fit_check else lens.unchecked()
+    kept = checkpoint or Checkpoint()
+    jobs = [
+        TaskJob(name, task, kept.within(file_name(f"task-{name}"))) for name, task in tasks.items()
+    ]
+    found = {
+        done.name: done
+        for done in audit_each(
+            lens, jobs, config=wanted, base=base, spread=spread, progress=progress
+        )
+    }
+    refused = [f"{name}: {found[name].refused}" for name in tasks if found[name].refused]
+    if refused:
+        raise UserError(
+            f"{len(refused)} of {len(tasks)} tasks could not be audited ({'; '.join(refused)})"
+        )
+    return {name: audit for name in tasks if (audit := found[name].audit) is not None}
 
 
 def _is_lens(source: object) -> TypeIs[Lens]:
@@ -200,8 +257,9 @@ def _audit_task(
             base=base, spread=spread,
         )  # fmt: skip
     return audit_task(
-        lens, task, config=config, progress=progress, recorder=recorder, kept=checkpoint, base=base
-    )
+        lens, task, config=config, progress=progress, recorder=recorder, kept=checkpoint,
+        base=base, spread=spread,
+    )  # fmt: skip
 
 
 def _audit_answers(

@@ -9,6 +9,10 @@ Tick = Callable[[int], None]
 """Called with the number of items finished since the last call."""
 
 
+def no_tick(done: int) -> None:
+    """Tells nobody."""
+
+
 class Progress(Protocol):
     """Where a study announces its stages."""
 
@@ -22,7 +26,7 @@ class Silent:
     """Shows nothing."""
 
     def start(self, stage: str, total: int) -> Tick:
-        return lambda done: None
+        return no_tick
 
 
 SILENT = Silent()

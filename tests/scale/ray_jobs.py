@@ -52,6 +52,25 @@ def hangs_once(job: tuple[int, str]) -> int:
     return number
 
 
+@dataclass(frozen=True)
+class SlowToBegin:
+    """Notes each job and its worker; all workers but the first take a while to begin."""
+
+    folder: str
+
+    def __call__(self) -> Callable[[float], float]:
+        try:
+            Path(self.folder).mkdir()
+        except FileExistsError:
+            time.sleep(1.0)
+        return self._noted
+
+    def _noted(self, job: float) -> float:
+        (Path(self.folder) / f"{job}-{os.getpid()}").touch()
+        time.sleep(job)
+        return job
+
+
 def changes_in_place(job: np.ndarray) -> float:
     job += 1
     return float(job.sum())
@@ -63,6 +82,23 @@ def refuses(job: int) -> int:
     if job == 2:
         raise CannotWrite(Path("store"), "no room", "the rest is kept")
     return job
+
+
+def lens_whose_worker_dies(marker: str) -> Any:
+    """A lens of two dictionaries; the first worker that attributes by one is killed at it."""
+    import faultlens as fl
+    from faultlens.auditing.interventions import causal_tests
+
+    real = causal_tests.site_attribution
+
+    def attributed(*given: Any, **more: Any) -> Any:
+        if not Path(marker).exists():
+            Path(marker).touch()
+            os.kill(os.getpid(), signal.SIGKILL)
+        return real(*given, **more)
+
+    causal_tests.site_attribution = attributed
+    return fl.load("mini", layers=[2, 3], threads=1).unchecked()
 
 
 def cannot_begin() -> Any:

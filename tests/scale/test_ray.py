@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -15,20 +16,23 @@ import pytest
 import ray
 from ray_jobs import (
     Beginning,
+    SlowToBegin,
     cannot_begin,
     changes_in_place,
     dies_always,
     dies_once,
     hangs_once,
+    lens_whose_worker_dies,
     refuses,
 )
 
 import faultlens as fl
+from faultlens.auditing.spread import Spread
 from faultlens.cli.main import main
 from faultlens.errors import CannotWrite, UserError
 from faultlens.features.dataset.reading import ActivationDataset
 from faultlens.runs.files import file_digest
-from faultlens.scale import ray_workers as ours
+from faultlens.scale import crew
 from faultlens.scale.config import SpreadConfig
 from faultlens.scale.ray_workers import RayWorkers, ray_workers
 
@@ -76,7 +80,12 @@ def alone(corpus: Path) -> Path:
 
 def read(corpus: Path, folder: Path, *options: str) -> None:
     """`faultlens read`, in this process."""
-    given = ["faultlens", "read", str(corpus), *STORE, "--out", str(folder), *options]
+    called("read", str(corpus), *STORE, "--out", str(folder), *options)
+
+
+def called(*arguments: str) -> None:
+    """A command that ends well, in this process."""
+    given = ["faultlens", *arguments]
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(sys, "argv", given)
         with pytest.raises(SystemExit) as leave:
@@ -108,7 +117,7 @@ def test_a_worker_that_dies_loses_nothing(cluster: RayWorkers, tmp_path: Path) -
 def test_a_job_that_kills_every_worker_is_given_up(
     cluster: RayWorkers, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(ours, "DEATHS", 2)
+    monkeypatch.setattr(crew, "DEATHS", 2)
     with pytest.raises(UserError) as given_up:
         list(cluster.results(Beginning(dies_always), range(3)))
     said = str(given_up.value)
@@ -120,9 +129,23 @@ def test_a_job_that_kills_every_worker_is_given_up(
 def test_a_late_job_is_given_to_another_worker(
     cluster: RayWorkers, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(ours, "LEAST_LATE", 0.5)
+    monkeypatch.setattr(crew, "LEAST_LATE", 0.5)
     jobs = [(number, str(tmp_path / "hangs")) for number in range(10)]
     assert sorted(cluster.results(Beginning(hangs_once), jobs)) == list(range(10))
+
+
+@pytest.mark.parametrize("alike", [True, False])
+def test_what_loads_is_not_late_nor_is_a_long_job_among_short_ones(
+    cluster: RayWorkers, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, alike: bool
+) -> None:
+    """Nothing is done twice, and a worker that begins keeps its jobs."""
+    monkeypatch.setattr(crew, "LEAST_LATE", 0.2)
+    monkeypatch.setattr(crew, "WAITED", 0.05)
+    jobs = [0.01, 0.02, 0.03, 0.04 if alike else 0.8]
+    begin = SlowToBegin(str(tmp_path / "noted"))
+    assert sorted(cluster.results(begin, jobs, alike=alike)) == jobs
+    done, by = zip(*(path.name.split("-") for path in (tmp_path / "noted").iterdir()), strict=True)
+    assert sorted(map(float, done)) == jobs and len(set(by)) == 2
 
 
 def test_a_worker_may_change_what_it_was_given(cluster: RayWorkers) -> None:
@@ -164,6 +187,45 @@ def test_a_driver_that_is_killed_goes_on_with_the_unfinished_shards(
     assert files(folder) == files(alone)
     kept = [path.stat().st_mtime_ns == when for path, when in finished.items()]
     assert any(kept), "finished shards were read again"
+
+
+def test_an_audits_stages_by_workers_of_which_one_dies(cluster: RayWorkers, tmp_path: Path) -> None:
+    lens, task = fl.load("mini", layers=[2, 3], threads=1), fl.tasks.mini_ioi(n=40, seed=0)
+    marker = tmp_path / "died"
+    spread = Spread(cluster, partial(lens_whose_worker_dies, str(marker)))
+
+    def audited(spread: Spread | None) -> dict[str, object]:
+        audit = fl.audit(
+            lens, task, spread=spread, fit_check=False, permutations=199, baselines=False,
+            test_classes=1, test_attributed=1,
+        )  # fmt: skip
+        return audit.to_dict()
+
+    many = audited(spread)
+    assert marker.exists(), "no worker died"
+    assert many == audited(None)
+
+
+def test_tasks_audited_by_workers_are_those_of_one_process(
+    cluster: RayWorkers, tmp_path: Path
+) -> None:
+    """From the command line: a run each, the same bytes."""
+    tasks = ("mini-ioi", "agreement")
+    given = ["-n", "20", *STORE, "--no-baselines", "--permutations", "99", "--test-classes", "1",
+             "--test-attributed", "0"]  # fmt: skip
+    called("audit", *tasks, *given, "--ray", "auto", "--out", str(tmp_path / "many"))
+    called("audit", *tasks, *given, "--out", str(tmp_path / "alone"))
+    told = {"manifest.json", "report.html"}  # when, and by which command
+    one, other = (
+        {
+            name: digest
+            for name, digest in files(tmp_path / who).items()
+            if Path(name).name not in told
+        }
+        for who in ("many", "alone")
+    )
+    assert one == other
+    assert {"audits.json", "mini-ioi/audit.json", "agreement/audit.json"} < set(one)
 
 
 def test_what_the_cluster_cannot_do_is_one_sentence(cluster: RayWorkers) -> None:

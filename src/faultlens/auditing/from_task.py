@@ -100,6 +100,7 @@ def observe_task(
     recorder: Recorder | None,
     kept: Checkpoint,
     base: Model | None = None,
+    known: Sequence[PromptOutcome] | None = None,
 ) -> Observed:
     """Run a task, and read its prompts.
 
@@ -112,6 +113,7 @@ def observe_task(
             None: nobody keeps them.
         kept: finished stages of the same audit, interrupted before.
         base: the model that the lens's was tuned from, to be run on the same prompts.
+        known: the outcomes, where the task was run elsewhere; None: it is run here.
 
     Raises:
         UserError: an unknown rule, a prompt that does not fit, features to test that there are not
@@ -129,7 +131,7 @@ def observe_task(
     def run() -> _Outcomes:
         return _run(lens, task, tokens, decides, progress, generated)
 
-    done = kept.once("outcomes", _Outcomes, run)
+    done = kept.once("outcomes", _Outcomes, run) if known is None else _Outcomes(list(known), {})
     of_base = None
     if base is not None:
         of_base = _run_base(base, lens, task, tokens.answering, decides, kept, progress)

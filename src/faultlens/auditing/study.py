@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -38,10 +39,12 @@ from faultlens.auditing.replication.seeds import (
     config_of_other_seed,
 )
 from faultlens.auditing.replication.split_half import replicate
-from faultlens.auditing.replication.spread_seeds import Spread, others_audited
+from faultlens.auditing.replication.spread_seeds import others_audited
 from faultlens.auditing.result import Verdict
 from faultlens.auditing.result.audit import Audit
 from faultlens.auditing.result.conclusions import leading_class
+from faultlens.auditing.spread import Spread
+from faultlens.auditing.spread_stages import stages_elsewhere
 from faultlens.auditing.verdicts.conclusions import conclude
 from faultlens.auditing.verdicts.ledger import ledger
 from faultlens.auditing.verdicts.rules import of_audit
@@ -50,6 +53,7 @@ from faultlens.errors import UserError
 from faultlens.features.table import FeatureTable
 from faultlens.progress import SILENT, Progress
 from faultlens.runs.checkpoint import Checkpoint
+from faultlens.runs.stages import Elsewhere, Stages
 
 if TYPE_CHECKING:
     from faultlens.corpus.task import Task
@@ -67,6 +71,7 @@ def audit_task(
     recorder: Recorder | None = None,
     kept: Checkpoint | None = None,
     base: Model | None = None,
+    spread: Spread | None = None,
 ) -> Audit:
     """Run a task, and audit what goes with its failures.
 
@@ -78,6 +83,8 @@ def audit_task(
         progress: told of the stages.
         recorder: takes in what is read of the prompts.
         kept: finished stages of the same audit, interrupted before.
+        spread: who makes the stages that need nothing of each other (see spread_stages.py); None:
+            this process.
 
     Raises:
         UserError: an unknown rule or factor, a prompt that does not fit, features to test
@@ -88,10 +95,12 @@ def audit_task(
     from faultlens.auditing.from_task import observe_task
 
     config, kept = config or AuditConfig(), kept or Checkpoint()
-    observed = observe_task(
-        lens, task, config, progress=progress, recorder=recorder, kept=kept, base=base
-    )
-    return with_directions(audit_observed(observed, config, progress, kept), lens)
+    with stages_elsewhere(task, config, spread) as elsewhere:
+        observed = observe_task(
+            lens, task, config, progress=progress, recorder=recorder, kept=kept, base=base
+        )
+        found = _findings(observed, config, progress, kept, elsewhere=elsewhere(observed))
+    return with_directions(_audit(found, config), lens)
 
 
 def audit_over_seeds(
@@ -238,11 +247,13 @@ def _findings(
     progress: Progress,
     kept: Checkpoint,
     verdicts_alone: bool = False,
+    elsewhere: Elsewhere | None = None,
 ) -> Findings:
     """All steps on one set of prompts.
 
     Args:
         verdicts_alone: leave out what no verdict on a class depends on, the ladder excepted.
+        elsewhere: who makes the stages that need nothing of each other; None: this process.
     """
     outcomes, tables = observed.outcomes, observed.tables
     by_rule = failures_by_rule(outcomes, observed.rule)
@@ -273,10 +284,18 @@ def _findings(
                 "ladder",
                 LadderFindings,
                 lambda: _ladder(
-                    observed, factors, failed, blocks, config, progress, not verdicts_alone
+                    observed,
+                    factors,
+                    failed,
+                    blocks,
+                    config,
+                    not verdicts_alone,
+                    Stages(kept, elsewhere, progress),
                 ),
             )
-    causes = _causes(observed, features, factors, blocks, config, verdict, verdicts_alone)
+    causes = _causes(
+        observed, features, factors, blocks, config, verdict, verdicts_alone, elsewhere
+    )
     if verdict is None and tables and not verdicts_alone:
         halves = replicate(
             tables, failed, config=config.tests, alpha=alpha, seed=seed, blocks=blocks, parts=parts
@@ -311,8 +330,8 @@ def _ladder(
     failed: np.ndarray,
     blocks: np.ndarray | None,
     config: AuditConfig,
-    progress: Progress,
     hold_out_levels: bool,
+    stages: Stages,
 ) -> LadderFindings:
     residual, random = observed.ladder_inputs()
     matrices = [table.matrix for table in observed.tables.values()]
@@ -328,7 +347,7 @@ def _ladder(
         seed=config.seed,
         blocks=blocks,
         hold_out_levels=hold_out_levels,
-        progress=progress,
+        stages=stages,
     )
 
 
@@ -340,6 +359,7 @@ def _causes(
     config: AuditConfig,
     verdict: Verdict | None,
     verdicts_alone: bool,
+    elsewhere: Elsewhere | None,
 ) -> CausalFindings:
     """Steps 7 and 8, where there is a model to intervene in, and features to test."""
     tests, again = observed.causal_tests, observed.rescoring
@@ -353,7 +373,7 @@ def _causes(
         return CausalFindings(
             requested=tests.none_tested(None if verdict is None else str(verdict))
         )
-    tests = tests.grouped(blocks)
+    tests = replace(tests.grouped(blocks), elsewhere=elsewhere)
     if verdicts_alone:
         tests = tests.for_verdicts()
     return tests.run(features.testable, most, factors.selection)

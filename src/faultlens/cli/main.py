@@ -56,6 +56,7 @@ add_command(
     audit,
     "faultlens audit mini-ioi --out runs/audit",
     "faultlens audit ioi --model gpt2 --sae gpt2-small-res-jb --layers 8",
+    "faultlens audit ioi greater-than --model gpt2 --ray auto --out runs/two",
     "faultlens audit --outcomes outcomes.jsonl --features 8-res-jb=acts.npz",
 )
 add_command(

@@ -113,7 +113,7 @@ class _Taken:
             for place, (parameter, text) in enumerate(zip(self.positional, arguments, strict=False))
         }
         given = dict(values)
-        in_force = {p.name: values.get(p.name) for p in self.positional}
+        in_force = {p.name: values.get(p.name) or None for p in self.positional}
         for name, record in self.records.items():
             known = options(record)
             of_record = {
@@ -139,14 +139,17 @@ def _arguments(
         kind, text = get_args(hints[parameter.name])[:2]
         shown = Parameter(name=parameter.name.upper(), help=text)
         if _takes_rest(hints[parameter.name]):
-            shown = Parameter(name=parameter.name.upper(), help=text, required=True)
+            needed = parameter.default is inspect.Parameter.empty
+            shown = Parameter(name=parameter.name.upper(), help=text, required=needed)
             kind = str
         yield inspect.Parameter(
             parameter.name,
             inspect.Parameter.VAR_POSITIONAL
             if _takes_rest(hints[parameter.name])
             else inspect.Parameter.POSITIONAL_ONLY,
-            default=parameter.default,
+            default=inspect.Parameter.empty
+            if _takes_rest(hints[parameter.name])
+            else parameter.default,
             annotation=Annotated[kind, shown],
         )
 

@@ -24,6 +24,10 @@ if TYPE_CHECKING:
     from faultlens.runs.folder import Manifest
 
 
+ELSEWHERE = ("out", "overwrite")
+"""Arguments that say where a run is written, not what it is."""
+
+
 class Identified(Protocol):
     """What a manifest names: a corpus, a task, minimal pairs."""
 
@@ -150,17 +154,19 @@ def resumable(claim: Claim | None, manifest: Manifest) -> Iterator[Checkpoint]:
     if claim is None:
         yield Checkpoint()
         return
-    elsewhere = ("out", "overwrite")
-    arguments = {name: v for name, v in manifest.arguments.items() if name not in elsewhere}
-    key: dict[str, Any] = {
-        "arguments": arguments,
+    kept = Checkpoint.kept_in(claim.work, run_key(manifest))
+    with kept.unless_refused():
+        yield kept
+
+
+def run_key(manifest: Manifest) -> dict[str, Any]:
+    """All that decides a run, whatever folder it is written to."""
+    return {
+        "arguments": {name: v for name, v in manifest.arguments.items() if name not in ELSEWHERE},
         "inputs": manifest.inputs,
         "conventions": manifest.conventions,
         "versions": manifest.versions,
     }
-    kept = Checkpoint.kept_in(claim.work, key)
-    with kept.unless_refused():
-        yield kept
 
 
 def finish(claim: Claim | None, manifest: Manifest, found: Findings, json: bool) -> None:

@@ -116,6 +116,8 @@ class Lens:
             pass.
         encoding: how sites' values are encoded; `auto` chooses once.
         chosen: what `auto` has chosen so far.
+        given_shapes: those in which another process reads the same, to be read in here, too; None:
+            those that suit.
         known: FVU and L0 of these very dictionaries on this very model, where the fit check has
             found them before: of the bundled pair.
     """
@@ -127,6 +129,7 @@ class Lens:
     sites: tuple[Site, ...] = ()
     encoding: AskedEncoding = AUTO
     chosen: ChosenEncoding = field(default_factory=ChosenEncoding, repr=False)
+    given_shapes: Shapes | None = None
     known: Mapping[tuple[Model, Dictionary], tuple[float, float]] = field(
         default_factory=dict, repr=False
     )
@@ -211,12 +214,14 @@ class Lens:
         encoding: AskedEncoding | None = None,
         tokens: int | None = None,
     ) -> Shapes:
-        """What suits these texts: the memory that is free now, and how to encode.
+        """What suits these texts: the memory that is free now, and how to encode; or what is given.
 
         Args:
             encoding: None: the lens's own.
             tokens: of all texts, where these are only the first.
         """
+        if self.given_shapes is not None:
+            return self.given_shapes
         suited = Shapes.suited_to(self.model, self.dictionaries)
         tokens = sum(map(len, texts)) if tokens is None else tokens
         chosen = self.chosen.choose(

@@ -87,15 +87,23 @@ class Checkpoint:
         Raises:
             CannotWrite: the result cannot be kept; the stages before it are.
         """
+        found = self.finished(name, kind)
+        return self.keep(name, make()) if found is None else found
+
+    def finished(self, name: str, kind: type[Kind]) -> Kind | None:
+        """The stage's result as it was kept; None: it is not there, or not as it was written."""
         if self.folder is None:
-            return make()
-        path = self.folder / f"{file_name(name)}.json"
+            return None
         try:
-            return from_json(kind, self._whole(path))
+            return from_json(kind, self._whole(self._path(self.folder, name)))
         except (UserError, ValueError):
-            pass  # not there, damaged, or of another version
-        made = make()
-        result = to_json(made)
+            return None  # not there, damaged, or of another version
+
+    def keep(self, name: str, made: Kind) -> Kind:
+        """Keep a stage's result, and give it back. Raises CannotWrite."""
+        if self.folder is None:
+            return made
+        path, result = self._path(self.folder, name), to_json(made)
         record = {"key": self.key, "digest": _digest(result), "result": result}
         try:
             write_json(path, record)
@@ -120,6 +128,10 @@ class Checkpoint:
             _clear(self.folder)
             with suppress(OSError):
                 self.folder.rmdir()
+
+    @staticmethod
+    def _path(folder: Path, name: str) -> Path:
+        return folder / f"{file_name(name)}.json"
 
     def _whole(self, path: Path) -> dict[str, Any]:
         """A stage's result as it was written. Raises ValueError if it is not."""

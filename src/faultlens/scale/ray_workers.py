@@ -1,8 +1,7 @@
 """Workers on a Ray cluster: the only module that knows Ray.
 
-An actor loads what it needs once and then takes jobs, two at a time, so that it never waits for the
-next one. A job whose actor dies is given to another; towards the end, a job that takes much longer
-than the others did is given to a second actor as well, and whichever is first counts.
+An actor loads what it needs once and then takes jobs; which, and what becomes of them, the crew
+says (crew.py).
 
 What goes to a worker and back is pickled here, so that both sides hold arrays of their own. Arrays
 that Ray itself hands over lie read-only in memory that all workers of a machine share, and
@@ -11,26 +10,19 @@ that Ray itself hands over lie read-only in memory that all workers of a machine
 
 from __future__ import annotations
 
-import math
 import os
 import pickle
-import time
-from collections import deque
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
 from faultlens.errors import UserError
+from faultlens.scale.crew import AT_A_TIME, RayCrew
 from faultlens.scale.workers import Begin
 
 AUTO = "auto"
-AT_A_TIME = 2  # jobs of an actor: one is computed while the other's result is written
 AHEAD = 3  # jobs a worker may be ahead of the next one that is due, where the order matters
-DEATHS = 5  # actors that may die of one job before it is given up
-LATE = 4.0  # times the median duration after which a job is late
-LEAST_LATE = 5.0  # seconds that a job may take without being late
-WAITED = 1.0  # seconds between two looks at what is late
 MISSING = "--ray needs the library ray: install it with pip install 'faultlens[ray]'"
 
 
@@ -111,6 +103,9 @@ class Worker:
         except Exception as error:  # told by the first job: an actor that cannot begin only dies
             self._failure = error
 
+    def begun(self) -> None:
+        """Answers once it is ready."""
+
     def do(self, job: bytes) -> bytes:
         """The pickled result of a pickled job, or the pickled error that the user caused."""
         try:
@@ -122,27 +117,8 @@ class Worker:
 
 
 @dataclass(eq=False)
-class _Job:
-    """A job, and what became of it so far."""
-
-    number: int
-    content: bytes
-    deaths: int = 0
-    done: bool = False
-
-
-@dataclass(eq=False)
-class _Asked:
-    """A job that was handed out."""
-
-    job: _Job
-    actor: int
-    since: float
-
-
-@dataclass(eq=False)
 class RayWorkers:
-    """So many actors on a cluster, for each call anew.
+    """So many actors on a cluster, for each call anew, or for a block (`ready`).
 
     Attributes:
         ray: the library.
@@ -156,18 +132,24 @@ class RayWorkers:
     threads: int
     gpu: bool
 
-    def results(self, begin: Begin, jobs: Iterable[Any]) -> Iterator[Any]:
+    def results(self, begin: Begin, jobs: Iterable[Any], *, alike: bool = True) -> Iterator[Any]:
         """Do every job; the results, in whatever order they are finished (see `Workers`)."""
-        crew = _Crew(self.ray, begin, self.count, self.threads, self.gpu)
+        crew = self._crew(begin, alike)
         with crew.dismissed():
-            for _, result in crew.numbered(jobs):
-                yield result
+            yield from crew.results(jobs)
+
+    @contextmanager
+    def ready(self, begin: Begin) -> Iterator[RayCrew]:
+        """Actors that begin once, and do lists of jobs until the block ends."""
+        crew = self._crew(begin, alike=False)
+        with crew.dismissed():
+            yield crew
 
     def in_order(self, begin: Begin, jobs: Iterable[Any]) -> Iterator[Any]:
         """The same, in the order of the jobs: what is finished too early waits."""
         waiting: dict[int, Any] = {}
         due = 0
-        crew = _Crew(self.ray, begin, self.count, self.threads, self.gpu)
+        crew = self._crew(begin)
         most = AHEAD * self.count
         crew.limit = most
         with crew.dismissed():
@@ -178,129 +160,9 @@ class RayWorkers:
                     due += 1
                 crew.limit = due + most
 
-
-class _Crew:
-    """The actors of one call, what each is doing, and what is still to be done."""
-
-    def __init__(self, ray: Any, begin: Begin, count: int, threads: int, gpu: bool) -> None:
-        self._ray, self._begin, self._threads = ray, ray.cloudpickle.dumps(begin), threads
-        self._make = ray.remote(Worker).options(
-            num_cpus=threads, num_gpus=1 if gpu else 0, max_concurrency=AT_A_TIME
+    def _crew(self, begin: Begin, alike: bool = True) -> RayCrew:
+        started = self.ray.remote(Worker).options(
+            num_cpus=self.threads, num_gpus=1 if self.gpu else 0, max_concurrency=AT_A_TIME
         )
-        self._actors = {number: self._new() for number in range(count)}
-        self._load = dict.fromkeys(self._actors, 0)
-        self._asked: dict[Any, _Asked] = {}
-        self._again: deque[_Job] = deque()
-        self._took: list[float] = []
-        self._begun = 0
-        self.limit: float = math.inf  # jobs that may have been begun by now
-
-    def _new(self) -> Any:
-        return self._make.remote(self._begin, self._threads)
-
-    def numbered(self, jobs: Iterable[Any]) -> Iterator[tuple[int, Any]]:
-        """Each job's number and result, as they are finished."""
-        coming = (_Job(number, pickle.dumps(job)) for number, job in enumerate(jobs))
-        while True:
-            self._hand_out(coming)
-            if not self._asked:
-                return
-            ready, _ = self._ray.wait(list(self._asked), num_returns=1, timeout=WAITED)
-            for one in ready:
-                yield from self._taken(one)
-
-    @contextmanager
-    def dismissed(self) -> Iterator[None]:
-        """The actors end with the block, whatever they are doing."""
-        try:
-            yield
-        finally:
-            for actor in self._actors.values():
-                with suppress(Exception):
-                    self._ray.kill(actor)
-
-    def _hand_out(self, coming: Iterator[_Job]) -> None:
-        """Give every actor what it has room for: new jobs, those of the dead, late ones."""
-        while True:
-            actor = min(self._load, key=self._load.__getitem__)
-            if self._load[actor] >= AT_A_TIME:
-                return
-            job = self._again.popleft() if self._again else self._next(coming)
-            job = self._late(actor) if job is None else job
-            if job is None:
-                return
-            self._ask(actor, job)
-
-    def _next(self, coming: Iterator[_Job]) -> _Job | None:
-        """A job that nobody had before, unless it is too far ahead of the results."""
-        if self._begun >= self.limit:
-            return None
-        job = next(coming, None)
-        self._begun += job is not None
-        return job
-
-    def _ask(self, actor: int, job: _Job) -> None:
-        reference = self._actors[actor].do.remote(job.content)
-        self._asked[reference] = _Asked(job, actor, time.monotonic())
-        self._load[actor] += 1
-
-    def _late(self, actor: int) -> _Job | None:
-        """A job that takes much longer than the others did, for an actor without work."""
-        if self._load[actor] or not self._took:
-            return None
-        limit = max(LEAST_LATE, LATE * sorted(self._took)[len(self._took) // 2])
-        now, held = time.monotonic(), [one.job for one in self._asked.values()]
-        for one in self._asked.values():
-            twice = held.count(one.job) > 1
-            if now - one.since > limit and not twice and not one.job.done:
-                return one.job
-        return None
-
-    def _taken(self, reference: Any) -> Iterator[tuple[int, Any]]:
-        """The result of what has ended, unless it was had before; a dead actor is replaced."""
-        one = self._asked.pop(reference, None)
-        if one is None:  # its actor was replaced in the meantime
-            return
-        try:
-            result = pickle.loads(self._ray.get(reference))
-        except self._ray.exceptions.RayActorError as error:
-            self._replace(one.actor, error)
-            self._give_again(one.job, error)
-            return
-        self._load[one.actor] -= 1
-        self._took.append(time.monotonic() - one.since)
-        if isinstance(result, UserError):
-            raise result
-        if not one.job.done:
-            one.job.done = True
-            for slow in [other.actor for other in self._asked.values() if other.job is one.job]:
-                with suppress(Exception):
-                    self._ray.kill(self._actors[slow])
-                self._replace(slow)
-            yield one.job.number, result
-
-    def _replace(self, number: int, error: Exception | None = None) -> None:
-        """A new actor in another's place; whatever else that one was asked for, again.
-
-        Args:
-            number: of the actor.
-            error: what it died of; None: it was only slow.
-        """
-        for reference, one in list(self._asked.items()):
-            if one.actor == number:
-                del self._asked[reference]
-                self._give_again(one.job, error)
-        self._actors[number] = self._new()
-        self._load[number] = 0
-
-    def _give_again(self, job: _Job, error: Exception | None) -> None:
-        if job.done or any(one.job is job for one in self._asked.values()):
-            return
-        job.deaths += error is not None
-        if job.deaths >= DEATHS:
-            reason = " ".join(str(error).split())[:300]
-            raise UserError(
-                f"{DEATHS} workers died of job {job.number + 1} ({reason}): what was finished is "
-                "kept; expected workers with enough memory (fewer --workers)"
-            )
-        self._again.append(job)
+        sent = self.ray.cloudpickle.dumps(begin)
+        return RayCrew(self.ray, lambda: started.remote(sent, self.threads), self.count, alike)

@@ -29,6 +29,7 @@ from faultlens.auditing.held_out import ladder as module
 from faultlens.auditing.held_out.ladder import RUNGS, Ladder, Rung, build_ladder
 from faultlens.errors import UserError
 from faultlens.progress import Tick
+from faultlens.runs.stages import Stages
 from faultlens.stats.cross_validation import (
     cross_validate,
     leave_one_level_out,
@@ -359,7 +360,7 @@ def test_progress_is_told_of_every_training() -> None:
 
             return tick
 
-    climb(**noise(6), folds="study", progress=Watch())
+    climb(**noise(6), folds="study", stages=Stages(progress=Watch()))
     assert started == done == {"Baseline ladder": 30, "Levels held out": 6}
 
 

@@ -24,9 +24,9 @@ from faultlens.auditing.replication.seeds import (
     config_of_other_seed,
     matched,
 )
-from faultlens.auditing.replication.spread_seeds import Spread
 from faultlens.auditing.result import ClassReading, Verdict, VerdictKind
 from faultlens.auditing.result.conclusions import leading_class, ranked_classes
+from faultlens.auditing.spread import Spread
 from faultlens.auditing.study import audit_over_seeds, audit_task
 from faultlens.corpus.answers import Answers
 from faultlens.corpus.task import Task

@@ -20,6 +20,7 @@ from faultlens.auditing.activations.site_values import (
 )
 from faultlens.auditing.activations.task_tokens import TaskTokens, by_length
 from faultlens.corpus.task import Task
+from faultlens.features.encoding_choice import renew_screens
 from faultlens.features.lens import Lens
 from faultlens.features.packing import pack
 from faultlens.features.pooled_tables import PooledTables
@@ -162,7 +163,10 @@ class _TaskReading:
         self._lens, self._tokens = lens, tokens
         self._sites = audited_sites(lens.dictionaries) or spread(lens.sites)
         own = [TextTokens((np.array(row[tokens.n_start :], np.int32),)) for row in tokens.scored]
-        self.reader = lens.reader(lens.shapes(own))
+        shapes = lens.shapes(own)
+        if shapes.encoding != "plain":  # the same bits, whatever was read before
+            renew_screens(lens.dictionaries, shapes.encoding, lens.first_values(own, shapes))
+        self.reader = lens.reader(shapes)
         self._kept: dict[Site, list[Tensor]] | None = None
         if fit_in_memory(lens.model, tokens, self._sites):
             self._kept = {site: [torch.empty(0)] * len(tokens.scored) for site in self._sites}

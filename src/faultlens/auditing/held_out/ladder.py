@@ -23,15 +23,15 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder
 
 from faultlens.auditing.config import Folds, LadderConfig
-from faultlens.auditing.held_out.left_out import Candidate, score_left_out
+from faultlens.auditing.held_out.left_out import Candidate, LeavingOut, scores_left_out
+from faultlens.auditing.held_out.rung_scores import scores_by_fold
 from faultlens.auditing.result import Ladder, Rung, RungDifference
 from faultlens.errors import UserError
-from faultlens.progress import SILENT, Progress
+from faultlens.runs.stages import Stages
 from faultlens.stats.cross_validation import (
     FOLDS,
     Inputs,
     Splits,
-    cross_validate,
     grouped_folds,
     repeated_folds,
     study_folds,
@@ -78,6 +78,7 @@ WITHOUT_DICTIONARIES = MISSING | dict.fromkeys(
 )
 """Reasons where a model was run without dictionaries."""
 FILLED = 0.05  # share of filled cells above which activations are multiplied as a dense matrix
+HERE = Stages()
 BLOCKS_TOO_LARGE = (
     "prompts that belong together cannot be split into 5 folds that each hold both outcomes"
 )
@@ -109,7 +110,7 @@ def build_ladder(
     seed: int,
     blocks: np.ndarray | None = None,
     hold_out_levels: bool = True,
-    progress: Progress = SILENT,
+    stages: Stages = HERE,
 ) -> LadderFindings:
     """Climb the ladder.
 
@@ -132,7 +133,7 @@ def build_ladder(
         blocks: the block of every prompt that belongs together, `[prompts]`: repeated folds keep
             blocks whole; None: each stands by itself.
         hold_out_levels: whether every factor's levels are held out in turn, too.
-        progress: told of the trainings.
+        stages: who scores each rung, and holds out each factor's levels.
 
     Raises:
         UserError: rows that do not match, values that are not finite.
@@ -144,15 +145,17 @@ def build_ladder(
     if isinstance(splits, str):
         return _not_climbed(splits, config)
     candidates = _candidates(texts, factors, residual, random, features, scheme)
-    rungs, differences = _climbed(candidates, failed, splits, missing, progress)
+    rungs, differences = _climbed(candidates, failed, splits, missing, stages)
     strict = config.left_out == "strict"
-    left_out, at_levels = score_left_out(
+    at_levels = scores_left_out(
         {name: of for name, of in candidates.items() if strict or name in QUICK},
         partial(_of_factors, scheme=scheme), factors if hold_out_levels else {}, failed,
-        compared=COMPARED, seed=seed, blocks=blocks, apart=strict, progress=progress,
+        LeavingOut(COMPARED, seed, blocks, apart=strict), stages,
     )  # fmt: skip
+    left_out = [rung for of_factor in at_levels for rung in of_factor.rungs]
+    apart = [difference for of_factor in at_levels for difference in of_factor.differences]
     ladder = Ladder(
-        scheme, splits.repeats, splits.folds, differences, left_out, config.left_out, at_levels
+        scheme, splits.repeats, splits.folds, differences, left_out, config.left_out, apart
     )
     return LadderFindings(rungs, ladder)
 
@@ -184,14 +187,10 @@ def _climbed(
     failed: np.ndarray,
     splits: Splits,
     missing: Mapping[str, str],
-    progress: Progress,
+    stages: Stages,
 ) -> tuple[dict[str, Rung], list[RungDifference]]:
     """Every rung, and the differences between those that can be had."""
-    tick = progress.start("Baseline ladder", len(candidates) * len(splits.pairs))
-    folds = {
-        name: cross_validate(pipeline, inputs, failed, splits, tick=tick)
-        for name, (pipeline, inputs) in candidates.items()
-    }
+    folds = scores_by_fold(candidates, failed, splits, stages)
     rungs = {name: Rung(None, None, None, missing.get(name)) for name in RUNGS}
     rungs["base_rate"] = _base_rate()
     for name, values in folds.items():

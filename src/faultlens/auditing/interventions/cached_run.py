@@ -19,7 +19,7 @@ from faultlens.models.restart import Restart
 from faultlens.models.sites import Site
 
 PASS_TOKENS = 1024  # run together in one pass of several changes
-SPARE = 1.1  # columns that a group of prompts runs, over those that its prompts need
+PASS_COSTS = 128  # columns that take as long to run as what a pass costs beside its columns
 KEPT = 2  # runs that are always kept: those of one feature set's necessity and sufficiency
 KEPT_BYTES = 2**28  # of all runs that are kept where there are more
 
@@ -193,8 +193,9 @@ class CachedRuns:
 def groups(first: np.ndarray, last: np.ndarray, several: int) -> Iterator[np.ndarray]:
     """Places of prompts that are best run together, each once: they need about the same columns.
 
-    A group grows while it fits one pass with all its changes, or while it runs at most a tenth more
-    columns than its prompts need.
+    A group runs all columns that one of its prompts needs, in passes of several changes. Sorted by
+    their first column, the prompts are parted where the columns that are run, and what each pass
+    costs beside its columns, are fewest.
 
     Args:
         first: the first column that each prompt needs, `[prompts]`.
@@ -203,16 +204,21 @@ def groups(first: np.ndarray, last: np.ndarray, several: int) -> Iterator[np.nda
 
     >>> [g.tolist() for g in groups(np.array([3, 1, 3]), np.array([4, 9, 4]), 400)]
     [[1], [0, 2]]
+    >>> [g.tolist() for g in groups(np.array([3, 1, 3]), np.array([4, 9, 4]), 1)]
+    [[1, 0, 2]]
     """
     order = np.lexsort((last, first))
-    begin, needed = 0, 0
-    for end, place in enumerate(order):
-        mine = last[place] - first[place] + 1
-        columns = last[order[begin : end + 1]].max() - first[order[begin]] + 1
-        run = columns * (end - begin + 1)
-        if end > begin and run > SPARE * (needed + mine) and run * several > PASS_TOKENS:
-            yield order[begin:end]
-            begin, needed = end, 0
-        needed += mine
-    if len(order):
-        yield order[begin:]
+    least, begins = [0.0], [0]
+    for end in range(1, len(order) + 1):
+        begin = np.arange(end)
+        # The columns of the prompts from each begin up to this end.
+        furthest = np.maximum.accumulate(last[order[:end]][::-1])[::-1]
+        tokens = (end - begin) * (furthest - first[order[:end]] + 1) * several
+        costs = np.array(least) + tokens + PASS_COSTS * np.ceil(tokens / PASS_TOKENS)
+        begins.append(int(costs.argmin()))
+        least.append(float(costs.min()))
+    parts, end = [], len(order)
+    while end:
+        parts.append(order[begins[end] : end])
+        end = begins[end]
+    yield from reversed(parts)

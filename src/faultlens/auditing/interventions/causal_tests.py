@@ -51,7 +51,7 @@ from faultlens.auditing.result import (
 from faultlens.corpus.task import Task
 from faultlens.errors import UserError
 from faultlens.features.lens import Lens
-from faultlens.progress import Progress
+from faultlens.progress import Progress, Tick, no_tick
 from faultlens.runs.checkpoint import Checkpoint
 
 
@@ -232,9 +232,26 @@ class CausalTests(FeatureSetTests):
     def _search(self, candidates: Sequence[Candidate], tested: Sequence[FeatureSet]) -> Search:
         """Attribution at every site, if attributed features are to be tested."""
         sites = [d.name for d in self.lens.dictionaries] if self.attributed else []
-        ranked = {site: self._attribution(site, candidates) for site in sites}
-        classes = [c.features for c in candidates]
-        return Search.of(ranked, classes, self.attributed, tested, self._effect_of)
+        ranked: list[RankedSite] = self.made(
+            "Attributing the margin", RankedSite, CausalTests.attribute,
+            {f"attribution-{site}": (site, _by_feature(site, candidates)) for site in sites},
+            [len(self.task)] * len(sites),
+        )  # fmt: skip
+        found, classes = dict(zip(sites, ranked, strict=True)), [c.features for c in candidates]
+        return Search.of(found, classes, self.attributed, tested, self._effect_of)
+
+    def attribute(self, site: str, classes: Mapping[int, int], tick: Tick = no_tick) -> RankedSite:
+        """The margin attributed to one dictionary's features.
+
+        Args:
+            site: the dictionary's name.
+            classes: of each of its features that is in one, the rank of its class.
+            tick: told of the prompts.
+        """
+        return site_attribution(
+            self.lens[site], self.activations, self.failed,
+            seed=self.seed, classes=classes, progress=tick,
+        )  # fmt: skip
 
     def _effect_of(self, features: FeatureSet) -> float:
         """How far setting features to normal moves the margin, nats: mean over all failures."""
@@ -273,19 +290,12 @@ class CausalTests(FeatureSetTests):
         outcomes = self.tested(family, pairs)
         return [pair.test(outcomes[pair.features], alone)]
 
-    def _attribution(self, site: str, candidates: Sequence[Candidate]) -> RankedSite:
-        classes = {
-            index: candidate.rank
-            for candidate in candidates
-            if candidate.features.site == site
-            for index in candidate.features.indices
-        }
 
-        def run() -> RankedSite:
-            tick = self.progress.start(f"Attributing to {site}", len(self.task))
-            return site_attribution(
-                self.lens[site], self.activations, self.failed,
-                seed=self.seed, classes=classes, progress=tick,
-            )  # fmt: skip
-
-        return self.kept.once(f"attribution-{site}", RankedSite, run)
+def _by_feature(site: str, candidates: Sequence[Candidate]) -> dict[int, int]:
+    """Of each feature of a dictionary that is in a class, the class's rank."""
+    return {
+        index: candidate.rank
+        for candidate in candidates
+        if candidate.features.site == site
+        for index in candidate.features.indices
+    }

@@ -7,8 +7,8 @@ apart so that naming a feature changes neither the controls nor the p-values of 
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from hashlib import sha256
 from math import ceil
 
@@ -16,8 +16,9 @@ import numpy as np
 
 from faultlens.auditing.feature_set import FeatureSet
 from faultlens.auditing.interventions.controls import CONTROLS
-from faultlens.auditing.interventions.effects import with_holm
+from faultlens.auditing.interventions.effects import Measured, with_holm
 from faultlens.auditing.result import Effect, Intervention
+from faultlens.serialisation import NOT_WRITTEN
 from faultlens.stats.multiplicity import holm
 from faultlens.stats.sequential import SequentialTest
 
@@ -49,9 +50,12 @@ class FirstControls:
     Attributes:
         least_p: the smallest p that each of its effects can still reach; empty where it could not
             be tested.
+        begun: its deciding tests with these controls, by claim; not there where the record was
+            read: what follows is then begun anew.
     """
 
     least_p: list[float]
+    begun: Mapping[str, Measured] = field(default_factory=dict, metadata=NOT_WRITTEN)
 
 
 @dataclass(frozen=True)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 
@@ -34,12 +35,13 @@ from faultlens.auditing.interventions.family import (
 from faultlens.auditing.interventions.patching.counterfactuals import share_restored
 from faultlens.auditing.interventions.patching.pair_runs import PairRuns
 from faultlens.auditing.interventions.random_decoder import with_random_decoder
-from faultlens.auditing.result import AfterFind
+from faultlens.auditing.result import AfterFind, Intervention
 from faultlens.corpus.task import Task
 from faultlens.features.lens import Lens
 from faultlens.models.sites import Site
-from faultlens.progress import Progress
+from faultlens.progress import Progress, Tick, no_tick
 from faultlens.runs.checkpoint import Checkpoint
+from faultlens.runs.stages import Elsewhere, Stage, Stages
 from faultlens.stats.sequential import SequentialTest
 
 
@@ -57,6 +59,7 @@ class FeatureSetTests:
         generated: what the model said after the prompts; None: it is not known.
         blocks: which prompts belong together, whole numbers `[prompts]`; None: none do.
         verdicts_alone: leave out what no verdict depends on: flips and other doses.
+        elsewhere: who makes the stages that need nothing of each other; None: this process.
     """
 
     lens: Lens
@@ -72,6 +75,7 @@ class FeatureSetTests:
     generated: Generated | None = None
     blocks: np.ndarray | None = None
     verdicts_alone: bool = False
+    elsewhere: Elsewhere | None = None
     _ablations: dict[str, Ablation] = field(default_factory=dict, repr=False)
 
     def ablation(self, site: str) -> Ablation:
@@ -103,58 +107,72 @@ class FeatureSetTests:
         outcomes = family.with_holm(self._tests(family), negligible(self.gap))
         if self.random_decoder:
             outcomes = self._with_random_decoder(family, outcomes)
-        return {
-            features: self._asked_further(
-                features, self._with_null(features, outcome, pairs), family
+        members = zip(family.members, outcomes, strict=True)
+        return self._asked_further({m: self._with_null(m, o, pairs) for m, o in members}, family)
+
+    def made(
+        self,
+        title: str,
+        kind: type[Any],
+        method: Callable[..., Any],
+        stages: Mapping[str, tuple[Any, ...]],
+        sizes: Sequence[int] | None = None,
+    ) -> list[Any]:
+        """What a method gives, as stages that need nothing of each other.
+
+        Args:
+            title: of all of them.
+            kind: the dataclass that the method gives.
+            method: of these tests; takes a tick last, which it tells of its size.
+            stages: by name, the other arguments.
+            sizes: what each counts for; None: 1.
+        """
+        who = Stages(self.kept, self.elsewhere, self.progress)
+        wanted = [
+            Stage(name, kind, method, arguments, size, with_model=True)
+            for (name, arguments), size in zip(
+                stages.items(), sizes or [1] * len(stages), strict=True
             )
-            for features, outcome in zip(family.members, outcomes, strict=True)
-        }
+        ]
+        return who.made(title, wanted, lambda one, tick: method(self, *one.arguments, tick))
 
     def _tests(self, family: Family) -> list[TrialOutcome]:
         """Each member's outcome; first controls of all tell which of them can still be shown.
 
         A member that is tested later knows what those before it gave.
         """
-        begun: dict[FeatureSet, dict[str, Measured]] = {}
-        least: dict[FeatureSet, list[float]] = {}
+        first: dict[FeatureSet, FirstControls] = {}
         if family.stop_early and len(family.members) > 1:
-            tick = self.progress.start("First controls", len(family.members))
-            for member in family.members:
-                begun[member], first = self._begin(member, family)
-                least[member] = first.least_p
-                tick(1)
+            names = {
+                f"first-{family.checkpoint_name(member)}": (member, family)
+                for member in family.members
+            }
+            begun = self.made("First controls", FirstControls, FeatureSetTests.begin, names)
+            first = dict(zip(family.members, begun, strict=True))
+        least = {member: of_it.least_p for member, of_it in first.items()}
         outcomes = []
         for member in family.members:
             others = [p for other, of_it in least.items() if other != member for p in of_it]
             own = len(least.get(member, []))
             test = family.test_beside(others, own) if others and own else family.test
-            outcome = self._test(member, family, test, begun.get(member, {}))
+            outcome = self._test(member, family, test, first[member].begun if first else {})
             least[member] = [] if outcome.intervention is None else [
                 effect.p_value for effect in outcome.intervention.effects
             ]  # fmt: skip
             outcomes.append(outcome)
         return outcomes
 
-    def _begin(
-        self, features: FeatureSet, family: Family
-    ) -> tuple[dict[str, Measured], FirstControls]:
-        """A member's deciding tests with their first controls, by claim, and what these leave open.
-
-        Of a run that goes on after an interruption only the latter may be there.
-        """
-        begun: dict[str, Measured] = {}
-
-        def run() -> FirstControls:
-            ablation, test = self.ablation(features.site), family.test
-            least = []
-            for one in self._deciding(ablation, features, family):
-                found = begun[one.claim] = ablation.begin(one, test)
-                least.append(test.least_p(as_large(found, one.claim)))
-            return FirstControls(least)
-
-        name = f"first-{family.checkpoint_name(features)}"
-        first = self.kept.once(name, FirstControls, run)
-        return begun, first
+    def begin(self, features: FeatureSet, family: Family, tick: Tick = no_tick) -> FirstControls:
+        """A member's deciding tests with their first controls, and what these leave open."""
+        ablation, test = self.ablation(features.site), family.test
+        begun = {
+            one.claim: ablation.begin(one, test)
+            for one in self._deciding(ablation, features, family)
+        }
+        tick(1)
+        return FirstControls(
+            [test.least_p(as_large(found, claim)) for claim, found in begun.items()], begun
+        )
 
     def _deciding(
         self, ablation: Ablation, features: FeatureSet, family: Family
@@ -190,7 +208,15 @@ class FeatureSetTests:
         self, family: Family, outcomes: Sequence[TrialOutcome]
     ) -> list[TrialOutcome]:
         """The outcomes with the same tests on random decoder directions; Holm over all of those."""
-        found = [self._on_random_decoder(member, family) for member in family.members]
+        test = family.test
+        found: list[DecidingTests] = self.made(
+            "Testing with random decoders", DecidingTests, FeatureSetTests.on_random_decoder,
+            {
+                f"{family.checkpoint_name(member)}-random-decoder": (member, family)
+                for member in family.members
+            },
+            [test.planned * self.ablation(m.site).cost(m) for m in family.members],
+        )  # fmt: skip
         effects = [effect for tested in found for effect in tested.effects]
         corrected = iter(with_holm(effects, family.level, negligible(self.gap)))
         return [
@@ -205,17 +231,14 @@ class FeatureSetTests:
             for outcome, tested in zip(outcomes, found, strict=True)
         ]
 
-    def _on_random_decoder(self, features: FeatureSet, family: Family) -> DecidingTests:
-        def run() -> DecidingTests:
-            real, test = self.ablation(features.site), family.test
-            ablation = replace(real, dictionary=with_random_decoder(real.dictionary, self.seed))
-            cost = test.planned * ablation.cost(features)
-            tick = self.progress.start(f"Testing {features.first}, random decoder", cost)
-            deciding = self._deciding(ablation, features, family)
-            return DecidingTests([ablation.effect(one, tick, test) for one in deciding])
-
-        name = f"{family.checkpoint_name(features)}-random-decoder"
-        return self.kept.once(name, DecidingTests, run)
+    def on_random_decoder(
+        self, features: FeatureSet, family: Family, tick: Tick = no_tick
+    ) -> DecidingTests:
+        """A member's deciding tests on random decoder directions."""
+        real = self.ablation(features.site)
+        ablation = replace(real, dictionary=with_random_decoder(real.dictionary, self.seed))
+        deciding = self._deciding(ablation, features, family)
+        return DecidingTests([ablation.effect(one, tick, family.test) for one in deciding])
 
     def _with_null(
         self, features: FeatureSet, outcome: TrialOutcome, pairs: Sequence[PairRuns]
@@ -241,20 +264,35 @@ class FeatureSetTests:
         return RewordedPrompts.of(self.lens, self.task, self.succeeds, self.seed)
 
     @cached_property
-    def _elsewhere(self) -> list[TextsElsewhere]:
+    def _texts_elsewhere(self) -> list[TextsElsewhere]:
         return texts_elsewhere(self.lens.model, self.task.name)
 
     def _asked_further(
-        self, features: FeatureSet, outcome: TrialOutcome, family: Family
-    ) -> TrialOutcome:
-        """The outcome with all that is asked of features whose effect is shown."""
-        done = outcome.intervention
-        if done is None or not done.shown:
-            return outcome
+        self, outcomes: Mapping[FeatureSet, TrialOutcome], family: Family
+    ) -> dict[FeatureSet, TrialOutcome]:
+        """The outcomes with all that is asked of features whose effect is shown."""
+        shown = {
+            features: done
+            for features, outcome in outcomes.items()
+            if (done := outcome.intervention) is not None and done.shown
+        }
+        found: list[AfterFind] = self.made(
+            "Asking further", AfterFind, FeatureSetTests.ask,
+            {f"{family.checkpoint_name(f)}-after": (f, done) for f, done in shown.items()},
+        )  # fmt: skip
+        after = dict(zip(shown, found, strict=True))
+        return {
+            features: replace(outcome, intervention=replace(shown[features], after=after[features]))
+            if features in shown
+            else outcome
+            for features, outcome in outcomes.items()
+        }
 
-        def run() -> AfterFind:
-            ablation = self.ablation(features.site)
-            return ask_further(ablation, features, done, self.task, self._elsewhere, self._reworded)
-
-        after = self.kept.once(f"{family.checkpoint_name(features)}-after", AfterFind, run)
-        return replace(outcome, intervention=replace(done, after=after))
+    def ask(self, features: FeatureSet, done: Intervention, tick: Tick = no_tick) -> AfterFind:
+        """What is asked of features whose effect is shown."""
+        found = ask_further(
+            self.ablation(features.site), features, done, self.task, self._texts_elsewhere,
+            self._reworded,
+        )  # fmt: skip
+        tick(1)
+        return found

@@ -10,20 +10,13 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from faultlens.auditing.replication.seeds import SeedRun
+from faultlens.auditing.spread import Spread
 from faultlens.progress import Progress
-from faultlens.scale.workers import Workers, one_at_a_time
+from faultlens.scale.workers import one_at_a_time
 
 if TYPE_CHECKING:
     from faultlens.corpus.task import Task
     from faultlens.features.lens import Lens
-
-
-@dataclass(frozen=True, eq=False)
-class Spread:
-    """Who audits other seeds, and how each opens the same lens; picklable."""
-
-    workers: Workers
-    open_lens: Callable[[], Lens]
 
 
 @dataclass(frozen=True, eq=False)
