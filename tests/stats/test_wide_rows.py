@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pickle
+
 import numpy as np
 import pytest
 from scipy.sparse import csr_matrix
@@ -53,3 +55,15 @@ def test_rows_and_columns_taken_are_those_of_the_matrix(kind: type) -> None:
     np.testing.assert_array_equal(wide.dense(), values[[50, 3]])
     columns = np.array([299, 0, 5, 3])
     np.testing.assert_array_equal(wide.dense(columns), values[[50, 3]][:, columns])
+
+
+def test_for_another_process_only_the_values_are_copied() -> None:
+    wide = WideRows.of(mixed())
+    fresh = len(pickle.dumps(wide))
+    products, varying = wide.standardised_products()
+    assert "pairs" in vars(wide.columns)
+    sent = pickle.dumps(wide)
+    assert len(sent) == fresh
+    there, varying_there = pickle.loads(sent).standardised_products()
+    np.testing.assert_array_equal(there, products)
+    assert varying_there == varying

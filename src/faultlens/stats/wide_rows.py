@@ -47,6 +47,10 @@ class Columns:
         seldom.eliminate_zeros()
         return cls(np.array(dense.toarray() if issparse(dense) else dense, float), seldom, place)
 
+    def __reduce__(self) -> tuple[type[Columns], tuple[np.ndarray, csr_matrix, np.ndarray]]:
+        """For another process: without what can be computed there again."""
+        return Columns, (self.often, self.seldom, self.place)
+
     @cached_property
     def squares(self) -> csr_matrix:
         """The values of the seldom filled columns, squared, `[columns, n]`."""
