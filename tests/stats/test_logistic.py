@@ -177,6 +177,7 @@ def test_directions_are_solved_for_once_the_search_for_them_takes_longer(
 ) -> None:
     rows, failed = rows_and_outcomes(8, n=90, d=logistic.SOLVED + 8)
     weights = np.repeat(balanced(failed, np.arange(90))[:, None], 3, axis=1)
+    monkeypatch.setattr(logistic, "SOLVED_ALONE", 0)
     taken: list[str] = []
 
     def noted(name: str, step: Callable[..., object]) -> Callable[..., object]:
