@@ -166,6 +166,8 @@ def audit(
     if isinstance(task, Answers):
         if base is not None:
             raise UserError("a base is run on a task: answers that are there cannot be tried again")
+        if spread is not None:
+            raise UserError("spread goes with a task that is run: answers are audited here")
         return _audit_answers(source, task, wanted, residuals, recorder, checkpoint, progress)
     if residuals:
         raise UserError("residuals go with answers: a task that is run is read by itself")

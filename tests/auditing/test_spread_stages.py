@@ -13,10 +13,13 @@ import pytest
 from by_hand import CLEAR, asked, axes, dictionary, made
 from elsewhere import Elsewhere
 
+import faultlens as fl
 from faultlens.auditing.config import AuditConfig
 from faultlens.auditing.result.audit import Audit
 from faultlens.auditing.spread import Spread
 from faultlens.auditing.study import audit_task
+from faultlens.corpus.answers import Answers
+from faultlens.errors import UserError
 from faultlens.features.lens import Lens
 from faultlens.features.shapes import Shapes
 from faultlens.runs.checkpoint import Checkpoint
@@ -111,3 +114,10 @@ def test_workers_read_in_the_shapes_in_which_this_process_does(
     audit_task(replace(lens, given_shapes=own), asked(40, 0), config=config, spread=spread)
     assert set(read) == {own} and len(read) >= 3, "this process, and two workers"
     assert {job.shapes for job in workers.given} == {own}
+
+
+def test_answers_that_are_there_are_audited_by_this_process(lens: Lens) -> None:
+    answers = Answers(asked(10, 0), (None,) * 10, (True,) * 10)
+    with pytest.raises(UserError) as refused:
+        fl.audit(lens, answers, spread=Spread(Elsewhere(), partial(copy.deepcopy, lens)))
+    assert str(refused.value) == "spread goes with a task that is run: answers are audited here"

@@ -15,6 +15,7 @@ import pytest
 from elsewhere import Elsewhere
 
 from faultlens.auditing import over_tasks
+from faultlens.auditing.spread_stages import StageJob
 from faultlens.cli import audit_tasks
 from faultlens.cli.main import app, main
 from faultlens.runs.files import file_digest
@@ -62,6 +63,20 @@ def audited(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
     monkeypatch.setattr(over_tasks.OneLens, "_audited", noted)
     return names
+
+
+def with_workers(monkeypatch: pytest.MonkeyPatch) -> list[StageJob]:
+    """Two workers stand for a cluster; the stages of one audit that they are given from now on."""
+    workers = Elsewhere()
+
+    @contextmanager
+    def opened(self: SpreadConfig, threads: int, device: str) -> Iterator[Elsewhere]:
+        assert (self.ray, threads, device) == ("auto", 1, "cpu")
+        yield workers
+
+    monkeypatch.setattr(SpreadConfig, "opened", opened)
+    monkeypatch.setattr("torch.set_num_threads", lambda count: None)
+    return workers.given
 
 
 def test_each_run_is_that_of_its_task_alone(several: Path, run: Run, tmp_path: Path) -> None:
@@ -121,14 +136,7 @@ def test_workers_write_the_same_and_a_tasks_own_mistake_stops_no_other(
     several: Path, run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """`mini` has no chat template, which over-refusal needs."""
-
-    @contextmanager
-    def opened(self: SpreadConfig, threads: int, device: str) -> Iterator[Elsewhere]:
-        assert (self.ray, threads, device) == ("auto", 1, "cpu")
-        yield Elsewhere()
-
-    monkeypatch.setattr(SpreadConfig, "opened", opened)
-    monkeypatch.setattr("torch.set_num_threads", lambda count: None)
+    with_workers(monkeypatch)
     out = tmp_path / "runs"
     code, said, complained = run(
         "audit", "over-refusal", *TASKS, *QUICK, "--ray", "auto", "--out", out
@@ -147,6 +155,21 @@ def test_workers_write_the_same_and_a_tasks_own_mistake_stops_no_other(
     assert not (out / "over-refusal").exists()
 
 
+def test_one_task_is_spread_by_its_stages(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = ["-n", "30", "--layers", "3", "--no-fit-check", "--folds", "study", "--permutations",
+             "99", "--test-classes", "0", "--test-attributed", "0"]  # fmt: skip
+    assert run("audit", "agreement", *asked, "--out", tmp_path / "alone")[0] == 0
+    jobs = with_workers(monkeypatch)
+    spread = ["--ray", "auto", "--out", tmp_path / "many"]
+    assert run("audit", "agreement", *asked, *spread)[0] == 0
+    assert files(tmp_path / "many") == files(tmp_path / "alone")
+    assert {"ladder-residual", "ladder-sae_all"} < {job.stage.name for job in jobs}
+    arguments = json.loads((tmp_path / "many" / "manifest.json").read_text())["arguments"]
+    assert "ray" not in arguments and "threads" not in arguments, "who works changes nothing"
+
+
 def test_another_run_is_in_the_way_and_a_file_that_was_changed_is_written_anew(
     several: Path, run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -154,11 +177,19 @@ def test_another_run_is_in_the_way_and_a_file_that_was_changed_is_written_anew(
     code, _, said = run("audit", *TASKS, *QUICK, "--seed", "1", "--out", out)
     holds = f"{out}/mini-ioi holds a run already: choose another --out, or give --overwrite"
     assert (code, said) == (2, f"faultlens: {holds}\n")
-    (out / "agreement" / "audit.json").write_text("{}")
-    code, _, said = run("audit", *TASKS, *QUICK, "--out", out)
-    assert (code, said.splitlines()[-1]) == (
-        2, f"faultlens: {holds.replace('mini-ioi', 'agreement')}",
-    )  # fmt: skip
+    manifest = out / "agreement" / "manifest.json"
+    was = manifest.read_text()
+    digest = json.loads(was)["inputs"]["task"]["digest"]
+    for path, text in (
+        (manifest, was.replace(digest, "0" * len(digest))),  # of other prompts
+        (out / "agreement" / "audit.json", "{}"),
+    ):
+        path.write_text(text)
+        code, _, said = run("audit", *TASKS, *QUICK, "--out", out)
+        assert (code, said.splitlines()[-1]) == (
+            2, f"faultlens: {holds.replace('mini-ioi', 'agreement')}",
+        )  # fmt: skip
+        manifest.write_text(was)
     names = audited(monkeypatch)
     assert run("audit", *TASKS, *QUICK, "--out", out, "--overwrite")[0] == 0
     assert names == ["agreement"] and files(out) == files(several)

@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.sparse import csr_matrix
 
+from faultlens.stats import block_sets as block_set_module
 from faultlens.stats.block_sets import block_sets, outcome_sets
 from faultlens.stats.label_null import random_sets
 from faultlens.stats.stepdown import max_t
@@ -129,3 +130,14 @@ def test_parts_of_one_row_are_no_parts() -> None:
     sets = block_sets(failed, blocks, np.zeros(60, dtype=int), 4_000, rng, np.arange(60))
     plain = block_sets(failed, blocks, np.zeros(60, dtype=int), 4_000, rng)
     assert np.abs(sets.mean(axis=0) - plain.mean(axis=0)).max() < 0.05
+
+
+def test_how_many_are_dealt_at_once_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    rng = np.random.default_rng(8)
+    failed, blocks = rng.random(60) < 0.3, rng.integers(0, 12, 60)
+    strata, parts = rng.integers(0, 3, 60), rng.integers(0, 40, 60)
+    whole = block_sets(failed, blocks, strata, 50, np.random.default_rng(9), parts)
+    monkeypatch.setattr(block_set_module, "IN_CACHE", 60 * 7)
+    in_turn = block_sets(failed, blocks, strata, 50, np.random.default_rng(9), parts)
+    np.testing.assert_array_equal(in_turn, whole)
+    assert len(np.unique(whole, axis=0)) > 40

@@ -44,7 +44,7 @@ def test_counting_stored_firings_or_all_prompts_gives_one_rank(seed: int, failur
     for share in (0.0, 1.0):
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(set_sums, "SPARSE", share)
-            drawn.append(FisherRank(firing, failures).of_sets(columns, members))
+            drawn.append(np.stack(list(FisherRank(firing, failures).of_sets(columns, members))))
     np.testing.assert_array_equal(*drawn)
     observed = np.array([FisherRank(firing, failures).observed(one) for one in sets])
     np.testing.assert_array_equal(drawn[0], observed.T[columns])

@@ -72,7 +72,7 @@ def test_a_set_that_is_the_outcome_gives_the_observed_statistic(strata: np.ndarr
     failed = rng.random(120) < 0.3
     statistic = PermutationZ(csr_matrix(awkward(rng)), failed, strata)
     columns = np.array([8, 2, 0, 5, 9, 7, 6, 10, 11])
-    drawn = statistic.of_sets(columns, failed.astype(np.float32)[:, None])[:, 0]
+    drawn = np.concatenate(list(statistic.of_sets(columns, failed.astype(np.float32)[:, None])))
     np.testing.assert_allclose(drawn, statistic.observed(failed)[columns], atol=2e-6)
     assert drawn[1] == 0
 
@@ -92,7 +92,7 @@ def test_summing_stored_values_or_all_of_them_gives_one_z(
     for share in (0.0, 1.0):
         monkeypatch.setattr(set_sums, "SPARSE", share)
         statistic = PermutationZ(values, failed, strata)
-        drawn[share] = statistic.of_sets(columns, members)
+        drawn[share] = np.stack(list(statistic.of_sets(columns, members)))
         assert statistic.sparse.any() == bool(share)
         assert not statistic.sparse[8]
     np.testing.assert_allclose(drawn[0.0], drawn[1.0], atol=SAME_Z / 2)
@@ -140,3 +140,15 @@ def test_what_a_value_loses_in_other_batches_is_no_difference(strata: np.ndarray
     found = PermutationZ(csr_matrix(7.0 * (1 + off)), failed, strata).observed(failed)
     assert found[:2].tolist() == [0.0, 0.0]
     assert found[2] > 10
+
+
+def test_the_least_that_counts_as_equal_is_the_first_float32_that_is_no_smaller() -> None:
+    rng = np.random.default_rng(8)
+    failed = rng.random(120) < 0.3
+    observed = np.concatenate([[0.0], rng.uniform(0, 30, 200)])
+    least = PermutationZ(csr_matrix(awkward(rng)), failed).least_equal(observed)
+    exact = observed - SAME_Z * np.maximum(observed, 1.0)
+    below = np.nextafter(least, np.float32(-np.inf)).astype(np.float64)
+    assert least.dtype == np.float32
+    assert (least.astype(np.float64) >= exact).all()
+    assert (below < exact).all()

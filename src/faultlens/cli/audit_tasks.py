@@ -100,12 +100,12 @@ def _inputs_noted(
     one.manifest.inputs["task"] = identity(first_of(one.task))
     record_lens(one.manifest, opened)
     one.labels = labels.of((d.name for d in opened.dictionaries), one.manifest)
-    if base is not None:
-        record_base(one.manifest, base)
     try:
         one.task = as_chat_noted(one.task, opened, config, one.manifest)
     except UserError as error:
         return str(error)
+    if base is not None:
+        record_base(one.manifest, base)
     return None
 
 

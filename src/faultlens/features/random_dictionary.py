@@ -78,13 +78,18 @@ def _directions(d_in: int, features: int, seed: int) -> Iterator[tuple[np.ndarra
 
 def _tile(x: np.ndarray, directions: np.ndarray, wanted: np.ndarray) -> csr_matrix:
     """Activations `[tile, tokens]` of features of which the j-th shall fire on `wanted[j]`."""
-    dense = np.zeros((len(wanted), len(x)), dtype=np.float32)
     fires = np.flatnonzero(wanted)  # the others are silent
     products = directions[fires] @ x.T
-    descending = -np.sort(-products, axis=1)
-    limits = [_threshold(row, count) for row, count in zip(descending, wanted[fires], strict=True)]
-    dense[fires] = np.maximum(products - np.array(limits, dtype=np.float32)[:, None], 0.0)
-    return csr_matrix(dense)
+    descending = np.sort(products, axis=1)[:, ::-1]
+    limits = np.array(
+        [_threshold(row, count) for row, count in zip(descending, wanted[fires], strict=True)],
+        dtype=np.float32,
+    )
+    row, token = np.nonzero(products > limits[:, None])
+    counts = np.zeros(len(wanted) + 1, dtype=int)
+    counts[fires + 1] = np.bincount(row, minlength=len(fires))
+    above = products[row, token] - limits[row]
+    return csr_matrix((above, token, np.cumsum(counts)), shape=(len(wanted), len(x)))
 
 
 def _threshold(descending: np.ndarray, wanted: int) -> float:

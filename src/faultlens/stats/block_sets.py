@@ -17,6 +17,7 @@ from faultlens.stats.strata import stratified_sets
 
 LEAST_ALIKE = 10  # blocks of about one size, among which labels are exchanged
 CELLS = 4_000_000  # permutations × rows held at once
+IN_CACHE = 100_000  # permutations × rows dealt at once
 AMONG_A_PART = 1e-6  # of what decides among equal labels: the rest is the same for all of a part
 
 
@@ -147,16 +148,49 @@ class _Layout:
         for members in self.alike:
             keys = rng.random((permutations, len(members)))
             other[:, members] = members[np.argsort(keys, axis=1)]
-        source = self.place[other[:, self.blocks], self.strata]
-        first = rng.integers(0, 2**31, (permutations, len(self.parts)))[:, self.cell]
-        part = self.first_part[source] + (self.number + first) % self.parts[source]
-        at = self.part_start[part] + self.within % self.part_size[part]
-        labels: np.ndarray = self.labels[at].astype(float)
-        none = source < 0
+        first = rng.integers(0, 2**31, (permutations, len(self.parts))).astype(np.uint32)
+        labels = np.empty((permutations, len(self.blocks)))
+        none = np.empty(labels.shape, dtype=bool)
+        step = max(1, IN_CACHE // len(self.blocks))
+        for start in range(0, permutations, step):
+            rows = slice(start, start + step)
+            source = self._cells(other[rows])
+            none[rows] = source < 0
+            labels[rows] = self._labels(source, first[rows])
         if none.any():
             block = other[:, self.blocks][none]
             place = self.first[block] + self._drawn(none, rng) % self.sizes[block]
             labels[none] = self.all_labels[place]
+        return labels
+
+    def _cells(self, other: np.ndarray) -> np.ndarray:
+        """Where the labels of each row come from: the cell that its block's other has there, or −1.
+
+        Args:
+            other: the block whose labels each block gets, `[permutations, blocks]`.
+        """
+        at = (other * self.place.shape[1])[:, self.blocks]
+        at += self.strata
+        cells: np.ndarray = self.place.ravel().take(at)
+        return cells
+
+    def _labels(self, cells: np.ndarray, first: np.ndarray) -> np.ndarray:
+        """The label that each row gets of its cell, 0/1 `[permutations, n]`; anything of cell −1.
+
+        Args:
+            cells: `[permutations, n]`.
+            first: the part that the first one of each cell gets its labels from, uint32
+                `[permutations, cells]`, modulo their number.
+        """
+        which = first[:, self.cell]
+        which += self.number.astype(np.uint32)
+        which %= self.parts.astype(np.uint32)[cells]
+        part = self.first_part[cells]
+        part += which
+        at = self.part_start[part]
+        if self.part_size.max() > 1:
+            at += self.within % self.part_size[part]
+        labels: np.ndarray = self.labels.astype(float)[at]
         return labels
 
     def _drawn(self, chosen: np.ndarray, rng: np.random.Generator) -> np.ndarray:

@@ -310,7 +310,7 @@ def _each(work: Callable[[Any], Any], items: Iterable[Any], tick: Tick | None) -
     """`work` of every item, one after the other.
 
     BLAS keeps to one thread meanwhile: on matrices this small its threads wait for one another. So
-    do threads of Python, for the interpreter: two of them took no less time than one, and a fifth
+    do threads of Python, for the interpreter: two of them took no less time than one, and a quarter
     more of the processor.
     """
     done = []

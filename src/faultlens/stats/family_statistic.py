@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Protocol
 
 import numpy as np
@@ -24,13 +25,13 @@ class FamilyStatistic(Protocol):
     def require_margins(self, sets: np.ndarray) -> None:
         """`ValueError` unless failure sets `[sets, n]` have the margins that this is made for."""
 
-    def of_sets(self, columns: np.ndarray, members: np.ndarray) -> np.ndarray:
+    def of_sets(self, columns: np.ndarray, members: np.ndarray) -> Iterator[np.ndarray]:
         """Of some features under each failure set.
 
         Args:
             columns: indices of features.
             members: float32 0/1, `[n, sets]`.
 
-        Returns:
-            `[columns, sets]`, the caller's to write over.
+        Yields:
+            of each feature in turn `[sets]`, the caller's to write over: while it is in the cache.
         """

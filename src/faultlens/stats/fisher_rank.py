@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 from scipy.sparse import csc_matrix, csr_matrix
 
 from faultlens.stats.fisher import attainable_p
-from faultlens.stats.set_sums import is_sparse, sparse_sums
+from faultlens.stats.set_sums import in_turn, is_sparse, sparse_sums
 
 SAME_P = 1e-10  # relative: rounding parts equal p-values of two margins by less, others by more
 
@@ -58,14 +60,15 @@ class FisherRank:
                 f"a failure set of {wrong}: expected {self.failures}, as in the outcome"
             )
 
-    def of_sets(self, columns: np.ndarray, members: np.ndarray) -> np.ndarray:
-        place = np.empty((len(columns), members.shape[1]), dtype=np.intp)
+    def of_sets(self, columns: np.ndarray, members: np.ndarray) -> Iterator[np.ndarray]:
         sparse = is_sparse(self.support[columns], self.n)
-        place[sparse] = sparse_sums(self.firing[:, columns[sparse]], members)
-        place[~sparse] = self.firing[:, columns[~sparse]].toarray().T @ members
-        place += self.offset[columns, None]
-        result: np.ndarray = self.ranks.take(place)
-        return result
+        by_stored = sparse_sums(self.firing[:, columns[sparse]], members)
+        by_all = self.firing[:, columns[~sparse]].toarray().T @ members
+        counts = in_turn(sparse, by_stored, by_all)
+        for of_feature, offset in zip(counts, self.offset[columns].tolist(), strict=True):
+            place = of_feature.astype(np.intp)
+            place += offset
+            yield self.ranks.take(place)
 
 
 def _ranks(p_values: np.ndarray) -> np.ndarray:

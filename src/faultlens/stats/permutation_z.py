@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 from scipy.sparse import csc_matrix, csr_matrix
 
-from faultlens.stats.set_sums import column_blocks, is_sparse, sparse_sums
+from faultlens.stats.set_sums import column_blocks, in_turn, is_sparse, sparse_sums
 
 ONE_VALUE = 1e-5  # of the largest value: values that spread less are one, read in other batches
 SAME_Z = 1e-5  # standard deviations, or of z where z > 1: more than float32 sums lose
@@ -58,8 +60,10 @@ class PermutationZ:
         return self._scaled(np.abs(self.values.T @ (failed - self.share)), self.spread)
 
     def least_equal(self, observed: np.ndarray) -> np.ndarray:
-        result: np.ndarray = observed - SAME_Z * np.maximum(observed, 1.0)
-        return result
+        least: np.ndarray = observed - SAME_Z * np.maximum(observed, 1.0)
+        # Permuted z are float32: the first of these numbers that is no smaller.
+        single = least.astype(np.float32)
+        return np.where(single < least, np.nextafter(single, np.float32(np.inf)), single)
 
     def require_margins(self, sets: np.ndarray) -> None:
         # Not all sets at once: as float32 they are four times the size that they have.
@@ -73,13 +77,12 @@ class PermutationZ:
                     f"expected {self.failures[stratum]:.0f}, as in the outcome"
                 )
 
-    def of_sets(self, columns: np.ndarray, members: np.ndarray) -> np.ndarray:
-        z = np.empty((len(columns), members.shape[1]), dtype=np.float32)
+    def of_sets(self, columns: np.ndarray, members: np.ndarray) -> Iterator[np.ndarray]:
         sparse = self.sparse[columns]
-        z[sparse] = self._by_stored_values(columns[sparse], members)
-        z[~sparse] = self._by_all_values(columns[~sparse], members)
-        result: np.ndarray = np.abs(z, out=z)
-        return result
+        by_stored = self._by_stored_values(columns[sparse], members)
+        by_all = self._by_all_values(columns[~sparse], members)
+        for z in in_turn(sparse, by_stored, by_all):
+            yield np.abs(z, out=z)
 
     def _by_stored_values(self, columns: np.ndarray, members: np.ndarray) -> np.ndarray:
         scaled = self.values[:, columns].astype(np.float64)

@@ -61,3 +61,23 @@ def is_sparse(support: np.ndarray, n: int) -> np.ndarray:
     """
     few: np.ndarray = support <= SPARSE * n
     return few
+
+
+def in_turn(few: np.ndarray, by_stored: np.ndarray, by_all: np.ndarray) -> Iterator[np.ndarray]:
+    """The sums of columns of both kinds, in the order of the columns.
+
+    Args:
+        few: which columns are summed by their stored values, boolean `[columns]`.
+        by_stored: the sums of these, `[few, sets]`.
+        by_all: those of the others, `[others, sets]`.
+
+    Yields:
+        `[sets]`.
+
+    >>> stored, dense = np.array([[1.0], [3.0]]), np.array([[2.0]])
+    >>> [float(x[0]) for x in in_turn(np.array([True, False, True]), stored, dense)]
+    [1.0, 2.0, 3.0]
+    """
+    stored, others = iter(by_stored), iter(by_all)
+    for is_few in few.tolist():
+        yield next(stored if is_few else others)

@@ -141,11 +141,8 @@ def _step_down(statistic: FamilyStatistic, sets: np.ndarray, failed: np.ndarray)
     least = statistic.least_equal(observed)[order]
     reached = np.zeros(len(order), dtype=int)
     for members in set_blocks(sets):
-        done = 0
-        for maxima in _running_maxima(statistic, members, order):
-            part = slice(done, done + len(maxima))
-            reached[part] += np.count_nonzero(maxima >= least[part, None], axis=1)
-            done += len(maxima)
+        for place, maxima in enumerate(_running_maxima(statistic, members, order)):
+            reached[place] += np.count_nonzero(maxima >= least[place])
     raw = (1 + reached) / (1 + len(sets))
     adjusted = np.empty(len(order))
     adjusted[order[::-1]] = np.maximum.accumulate(raw[::-1])
@@ -155,20 +152,15 @@ def _step_down(statistic: FamilyStatistic, sets: np.ndarray, failed: np.ndarray)
 def _running_maxima(
     statistic: FamilyStatistic, members: np.ndarray, order: np.ndarray
 ) -> Iterator[np.ndarray]:
-    """The largest of each feature's statistic and those before it in `order`, by blocks.
-
-    Yields:
-        `[features of the block, sets]`.
-    """
+    """After each feature of `order` the largest statistic of it and those before, `[sets]`."""
     largest: np.ndarray | None = None
     for columns in column_blocks(order, *members.shape):
-        block = statistic.of_sets(columns, members)
-        for row in block:  # NumPy's accumulate takes 20 times as long over the first axis
+        for of_feature in statistic.of_sets(columns, members):
             if largest is not None:
-                np.maximum(row, largest, out=row)
-            largest = row
-        largest = None if largest is None else largest.copy()
-        yield block
+                np.maximum(of_feature, largest, out=of_feature)
+            largest = of_feature
+            yield largest
+        largest = None if largest is None else largest.copy()  # without the rest of its block
 
 
 def _null(statistic: FamilyStatistic, sets: np.ndarray) -> FamilyNull:
@@ -177,6 +169,7 @@ def _null(statistic: FamilyStatistic, sets: np.ndarray) -> FamilyNull:
     for members in set_blocks(sets):
         best = np.zeros(members.shape[1])
         for columns in column_blocks(np.arange(statistic.features), *members.shape):
-            best = np.maximum(best, statistic.of_sets(columns, members).max(axis=0))
+            for of_feature in statistic.of_sets(columns, members):
+                np.maximum(best, of_feature, out=best)
         largest.append(best)
     return FamilyNull(np.concatenate([np.empty(0), *largest]), statistic)

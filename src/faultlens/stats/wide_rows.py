@@ -14,7 +14,7 @@ from functools import cached_property
 import numpy as np
 from scipy.sparse import csc_matrix, csr_matrix, issparse
 
-OFTEN = 0.15  # of the rows: a column that more of them fill is multiplied as a dense one
+OFTEN = 0.2  # of the rows: a column that more of them fill is multiplied as a dense one
 CONSTANT = 1e-6  # of its mean: a column with a smaller standard deviation is rounding
 BLOCK = 512  # dense columns standardised and multiplied at once: what the cache holds
 PAIRS = 16_000_000  # products of two values of one column up to which they are kept: 200 MB

@@ -92,6 +92,17 @@ def test_with_one_stratum_it_is_the_deciding_p() -> None:
     assert same.tolist() == found.decisive.tolist()
 
 
+def test_where_every_stratum_has_one_outcome_there_is_nothing_to_permute() -> None:
+    rng = np.random.default_rng(4)
+    failed = rng.random(80) < 0.3
+    found, codes = family(noise(rng, 80), failed), failed * 2 + rng.integers(0, 2, 80)
+    assert found.decisive.min() < 1
+    p = conditional_p(found, failed, codes, PERMUTATIONS, 2)
+    assert (p == 1).all()
+    sets = stratified_sets(failed, codes, PERMUTATIONS, rng)
+    np.testing.assert_array_equal(p, max_t(found.values, sets, failed, codes))
+
+
 def firing_cause(seed: int) -> tuple[np.ndarray, np.ndarray, dict[str, list[str]]]:
     """The last feature makes failure 7 times likelier by firing, beside a factor."""
     rng = np.random.default_rng([4, seed])

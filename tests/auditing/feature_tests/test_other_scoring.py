@@ -8,12 +8,14 @@ import pytest
 from scipy import stats
 from scipy.sparse import csr_matrix
 
+from faultlens.auditing.feature_tests import other_scoring
 from faultlens.auditing.feature_tests.correlates import Correlates, correlate
-from faultlens.auditing.feature_tests.other_scoring import under_rule
+from faultlens.auditing.feature_tests.other_scoring import under_rules
 from faultlens.auditing.result import OtherScoring
 from faultlens.auditing.verdicts.evidence import Evidence
 from faultlens.auditing.verdicts.scoring_artefact import scoring_artefact
 from faultlens.features.table import FeatureTable
+from faultlens.stats.stepdown import min_p
 
 N = 150
 
@@ -26,7 +28,7 @@ def family(values: np.ndarray, failed: np.ndarray) -> Correlates:
 
 def read(values: np.ndarray, failed: np.ndarray, other: np.ndarray) -> OtherScoring:
     found = family(values[:, None], failed)
-    return under_rule(found, failed, "named-later", other, 99, 1).readings([0])[0]
+    return under_rules(found, failed, {"named-later": other}, 99, 1)[0].readings([0])[0]
 
 
 def called(values: np.ndarray, failed: np.ndarray, other: np.ndarray) -> bool:
@@ -102,3 +104,25 @@ def test_a_rule_by_which_too_few_fail_has_no_effects_but_its_disagreement() -> N
     none = read(values, failed, np.zeros(N, dtype=bool)).disputed
     assert (none.agreed_rate_difference, none.p_firing, none.p_strength) == (None, 1.0, 1.0)
     assert read(values, failed, failed | (np.arange(N) % 9 == 0)).disputed is None
+
+
+def test_rules_that_agree_share_one_test(monkeypatch: pytest.MonkeyPatch) -> None:
+    values, failed, other = planted(0, artefact=True, dense=False)
+    found = family(values[:, None], failed)
+    alone = under_rules(found, failed, {"alone": other}, 99, 1)[0]
+    asked: list[np.ndarray] = []
+
+    def counted(firing: csr_matrix, sets: np.ndarray, outcome: np.ndarray) -> np.ndarray:
+        asked.append(outcome)
+        return min_p(firing, sets, outcome)
+
+    monkeypatch.setattr(other_scoring, "min_p", counted)
+    rules = {"one": other, "same": other.copy(), "own": failed.copy(), "rare": np.arange(N) < 2}
+    one, same, own, rare = under_rules(found, failed, rules, 99, 1)
+    assert len(asked) == 1, "of the outcome that is neither known nor too rare"
+    for read in (one, same):
+        np.testing.assert_array_equal(read.p_deciding, alone.p_deciding)
+    np.testing.assert_array_equal(own.p_deciding, found.decisive)
+    assert alone.p_deciding[0] != own.p_deciding[0]
+    assert rare.p_deciding is None
+    assert [of.rule for of in (one, same, own, rare)] == list(rules)

@@ -7,6 +7,7 @@ import numpy as np
 from faultlens.auditing.feature_tests.correlates import Correlates
 from faultlens.stats.block_sets import outcome_sets
 from faultlens.stats.stepdown import max_t
+from faultlens.stats.strata import informative
 
 
 def conditional_p(
@@ -36,6 +37,8 @@ def conditional_p(
     """
     if len(np.unique(codes)) == 1:
         return found.decisive
+    if not informative(failed, np.unique(codes, return_inverse=True)[1]).any():
+        return np.ones(found.values.shape[1])  # there is no other arrangement of the outcome
     rng = np.random.default_rng(seed)
     sets = outcome_sets(failed, permutations, rng, strata=codes, blocks=blocks, parts=parts)
     firing = found.firing

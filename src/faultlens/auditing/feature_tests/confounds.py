@@ -200,10 +200,22 @@ def nearest_level(firing: np.ndarray, factors: Mapping[str, Sequence[str]]) -> P
         no level shares a prompt with it.
     """
     best: Proxy | None = None
-    for factor, names, count, union in _unions(firing, factors):
-        jaccard = _likeness(firing, union)
-        if jaccard > 0 and (best is None or jaccard > best.jaccard):
-            best = Proxy(factor, _union_name(names, count), jaccard)
+    n, fires = len(firing), np.count_nonzero(firing)
+    for factor, levels in factors.items():
+        names, codes, size = _coded(tuple(levels))
+        if len(names) == 1:
+            continue
+        hits = np.bincount(codes[firing], minlength=len(names))
+        order = np.lexsort((-size, -hits / size))
+        both = np.cumsum(hits[order[:-1]])
+        either = np.cumsum(size[order[:-1]]) + fires - both
+        jaccard = both / either
+        if 2 * fires > n:
+            jaccard = np.minimum(jaccard, (n - either) / (n - both))
+        count = int(np.argmax(jaccard))
+        if jaccard[count] > (0.0 if best is None else best.jaccard):
+            joined = [names[level] for level in order]
+            best = Proxy(factor, _union_name(joined, count + 1), float(jaccard[count]))
     return best
 
 
@@ -254,6 +266,16 @@ def _unions(
         for count, level in enumerate(names[:-1], start=1):
             union = union | prompts_at[level]
             yield factor, names, count, union
+
+
+@lru_cache(maxsize=64)
+def _coded(levels: tuple[str, ...]) -> tuple[list[str], np.ndarray, np.ndarray]:
+    """A factor's levels by alphabet, rare ones pooled; the number of each prompt's; their sizes."""
+    pooled = pooled_levels(levels)
+    names = sorted(set(pooled))
+    number = {name: place for place, name in enumerate(names)}
+    codes = np.array([number[level] for level in pooled])
+    return names, codes, np.bincount(codes)
 
 
 @lru_cache(maxsize=64)

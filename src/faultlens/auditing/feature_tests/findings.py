@@ -19,7 +19,7 @@ from faultlens.auditing.feature_tests.conditional import conditional_p
 from faultlens.auditing.feature_tests.confounds import confounds, followed_level, nearest_level
 from faultlens.auditing.feature_tests.correlates import Correlates, correlate
 from faultlens.auditing.feature_tests.description import described
-from faultlens.auditing.feature_tests.other_scoring import OtherRule, under_rule
+from faultlens.auditing.feature_tests.other_scoring import OtherRule, under_rules
 from faultlens.auditing.feature_tests.strata import Stratification
 from faultlens.auditing.result import (
     BeyondClasses,
@@ -200,10 +200,7 @@ def find_features(
         if strata.finest is not None:
             repeated = min(permutations, REPEATED)
             finest = conditional_p(found, failed, strata.finest, repeated, seed, blocks, parts)
-        others = [
-            under_rule(found, failed, rule, failing, permutations, seed, blocks, parts)
-            for rule, failing in other_rules.items()
-        ]
+        others = under_rules(found, failed, other_rules, permutations, seed, blocks, parts)
     tick(1)
     describer = _Describer(
         found, failed, strata, factors, conditional, p_suppressed, finest, others, alpha, blocks,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -66,38 +66,44 @@ class OtherRule:
         ]
 
 
-def under_rule(
+def under_rules(
     found: Correlates,
     own: np.ndarray,
-    rule: str,
-    failed: np.ndarray,
+    rules: Mapping[str, np.ndarray],
     permutations: int,
     seed: int,
     blocks: np.ndarray | None = None,
     parts: np.ndarray | None = None,
-) -> OtherRule:
-    """The deciding tests of the same family against the outcomes of another rule.
+) -> list[OtherRule]:
+    """The deciding tests of the same family against the outcomes of other rules.
 
-    Nothing is tested where fewer than five prompts fail, or succeed, under it.
+    Nothing is tested where fewer than five prompts fail, or succeed, under a rule. Rules that agree
+    on every prompt, with one another or with the audit's own, share one test.
 
     Args:
-        found: the family.
+        found: the family, tested with the same permutations, seed, blocks and parts.
         own: which prompts fail under the audit's own rule, boolean `[prompts]`.
-        rule: the other rule's name.
-        failed: which prompts fail under it, boolean `[prompts]`.
+        rules: which prompts fail under each of the others, boolean `[prompts]`, by name.
         permutations: of the outcome.
         seed: of the permutations.
         blocks: the block of each prompt that belongs together; None: each stands by itself.
         parts: which prompts of a block repeat one another; None: none do.
     """
-    n, failures = len(failed), int(failed.sum())
-    if min(failures, n - failures) < LEAST_OUTCOMES:
-        return OtherRule(rule, found, own, failed, None)
-    firing = found.firing
-    rng = np.random.default_rng(seed)
-    sets = outcome_sets(failed, permutations, rng, blocks=blocks, parts=parts)
-    smaller = np.minimum(min_p(firing, sets, failed), max_t(found.values, sets, failed))
-    return OtherRule(rule, found, own, failed, np.minimum(2 * smaller, 1.0))
+    tested = {own.tobytes(): np.minimum(found.p_min_p, found.p_max_t)}
+    others = []
+    for rule, failed in rules.items():
+        n, failures, p_deciding = len(failed), int(failed.sum()), None
+        if min(failures, n - failures) >= LEAST_OUTCOMES:
+            outcome = failed.tobytes()
+            if outcome not in tested:
+                rng = np.random.default_rng(seed)
+                sets = outcome_sets(failed, permutations, rng, blocks=blocks, parts=parts)
+                tested[outcome] = np.minimum(
+                    min_p(found.firing, sets, failed), max_t(found.values, sets, failed)
+                )
+            p_deciding = np.minimum(2 * tested[outcome], 1.0)
+        others.append(OtherRule(rule, found, own, failed, p_deciding))
+    return others
 
 
 def _rates(values: csr_matrix, failed: np.ndarray) -> list[Interval]:
