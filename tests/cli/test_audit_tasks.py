@@ -141,7 +141,7 @@ def test_workers_write_the_same_and_a_tasks_own_mistake_stops_no_other(
     code, said, complained = run(
         "audit", "over-refusal", *TASKS, *QUICK, "--ray", "auto", "--out", out
     )
-    why = "model mini has no chat template: leave out --chat, or give a chat model"
+    why = "model mini has no chat template, and these prompts are conversations: give a chat model"
     assert code == 2
     assert complained.splitlines()[-1] == (
         f"faultlens: 1 of 3 tasks could not be audited (over-refusal: {why})"
