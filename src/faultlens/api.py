@@ -175,6 +175,7 @@ def audit(
         raise UserError(
             "a task is run by a model: give a lens (fl.load), or answers that are there"
         )
+    _check_task("the task", task)
     return _audit_task(source, task, wanted, recorder, checkpoint, progress, base, spread)
 
 
@@ -208,9 +209,11 @@ def audit_tasks(
         the audits, by the names of the tasks and in their order.
 
     Raises:
-        UserError: as `audit` does, naming the tasks that could not be audited once the others are.
+        UserError: as `audit` does, naming the tasks that could not be audited once the others are;
+            at once for what is no task.
     """
     wanted = configured(config or AuditConfig(), options, "fl.audit_tasks")
+    _check_tasks(tasks)
     from faultlens.auditing.over_tasks import TaskJob, audit_each
     from faultlens.runs.checkpoint import Checkpoint
     from faultlens.runs.files import file_name
@@ -232,6 +235,29 @@ def audit_tasks(
             f"{len(refused)} of {len(tasks)} tasks could not be audited ({'; '.join(refused)})"
         )
     return {name: audit for name in tasks if (audit := found[name].audit) is not None}
+
+
+def _check_tasks(tasks: object) -> None:
+    """Raises UserError for what are no tasks by name."""
+    if not isinstance(tasks, Mapping):
+        raise UserError(
+            f"tasks of type {type(tasks).__name__}: expected each by a name of its own, e.g. "
+            '{"ioi": fl.tasks.ioi()}'
+        )
+    for name, task in tasks.items():
+        _check_task(f"the task {name!r}", task)
+
+
+def _check_task(where: str, task: object) -> None:
+    """Raises UserError for what is neither a task nor tasks by seed."""
+    from faultlens.corpus.task import Task
+
+    for one in task.values() if isinstance(task, Mapping) else (task,):
+        if not isinstance(one, Task):
+            raise UserError(
+                f"{where} is of type {type(one).__name__}: expected prompts to run, e.g. "
+                "fl.tasks.ioi() or fl.read_task(PATH), or several sets of them by seed"
+            )
 
 
 def _is_lens(source: object) -> TypeIs[Lens]:

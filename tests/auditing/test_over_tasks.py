@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
 
@@ -78,3 +78,28 @@ def test_a_task_that_cannot_be_audited_is_named_once_the_others_are_done(
         fl.audit(lens, long, config=QUICK)
     assert str(refused.value) == f"1 of 2 tasks could not be audited (long: {by_itself.value})"
     assert "outcomes" in kept.within("task-one").stages
+
+
+def test_what_is_no_task_is_refused_in_one_sentence(
+    lens: Lens, tasks: dict[str, Task | Mapping[int, Task]]
+) -> None:
+    expected = (
+        "expected prompts to run, e.g. fl.tasks.ioi() or fl.read_task(PATH), or several sets of "
+        "them by seed"
+    )
+
+    def said(audit: Callable[..., object], given: object) -> str:
+        with pytest.raises(UserError) as refused:
+            audit(lens, given, config=QUICK)
+        return str(refused.value)
+
+    assert said(fl.audit, "ioi") == f"the task is of type str: {expected}"
+    assert said(fl.audit, {0: tasks["one"], 1: None}) == (
+        f"the task is of type NoneType: {expected}"
+    )
+    assert said(fl.audit_tasks, {"one": tasks["one"], "ioi": "ioi"}) == (
+        f"the task 'ioi' is of type str: {expected}"
+    )
+    assert said(fl.audit_tasks, [tasks["one"]]) == (
+        'tasks of type list: expected each by a name of its own, e.g. {"ioi": fl.tasks.ioi()}'
+    )

@@ -141,7 +141,7 @@ def test_workers_write_the_same_and_a_tasks_own_mistake_stops_no_other(
     code, said, complained = run(
         "audit", "over-refusal", *TASKS, *QUICK, "--ray", "auto", "--out", out
     )
-    why = "model mini has no chat template: leave out --chat, or give a chat model"
+    why = "model mini has no chat template, and these prompts are conversations: give a chat model"
     assert code == 2
     assert complained.splitlines()[-1] == (
         f"faultlens: 1 of 3 tasks could not be audited (over-refusal: {why})"
@@ -195,6 +195,21 @@ def test_another_run_is_in_the_way_and_a_file_that_was_changed_is_written_anew(
     assert names == ["agreement"] and files(out) == files(several)
 
 
+def test_a_page_that_is_gone_is_built_again_without_auditing(
+    several: Path, run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The index leads to it."""
+    out = Path(shutil.copytree(several, tmp_path / "runs"))
+    page = out / "agreement" / "report.html"
+    page.unlink()
+    names = audited(monkeypatch)
+    assert run("audit", *TASKS, *QUICK, "--out", out)[0] == 0
+    assert not names and "agreement" in page.read_text(encoding="utf-8")
+    assert sorted(one.name for one in out.iterdir()) == [
+        "agreement", "audits.html", "audits.json", "mini-ioi",
+    ]  # fmt: skip
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
@@ -206,6 +221,16 @@ def test_another_run_is_in_the_way_and_a_file_that_was_changed_is_written_anew(
             "ioi agreement ioi --out new",
             "ioi and ioi would both be written to new/ioi: name each task once, and files by "
             "different names",
+        ),
+        (
+            "IOI.jsonl ioi --out new",
+            "IOI.jsonl and ioi would be written to new/IOI and new/ioi, which is one folder where "
+            "case does not count: name each task once, and files by different names",
+        ),
+        (
+            "ioi Audits.HTML.jsonl --out new",
+            "Audits.HTML.jsonl would be written to new/Audits.HTML, which is no place for a run: "
+            "give the file another name",
         ),
         (
             "ioi audits.html.jsonl --out new",
@@ -251,7 +276,8 @@ def test_one_sentence_and_exit_code_two(
         (tmp_path / name).parent.mkdir()
         (tmp_path / name).write_text("{}")
     prompt = {"prompt": "Ann gave it to", "target": "Tom", "foil": "Bob"}
-    (tmp_path / "audits.html.jsonl").write_text(json.dumps(prompt))
+    for name in ("audits.html.jsonl", "Audits.HTML.jsonl", "IOI.jsonl"):
+        (tmp_path / name).write_text(json.dumps(prompt))
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "argv", ["faultlens", "audit", *arguments.split()])
     with pytest.raises(SystemExit) as leave:

@@ -396,6 +396,54 @@ def test_only_the_bundled_pair_as_it_is_need_not_be_checked_again(
     assert len(asked) == len(others)
 
 
+def _encoder_written_to(lens: Lens) -> None:
+    lens.dictionaries[0].W_enc.mul_(2)
+
+
+def _weight_written_to(lens: Lens) -> None:
+    next(lens.model.network.parameters()).data.mul_(2)  # counted by no version of the tensor
+
+
+def _other_precision(lens: Lens) -> None:
+    lens.model.network.bfloat16()
+
+
+def _block_replaced(lens: Lens) -> None:
+    lens.model.network.transformer.h[1] = torch.nn.Identity()
+
+
+def _hooked(lens: Lens) -> None:
+    lens.model.network.transformer.h[1].register_forward_hook(lambda *_: None)
+
+
+def _trained_on(lens: Lens) -> None:
+    lens.model.network.train()  # with dropout
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        _encoder_written_to, _weight_written_to, _other_precision, _block_replaced, _hooked,
+        _trained_on,
+    ],
+)  # fmt: skip
+def test_what_was_changed_in_place_is_checked_again(
+    change: Callable[[Lens], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The objects are the bundled pair's still, and no longer what its fit was found of."""
+    import faultlens as fl
+
+    def examined(*_: Any) -> Any:
+        raise UserError("examined")
+
+    monkeypatch.setattr("faultlens.features.lens.examine", examined)
+    lens = fl.load("mini", layers=[3])
+    assert lens.checked().fit_check == {"3-res-mini": "passed: FVU 0.117, L0 32.0"}
+    change(lens)
+    with pytest.raises(UserError, match="examined"):
+        lens.checked()
+
+
 def test_bfloat16_gives_the_same_figures_within_its_precision() -> None:
     """8 bits: FVU within 0.02, L0 within 2 %, and no other convention becomes the better one."""
     import faultlens as fl

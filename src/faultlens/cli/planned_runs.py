@@ -17,7 +17,7 @@ from faultlens.errors import UserError
 from faultlens.runs.checkpoint import Checkpoint
 from faultlens.runs.claim import Claim, claimed, work_folder
 from faultlens.runs.files import file_name, json_text
-from faultlens.runs.folder import AUDIT, Manifest, read_manifest, read_result, written_file
+from faultlens.runs.folder import AUDIT, PAGE, Manifest, read_manifest, read_result, written_file
 from faultlens.runs.lock import held
 
 INDEX, INDEX_PAGE = "audits.json", "audits.html"  # beside the runs
@@ -100,13 +100,19 @@ class PlannedRun:
         return TaskFinding.of_refused(self.name, why)
 
     def found_before(self) -> TaskFinding:
-        """What the run that is there says; what a killed process left beside it goes."""
+        """What the run that is there says; what a killed process left beside it goes.
+
+        Its page, to which the index leads, is built again where it is gone.
+        """
         from faultlens.auditing.result.audit import Audit
         from faultlens.auditing.result.task_index import TaskFinding
+        from faultlens.report.page import write_page
 
-        work = work_folder(self.folder)
-        if work.is_dir():
+        work, has_page = work_folder(self.folder), (self.folder / PAGE).is_file()
+        if work.is_dir() or not has_page:
             with held(work, self.folder):
+                if not has_page:
+                    write_page(self.folder)
                 Checkpoint(work).forget()
         audit = Audit.from_dict(read_result(self.folder, AUDIT) or {})
         return TaskFinding.of(self.name, self.folder.name, audit)
@@ -115,24 +121,34 @@ class PlannedRun:
 def planned_runs(
     tasks: Sequence[tuple[str, Task | Mapping[int, Task]]], out: Path, call: Invocation
 ) -> list[PlannedRun]:
-    """Every task with its folder. Raises UserError if two were written to one."""
+    """Every task with its folder.
+
+    Raises UserError if two were written to one, also where case does not tell names apart.
+    """
     planned: dict[str, PlannedRun] = {}
     for name, task in tasks:
         folder = file_name(Path(name).stem if is_file(name) else name)
-        if folder.startswith(".") or folder in (INDEX, INDEX_PAGE):
+        same = folder.casefold()
+        if folder.startswith(".") or same in (INDEX, INDEX_PAGE):
             raise UserError(
                 f"{name} would be written to {out / folder}, which is no place for a run: give the "
                 "file another name"
             )
-        if folder in planned:
+        if same in planned:
+            other = planned[same]
+            where = (
+                f"both be written to {out / folder}" if other.folder.name == folder else
+                f"be written to {other.folder} and {out / folder}, which is one folder where case "
+                "does not count"
+            )  # fmt: skip
             raise UserError(
-                f"{planned[folder].name} and {name} would both be written to {out / folder}: name "
-                "each task once, and files by different names"
+                f"{other.name} and {name} would {where}: name each task once, and files by "
+                "different names"
             )
         alone = _alone(call, name, out / folder)
         manifest = begin(alone)
         manifest.command = _command(alone)
-        planned[folder] = PlannedRun(name, task, out / folder, manifest)
+        planned[same] = PlannedRun(name, task, out / folder, manifest)
     return list(planned.values())
 
 

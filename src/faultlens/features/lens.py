@@ -12,6 +12,7 @@ from torch import Tensor
 
 from faultlens.errors import UserError
 from faultlens.features.encoding_choice import TRIED, ChosenEncoding
+from faultlens.features.known_fit import KnownFits
 from faultlens.features.median_norm import median_norms
 from faultlens.features.pooled_tables import PooledTables
 from faultlens.features.pooling import Pooling
@@ -118,8 +119,7 @@ class Lens:
         chosen: what `auto` has chosen so far.
         given_shapes: those in which another process reads the same, to be read in here, too; None:
             those that suit.
-        known: FVU and L0 of these very dictionaries on this very model, where the fit check has
-            found them before: of the bundled pair.
+        known: the fits that are known without a check: of the bundled pair, while it is as it was.
     """
 
     model: Model
@@ -130,9 +130,7 @@ class Lens:
     encoding: AskedEncoding = AUTO
     chosen: ChosenEncoding = field(default_factory=ChosenEncoding, repr=False)
     given_shapes: Shapes | None = None
-    known: Mapping[tuple[Model, Dictionary], tuple[float, float]] = field(
-        default_factory=dict, repr=False
-    )
+    known: KnownFits = field(default_factory=KnownFits, repr=False)
 
     def __post_init__(self) -> None:
         names = [dictionary.name for dictionary in self.dictionaries]
@@ -165,9 +163,8 @@ class Lens:
         """
         if self.fit_check or not self.dictionaries:
             return self
-        if all((self.model, dictionary) in self.known for dictionary in self.dictionaries):
-            fits = [self.known[self.model, dictionary] for dictionary in self.dictionaries]
-        else:
+        fits = self.known.of(self.model, self.dictionaries)
+        if fits is None:
             found = examine(self.model, self.dictionaries, progress)
             for examination in found:
                 if examination.complaint is not None:

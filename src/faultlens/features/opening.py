@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import replace
 
+from faultlens.features.known_fit import KnownFits
 from faultlens.features.lens import Lens
 from faultlens.features.token_choice import TokenChoice
-from faultlens.mini import FITS
 from faultlens.models.convention import behind, put_in_force
 from faultlens.models.dictionaries import load_dictionaries
 from faultlens.models.lens_config import LensConfig
@@ -41,8 +40,7 @@ def open_configured(config: LensConfig, light: bool = False) -> Lens:
         config.trust_pickle,
     )
     found = [behind(put_in_force(d, config.convention), config.start) for d in dictionaries]
-    known = {}
+    known = KnownFits()
     if replace(config, layers=None, sites=None, threads=None) == LensConfig():
-        fits = json.loads(FITS.read_text(encoding="utf-8"))
-        known = {(loaded, d): (fits[d.name]["fvu"], fits[d.name]["l0"]) for d in found}
+        known = KnownFits.bundled(loaded, found)
     return Lens(loaded, tuple(found), choice=choice, known=known)

@@ -153,6 +153,12 @@ def test_what_cannot_be_a_chat_is_refused(chatml: Model, with_bos: Model) -> Non
     assert said(a_task(), chatting(None), chat=True) == (
         "model mini has no chat template: leave out --chat, or give a chat model"
     )
+    question = (Message("user", "Who?"),)
+    for asked in (False, True):
+        assert said(a_task(messages=question), chatting(None), chat=asked) == (
+            "model mini has no chat template, and these prompts are conversations: give a chat "
+            "model"
+        )
     assert said(a_task(), chatml, system="x") == (
         "system (--system) goes with a chat: give --chat as well"
     )

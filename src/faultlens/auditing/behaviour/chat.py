@@ -41,7 +41,7 @@ def as_chat(task: Task, model: Model, config: ChatConfig) -> Task:
             f"task {task.name}: prompt {talks.index(False) + 1} is plain text, and others are "
             "conversations: give --chat to make it a user's message"
         )
-    _check_model(model)
+    _check_model(model, asked=config.chat and not any(talks))
     prompts = tuple(
         _as_chat(f"task {task.name}: prompt {number}", task, prompt, model, config.system)
         for number, prompt in enumerate(task.prompts, start=1)
@@ -61,11 +61,14 @@ def chat_record(task: Task, model: Model, config: ChatConfig) -> dict[str, Any] 
     }
 
 
-def _check_model(model: Model) -> None:
+def _check_model(model: Model, asked: bool) -> None:
+    """Raises UserError for a model that renders no chat; `asked`: one only because of --chat."""
     if not has_template(model):
-        raise UserError(
-            f"model {model.name} has no chat template: leave out --chat, or give a chat model"
-        )
+        instead = (
+            ": leave out --chat, or give a chat model" if asked else
+            ", and these prompts are conversations: give a chat model"
+        )  # fmt: skip
+        raise UserError(f"model {model.name} has no chat template{instead}")
     if model.split_special_tokens:
         raise UserError(
             "special tokens cannot be read as plain text in a chat, whose turns they mark: leave "

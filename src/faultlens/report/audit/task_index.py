@@ -71,16 +71,22 @@ def _fails(done: list[TaskFinding]) -> str:
 
 
 def _causes(done: list[TaskFinding]) -> str:
-    """In which tasks a class of features is a cause."""
+    """In which tasks a class of features is a cause, and in which none was tested."""
+    tested = [one for one in done if one.causes is not None]
     found = [
         f"{counted(len(one.causes), 'class', 'classes')} of features in {clipped(one.task, NAME)}"
-        for one in done
+        for one in tested
         if one.causes
     ]
+    if not tested:
+        return "no feature was tested in any of them."
+    untested = [one for one in done if one.causes is None]
+    without = f"in {_names(untested)} no feature was tested; " if untested else ""
     if not found:
-        return "no class of features is shown to cause failure in any of them."
-    alone = len(found) == len(done)
-    return f"{listed(found, NAMED)}{'' if alone else '; in the others none is shown to'}."
+        where = "any of the others" if untested else "any of them"
+        return f"{without}no class of features is shown to cause failure in {where}."
+    rest = "" if len(found) == len(tested) else "in the others none is shown to; "
+    return f"{listed(found, NAMED)}; {without}{rest}".removesuffix("; ") + "."
 
 
 def _rate(one: TaskFinding) -> float:
