@@ -13,9 +13,9 @@ import pytest
 import torch
 
 import faultlens as fl
-from faultlens.features.lens import Lens
 from faultlens.features.opening import open_configured
 from faultlens.mini import LANGUAGE_MODEL
+from faultlens.models.doctor import examine
 from faultlens.models.light_gpt2 import LightGPT2
 from faultlens.models.load import load_model
 from faultlens.models.model import Model
@@ -121,9 +121,12 @@ def test_tokens_checks_the_fit_of_all_but_what_is_bundled(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     checked: list[str] = []
-    monkeypatch.setattr(
-        Lens, "checked", lambda lens, progress: checked.append(lens.model.name) or lens
-    )
+
+    def noted(model: Model, *given: Any) -> Any:
+        checked.append(model.name)
+        return examine(model, *given)
+
+    monkeypatch.setattr("faultlens.features.lens.examine", noted)
     given = ("tokens", "Mary gave the keys to Tom.", "--feature", "3/808", "--json")
     code, plain, _ = run(capsys, *given)
     assert code == 0 and checked == []
