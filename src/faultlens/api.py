@@ -214,7 +214,7 @@ def audit_tasks(
     """
     wanted = configured(config or AuditConfig(), options, "fl.audit_tasks")
     _check_tasks(tasks)
-    from faultlens.auditing.over_tasks import TaskJob, audit_each
+    from faultlens.auditing.over_tasks import TaskJob, audit_each, could_not_be_audited
     from faultlens.runs.checkpoint import Checkpoint
     from faultlens.runs.files import file_name
 
@@ -229,11 +229,9 @@ def audit_tasks(
             lens, jobs, config=wanted, base=base, spread=spread, progress=progress
         )
     }
-    refused = [f"{name}: {found[name].refused}" for name in tasks if found[name].refused]
+    refused = {name: why for name in tasks if (why := found[name].refused)}
     if refused:
-        raise UserError(
-            f"{len(refused)} of {len(tasks)} tasks could not be audited ({'; '.join(refused)})"
-        )
+        raise could_not_be_audited(refused, len(tasks))
     return {name: audit for name in tasks if (audit := found[name].audit) is not None}
 
 

@@ -143,6 +143,12 @@ def audit_each(
         yield done
 
 
+def could_not_be_audited(refused: Mapping[str, str], tasks: int) -> UserError:
+    """The mistake that some of so many tasks hold, by task why it could not be audited."""
+    said = "; ".join(f"{name}: {why}" for name, why in refused.items())
+    return UserError(f"{len(refused)} of {tasks} tasks could not be audited ({said})")
+
+
 def _reached(kept: Checkpoint) -> Checkpoint:
     """The checkpoint where its folder can be reached, from another machine perhaps; else none."""
     return kept if kept.folder is not None and kept.folder.is_dir() else Checkpoint()

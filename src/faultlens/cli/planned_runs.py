@@ -7,11 +7,11 @@ from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from faultlens.cli.audit_task import is_file
 from faultlens.cli.options import Invocation, flag
-from faultlens.cli.run import ELSEWHERE, begin, run_key
+from faultlens.cli.run import anywhere, begin, run_key
 from faultlens.cli.values import as_typed
 from faultlens.errors import UserError
 from faultlens.runs.checkpoint import Checkpoint
@@ -63,7 +63,7 @@ class PlannedRun:
             found = read_manifest(self.folder)
         except UserError:
             return False
-        return found is not None and _anywhere(found["arguments"]) == _anywhere(
+        return found is not None and anywhere(found["arguments"]) == anywhere(
             self.manifest.arguments
         )
 
@@ -76,7 +76,7 @@ class PlannedRun:
                 return False
             wanted = json.loads(json_text(run_key(self.manifest)))
             same = {name: found.get(name) for name in wanted}
-            same["arguments"] = _anywhere(found["arguments"])
+            same["arguments"] = anywhere(found["arguments"])
             return same == wanted and all(
                 written_file(self.folder, name) for name in found["files"]
             )
@@ -171,8 +171,3 @@ def _command(call: Invocation) -> list[str]:
             text = as_typed(value)
             words += [f"{flag(name)}={text}"] if text.startswith("-") else [flag(name), text]
     return words
-
-
-def _anywhere(arguments: Mapping[str, Any]) -> dict[str, Any]:
-    """Arguments without where the result is written."""
-    return {name: value for name, value in arguments.items() if name not in ELSEWHERE}

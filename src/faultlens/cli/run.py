@@ -162,11 +162,16 @@ def resumable(claim: Claim | None, manifest: Manifest) -> Iterator[Checkpoint]:
 def run_key(manifest: Manifest) -> dict[str, Any]:
     """All that decides a run, whatever folder it is written to."""
     return {
-        "arguments": {name: v for name, v in manifest.arguments.items() if name not in ELSEWHERE},
+        "arguments": anywhere(manifest.arguments),
         "inputs": manifest.inputs,
         "conventions": manifest.conventions,
         "versions": manifest.versions,
     }
+
+
+def anywhere(arguments: Mapping[str, Any]) -> dict[str, Any]:
+    """Arguments without where the result is written."""
+    return {name: value for name, value in arguments.items() if name not in ELSEWHERE}
 
 
 def finish(claim: Claim | None, manifest: Manifest, found: Findings, json: bool) -> None:

@@ -79,6 +79,7 @@ class RunIndex:
 
     def tell(self, json: bool) -> None:
         """Say what was found of all. Raises UserError for tasks that could not be audited."""
+        from faultlens.auditing.over_tasks import could_not_be_audited
         from faultlens.report.audit.task_index import index_document
         from faultlens.report.terminal.summary import document_lines
 
@@ -87,9 +88,6 @@ class RunIndex:
         else:
             page = f"The index: {self.out / INDEX_PAGE}"
             say([*document_lines(index_document(self.index)), page])
-        refused = [one for one in self.index.tasks if one.refused is not None]
+        refused = {one.task: one.refused for one in self.index.tasks if one.refused is not None}
         if refused:
-            said = "; ".join(f"{one.task}: {one.refused}" for one in refused)
-            raise UserError(
-                f"{len(refused)} of {len(self.names)} tasks could not be audited ({said})"
-            )
+            raise could_not_be_audited(refused, len(self.names))

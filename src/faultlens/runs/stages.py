@@ -45,6 +45,11 @@ class Stage:
         )
 
 
+def told(stage: Stage, tick: Tick) -> Any:
+    """The result of a stage without a model, which tells of its size as it goes."""
+    return stage.make(*stage.arguments, tick=tick)
+
+
 Elsewhere = Callable[[Iterable[Stage]], Iterator[tuple[str, Any]]]
 """Has stages made by workers; each one's name and result, in whatever order they are finished."""
 
@@ -64,7 +69,10 @@ class Stages:
     progress: Progress = SILENT
 
     def made(
-        self, title: str, stages: Sequence[Stage], here: Callable[[Stage, Tick], Any]
+        self,
+        title: str,
+        stages: Sequence[Stage],
+        here: Callable[[Stage, Tick], Any] = told,
     ) -> list[Any]:
         """The results of stages, in their order: finished ones are read, the others made and kept.
 
@@ -72,7 +80,8 @@ class Stages:
             title: of all of them.
             stages: no two of one name.
             here: makes one in this process, and tells of its size as it goes: every one where
-                nobody else does, and one that is the only one to be made.
+                nobody else does, and one that is the only one to be made. By default its `make`
+                is called with the arguments and, as `tick`, whom it tells.
 
         Raises:
             UserError: as whoever makes them does.

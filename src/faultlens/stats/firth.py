@@ -161,14 +161,13 @@ def _place(rows: _Rows, point: np.ndarray) -> _Place:
     return _Place(point, float(value), score, information)
 
 
-def _maximum(rows: _Rows, start: np.ndarray, free: slice) -> tuple[_Place, bool]:
-    """Climb from `start` in the `free` coordinates; whether the modified score came to 0."""
-    now = _place(rows, start)
+def _maximum(rows: _Rows, now: _Place, free: slice) -> tuple[_Place, bool]:
+    """Climb from a place in the `free` coordinates; whether the modified score came to 0."""
     share, before = 1.0, np.zeros(len(rows.Q))
     for _ in range(NEWTON_STEPS):
         if not np.isfinite(now.value):
             return now, False
-        step = np.zeros_like(start)
+        step = np.zeros_like(now.point)
         step[free] = np.linalg.solve(now.information[free, free], now.score[free])
         moved = rows.Q @ step
         change = np.abs(moved).max()
@@ -194,20 +193,20 @@ class _Profile:
 
     def __init__(self, rows: _Rows) -> None:
         self.rows = rows
-        self.best, self.converged = _maximum(rows, np.zeros(rows.Q.shape[1]), slice(None))
+        start = _place(rows, np.zeros(rows.Q.shape[1]))
+        self.best, self.converged = _maximum(rows, start, slice(None))
         self.nearest = self.best  # where the next maximisation starts
 
     def fall(self, held: float) -> float:
         """Twice the fall of the maximum, the last coordinate being `held`."""
-        start = self._start(held)
-        found, converged = _maximum(self.rows, start, slice(-1))
+        found, converged = _maximum(self.rows, self._start(held), slice(-1))
         if not np.isfinite(found.value):
             return FARTHEST
         self.nearest = found
         self.converged &= converged
         return float(2 * max(self.best.value - found.value, 0.0))
 
-    def _start(self, held: float) -> np.ndarray:
+    def _start(self, held: float) -> _Place:
         """The other coordinates as they were, or as they move to first order; what is likelier."""
         near = self.nearest
         as_they_were = np.append(near.point[:-1], held)
@@ -215,10 +214,10 @@ class _Profile:
         try:
             moves = np.linalg.solve(near.information[:-1, :-1], near.information[:-1, -1])
         except np.linalg.LinAlgError:
-            return as_they_were
+            return _place(self.rows, as_they_were)
         ahead[:-1] -= (held - near.point[-1]) * moves
-        here, there = (_place(self.rows, point).value for point in (as_they_were, ahead))
-        return ahead if there > here else as_they_were
+        here, there = (_place(self.rows, point) for point in (as_they_were, ahead))
+        return there if there.value > here.value else here
 
     def interval(self, most: float) -> tuple[float, float]:
         """Where the fall is `most`, below and above the maximum."""

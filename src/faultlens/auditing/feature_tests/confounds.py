@@ -284,8 +284,8 @@ def _by_level(levels: tuple[str, ...]) -> dict[str, np.ndarray]:
 
     It is asked for by every class, and the same for all.
     """
-    pooled = np.array(pooled_levels(levels), dtype=object)
-    return {level: pooled == level for level in dict.fromkeys(pooled)}
+    names, codes, _ = _coded(levels)
+    return {name: codes == place for place, name in enumerate(names)}
 
 
 def _likeness(firing: np.ndarray, union: np.ndarray) -> float:

@@ -10,7 +10,7 @@ import numpy as np
 
 from faultlens.auditing.factors.levels import pooled_levels
 from faultlens.auditing.result import LeftOut, LeftOutDifference
-from faultlens.progress import Tick
+from faultlens.progress import Tick, no_tick
 from faultlens.runs.stages import Stage, Stages
 from faultlens.stats.cross_validation import (
     HeldOutLevels,
@@ -84,10 +84,7 @@ def scores_left_out(
             )
         )  # fmt: skip
 
-    def here(stage: Stage, tick: Tick) -> Any:
-        return stage.make(*stage.arguments, tick=tick)
-
-    return stages.made("Levels held out", wanted, here)
+    return stages.made("Levels held out", wanted)
 
 
 def leave_out(
@@ -96,7 +93,7 @@ def leave_out(
     rungs: Mapping[str, Candidate | None],
     failed: np.ndarray,
     how: LeavingOut,
-    tick: Tick | None = None,
+    tick: Tick = no_tick,
 ) -> LevelsLeftOut:
     """Hold out one factor's levels in turn.
 
@@ -120,8 +117,7 @@ def leave_out(
             if held.pairs:
                 scored[name] = held
             found.append(_of(factor, name, held, levels))
-        if tick is not None:
-            tick(1)
+        tick(1)
     differences = [
         LeftOutDifference(factor, first, second, *scored[first].minus(scored[second]))
         for first, second in how.compared

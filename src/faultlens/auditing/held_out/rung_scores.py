@@ -44,10 +44,7 @@ def scores_by_fold(
         for name, (pipeline, inputs) in candidates.items()
     ]  # fmt: skip
 
-    def here(stage: Stage, tick: Tick) -> Any:
-        return stage.make(*stage.arguments, tick=tick)
-
-    found = stages.made("Baseline ladder", wanted, here)
+    found = stages.made("Baseline ladder", wanted)
     return {name: np.array(of.auroc) for name, of in zip(candidates, found, strict=True)}
 
 

@@ -16,11 +16,11 @@ import torch
 from torch import Tensor
 
 from faultlens.auditing.interventions.attribution.decomposition import SiteDecomposition
+from faultlens.auditing.interventions.cached_run import PASS_TOKENS
 
 BOOLE = tuple(weight / 90 for weight in (7, 32, 12, 32, 7))
 PANEL = len(BOOLE) - 1  # nodes that each further panel needs: it shares one end
 FIRST_PANELS = (0.0, 0.0625, 0.25, 0.5625, 1.0)  # narrow near x0, where norms are small
-PASS_TOKENS = 1024  # of points of the path that are run in one pass
 NODES = 64  # that a prompt's panels may hold at once, in the count of what is held
 HELD = 2**28  # bytes of gradients up to which prompts are integrated together
 
